@@ -1,0 +1,1 @@
+"""What a file looks like: specifications as data, bytes to tables and back. Knows no rule's meaning and no Dagster."""

@@ -1,0 +1,59 @@
+"""KR codes: every message, its level and its remedy come from catalogue/messages/*.csv. No other module holds a text."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from string import Formatter
+from typing import Literal
+
+Level = Literal["file", "record", "warning", "stop"]
+FOLDER = Path(__file__).parent / "catalogue" / "messages"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One KR code. `level`: file | record | warning (findings, design.md 4), or stop (an error that ends the work)."""
+
+    code: str
+    level: Level
+    title: str
+    template: str
+    remedy: str
+
+    def render(self, **values: object) -> str:
+        """The message with its blanks filled; a blank without a value stays visible as （不明）."""
+        names = [name for _, name, _, _ in Formatter().parse(self.template) if name]
+        return self.template.format(**{name: values.get(name, "（不明）") for name in names})
+
+
+@lru_cache(maxsize=1)
+def messages() -> dict[str, Message]:
+    """All KR codes by code."""
+    found: dict[str, Message] = {}
+    for path in sorted(FOLDER.glob("*.csv")):
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            for row in csv.DictReader(handle, strict=True):
+                found[row["コード"]] = Message(row["コード"], row["水準"], row["題"], row["文面"], row["対処"])  # type: ignore[arg-type]
+    return found
+
+
+def message(code: str) -> Message:
+    """The message of a code; KeyError is a programming error and caught by a test over all codes used."""
+    return messages()[code]
+
+
+class RenkeiError(Exception):
+    """An error that a person can mend: a KR code, its Japanese sentence and what to do. Never holds personal data."""
+
+    def __init__(self, code: str, **values: object) -> None:
+        self.code = code
+        self.values = values
+        self.remedy = message(code).remedy
+        super().__init__(f"{code} {message(code).render(**values)}")
+
+    def for_people(self) -> str:
+        """Sentence and remedy, as the CLI prints them."""
+        return f"{self}\n  対処: {self.remedy}"

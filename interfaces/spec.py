@@ -1,0 +1,220 @@
+"""The model of a specification: what file.toml and the item tables say. Loading lives in `catalogue`, proof in `lint`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Direction = Literal["extract", "to_union", "from_union"]
+Occurrence = Literal["one", "many"]
+
+_CALL = re.compile(r"^([a-z_]+)(?:\(([^()]*)\))?$")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Format(_Frozen):
+    """The physical form of a file. `quote`: domain.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character)."""
+
+    kind: Literal["csv", "fixed"] = "csv"
+    encoding: Literal["cp932", "shift_jis_2004", "utf-8", "utf-16-le"]
+    bom: bool = False
+    line_end: Literal["CRLF", "LF"]
+    header: bool = False
+    quote: Literal["none", "when_needed", "all"] = "when_needed"
+    external_characters: str = ""
+
+    @property
+    def line_end_text(self) -> str:
+        return "\r\n" if self.line_end == "CRLF" else "\n"
+
+
+class RecordPlan(_Frozen):
+    """One record kind of a file, in the order in which the kinds appear."""
+
+    kind: str
+    items: str
+    occurrence: Occurrence
+    key: tuple[str, ...] = ()
+
+
+class FilePlan(_Frozen):
+    """`file.toml`: what the file is. Dates are half-open [effective_from, effective_to)."""
+
+    id: str
+    name: str
+    direction: Direction
+    partner: str
+    cycle: Literal["daily", "monthly", "yearly"]
+    effective_from: dt.date
+    effective_to: dt.date | None = None
+    status: Literal["official", "assumed"]
+    source: str
+    description: str
+    file_name: str
+    zero_records_allowed: bool
+    quiet_day: Literal["zero_record_file", "no_file", "not_applicable"]
+    carries_my_number: bool = False
+    format: Format
+    records: tuple[RecordPlan, ...] = Field(min_length=1)
+    relations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A rule or normalisation by name with its parameters, as written in the data: `not_before(applied_on)`."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({','.join(self.arguments)})" if self.arguments else self.name
+
+    @staticmethod
+    def parse(text: str) -> Call:
+        """Parse `name` or `name(a,b)`; ValueError when it is neither."""
+        match = _CALL.match(text.strip())
+        if not match:
+            raise ValueError(f"not a rule: {text!r}")
+        arguments = tuple(a.strip() for a in match[2].split(",")) if match[2] else ()
+        return Call(match[1], arguments)
+
+    @staticmethod
+    def parse_list(text: str) -> tuple[Call, ...]:
+        """Parse the rules of one cell, separated by `;`."""
+        return tuple(Call.parse(part) for part in text.split(";") if part.strip())
+
+
+@dataclass(frozen=True)
+class ItemType:
+    """属性: a row of types.csv. `date_format` is one of '', 'YYYYMMDD', 'YYYY-MM-DD', 'GYYMMDD', 'YYYYMM', 'YYYY-MM'."""
+
+    id: str
+    pattern: str
+    date_format: str
+    padding: Literal["", "space_right", "zero_left"]
+    description: str
+
+    @property
+    def is_date(self) -> bool:
+        return self.date_format in ("YYYYMMDD", "YYYY-MM-DD", "GYYMMDD")
+
+
+@dataclass(frozen=True)
+class Code:
+    """One value of a code table, [start, end). `meaning` is the stable word that the program uses for it."""
+
+    value: str
+    name: str
+    meaning: str
+    start: dt.date
+    end: dt.date | None
+    source: str
+
+    def in_force(self, on: dt.date) -> bool:
+        return self.start <= on and (self.end is None or on < self.end)
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """秘匿区分: how a value is shown to people. `mask`: all | first1 | last3 | none."""
+
+    id: str
+    mask: Literal["all", "first1", "last3", "none"]
+    description: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row of an item table. `length` is in bytes of the file's encoding; `start` (1-based byte) for fixed length."""
+
+    number: int
+    name: str
+    id: str
+    type: ItemType
+    start: int | None
+    length: int
+    required: str
+    code_table: str
+    rules: tuple[Call, ...]
+    normalise: tuple[Call, ...]
+    sensitivity: Sensitivity
+    source: str
+
+    def rule(self, name: str) -> Call | None:
+        """The item's rule of that name, if it has one."""
+        return next((call for call in self.rules if call.name == name), None)
+
+    @property
+    def constant(self) -> str | None:
+        call = self.rule("constant")
+        return call.arguments[0] if call else None
+
+    @property
+    def period_end_inclusive(self) -> bool:
+        """True when the file holds the last day itself; inside the program a period ends the day after (half-open)."""
+        return self.rule("inclusive_end") is not None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record kind with its items, in file order."""
+
+    kind: str
+    occurrence: Occurrence
+    key: tuple[str, ...]
+    items: tuple[Item, ...]
+
+    @cached_property
+    def by_id(self) -> dict[str, Item]:
+        return {item.id: item for item in self.items}
+
+    @property
+    def item_ids(self) -> list[str]:
+        return [item.id for item in self.items]
+
+    @property
+    def record_length(self) -> int:
+        """Bytes of one fixed-length record without its line end."""
+        return sum(item.length for item in self.items)
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One version of one interface, complete."""
+
+    plan: FilePlan
+    records: tuple[Record, ...]
+    codes: dict[str, tuple[Code, ...]]
+
+    @property
+    def id(self) -> str:
+        return self.plan.id
+
+    @property
+    def version(self) -> str:
+        return self.plan.effective_from.isoformat()
+
+    @property
+    def format(self) -> Format:
+        return self.plan.format
+
+    @cached_property
+    def by_kind(self) -> dict[str, Record]:
+        return {record.kind: record for record in self.records}
+
+    @property
+    def data(self) -> Record:
+        """The record kind that repeats."""
+        return next(record for record in self.records if record.occurrence == "many")
+
+    def codes_on(self, table: str, on: dt.date) -> tuple[Code, ...]:
+        """The codes of a table that are in force on a date."""
+        return tuple(code for code in self.codes[table] if code.in_force(on))
