@@ -16,7 +16,20 @@ from interfaces.spec import Call, Code, FilePlan, Item, ItemType, Record, Sensit
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
 
-ITEM_COLUMNS = ["項番", "項目名", "id", "属性", "開始位置", "バイト数", "必須", "コード表", "規則", "正規化", "秘匿区分", "出典"]
+ITEM_COLUMNS = [
+    "項番",
+    "項目名",
+    "id",
+    "属性",
+    "開始位置",
+    "バイト数",
+    "必須",
+    "コード表",
+    "規則",
+    "正規化",
+    "秘匿区分",
+    "出典",
+]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -75,8 +88,12 @@ class Catalogue:
         try:
             return tuple(
                 Code(
-                    row["コード"], row["名称"], row["意味"],
-                    _date(row["開始日"]) or dt.date.min, _date(row["終了日"]), row["出典"],
+                    row["コード"],
+                    row["名称"],
+                    row["意味"],
+                    _date(row["開始日"]) or dt.date.min,
+                    _date(row["終了日"]),
+                    row["出典"],
                 )
                 for row in read_rows(path)
             )
@@ -88,7 +105,9 @@ class Catalogue:
             plan = FilePlan.model_validate(tomllib.loads(plan_path.read_text(encoding="utf-8")))
             records = tuple(
                 Record(
-                    part.kind, part.occurrence, part.key,
+                    part.kind,
+                    part.occurrence,
+                    part.key,
                     tuple(self._item(row) for row in read_rows(plan_path.parent / part.items)),
                 )
                 for part in plan.records
@@ -98,7 +117,7 @@ class Catalogue:
             raise RenkeiError("KR-7101", path=str(plan_path), reason=f"項目の誤り: {fields}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
             raise RenkeiError("KR-7101", path=str(plan_path), reason=str(error)) from error
-        return Specification(plan, records, self.codes)
+        return Specification(plan, records, self.codes, self.root)
 
     def _item(self, row: dict[str, str]) -> Item:
         return Item(

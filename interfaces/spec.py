@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -193,6 +194,7 @@ class Specification:
     plan: FilePlan
     records: tuple[Record, ...]
     codes: dict[str, tuple[Code, ...]]
+    root: Path
 
     @property
     def id(self) -> str:

@@ -1,0 +1,635 @@
+"""Bytes <-> tables, per specification. Says where the bytes break the form; what a value may be is judged in `schemas`.
+
+A line is a record: no value holds a line end. Fixed-length records are cut in bytes before decoding.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from interfaces.catalogue import DEFAULT_ROOT
+from interfaces.characters import (
+    CharacterTable,
+    byte_length,
+    load_table,
+    replace_incoming,
+    replace_lossy,
+    replace_outgoing,
+    spell,
+    unencodable,
+)
+from interfaces.messages import RenkeiError
+from interfaces.spec import Record, Specification
+from interfaces.values import from_canonical
+
+PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
+    "line": pl.UInt32,
+    "record_number": pl.UInt32,
+    "record_kind": pl.String,
+    "item": pl.String,
+    "code": pl.String,
+    "expected": pl.String,
+    "value": pl.String,
+    "byte_position": pl.UInt32,
+}
+
+CHUNK = 16 * 1024 * 1024
+# A value can double (every quote twice) and be quoted (2), and every item has a comma: a longer line is no record.
+_LINE_SLACK = 3
+_BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
+_CSV_FIELD = r'(?:[^",]*|"(?:[^"]|"")*")'
+_NEEDS_QUOTES = r"[^!#-+\-./0-~]"
+
+
+def _problems(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=PROBLEM_SCHEMA)
+
+
+@dataclass
+class Decoded:
+    """A file as raw text tables, one per record kind (String columns by item id, plus `line`), and its problems."""
+
+    path: Path
+    spec: Specification
+    on: dt.date
+    tables: dict[str, pl.DataFrame]
+    problems: pl.DataFrame
+    sha256: str
+    size: int
+    line_starts: np.ndarray = field(repr=False)
+
+    @property
+    def data(self) -> pl.DataFrame:
+        """The raw table of the record kind that repeats."""
+        return self.tables[self.spec.data.kind]
+
+    def lines(self, numbers: Iterable[int]) -> dict[int, bytes]:
+        """The bytes of some lines (1-based) without their line end."""
+        found: dict[int, bytes] = {}
+        with self.path.open("rb") as handle:
+            for number in sorted(set(numbers)):
+                if 1 <= number < len(self.line_starts):
+                    handle.seek(int(self.line_starts[number - 1]))
+                    size = int(self.line_starts[number] - self.line_starts[number - 1])
+                    found[number] = handle.read(min(size, CHUNK))
+        return found
+
+    def positions(self, numbers: Iterable[int]) -> pl.DataFrame:
+        """Columns line, item, byte_position: where each item starts (1-based byte) in the given lines."""
+        kind_of = (
+            {line: kind for kind, table in self.tables.items() for line in table["line"].to_list()[:1]}
+            if len(self.spec.records) > 1
+            else {}
+        )
+        rows: list[tuple[int, str, int]] = []
+        wide = 2 if self.spec.format.encoding == "utf-16-le" else 1
+        for number, content in self.lines(numbers).items():
+            record = self.spec.by_kind.get(kind_of.get(number, ""), self.spec.data)
+            if self.spec.format.kind == "fixed":
+                starts = [item.start or 1 for item in record.items]
+            else:
+                text = content.decode("utf-16-le", "replace") if wide == 2 else content.decode("latin-1")
+                starts = [start * wide + 1 for start in _field_starts(text)]
+            rows += [(number, item.id, start) for item, start in zip(record.items, starts, strict=False)]
+        return pl.DataFrame(
+            rows, schema={"line": pl.UInt32, "item": pl.String, "byte_position": pl.UInt32}, orient="row"
+        )
+
+
+def _field_starts(line: str) -> list[int]:
+    """0-based offsets at which the fields of a CSV line begin. A Shift_JIS trail byte is never a comma or a quote."""
+    starts, quoted = [0], False
+    for index, character in enumerate(line):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            starts.append(index + 1)
+    return starts
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """One pass over the bytes without loading them: where lines start, and the first fault of each sort."""
+
+    size: int
+    sha256: str
+    line_starts: np.ndarray
+    faults: tuple[dict[str, object], ...]
+
+
+def _longest_record(spec: Specification) -> int:
+    if spec.format.kind == "fixed":
+        return max(record.record_length for record in spec.records) * 2
+    return max(sum(_LINE_SLACK * item.length + _LINE_SLACK for item in record.items) for record in spec.records) * 2
+
+
+def _scan(path: Path, spec: Specification) -> _Scan:
+    wide = spec.format.encoding == "utf-16-le"
+    unit = np.dtype("<u2") if wide else np.dtype("u1")
+    digest = hashlib.sha256()
+    ends: list[np.ndarray] = []
+    controls: list[tuple[int, int]] = []
+    returns = offset = 0
+    bare: int | None = None
+    previous = 0
+    crlf = spec.format.line_end == "CRLF"
+    with path.open("rb") as handle:
+        while block := handle.read(CHUNK):
+            digest.update(block)
+            values = np.frombuffer(block[: len(block) // unit.itemsize * unit.itemsize], dtype=unit)
+            small = np.flatnonzero(values < 0x20)
+            marks = values[small]
+            newline = small[marks == 0x0A]
+            ends.append(newline.astype(np.int64) * unit.itemsize + offset + unit.itemsize)
+            before = values[newline - 1]
+            if len(newline) and newline[0] == 0:
+                before = before.copy()
+                before[0] = previous
+            wrong = newline[(before != 0x0D) if crlf else (before == 0x0D)]
+            if bare is None and len(wrong):
+                bare = int(wrong[0]) * unit.itemsize + offset
+            returns += int((before == 0x0D).sum())
+            other = small[(marks != 0x0A) & (marks != 0x0D)]
+            if len(other) and not controls:
+                controls.append((int(other[0]) * unit.itemsize + offset, int(values[other[0]])))
+            lone = int((marks == 0x0D).sum()) - int((before == 0x0D).sum())
+            if lone > 1 and not controls:
+                at = small[marks == 0x0D]
+                stray = at[~np.isin(at + 1, newline)]
+                controls.append((int(stray[0]) * unit.itemsize + offset, 0x0D))
+            previous = int(values[-1]) if len(values) else 0
+            offset += len(block)
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), *ends]) if offset else np.zeros(1, dtype=np.int64)
+    closed = bool(len(starts) > 1 and starts[-1] == offset)
+    if not closed:
+        starts = np.append(starts, offset)
+    faults: list[dict[str, object]] = []
+
+    def place(position: int) -> tuple[int, int]:
+        line = int(np.searchsorted(starts, position, side="right"))
+        return line, position - int(starts[line - 1]) + 1
+
+    if offset == 0:
+        faults.append({"code": "KR-1001"})
+        return _Scan(0, digest.hexdigest(), starts, tuple(faults))
+    lengths = np.diff(starts)
+    limit = _longest_record(spec)
+    if lengths.max() > limit:
+        worst = int(lengths.argmax())
+        faults.append({"code": "KR-1013", "line": worst + 1, "value": str(int(lengths[worst])), "expected": str(limit)})
+        return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
+    if bare is not None:
+        line, _ = place(bare)
+        faults.append(
+            {
+                "code": "KR-1008",
+                "line": line,
+                "expected": spec.format.line_end,
+                "value": "LF" if crlf else "CRLF",
+            }
+        )
+    elif controls:
+        line, column = place(controls[0][0])
+        faults.append({"code": "KR-1014", "line": line, "byte_position": column, "value": f"0x{controls[0][1]:02X}"})
+    if not closed:
+        faults.append({"code": "KR-1019", "line": len(starts) - 1})
+    return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
+
+
+def _bom_fault(head: bytes, spec: Specification) -> dict[str, object] | None:
+    own = _BYTES_OF_BOM.get(spec.format.encoding)
+    has_own = own is not None and head.startswith(own)
+    if spec.format.bom and not has_own:
+        return {"code": "KR-1009", "line": 1, "expected": "あり"}
+    if not spec.format.bom and any(head.startswith(mark) for mark in (*_BYTES_OF_BOM.values(), b"\xfe\xff")):
+        return {"code": "KR-1009", "line": 1, "expected": "なし"}
+    return None
+
+
+def _empty_tables(spec: Specification) -> dict[str, pl.DataFrame]:
+    return {
+        record.kind: pl.DataFrame(schema={"line": pl.UInt32, **dict.fromkeys(record.item_ids, pl.String)})
+        for record in spec.records
+    }
+
+
+def _split_lines(text: str) -> pl.Series:
+    """The lines of a text without their line ends; blank lines are kept."""
+    rows = (
+        text.removesuffix("\n").split("\n") if "\n\n" in text or "\r\n\r\n" in text or text.startswith("\n") else None
+    )
+    if rows is not None:
+        return pl.Series([row.removesuffix("\r") for row in rows], dtype=pl.String)
+    frame = pl.read_csv(BytesIO(text.encode()), has_header=False, separator="\x01", quote_char=None, infer_schema=False)
+    return frame.to_series().fill_null("")
+
+
+def read(path: Path, spec: Specification, on: dt.date) -> Decoded:
+    """Read a file by its specification: raw tables and structural problems (KR-1xxx).
+
+    Never raises for what the file holds. RenkeiError KR-7104 when the path cannot be read at all.
+    """
+    try:
+        if not path.is_file() or path.is_symlink():
+            if not path.exists():
+                raise RenkeiError("KR-7104", path=path.name, reason="見つかりません")
+            return _rejected(path, spec, on, [{"code": "KR-1018", "value": path.name}])
+        scan = _scan(path, spec)
+        with path.open("rb") as handle:
+            head = handle.read(4)
+    except OSError as error:
+        raise RenkeiError("KR-7104", path=path.name, reason=type(error).__name__) from error
+    faults = list(scan.faults)
+    bom = _bom_fault(head, spec)
+    if bom:
+        faults = [bom]
+    if faults:
+        # A file cut in its last line lacks its end record too: one cause, one finding.
+        return _rejected(path, spec, on, faults[:1], scan)
+    content = path.read_bytes()
+    if spec.format.bom:
+        content = content[len(_BYTES_OF_BOM[spec.format.encoding]) :]
+    if spec.format.kind == "fixed":
+        tables, problems = _read_fixed(content, spec)
+    else:
+        tables, problems = _read_csv(content, spec, scan)
+    if not problems and not spec.plan.zero_records_allowed and tables[spec.data.kind].height == 0:
+        problems = [{"code": "KR-1017"}]
+    return Decoded(path, spec, on, tables, _problems(problems), scan.sha256, scan.size, scan.line_starts)
+
+
+def _rejected(
+    path: Path, spec: Specification, on: dt.date, faults: list[dict[str, object]], scan: _Scan | None = None
+) -> Decoded:
+    return Decoded(
+        path,
+        spec,
+        on,
+        _empty_tables(spec),
+        _problems(faults),
+        scan.sha256 if scan else "",
+        scan.size if scan else 0,
+        scan.line_starts if scan else np.zeros(1, dtype=np.int64),
+    )
+
+
+def _undecodable(content: bytes, encoding: str, position: int, scan: _Scan) -> dict[str, object]:
+    line = int(np.searchsorted(scan.line_starts, position, side="right"))
+    return {
+        "code": "KR-1010",
+        "line": line,
+        "record_number": line,
+        "expected": encoding,
+        "byte_position": position - int(scan.line_starts[line - 1]) + 1,
+    }
+
+
+def _read_csv(
+    content: bytes, spec: Specification, scan: _Scan
+) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
+    encoding = spec.format.encoding
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        return _empty_tables(spec), [_undecodable(content, encoding, error.start, scan)]
+    lines = _split_lines(text)
+    del content
+    kinds, problems = _record_kinds(lines, spec)
+    first = 1 if spec.format.header else 0
+    if spec.format.header:
+        problems = _header_problems(lines[0], spec) + problems
+    if problems:
+        return _empty_tables(spec), problems
+    tables: dict[str, pl.DataFrame] = {}
+    for record, start, stop in kinds:
+        tables[record.kind], faults = _csv_block(lines, start + first, stop + first, record, spec)
+        problems += faults
+    return tables, problems
+
+
+def _record_kinds(
+    lines: pl.Series, spec: Specification
+) -> tuple[list[tuple[Record, int, int]], list[dict[str, object]]]:
+    """Which lines belong to which record kind, as (record, first, behind the last), or what is wrong with the order."""
+    count = lines.len() - (1 if spec.format.header else 0)
+    if len(spec.records) == 1:
+        return [(spec.records[0], 0, count)], []
+    marks = {record.items[0].constant: record for record in spec.records}
+    width = spec.records[0].items[0].length
+    if spec.format.kind == "fixed":
+        mark = lines.str.slice(0, width)
+    else:
+        mark = lines.str.extract(r'^"?([^",]*)"?(?:,|$)', 1).fill_null("")
+    problems: list[dict[str, object]] = []
+    unknown = (~mark.is_in(list(marks))).arg_true()
+    if len(unknown):
+        at = int(unknown[0])
+        shown = mark[at] if len(mark[at]) <= width else ""
+        return [], [
+            {"code": "KR-1015", "line": at + 1, "record_number": at + 1, "value": shown or "（空）",
+             "expected": "・".join(str(m) for m in marks)}
+        ]  # fmt: skip
+    blocks: list[tuple[Record, int, int]] = []
+    leading, trailing = spec.records[0], spec.records[-1]
+    codes = {leading.kind: ("KR-1002", "KR-1003"), trailing.kind: ("KR-1004", "KR-1005")}
+    for record in spec.records:
+        at_lines = (mark == record.items[0].constant).arg_true()
+        if record.occurrence == "one":
+            missing, twice = codes[record.kind]
+            if len(at_lines) == 0:
+                problems.append(
+                    {"code": missing, "value": mark[0] if record is leading else None, "record_kind": record.kind}
+                )
+            elif len(at_lines) > 1:
+                problems.append({"code": twice, "line": int(at_lines[1]) + 1, "record_kind": record.kind})
+    if problems:
+        return [], problems
+    for position, record in enumerate(spec.records):
+        before = sum(1 for r in spec.records[:position] if r.occurrence == "one")
+        after = sum(1 for r in spec.records[position + 1 :] if r.occurrence == "one")
+        start, stop = (
+            (before, count - after)
+            if record.occurrence == "many"
+            else ((before, before + 1) if record is leading else (count - 1, count))
+        )
+        inside = mark[start:stop]
+        wrong = (inside != record.items[0].constant).arg_true()
+        if len(wrong):
+            line = start + int(wrong[0]) + 1
+            return [], [{"code": "KR-1006", "line": line, "record_number": line, "expected": record.kind}]
+        blocks.append((record, start, stop))
+    return blocks, []
+
+
+def _header_problems(header: str, spec: Specification) -> list[dict[str, object]]:
+    received = [name.strip('"') for name in header.split(",")]
+    expected = [item.name for item in spec.data.items]
+    if received == expected:
+        return []
+    for position, (want, got) in enumerate(zip([*expected, "（なし）"], [*received, "（なし）"], strict=False), 1):
+        if want != got:
+            # An unexpected heading may be a value of a file without header: only known names are shown.
+            shown = got if got in expected or got == "（なし）" else "（仕様にない見出し）"
+            return [{"code": "KR-1016", "line": 1, "expected": want, "value": f"{position}列目 {shown}"}]
+    return [{"code": "KR-1016", "line": 1, "expected": str(len(expected)), "value": str(len(received))}]
+
+
+@lru_cache(maxsize=64)
+def _line_pattern(columns: int, quoted: bool) -> str:
+    one = _CSV_FIELD if quoted else "[^,]*"
+    return f"^{one}(?:,{one}){{{columns - 1}}}$"
+
+
+def _csv_block(
+    lines: pl.Series, start: int, stop: int, record: Record, spec: Specification
+) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    block = lines[start:stop]
+    if block.len() == 0:
+        return _empty_tables(spec)[record.kind], []
+    quoted = spec.format.quote != "none"
+    sound = block.str.contains(_line_pattern(len(record.items), quoted))
+    numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
+    problems: list[dict[str, object]] = []
+    if not sound.all():
+        bad = ~sound
+        for line, content in zip(numbers.filter(bad), block.filter(bad), strict=True):
+            problems.append(_line_problem(line, content, record, spec))
+        block, numbers = block.filter(sound), numbers.filter(sound)
+    if block.len() == 0:
+        return _empty_tables(spec)[record.kind], problems
+    buffer = BytesIO()
+    block.to_frame().write_csv(buffer, include_header=False, quote_style="never", line_terminator="\n")
+    # A block whose first column is blank in every sense would be skipped as an empty line; one item means one column.
+    frame = pl.read_csv(
+        buffer.getvalue(), has_header=False, infer_schema=False, separator=",",
+        quote_char='"' if quoted else None, new_columns=record.item_ids,
+    )  # fmt: skip
+    table = _table(spec)
+    columns = [replace_incoming(pl.col(name).fill_null(""), table) if table.incoming else pl.col(name).fill_null("")
+               for name in record.item_ids]  # fmt: skip
+    return frame.select(numbers, *columns), problems
+
+
+def _line_problem(line: int, content: str, record: Record, spec: Specification) -> dict[str, object]:
+    starts = _field_starts(content)
+    base: dict[str, object] = {"line": line, "record_number": line, "record_kind": record.kind}
+    whole = re.compile(_CSV_FIELD)
+    if spec.format.quote != "none":
+        fields = [content[a : b - 1] for a, b in zip(starts, [*starts[1:], len(content) + 1], strict=True)]
+        for position, value in zip(starts, fields, strict=True):
+            if not whole.fullmatch(value):
+                prefix = content[:position].encode(spec.format.encoding, "replace")
+                return base | {"code": "KR-1011", "byte_position": len(prefix) + 1}
+    return base | {"code": "KR-1012", "expected": str(len(record.items)), "value": str(len(starts))}
+
+
+def _read_fixed(content: bytes, spec: Specification) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
+    end = spec.format.line_end_text.encode("utf-16-le" if spec.format.encoding == "utf-16-le" else "ascii")
+    lines = pl.Series([line.decode("latin-1") for line in content.removesuffix(end).split(end)])
+    kinds, problems = _record_kinds(lines, spec)
+    if problems:
+        return _empty_tables(spec), problems
+    tables: dict[str, pl.DataFrame] = {}
+    for record, start, stop in kinds:
+        block = lines[start:stop]
+        numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
+        right = block.str.len_chars() == record.record_length
+        for line, length in zip(numbers.filter(~right), block.filter(~right).str.len_chars(), strict=True):
+            problems.append(
+                {"code": "KR-1020", "line": line, "record_number": line, "value": str(length),
+                 "expected": str(record.record_length)}
+            )  # fmt: skip
+        tables[record.kind], faults = _cut(block.filter(right), numbers.filter(right), record, spec)
+        problems += faults
+    return tables, problems
+
+
+def _cut(
+    block: pl.Series, numbers: pl.Series, record: Record, spec: Specification
+) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    """Cut fixed-length records, seen as one character per byte, into items and decode each item."""
+    problems: list[dict[str, object]] = []
+    columns: list[pl.Series] = [numbers]
+    table = _table(spec)
+    for item in record.items:
+        cells = block.str.slice((item.start or 1) - 1, item.length)
+        texts: dict[str, str] = {}
+        for cell in cells.unique():
+            try:
+                texts[cell] = cell.encode("latin-1").decode(spec.format.encoding)
+            except UnicodeDecodeError:
+                texts[cell] = ""
+                for line in numbers.filter(cells == cell):
+                    problems.append(
+                        {"code": "KR-1010", "line": line, "record_number": line, "record_kind": record.kind,
+                         "item": item.id, "expected": spec.format.encoding, "byte_position": item.start}
+                    )  # fmt: skip
+        decoded = cells.replace_strict(texts, return_dtype=pl.String) if texts else cells
+        padded = decoded.str.strip_chars_end(" 　" if item.type.padding == "space_right" else " ")
+        columns.append(pl.select(replace_incoming(pl.lit(padded), table)).to_series().alias(item.id))
+    return pl.DataFrame(columns), problems
+
+
+def _table(spec: Specification) -> CharacterTable:
+    return load_table(spec.root, spec.format.external_characters, spec.format.encoding)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A file as bytes, what could not be written as it was (KR-1021, KR-1022), and the raw tables that reading gives."""
+
+    data: bytes
+    problems: pl.DataFrame
+    raw: dict[str, pl.DataFrame]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def with_header(data: pl.DataFrame, record: Record, header: Mapping[str, object]) -> pl.DataFrame:
+    """The data with the header's values in the items that it lacks (市区町村コード, 処理年月日 …)."""
+    absent = [name for name in record.item_ids if name in header and name not in data.columns]
+    return data.with_columns([pl.lit(header[name]).alias(name) for name in absent])
+
+
+def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -> pl.DataFrame:
+    """Which raw values the file's encoding cannot hold (KR-1021) or holds only as an agreed substitute (KR-1022).
+
+    `record_number` is the row's 1-based position in `raw`. The value shown is the code points, never the whole text.
+    """
+    table = _table(spec)
+    rows: list[dict[str, object]] = []
+    for item in record.items:
+        column = raw[item.id]
+        wide = (column.str.len_bytes() != column.str.len_chars()).arg_true()
+        if len(wide) == 0:
+            continue
+        texts = column.gather(wide)
+        held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
+        if not _encodes(held, spec.format.encoding):
+            for row, text in zip(wide, held, strict=True):
+                missing = unencodable(text, spec.format.encoding)
+                if missing:
+                    rows.append(_cell(row, record, item.id, "KR-1021", spec.format.encoding, spell(missing)))
+        if table.substitute:
+            touched = texts.str.contains_any(list(table.substitute))
+            for row, text in zip(wide.filter(touched), texts.filter(touched), strict=True):
+                named = next(key for key in table.substitute if key in text)
+                rows.append(_cell(row, record, item.id, "KR-1022", spell(table.substitute[named]), spell(named)))
+    return _problems(rows)
+
+
+def _cell(row: int, record: Record, item: str, code: str, expected: str, value: str) -> dict[str, object]:
+    return {"record_number": row + 1, "record_kind": record.kind, "item": item, "code": code,
+            "expected": expected, "value": value}  # fmt: skip
+
+
+def _encodes(column: pl.Series, encoding: str) -> bool:
+    try:
+        column.str.join("").item().encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mapping[str, object]) -> Encoded:
+    """Canonical data and header values -> the bytes of a file (docs/architecture.md).
+
+    Constants, record numbers and the record count are filled from the specification. Values that cannot be encoded are
+    problems and leave `data` empty: nothing is half-written.
+    """
+    raws: dict[str, pl.DataFrame] = {}
+    problems: list[pl.DataFrame] = []
+    rows = {record.kind: data.height if record.occurrence == "many" else 1 for record in spec.records}
+    number = 1
+    for record in spec.records:
+        source = data if record.occurrence == "many" else pl.DataFrame({"_": [None]})
+        raw = from_canonical(with_header(source, record, header), record, spec, on)
+        raw = _filled(raw, record, number, rows[spec.data.kind])
+        number += raw.height
+        problems.append(character_problems(raw, record, spec))
+        raws[record.kind] = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in raw.columns)
+    found = pl.concat(problems)
+    if (found["code"] == "KR-1021").any():
+        return Encoded(b"", found, raws)
+    parts = [_header_line(spec)] if spec.format.header else []
+    parts += [_lines(raws[record.kind], record, spec) for record in spec.records]
+    mark = _BYTES_OF_BOM[spec.format.encoding] if spec.format.bom else b""
+    return Encoded(mark + b"".join(parts), found, raws)
+
+
+def _filled(raw: pl.DataFrame, record: Record, first_number: int, data_rows: int) -> pl.DataFrame:
+    filled = []
+    for item in record.items:
+        if item.constant is not None:
+            filled.append(pl.lit(item.constant).alias(item.id))
+        elif item.rule("record_sequence"):
+            sequence = pl.int_range(first_number, first_number + raw.height, eager=True).cast(pl.String)
+            filled.append(sequence.str.zfill(item.length).alias(item.id))
+        elif item.rule("data_record_count"):
+            filled.append(pl.lit(str(data_rows).zfill(item.length)).alias(item.id))
+    return raw.with_columns(filled)
+
+
+def _header_line(spec: Specification) -> bytes:
+    names = ",".join(item.name for item in spec.data.items)
+    return (names + spec.format.line_end_text).encode(spec.format.encoding)
+
+
+def _lines(raw: pl.DataFrame, record: Record, spec: Specification) -> bytes:
+    if raw.height == 0:
+        return b""
+    table = _table(spec)
+    if spec.format.kind == "fixed":
+        return _fixed_lines(raw, record, spec, table)
+    columns = []
+    for item in record.items:
+        column = replace_outgoing(pl.col(item.id), table)
+        if spec.format.quote == "none":
+            columns.append(column)
+            continue
+        inner = pl.lit('"') + column.str.replace_all('"', '""', literal=True) + pl.lit('"')
+        wanted = pl.lit(True) if spec.format.quote == "all" else column.str.contains(_NEEDS_QUOTES)
+        columns.append(pl.when(wanted).then(inner).otherwise(column).alias(item.id))
+    buffer = BytesIO()
+    raw.select(columns).write_csv(
+        buffer, include_header=False, quote_style="never", line_terminator=spec.format.line_end_text
+    )
+    if spec.format.encoding == "utf-8":
+        return buffer.getvalue()
+    return buffer.getvalue().decode("utf-8").encode(spec.format.encoding)
+
+
+def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: CharacterTable) -> bytes:
+    encoding, end = spec.format.encoding, spec.format.line_end_text
+    columns = []
+    for item in record.items:
+        text = replace_outgoing(pl.col(item.id), table)
+        short = (item.length - byte_length(text, encoding).cast(pl.Int64)).clip(lower_bound=0)
+        blank = pl.col(item.id) == ""
+        if item.type.padding == "zero_left":
+            columns.append(
+                pl.when(blank)
+                .then(pl.lit(" " * item.length))
+                .otherwise(pl.lit("0").repeat_by(short).list.join("") + text)
+            )
+        else:
+            columns.append(text + pl.lit(" ").repeat_by(short).list.join(""))
+    joined = raw.select(pl.concat_str(columns)).to_series()
+    return "".join(line + end for line in joined).encode(encoding)
+
+
+__all__ = [
+    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "Decoded", "Encoded", "character_problems", "compose", "read", "with_header",
+]  # fmt: skip

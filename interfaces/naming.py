@@ -1,0 +1,69 @@
+"""File names both ways: from values to a name, from a name to the interface and its values."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from string import Formatter
+
+from interfaces.catalogue import Catalogue
+from interfaces.messages import RenkeiError
+from interfaces.spec import FilePlan, Specification
+
+
+def fields_of(pattern: str) -> list[str]:
+    """The item ids that a file-name rule holds."""
+    return [field for _, field, _, _ in Formatter().parse(pattern) if field]
+
+
+def file_name(specification: Specification, values: Mapping[str, object]) -> str:
+    """The file's name by its rule; dates are written YYYYMMDD. KR-7105 when a value is missing."""
+    pattern = specification.plan.file_name
+    texts: dict[str, str] = {}
+    for field in fields_of(pattern):
+        if values.get(field) in (None, ""):
+            raise RenkeiError("KR-7105", pattern=pattern, field=field)
+        value = values[field]
+        texts[field] = value.strftime("%Y%m%d") if isinstance(value, dt.date) else str(value)
+    return pattern.format(**texts)
+
+
+def _expression(specification: Specification) -> re.Pattern[str]:
+    items = {item.id: item for record in specification.records for item in record.items}
+    parts = []
+    for literal, field, _, _ in Formatter().parse(specification.plan.file_name):
+        parts.append(re.escape(literal))
+        if field:
+            item = items.get(field)
+            dated = item is None or item.type.is_date
+            parts.append(f"(?P<{field}>[0-9]{{{8 if dated or item is None else item.length}}})")
+    return re.compile("".join(parts))
+
+
+def parse(specification: Specification, name: str) -> dict[str, str] | None:
+    """The values that a name holds under this specification's rule, or None when it does not follow the rule."""
+    match = _expression(specification).fullmatch(name)
+    return match.groupdict() if match else None
+
+
+def date_of(fields: Mapping[str, str], plan: FilePlan) -> dt.date | None:
+    """The day that a file is for, as its name says; None when the name holds no date or no such day exists."""
+    for field in fields_of(plan.file_name):
+        if field.endswith("_on"):
+            try:
+                return dt.datetime.strptime(fields[field], "%Y%m%d").date()  # noqa: DTZ007  a day has no zone
+            except ValueError:
+                return None
+    return None
+
+
+def recognise(catalogue: Catalogue, name: str) -> tuple[str, dict[str, str]] | None:
+    """The interface that a file name belongs to and the values in it; None when no rule or more than one fits."""
+    found: dict[str, dict[str, str]] = {}
+    for interface in catalogue.ids():
+        for specification in catalogue.versions(interface):
+            fields = parse(specification, name)
+            if fields is not None:
+                found[interface] = fields
+    return next(iter(found.items())) if len(found) == 1 else None

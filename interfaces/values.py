@@ -1,0 +1,97 @@
+"""Raw text of a file <-> the values that the program works with. Only form changes here; nothing is judged or repaired."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from interfaces.spec import Item, Record, Specification
+
+# First western year of each era minus one: 昭和1年 = 1926 = 1925 + 1 (domain.md 2.2).
+ERA_OFFSET = {"1": 1867, "2": 1911, "3": 1925, "4": 1988, "5": 2018}
+ERA_STARTS = {
+    "1": dt.date(1868, 1, 25),
+    "2": dt.date(1912, 7, 30),
+    "3": dt.date(1926, 12, 25),
+    "4": dt.date(1989, 1, 8),
+    "5": dt.date(2019, 5, 1),
+}
+
+
+def parse_date(column: pl.Expr, date_format: str) -> pl.Expr:
+    """Text -> `pl.Date` by the type's date format; null when blank or when no such day exists (domain.md 2.2)."""
+    if date_format == "YYYYMMDD":
+        return column.str.to_date("%Y%m%d", strict=False)
+    if date_format == "YYYY-MM-DD":
+        return column.str.to_date("%Y-%m-%d", strict=False)
+    year = column.str.slice(1, 2).cast(pl.Int32, strict=False) + column.str.slice(0, 1).replace_strict(
+        ERA_OFFSET, default=None, return_dtype=pl.Int32
+    )
+    return (year.cast(pl.String) + column.str.slice(3, 4)).str.to_date("%Y%m%d", strict=False)
+
+
+def format_date(column: pl.Expr, date_format: str) -> pl.Expr:
+    """`pl.Date` -> text by the type's date format; null stays null."""
+    if date_format == "YYYYMMDD":
+        return column.dt.strftime("%Y%m%d")
+    if date_format == "YYYY-MM-DD":
+        return column.dt.strftime("%Y-%m-%d")
+    era = pl.lit(None, pl.String)
+    year = pl.lit(None, pl.Int32)
+    for digit, start in ERA_STARTS.items():
+        era = pl.when(column >= start).then(pl.lit(digit)).otherwise(era)
+        year = pl.when(column >= start).then(column.dt.year() - ERA_OFFSET[digit]).otherwise(year)
+    return era + year.cast(pl.String).str.zfill(2) + column.dt.strftime("%m%d")
+
+
+def _canonical(item: Item, specification: Specification, on: dt.date) -> pl.Expr:
+    column = pl.col(item.id)
+    if item.type.is_date:
+        date = parse_date(column, item.type.date_format)
+        return date.dt.offset_by("1d") if item.period_end_inclusive else date
+    if item.code_table:
+        meanings = {code.value: code.meaning for code in specification.codes_on(item.code_table, on)}
+        return column.replace_strict(meanings, default=None, return_dtype=pl.String)
+    text = column.str.replace("^([0-9]{4})([0-9]{2})$", "$1-$2") if item.type.date_format == "YYYYMM" else column
+    return pl.when(text == "").then(None).otherwise(text)
+
+
+def to_canonical(raw: pl.DataFrame, record: Record, specification: Specification, on: dt.date) -> pl.DataFrame:
+    """Raw String columns of a record kind -> canonical values (docs/architecture.md).
+
+    Dates become `pl.Date` (an inclusive period end becomes the day after), coded items their 意味, months `YYYY-MM`,
+    blanks null. A value without meaning becomes null: validate first.
+    """
+    extra = [name for name in raw.columns if name not in record.by_id]
+    return raw.select(*extra, *[_canonical(item, specification, on).alias(item.id) for item in record.items])
+
+
+def _raw(item: Item, dtype: pl.DataType, specification: Specification, on: dt.date) -> pl.Expr:
+    column = pl.col(item.id)
+    if item.type.is_date and dtype == pl.Date:
+        date = column.dt.offset_by("-1d") if item.period_end_inclusive else column
+        text = format_date(date, item.type.date_format)
+    elif item.code_table and dtype == pl.String:
+        values = {code.meaning: code.value for code in specification.codes_on(item.code_table, on)}
+        text = column.replace_strict(values, default=column)
+    elif item.type.date_format == "YYYYMM":
+        text = column.cast(pl.String).str.replace("-", "", literal=True)
+    else:
+        text = column.cast(pl.String)
+    return text.fill_null("")
+
+
+def from_canonical(frame: pl.DataFrame, record: Record, specification: Specification, on: dt.date) -> pl.DataFrame:
+    """Canonical values -> raw String columns of the record kind, in file order; an absent column is written blank.
+
+    A word that the code table does not hold is written as it is, so that validation names it (never silently blank).
+    """
+    return frame.select(
+        [
+            _raw(item, frame.schema[item.id], specification, on).alias(item.id)
+            if item.id in frame.columns
+            else pl.lit("").alias(item.id)
+            for item in record.items
+        ]
+    )
