@@ -1,21 +1,42 @@
-# The only documented commands. PYTHON is any Python 3.11+.
+# The only documented commands. PYTHON is any Python 3.11 or later.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+DEMO ?= $(CURDIR)/demo
+export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
-	touch $@
+	@touch $@
 
-setup: $(STAMP) ## virtual environment with the locked packages
+setup: $(STAMP) ## the virtual environment with the locked packages
 
-lock: ## resolve requirements.lock again (hashes, no registry address)
+demo: $(STAMP) ## ten business days of a synthetic prefecture, end to end
+	$(BIN)/python -m fixtures.demo --folder $(DEMO)
+
+ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
+	RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home \
+	  $(BIN)/dagster-webserver -h 127.0.0.1 -p 3000 -m pipelines.definitions
+
+test: $(STAMP) ## every test
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(STAMP) ## ruff, types, specifications
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/renkei spec lint
+
+bench: $(STAMP) ## speed, as ratios in one run (docs/benchmarks.md)
+	$(BIN)/python -m bench
+
+lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup lock
+.PHONY: help setup demo ui test check bench lock

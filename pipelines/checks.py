@@ -1,0 +1,96 @@
+"""File checks for Dagster, one per interface file from one factory. What is right is judged in `schemas`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dagster as dg
+import polars as pl
+
+from interfaces.messages import RenkeiError, message
+from pipelines.partitions import BUSINESS_DAYS
+
+
+def file_check(interface: str, name: str) -> dg.AssetCheckSpec:
+    """The check of one interface file, by partition: bytes, records, counts and rules of its specification."""
+    return dg.AssetCheckSpec(
+        name=f"{interface}_is_valid",
+        asset=interface,
+        description=f"{name}が外部インタフェース仕様に合う（バイト・件数・規則・読み返し）",
+        partitions_def=BUSINESS_DAYS,
+    )
+
+
+def counts_check(asset: str) -> dg.AssetCheckSpec:
+    """The check that everyone who changed is either sent or held."""
+    return dg.AssetCheckSpec(
+        name="counts_add_up",
+        asset=asset,
+        description="異動した人数 = 送付した人数 + 要修正の人数",
+        partitions_def=BUSINESS_DAYS,
+    )
+
+
+def summary(findings: pl.DataFrame) -> dict[str, dg.MetadataValue]:
+    """Findings as metadata: counts by code and item and the first line. Never a value."""
+    table = (
+        findings.group_by("code", "level", "item_name")
+        .agg(pl.len().alias("count"), pl.col("line").min().alias("first"))
+        .sort("code", "item_name")
+        if findings.height
+        else pl.DataFrame(schema={"code": pl.String, "level": pl.String, "item_name": pl.String, "count": pl.UInt32, "first": pl.UInt32})
+    )  # fmt: skip
+    records = [
+        dg.TableRecord(
+            {
+                "コード": row["code"],
+                "題": message(row["code"]).title,
+                "水準": row["level"],
+                "項目": row["item_name"] or "—",
+                "件数": row["count"],
+                "先頭行": row["first"] or 0,
+            }
+        )
+        for row in table.iter_rows(named=True)
+    ]
+    columns = [dg.TableColumn(name) for name in ("コード", "題", "水準", "項目")]
+    columns += [dg.TableColumn(name, "int") for name in ("件数", "先頭行")]
+    wrong = findings.filter(pl.col("level").is_in(["file", "record"])).height
+    return {
+        "仕様違反": dg.MetadataValue.table(records, schema=dg.TableSchema(columns)),
+        "違反件数": dg.MetadataValue.int(wrong),
+        "注意件数": dg.MetadataValue.int(findings.height - wrong),
+    }
+
+
+def passed(interface: str, findings: pl.DataFrame, records: int, *, blocking: bool = True) -> dg.AssetCheckResult:
+    """A file that may be used; record findings of an extract are held back, not a failure."""
+    return dg.AssetCheckResult(
+        passed=True,
+        asset_key=interface,
+        check_name=f"{interface}_is_valid",
+        metadata={"検査行数": records, **summary(findings)},
+    )
+
+
+def failed(interface: str, error: RenkeiError) -> dg.AssetCheckResult:
+    """A file that may not be used, with the sentence and the remedy for the person who can mend it."""
+    return dg.AssetCheckResult(
+        passed=False,
+        asset_key=interface,
+        check_name=f"{interface}_is_valid",
+        description=str(error),
+        metadata={"KRコード": error.code, "対処": error.remedy},
+    )
+
+
+def stop(error: RenkeiError) -> dg.Failure:
+    """The failure that leaves no file and a red partition; it is never retried (dagster.md 3, the third pattern)."""
+    return dg.Failure(
+        description=error.for_people(), metadata={"KRコード": error.code, "対処": error.remedy}, allow_retries=False
+    )
+
+
+def of_file(findings: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """The findings of some files."""
+    return findings.filter(pl.col("file").is_in(list(names)))

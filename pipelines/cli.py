@@ -1,0 +1,375 @@
+"""The command line `renkei`: the door for operators and clerks. Parses words, prints results; decides nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import polars as pl
+
+from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
+from interfaces.lint import lint
+from interfaces.messages import RenkeiError
+from interfaces.naming import date_of, recognise
+from interfaces.spec import Specification
+from pipelines.calendar import TOKYO
+from pipelines.settings import Settings
+
+# Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
+FAULTS, NOT_DONE = 1, 2
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DATE = click.DateTime(formats=["%Y-%m-%d"])
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON で出力する")
+
+
+def speaks_to_people(command: Function) -> Function:
+    """A RenkeiError becomes its sentence and remedy on standard error, and exit status 2; never a traceback."""
+
+    @wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except RenkeiError as error:
+            click.echo(error.for_people(), err=True)
+            sys.exit(NOT_DONE)
+
+    return guarded  # type: ignore[return-value]
+
+
+def _environment() -> Any:
+    from pipelines.environment import Environment
+
+    return Environment.open(Settings.load())
+
+
+def _catalogue_root() -> Path:
+    """The settings' catalogue when there are settings, else the embedded one: spec commands need no deployment."""
+    try:
+        return Settings.load().catalogue_folder or DEFAULT_ROOT
+    except RenkeiError as error:
+        if error.code == "KR-6001":
+            return DEFAULT_ROOT
+        raise
+
+
+@click.group(help="国保連携: 市町村と国保連合会のファイル連携")
+def main() -> None:
+    """The root of all commands."""
+
+
+@main.group(help="インタフェースの仕様")
+def spec() -> None:
+    """Commands on specifications."""
+
+
+@spec.command("list", help="仕様の一覧（版・効力期間・方向）")
+@AS_JSON
+@speaks_to_people
+def spec_list(as_json: bool) -> None:
+    """One line per version of every interface."""
+    catalogue = load_catalogue(_catalogue_root())
+    plans = [s.plan for interface in catalogue.ids() for s in catalogue.versions(interface)]
+    if as_json:
+        click.echo(json.dumps([plan.model_dump(mode="json") for plan in plans], ensure_ascii=False, indent=2))
+        return
+    for plan in plans:
+        end = plan.effective_to.isoformat() if plan.effective_to else "（期限なし）"
+        click.echo(f"{plan.id:28}{plan.effective_from} 〜 {end}  {plan.status:9}{plan.direction:11}{plan.name}")
+
+
+@spec.command("lint", help="仕様データに誤りがないことを確かめる")
+@speaks_to_people
+def spec_lint() -> None:
+    """Print every fault; exit 1 when there is one."""
+    from schemas.normalise import NORMALISATIONS
+    from schemas.rules import known_rules
+
+    catalogue = load_catalogue(_catalogue_root())
+    faults = lint(catalogue, known_rules(), frozenset(NORMALISATIONS))
+    for fault in faults:
+        click.echo(str(fault))
+    versions = sum(len(catalogue.versions(interface)) for interface in catalogue.ids())
+    click.echo(f"{len(catalogue.ids())}インタフェース {versions}版: 誤り{len(faults)}件")
+    sys.exit(FAULTS if faults else 0)
+
+
+@spec.command("show", help="ある日に効力のある仕様の項目表")
+@click.argument("interface")
+@click.option("--on", type=DATE, help="どの日のファイルの仕様か（既定: 今日）")
+@AS_JSON
+@speaks_to_people
+def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
+    """The specification in force as a table, laid out like the printed document."""
+    day = on.date() if on else dt.datetime.now(TOKYO).date()
+    specification = load_catalogue(_catalogue_root()).in_force(interface, day)
+    shown = _spec_json(specification)
+    if as_json:
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    plan = specification.plan
+    click.echo(
+        f"{plan.name}（{plan.id} {specification.version} {plan.status}）\n{plan.description}\n出典: {plan.source}"
+    )
+    form = plan.format
+    click.echo(f"ファイル名: {plan.file_name}  形式: {form.kind} {form.encoding} {form.line_end} 引用符 {form.quote}")
+    for record in specification.records:
+        click.echo(f"\n[{record.kind}] {'繰り返し' if record.occurrence == 'many' else '1件'}")
+        for item in record.items:
+            rules = "; ".join(map(str, item.rules))
+            click.echo(
+                f"{item.number:>3} {item.name}  {item.id}  {item.type.id} {item.length}バイト  {item.required}"
+                f"  {item.code_table}  {rules}  [{item.sensitivity.id}]  {item.source}"
+            )
+
+
+def _spec_json(specification: Specification) -> dict[str, Any]:
+    return {
+        **specification.plan.model_dump(mode="json"),
+        "version": specification.version,
+        "records": [
+            {
+                "kind": record.kind,
+                "occurrence": record.occurrence,
+                "key": list(record.key),
+                "items": [
+                    {
+                        "number": item.number,
+                        "name": item.name,
+                        "id": item.id,
+                        "type": item.type.id,
+                        "start": item.start,
+                        "length": item.length,
+                        "required": item.required,
+                        "code_table": item.code_table,
+                        "rules": [str(call) for call in item.rules],
+                        "normalise": [str(call) for call in item.normalise],
+                        "sensitivity": item.sensitivity.id,
+                        "source": item.source,
+                    }
+                    for item in record.items
+                ],
+            }
+            for record in specification.records
+        ],
+    }
+
+
+@main.command("validate", help="ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--interface", help="インタフェースの id（既定: ファイル名から見つける）")
+@click.option("--on", type=DATE, help="どの日のファイルか（既定: ファイル名の日付、なければ今日）")
+@AS_JSON
+@click.option("--xlsx", type=click.Path(path_type=Path), help="Excel の報告書を書く場所")
+@speaks_to_people
+def validate_command(
+    file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
+) -> None:
+    """Judge one file without a deployment."""
+    from schemas.report import to_json, write_xlsx
+    from schemas.validate import Context, validate
+
+    catalogue = load_catalogue(_catalogue_root())
+    recognised = recognise(catalogue, file.name)
+    if interface is None and recognised is None:
+        raise RenkeiError("KR-7302", name=file.name)
+    chosen = interface or (recognised[0] if recognised else "")
+    named = None
+    if recognised and recognised[0] == chosen:
+        named = date_of(recognised[1], catalogue.versions(chosen)[-1].plan)
+    day = on.date() if on else named or dt.datetime.now(TOKYO).date()
+    specification = catalogue.in_force(chosen, day)
+    by_name = recognised is not None and recognised[0] == chosen
+    context = Context(None, None, None, day if on or named else None, file.name if by_name else None)
+    validated = validate(file, specification, day, context)
+    if xlsx:
+        write_xlsx(validated, xlsx)
+    if as_json:
+        click.echo(json.dumps(to_json(validated), ensure_ascii=False, indent=2))
+    else:
+        for message in validated.findings["message"].head(SHOWN):
+            click.echo(message)
+        rest = validated.findings.height - SHOWN
+        if rest > 0:
+            click.echo(f"… 他{rest}件（--xlsx で全ての集計を書けます）")
+        verdict = "正しいファイルです" if validated.valid else "誤りがあります"
+        click.echo(f"{specification.plan.name}（{specification.version}）{validated.records}件: {verdict}")
+    sys.exit(0 if validated.valid else FAULTS)
+
+
+SHOWN = 50  # a screenful; the workbook holds the rest
+
+
+@main.group(help="処理の実行")
+def run() -> None:
+    """Commands that run a cycle."""
+
+
+@run.command("daily", help="日次: 連合会から受け取り、資格情報を送る")
+@click.option("--date", "date", type=DATE, required=True, help="処理年月日（営業日）")
+@click.option("--only", type=click.Choice(["out", "in"]), help="送付だけ (out)、受領だけ (in)")
+@click.option("--confirm-loss", help="抽出の大きな減少が正しい理由（台帳に残る）")
+@click.option("--dagster", "through_dagster", is_flag=True, help="Dagster の画面に残る形で実行する")
+@speaks_to_people
+def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, through_dagster: bool) -> None:
+    """Receive, then send, for one day."""
+    day = date.date()
+    if through_dagster:
+        from pipelines.definitions import run_day
+
+        sys.exit(0 if run_day(day, only, confirm_loss) else NOT_DONE)
+    environment = _environment()
+    if only != "out":
+        _receive(environment)
+    if only != "in":
+        _send(environment, day, confirm_loss)
+
+
+def _receive(environment: Any) -> None:
+    from pipelines.linkage import daily
+
+    for arrival in daily.receive(environment):
+        click.echo(f"受領 {arrival.name}: {arrival.state} {arrival.message}".rstrip())
+    for applied in daily.apply_all(environment, daily.told(environment)):
+        click.echo(
+            f"取込 {applied.entry.file_name}: {applied.entry.state} {applied.taken}件"
+            f" 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"
+        )
+
+
+def _send(environment: Any, day: dt.date, confirm_loss: str | None) -> None:
+    from pipelines.eligibility import daily
+
+    built, outcome = daily.run_out(environment, day, confirm_loss)
+    for file in built.files:
+        click.echo(f"作成 {file.file_name}: {file.records}件 SHA-256 {file.sha256[:12]}")
+    counts = built.counts
+    click.echo(f"異動 {counts['changed']}人 = 送付 {counts['changed_sent']}人 + 要修正 {counts['changed_held']}人")
+    click.echo(f"送付 {outcome.kind} {outcome.message}".rstrip())
+
+
+@main.group(help="送付・受領の台帳")
+def ledger() -> None:
+    """Commands on the ledger."""
+
+
+@ledger.command("list", help="台帳の一覧")
+@AS_JSON
+@speaks_to_people
+def ledger_list(as_json: bool) -> None:
+    """Every file that left or arrived, with its state."""
+    entries = _environment().ledger.entries()
+    if as_json:
+        rows = [vars(entry) for entry in entries]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2, default=str))
+        return
+    for e in entries:
+        way = "送付" if e.direction == "outbound" else "受領"
+        count = "—" if e.records is None else f"{e.records}件"
+        click.echo(f"{e.id:>5} {way} {e.partition or '—'} {e.state:12}{e.file_name}  {count}  {(e.sha256 or '')[:12]}")
+
+
+@main.group(help="隔離されたファイル")
+def quarantine() -> None:
+    """Commands on quarantined files."""
+
+
+@quarantine.command("list", help="隔離の一覧")
+@AS_JSON
+@speaks_to_people
+def quarantine_list(as_json: bool) -> None:
+    """Every file that waits for a decision."""
+    from pipelines.exchange.quarantine import list_quarantined
+
+    environment = _environment()
+    entries = list_quarantined(environment.ledger)
+    if as_json:
+        click.echo(json.dumps([vars(entry) for entry in entries], ensure_ascii=False, indent=2, default=str))
+        return
+    for entry in entries:
+        click.echo(f"{entry.id:>5} {entry.partition or '—'} {entry.file_name}  {(entry.sha256 or '')[:12]}")
+    click.echo(f"隔離 {len(entries)}件")
+
+
+@quarantine.command("show", help="隔離の理由")
+@click.argument("entry", type=int)
+@speaks_to_people
+def quarantine_show(entry: int) -> None:
+    """The report of a quarantined file."""
+    from pipelines.exchange.quarantine import show
+
+    environment = _environment()
+    click.echo(
+        json.dumps(show(environment.ledger, environment.settings.data_folder, entry), ensure_ascii=False, indent=2)
+    )
+
+
+def _decide(action: str, entry: int, by: str | None, reason: str) -> None:
+    from pipelines.exchange import quarantine as decisions
+
+    environment = _environment()
+    decide = getattr(decisions, action)
+    decided = decide(environment.ledger, entry, operator=by or environment.settings.operator, reason=reason)
+    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
+
+
+@quarantine.command("release", help="隔離を解き、次の取込で取り込む")
+@click.argument("entry", type=int)
+@click.option("--by", help="操作者（既定: 設定の operator）")
+@click.option("--reason", required=True, help="理由（台帳に残る）")
+@speaks_to_people
+def quarantine_release(entry: int, by: str | None, reason: str) -> None:
+    """Let a file in after all; its bad records stay out."""
+    _decide("release", entry, by, reason)
+
+
+@quarantine.command("reject", help="隔離したファイルを受け取らないと決める")
+@click.argument("entry", type=int)
+@click.option("--by", help="操作者（既定: 設定の operator）")
+@click.option("--reason", required=True, help="理由（台帳に残る）")
+@speaks_to_people
+def quarantine_reject(entry: int, by: str | None, reason: str) -> None:
+    """Refuse a file for good; a corrected one may come."""
+    _decide("reject", entry, by, reason)
+
+
+@main.group(help="取り込んだ連携の状態")
+def linkage() -> None:
+    """Commands on the linkage state."""
+
+
+@linkage.command("show", help="ある日の終わりに分かっていた連携の状態（CSV、個人番号は無い）")
+@click.option("--on", type=DATE, help="日付（既定: 今）")
+@speaks_to_people
+def linkage_show(on: dt.datetime | None) -> None:
+    """The linkage state as CSV."""
+    from pipelines.linkage.daily import linkage_on
+
+    click.echo(linkage_on(_environment(), on.date() if on else None).write_csv(), nl=False)
+
+
+@linkage.command("discrepancies", help="ある日のファイルについて連合会に尋ねること")
+@click.option("--date", "date", type=DATE, required=True)
+@AS_JSON
+@speaks_to_people
+def linkage_discrepancies(date: dt.datetime, as_json: bool) -> None:
+    """The list of questions of a day."""
+    from pipelines.linkage.daily import discrepancies_on
+
+    found: pl.DataFrame = discrepancies_on(_environment(), date.date())
+    if as_json:
+        click.echo(json.dumps(found.to_dicts(), ensure_ascii=False, indent=2))
+        return
+    for row in found.iter_rows(named=True):
+        click.echo(f"{row['code']} {row['title']} 宛名番号 …{row['resident_number'][-3:]}: {row['question']}")
+    click.echo(f"問い合わせ {found.height}件")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Who changed since the Union was last told, and who is sent with them. Pure; knows no file and no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY, is_insured
+
+# Kinds of change by the facts that differ, in the order in which a person's kinds are listed.
+CHANGE_KINDS: dict[str, list[str]] = {
+    "資格取得": ["acquired_on", "acquisition_reason"],
+    "資格喪失": ["lost_on", "loss_reason"],
+    "適用開始": ["applied_on", "application_reason", "previous_municipality_code"],
+    "適用終了": ["ended_on", "end_reason", "next_municipality_code"],
+    "世帯異動": [HOUSEHOLD_KEY, "branch_number"],
+    "世帯主変更": ["head_kind", "relationship"],
+    "氏名変更": ["name", "name_kana"],
+    "生年月日・性別訂正": ["born_on", "born_on_uncertain", "sex"],
+    "届出・異動日訂正": ["notified_on", "changed_on"],
+}
+NUMBER_CHANGED = "個人番号変更"
+ADDED = "新規"
+WITHDRAWN = "取消"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What to tell the Union.
+
+    people: PERSON_COLUMNS + update_kind (added|changed|withdrawn) + change_kinds (list of Japanese words; empty for
+    those who are sent only because their household is). households: HOUSEHOLD_COLUMNS + update_kind.
+    """
+
+    people: pl.DataFrame
+    households: pl.DataFrame
+
+    @property
+    def changed(self) -> pl.DataFrame:
+        """Those of `people` who changed themselves."""
+        return self.people.filter(pl.col("change_kinds").list.len() > 0)
+
+
+def changed_numbers(baseline: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
+    """resident_numbers whose 個人番号 differs between two tables (resident_number, my_number); no number comes out."""
+    both = now.join(baseline, on=PERSON_KEY, how="inner", suffix="_before")
+    return both.filter(pl.col("my_number").ne_missing(pl.col("my_number_before")))[PERSON_KEY]
+
+
+def _differences(baseline: pl.DataFrame, now: pl.DataFrame, key: str, kinds: dict[str, list[str]]) -> pl.DataFrame:
+    """Rows of `now` that differ from `baseline` on any compared column: key + change_kinds (list of words)."""
+    columns = [column for columns in kinds.values() for column in columns]
+    joined = now.select(key, *columns).join(
+        baseline.select(key, *columns, pl.lit(True).alias("_known")), on=key, how="left", suffix="_before"
+    )
+    new = pl.col("_known").is_null()
+    words = [
+        pl.when(~new & pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in compared))
+        .then(pl.lit(word))
+        .otherwise(None)
+        .alias(word)
+        for word, compared in kinds.items()
+    ]
+    first = pl.when(new).then(pl.lit(ADDED)).otherwise(None).alias(ADDED)
+    return (
+        joined.select(key, first, *words)
+        .filter(pl.any_horizontal(pl.exclude(key).is_not_null()))
+        .select(key, pl.concat_list(pl.exclude(key)).list.drop_nulls().alias("change_kinds"))
+    )
+
+
+HOUSEHOLD_KINDS: dict[str, list[str]] = {
+    "世帯主変更": ["head_resident_number", "nominal_head"],
+    "住所変更": ["postal_code", "address", "address_detail"],
+    "記号番号変更": ["certificate_symbol", "certificate_number"],
+    "世帯の適用期間": ["household_applied_on", "household_ended_on"],
+    "異動日訂正": ["changed_on"],
+}
+
+
+def find_changes(
+    baseline_people: pl.DataFrame,
+    baseline_households: pl.DataFrame,
+    people: pl.DataFrame,
+    households: pl.DataFrame,
+    numbers_changed: pl.Series,
+) -> Changes:
+    """Changes against the last sent snapshot, widened to whole households (design.md 4 rules 4 and 6; domain.md 1.2).
+
+    With a changed person go every insured person of his household, of the household that he left, and the 擬制世帯主.
+    A person or household that is no longer there is withdrawn with the facts that were last sent.
+    """
+    differing = _differences(baseline_people, people, PERSON_KEY, CHANGE_KINDS)
+    numbers = pl.DataFrame({PERSON_KEY: numbers_changed}, schema={PERSON_KEY: pl.String}).join(
+        people.select(PERSON_KEY), on=PERSON_KEY, how="semi"
+    )
+    kinds = (
+        pl.concat([differing, numbers.with_columns(pl.lit([NUMBER_CHANGED]).alias("change_kinds"))])
+        .group_by(PERSON_KEY)
+        .agg(pl.col("change_kinds").explode())
+    )
+    withdrawn = baseline_people.join(people, on=PERSON_KEY, how="anti")
+    gone = baseline_households.join(households, on=HOUSEHOLD_KEY, how="anti")
+    household_differing = _differences(baseline_households, households, HOUSEHOLD_KEY, HOUSEHOLD_KINDS)
+
+    touched = pl.concat(
+        [
+            people.join(kinds, on=PERSON_KEY, how="semi").select(HOUSEHOLD_KEY),
+            baseline_people.join(kinds, on=PERSON_KEY, how="semi").select(HOUSEHOLD_KEY),
+            withdrawn.select(HOUSEHOLD_KEY),
+            household_differing.select(HOUSEHOLD_KEY),
+        ]
+    ).unique()
+    sent = (
+        people.join(kinds, on=PERSON_KEY, how="left")
+        .filter(
+            pl.col("change_kinds").is_not_null()
+            | (
+                pl.col(HOUSEHOLD_KEY).is_in(touched[HOUSEHOLD_KEY].implode())
+                & (is_insured() | (pl.col("head_kind") == "nominal_head"))
+            )
+        )
+        .with_columns(
+            pl.when(pl.col("change_kinds").list.contains(ADDED)).then(pl.lit("added")).otherwise(pl.lit("changed"))
+            .alias("update_kind"),
+            pl.col("change_kinds").fill_null([]),
+        )
+    )  # fmt: skip
+    cancelled = withdrawn.with_columns(
+        pl.lit([WITHDRAWN]).alias("change_kinds"), pl.lit("withdrawn").alias("update_kind")
+    ).select(sent.columns)
+    return Changes(
+        pl.concat([sent, cancelled]).sort(PERSON_KEY),
+        _households_to_send(baseline_households, households, gone, touched),
+    )
+
+
+def _households_to_send(
+    baseline: pl.DataFrame, households: pl.DataFrame, gone: pl.DataFrame, touched: pl.DataFrame
+) -> pl.DataFrame:
+    known = baseline.select(HOUSEHOLD_KEY, pl.lit("changed").alias("update_kind"))
+    sent = (
+        households.join(touched, on=HOUSEHOLD_KEY, how="semi")
+        .join(known, on=HOUSEHOLD_KEY, how="left")
+        .with_columns(pl.col("update_kind").fill_null("added"))
+    )
+    return pl.concat([sent, gone.with_columns(pl.lit("withdrawn").alias("update_kind"))]).sort(HOUSEHOLD_KEY)

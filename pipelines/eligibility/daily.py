@@ -1,0 +1,136 @@
+"""The daily sending as steps: extracts -> snapshot -> files -> Union. Wires pure decisions to store, ledger and server."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import polars as pl
+
+from pipelines.calendar import require_business_day
+from pipelines.eligibility import snapshot
+from pipelines.eligibility.files import FILES, Bad, Built, Known, build
+from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
+from pipelines.environment import Environment
+from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+
+SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
+
+
+def baseline(environment: Environment, day: dt.date) -> Known:
+    """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
+
+    A day whose file the Union rejected does not count, nor does any later day that was compared with it.
+    """
+    partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
+    if partition is None:
+        return Known(None, *empty_snapshot(environment, day))
+    frames = (environment.store.read(asset, partition.isoformat()) for asset in SNAPSHOT_ASSETS)
+    return Known(partition, *frames)
+
+
+def empty_snapshot(environment: Environment, day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Frames of the snapshot's columns without a row."""
+    types = {item.id: item.type.is_date for interface in (*FILES, *EXTRACTS)
+             for item in environment.specification(interface, day).data.items}  # fmt: skip
+    schema = {name: pl.Date() if dated else pl.String() for name, dated in types.items()}
+    return (
+        pl.DataFrame(schema={name: schema.get(name, pl.String()) for name in snapshot.PERSON_COLUMNS}),
+        pl.DataFrame(schema={name: schema.get(name, pl.String()) for name in snapshot.HOUSEHOLD_COLUMNS}),
+        pl.DataFrame(schema={snapshot.PERSON_KEY: pl.String, "my_number": pl.String}),
+    )
+
+
+def build_day(
+    environment: Environment,
+    day: dt.date,
+    people: pl.DataFrame,
+    households: pl.DataFrame,
+    my_numbers: pl.DataFrame,
+    bad: Bad,
+) -> Built:
+    """Build the day's files against the baseline; the same inputs give the same bytes (design.md 4 rule 5)."""
+    return build(environment, day, people, households, my_numbers, bad, baseline(environment, day))
+
+
+def bad_of(faults: pl.DataFrame, findings: pl.DataFrame) -> Bad:
+    """Those whom the extracts' own findings hold back (FAULT_SCHEMA, FINDING_SCHEMA)."""
+    return Bad(faults["resident_number"].drop_nulls(), faults["household_number"].drop_nulls(), findings)
+
+
+def tables_of(extracts: Extracts) -> dict[str, pl.DataFrame]:
+    """What is kept of a day's extracts, by asset."""
+    return {
+        **extracts.tables,
+        "my_numbers": extracts.my_numbers,
+        "extract_findings": extracts.findings,
+        "extract_faults": extracts.faults,
+    }
+
+
+def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
+    """What is kept of a day's files, by asset. The files themselves lie in the outbox; here are their manifests."""
+    return {
+        "eligibility_changes": built.sent.people,
+        "held_list": built.held,
+        "build_findings": built.findings,
+        **{file.interface: manifest(file) for file in built.files},
+        "sent_people": built.known.people,
+        "sent_households": built.known.households,
+        "sent_my_numbers": built.known.my_numbers,
+    }
+
+
+def manifest(file: OutboundFile) -> pl.DataFrame:
+    """One row that names a file and what it must hold: file_name, sha256, size (bytes), records (data records)."""
+    return pl.DataFrame(
+        {"file_name": [file.file_name], "sha256": [file.sha256], "size": [file.size], "records": [file.records]}
+    )
+
+
+def dispatch(
+    environment: Environment, day: dt.date, files: Mapping[str, pl.DataFrame], run_id: str | None = None
+) -> SendOutcome:
+    """Send the day's pair of files, or record why nothing is sent (superseded, already there).
+
+    `files`: manifest by interface. The outbox is trusted no further than its SHA-256 (KR-61xx when it differs).
+    """
+    before = baseline(environment, day).partition
+    folder = environment.settings.data_folder / "outbox" / day.isoformat()
+    outbound = [
+        OutboundFile(interface, name, folder / name, sha256, size, records)
+        for interface in FILES
+        for name, sha256, size, records in files[interface].rows()
+    ]
+    known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
+    with environment.to_union() as transport:
+        return send_partition(
+            environment.ledger,
+            transport,
+            day,
+            outbound,
+            baseline=before,
+            snapshot_sha256=known.sha256(),
+            operator=environment.settings.operator,
+            run_id=run_id,
+            data_folder=environment.settings.data_folder,
+            retry=environment.retry(),
+        )
+
+
+def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> tuple[Built, SendOutcome]:
+    """The whole sending of a day without Dagster, in the order of the assets."""
+    require_business_day(day)
+    extracts = read_extracts(environment, day, confirm_loss)
+    people, households = snapshot_of(extracts.tables)
+    built = build_day(environment, day, people, households, extracts.my_numbers, bad_of(extracts.faults, extracts.findings))
+    kept = {**tables_of(extracts), "people": people, "households": households, **tables_of_build(built)}
+    for asset, table in kept.items():
+        environment.store.write(asset, day.isoformat(), table)
+    return built, dispatch(environment, day, tables_of_build(built))
+
+
+def snapshot_of(tables: Mapping[str, pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(people, households) of the canonical extracts."""
+    resident, insured, household = (tables[interface] for interface in EXTRACTS)
+    return snapshot.people(resident, insured, household), snapshot.households(household)

@@ -1,0 +1,246 @@
+"""The two 資格情報 files of a day: held back what must be, written, read back, compared. The edge to the outbox folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+
+import polars as pl
+
+from interfaces import codec
+from interfaces.messages import RenkeiError
+from interfaces.naming import file_name
+from interfaces.spec import Specification
+from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
+from pipelines.eligibility.holding import held_households, known_after_sending, split
+from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
+from pipelines.environment import Environment
+from pipelines.exchange.files import write_durably
+from pipelines.exchange.outbox import OutboundFile
+from schemas.findings import FINDING_SCHEMA, from_problems
+from schemas.report import write_json, write_xlsx
+from schemas.validate import Validated, relate, validate
+
+HOUSEHOLD_FILE, INDIVIDUAL_FILE = "eligibility_household", "eligibility_individual"
+# Household first: the Union must know a household before it meets its members.
+FILES = (HOUSEHOLD_FILE, INDIVIDUAL_FILE)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the Union knows of this municipality: the last sent snapshot. Empty frames before the first sending."""
+
+    partition: dt.date | None
+    people: pl.DataFrame
+    households: pl.DataFrame
+    my_numbers: pl.DataFrame
+
+    def sha256(self) -> str:
+        """A fingerprint of the snapshot without 個人番号."""
+        digest = hashlib.sha256()
+        for frame in (self.people, self.households):
+            buffer = BytesIO()
+            frame.write_csv(buffer)
+            digest.update(buffer.getvalue())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Built:
+    """The day's files and what they mean.
+
+    sent: what the files hold. held: the 要修正 list (columns of Changes.people + reasons). known: the next baseline.
+    findings: why persons are held and what was only warned of. counts: changed = changed_sent + changed_held.
+    """
+
+    sent: Changes
+    held: pl.DataFrame
+    files: tuple[OutboundFile, ...]
+    known: Known
+    findings: pl.DataFrame
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Keys of the persons and households that break a rule, and the findings that say which."""
+
+    people: pl.Series
+    households: pl.Series
+    findings: pl.DataFrame
+
+    def and_also(self, other: Bad) -> Bad:
+        """Both together."""
+        return Bad(
+            pl.concat([self.people, other.people]).unique(),
+            pl.concat([self.households, other.households]).unique(),
+            pl.concat([self.findings, other.findings]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.people) + len(self.households)
+
+
+def build(
+    environment: Environment,
+    day: dt.date,
+    people: pl.DataFrame,
+    households: pl.DataFrame,
+    my_numbers: pl.DataFrame,
+    bad: Bad,
+    before: Known,
+) -> Built:
+    """Changes -> the two files in the outbox folder, each read back, validated and compared with its table.
+
+    A person or household that breaks a rule of the outgoing files joins the held and the files are made again.
+    RenkeiError KR-7204 (counts do not add up), KR-7205 (read back differs), KR-7206 (still invalid).
+    """
+    now = Known(day, people, households, my_numbers.join(people.select(PERSON_KEY), on=PERSON_KEY, how="semi"))
+    changes = find_changes(
+        before.people, before.households, people, households, changed_numbers(before.my_numbers, now.my_numbers)
+    )
+    # A withdrawn person is gone from the extract: his number is the one last sent.
+    numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])
+    while True:
+        held = held_households(before.people, people, bad.people, bad.households)
+        sent, waiting = split(changes, before.people, held)
+        drafts = {
+            HOUSEHOLD_FILE: sent.households,
+            INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
+        }
+        files, more = _write_and_judge(environment, day, drafts)
+        if len(more) == 0:
+            break
+        wider = bad.and_also(more)
+        if len(wider) == len(bad):
+            raise RenkeiError(
+                "KR-7206", interface="・".join(FILES), codes=_codes(more), report=_report(INDIVIDUAL_FILE)
+            )
+        bad = wider
+    known = Known(
+        day,
+        known_after_sending(before.people, people, PERSON_KEY, held),
+        known_after_sending(before.households, households, HOUSEHOLD_KEY, held),
+        _numbers_known(before, now, held),
+    )
+    return Built(
+        sent, _with_reasons(waiting, bad), files, known, pl.concat([bad.findings, more.findings]),
+        _counts(changes, sent, waiting),
+    )  # fmt: skip
+
+
+def _counts(changes: Changes, sent: Changes, waiting: pl.DataFrame) -> dict[str, int]:
+    counts = {
+        "changed": changes.changed.height,
+        "changed_sent": sent.changed.height,
+        "changed_held": waiting.filter(pl.col("change_kinds").list.len() > 0).height,
+        "people": sent.people.height,
+        "households": sent.households.height,
+        "held": waiting.height,
+    }
+    if counts["changed"] != counts["changed_sent"] + counts["changed_held"]:
+        raise RenkeiError(
+            "KR-7204", changed=counts["changed"], sent=counts["changed_sent"], held=counts["changed_held"]
+        )
+    return counts
+
+
+def _numbers_known(before: Known, now: Known, held: pl.Series) -> pl.DataFrame:
+    """The 個人番号 that the Union has once the files are in: the old ones of the held, today's of all others."""
+    in_held = pl.col(HOUSEHOLD_KEY).is_in(held.implode())
+    waiting = pl.concat([frame.filter(in_held).select(PERSON_KEY) for frame in (before.people, now.people)])
+    old = before.my_numbers.join(waiting, on=PERSON_KEY, how="semi")
+    return pl.concat([now.my_numbers.join(waiting, on=PERSON_KEY, how="anti"), old]).sort(PERSON_KEY)
+
+
+def _with_reasons(waiting: pl.DataFrame, bad: Bad) -> pl.DataFrame:
+    """The 要修正 list: those who wait, and whether the fault is their own or that of their household."""
+    own = pl.col(PERSON_KEY).is_in(bad.people.implode())
+    household = pl.col(HOUSEHOLD_KEY).is_in(bad.households.implode())
+    return waiting.with_columns(
+        pl.when(own).then(pl.lit("本人の誤り")).when(household).then(pl.lit("世帯の誤り"))
+        .otherwise(pl.lit("同じ世帯の人の誤り")).alias("reason")
+    )  # fmt: skip
+
+
+def _report(interface: str) -> str:
+    return f"{interface}.xlsx"
+
+
+def _codes(bad: Bad) -> str:
+    return "、".join(sorted(set(bad.findings["code"])))
+
+
+def _write_and_judge(
+    environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame]
+) -> tuple[tuple[OutboundFile, ...], Bad]:
+    """Write both files and judge their bytes as a stranger would; who breaks a rule comes back in `Bad`."""
+    judged: dict[str, Validated] = {}
+    files: list[OutboundFile] = []
+    bad = no_one()
+    for interface in FILES:
+        specification = environment.specification(interface, day)
+        name = file_name(specification, environment.header(day))
+        encoded = codec.compose(specification, day, drafts[interface], environment.header(day))
+        bad = bad.and_also(_unwritable(interface, name, specification, encoded, drafts[interface]))
+        if not encoded.data:
+            continue
+        path = environment.settings.data_folder / "outbox" / day.isoformat() / name
+        write_durably(path, encoded.data)
+        validated = validate(path, specification, day, environment.context(day, name))
+        write_json(validated, environment.reports(day) / f"{interface}.json")
+        write_xlsx(validated, environment.reports(day) / _report(interface))
+        _compare(interface, encoded, validated)
+        judged[interface] = validated
+        files.append(OutboundFile(interface, name, path, encoded.sha256, len(encoded.data), validated.records))
+    if len(bad) == 0:
+        across = relate(judged)
+        for interface, validated in judged.items():
+            findings = pl.concat([validated.findings, across.filter(pl.col("file") == validated.decoded.path.name)])
+            bad = bad.and_also(_broken(interface, validated, findings))
+    return tuple(files), bad
+
+
+def no_one() -> Bad:
+    """Nobody is bad."""
+    empty = pl.Series([], dtype=pl.String)
+    return Bad(empty.alias(PERSON_KEY), empty.alias(HOUSEHOLD_KEY), pl.DataFrame(schema=FINDING_SCHEMA))
+
+
+def _unwritable(
+    interface: str, name: str, specification: Specification, encoded: codec.Encoded, draft: pl.DataFrame
+) -> Bad:
+    """Those whose characters the file cannot hold (KR-1021); agreed substitutes (KR-1022) are only reported."""
+    # The control record comes first: record n of the file is row n - 1 of the data.
+    problems = encoded.problems.filter(pl.col("record_kind") == specification.data.kind)
+    missing = problems.filter(pl.col("code") == "KR-1021")
+    rows = draft[(missing["record_number"] - 1).unique().to_list()] if missing.height else draft.head(0)
+    return _keys(interface, rows, from_problems(problems, specification, name))
+
+
+def _broken(interface: str, validated: Validated, findings: pl.DataFrame) -> Bad:
+    """Those whose records break a rule; a finding of level file in our own file cannot be held back: KR-7206."""
+    if (findings["level"] == "file").any():
+        codes = "、".join(sorted(set(findings.filter(pl.col("level") == "file")["code"])))
+        raise RenkeiError("KR-7206", interface=interface, codes=codes, report=_report(interface))
+    lines = findings.filter(pl.col("level") == "record")["line"].unique()
+    return _keys(interface, validated.data.filter(pl.col("line").is_in(lines.implode())), findings)
+
+
+def _keys(interface: str, rows: pl.DataFrame, findings: pl.DataFrame) -> Bad:
+    nobody = no_one()
+    if interface == INDIVIDUAL_FILE:
+        return Bad(rows[PERSON_KEY].unique(), nobody.households, findings)
+    return Bad(nobody.people, rows[HOUSEHOLD_KEY].unique(), findings)
+
+
+def _compare(interface: str, encoded: codec.Encoded, validated: Validated) -> None:
+    """KR-7205 unless what was read back is what was written, record kind by record kind."""
+    for kind, raw in encoded.raw.items():
+        if not validated.decoded.tables[kind].drop("line").equals(raw):
+            raise RenkeiError("KR-7205", interface=interface, what=kind)
+    if validated.decoded.sha256 != encoded.sha256:
+        raise RenkeiError("KR-7205", interface=interface, what="SHA-256")

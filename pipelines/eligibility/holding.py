@@ -1,0 +1,52 @@
+"""Hold, don't drop: who waits on the 要修正 list, and what the Union will know after the rest is sent. Pure."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipelines.eligibility.changes import Changes
+from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
+
+
+def held_households(
+    baseline_people: pl.DataFrame, people: pl.DataFrame, bad_people: pl.Series, bad_households: pl.Series
+) -> pl.Series:
+    """household_numbers to hold: those with a faulty person or household, with all that are tied to them.
+
+    A person who went from one household to another ties the two: telling the Union of one without the other would show
+    him twice or not at all (design.md 4 rule 3).
+    """
+    places = pl.concat([people.select(PERSON_KEY, HOUSEHOLD_KEY), baseline_people.select(PERSON_KEY, HOUSEHOLD_KEY)])
+    held = pl.concat(
+        [
+            places.filter(pl.col(PERSON_KEY).is_in(bad_people.implode())).select(HOUSEHOLD_KEY),
+            pl.DataFrame({HOUSEHOLD_KEY: bad_households}, schema={HOUSEHOLD_KEY: pl.String}),
+        ]
+    ).unique()
+    ties = places.unique().filter(pl.col(HOUSEHOLD_KEY).n_unique().over(PERSON_KEY) > 1)
+    while True:
+        tied = ties.join(ties.join(held, on=HOUSEHOLD_KEY, how="semi"), on=PERSON_KEY, how="semi")
+        wider = pl.concat([held, tied.select(HOUSEHOLD_KEY)]).unique()
+        if wider.height == held.height:
+            return held[HOUSEHOLD_KEY].sort()
+        held = wider
+
+
+def split(changes: Changes, baseline_people: pl.DataFrame, held: pl.Series) -> tuple[Changes, pl.DataFrame]:
+    """(what is sent, the people who are held). A person is held when his household, now or before, is held."""
+    before = baseline_people.filter(pl.col(HOUSEHOLD_KEY).is_in(held.implode()))[PERSON_KEY]
+    waits = pl.col(HOUSEHOLD_KEY).is_in(held.implode()) | pl.col(PERSON_KEY).is_in(before.implode())
+    sent = Changes(
+        changes.people.filter(~waits), changes.households.filter(~pl.col(HOUSEHOLD_KEY).is_in(held.implode()))
+    )
+    return sent, changes.people.filter(waits)
+
+
+def known_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, held: pl.Series) -> pl.DataFrame:
+    """The snapshot that the Union knows once the file is in: today's facts, but the old ones for all that is held.
+
+    The held therefore differ again tomorrow, and come again every day until they pass (design.md 4 rule 3).
+    """
+    in_held = pl.col(HOUSEHOLD_KEY).is_in(held.implode())
+    waiting = pl.concat([baseline.filter(in_held).select(key), now.filter(in_held).select(key)])
+    return pl.concat([now.join(waiting, on=key, how="anti"), baseline.join(waiting, on=key, how="semi")]).sort(key)

@@ -1,0 +1,124 @@
+"""The municipal extracts of a day, checked and split from their 個人番号. The edge: reads files, writes reports."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+from interfaces.messages import RenkeiError
+from interfaces.naming import file_name
+from interfaces.values import to_canonical
+from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
+from pipelines.environment import Environment
+from schemas.report import write_json, write_xlsx
+from schemas.validate import Validated, relate, validate
+
+EXTRACTS = ("resident_extract", "insured_extract", "household_extract")
+
+
+@dataclass(frozen=True)
+class Extracts:
+    """The canonical extracts of a day (resident without 個人番号), the numbers apart, and what was found in them.
+
+    tables: by interface id. my_numbers: resident_number, my_number. findings: FINDING_SCHEMA.
+    faults: resident_number or household_number of each row that a finding of level record points to.
+    """
+
+    tables: dict[str, pl.DataFrame]
+    my_numbers: pl.DataFrame
+    findings: pl.DataFrame
+    faults: pl.DataFrame
+    normalised: dict[str, int]
+
+
+def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> Extracts:
+    """Read and check the day's extracts. Nothing is stored but the reports.
+
+    RenkeiError KR-7202 (not there yet), KR-7203 (structure or whole file bad), KR-7211 (a row that names nobody),
+    KR-7201 (more rows lost than the settings allow, and no reason given). A record that breaks a rule is not an
+    error: its person is held (design.md 4 rule 3).
+    """
+    judged = {interface: _judge(environment, interface, day) for interface in EXTRACTS}
+    for interface, validated in judged.items():
+        _refuse_lost_rows(environment, interface, validated.records, day, confirm_loss)
+    across = relate(judged)
+    findings = pl.concat([*(validated.findings for validated in judged.values()), across])
+    tables = {
+        interface: to_canonical(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
+            "line", "processed_on"
+        )
+        for interface, validated in judged.items()
+    }
+    numbers = tables["resident_extract"].select(PERSON_KEY, "my_number").unique(PERSON_KEY, keep="first")
+    tables["resident_extract"] = tables["resident_extract"].drop("my_number").unique(PERSON_KEY, keep="first")
+    tables["insured_extract"] = tables["insured_extract"].unique(PERSON_KEY, keep="first")
+    tables["household_extract"] = tables["household_extract"].unique(HOUSEHOLD_KEY, keep="first")
+    normalised: dict[str, int] = {}
+    for interface, validated in judged.items():
+        normalised |= {f"{interface}.{item}": count for item, count in validated.normalised.items() if count}
+    return Extracts(tables, numbers.sort(PERSON_KEY), findings, _faults(judged, findings), normalised)
+
+
+def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
+    specification = environment.specification(interface, day)
+    name = file_name(specification, environment.header(day))
+    path = environment.settings.extract_folder / name
+    if not path.exists():
+        raise RenkeiError("KR-7202", day=day.isoformat(), name=name)
+    validated = validate(path, specification, day, environment.context(day, name))
+    report = environment.reports(day) / f"{interface}.json"
+    write_json(validated, report)
+    write_xlsx(validated, report.with_suffix(".xlsx"))
+    whole = validated.findings.filter(pl.col("level") == "file")
+    if whole.height:
+        codes = "、".join(sorted(set(whole["code"])))
+        raise RenkeiError("KR-7203", name=name, codes=codes, report=report.with_suffix(".xlsx").name)
+    keys = validated.findings.filter(
+        (pl.col("level") == "record")
+        & pl.col("item").is_in([PERSON_KEY, HOUSEHOLD_KEY])
+        & ~pl.col("code").is_in([DUPLICATE_KEY, *RELATION_CODES])
+    )
+    if keys.height:
+        raise RenkeiError("KR-7211", name=name, count=keys.height, report=report.with_suffix(".xlsx").name)
+    return validated
+
+
+# A duplicate or an unmatched key still names its person, who is then held; any other fault in a key names nobody.
+DUPLICATE_KEY = "KR-3004"
+RELATION_CODES = ("KR-5001", "KR-5002", "KR-5003", "KR-5004", "KR-5005")
+
+
+def _refuse_lost_rows(
+    environment: Environment, interface: str, now: int, day: dt.date, confirm_loss: str | None
+) -> None:
+    earlier = [p for p in environment.store.partitions(interface) if p < day.isoformat()]
+    if not earlier or confirm_loss:
+        return
+    before = environment.store.height(interface, earlier[-1])
+    limit = environment.settings.lost_rows_threshold
+    if before and (before - now) / before >= limit:
+        raise RenkeiError(
+            "KR-7201", interface=interface, before=before, now=now, ratio=f"{(now - before) / before:+.1%}",
+            limit=f"-{limit:.0%}",
+        )  # fmt: skip
+
+
+FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String}
+
+
+def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
+    """The person or household of every row that a finding of level record points to: FAULT_SCHEMA."""
+    found = [pl.DataFrame(schema=FAULT_SCHEMA)]
+    for interface, validated in judged.items():
+        key = HOUSEHOLD_KEY if interface == "household_extract" else PERSON_KEY
+        name = validated.decoded.path.name
+        lines = findings.filter((pl.col("level") == "record") & (pl.col("file") == name))["line"].unique()
+        rows = validated.data.filter(pl.col("line").is_in(lines.implode())).select(key).unique()
+        found.append(
+            rows.select(
+                pl.col(name) if name == key else pl.lit(None, pl.String).alias(name) for name in FAULT_SCHEMA
+            )
+        )
+    return pl.concat(found).sort(FAULT_SCHEMA)

@@ -1,0 +1,108 @@
+"""What the municipality holds on a day, in the shape of the 資格情報 files. Pure: frames in, frames out; no 個人番号."""
+
+from __future__ import annotations
+
+import polars as pl
+
+PERSON_KEY = "resident_number"
+HOUSEHOLD_KEY = "household_number"
+# Facts of a person that the extract of residents holds; the rest comes from the extract of the insured.
+RESIDENT_FACTS = [
+    "name",
+    "name_kana",
+    "born_on",
+    "born_on_uncertain",
+    "sex",
+    "relationship",
+    "previous_municipality_code",
+    "next_municipality_code",
+]
+INSURED_FACTS = [
+    "household_number",
+    "branch_number",
+    "acquired_on",
+    "acquisition_reason",
+    "lost_on",
+    "loss_reason",
+    "applied_on",
+    "application_reason",
+    "ended_on",
+    "end_reason",
+    "notified_on",
+    "changed_on",
+]
+PERSON_COLUMNS = [PERSON_KEY, *INSURED_FACTS, *RESIDENT_FACTS, "head_kind"]
+
+
+def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFrame) -> pl.DataFrame:
+    """Everyone whom the register must know: insured, formerly insured, 擬制世帯主 (seed 別添1 (1); domain.md 1.2).
+
+    Canonical extracts in; one row per person out, columns PERSON_COLUMNS, sorted by resident_number.
+    `head_kind` is insured_head or member for the insured and nominal_head for the 擬制世帯主 of a household that has
+    not ended; a formerly insured 擬制世帯主 keeps the dates of his last period.
+    """
+    running = household.filter(pl.col("household_ended_on").is_null())
+    nominal = running.filter(pl.col("nominal_head") == "yes").select(
+        pl.col("head_resident_number").alias(PERSON_KEY), pl.col(HOUSEHOLD_KEY).alias("nominal_household")
+    )
+    heads = household.select(pl.col(HOUSEHOLD_KEY), pl.col("head_resident_number"))
+    everyone = (
+        insured.select(PERSON_KEY, *INSURED_FACTS)
+        .join(nominal, on=PERSON_KEY, how="full", coalesce=True)
+        .with_columns(
+            pl.coalesce(
+                pl.when(pl.col("ended_on").is_not_null() | pl.col("applied_on").is_null()).then(
+                    pl.col("nominal_household")
+                ),
+                HOUSEHOLD_KEY,
+                "nominal_household",
+            ).alias(HOUSEHOLD_KEY)
+        )
+        .join(heads, on=HOUSEHOLD_KEY, how="left")
+        .join(resident.select(PERSON_KEY, *RESIDENT_FACTS), on=PERSON_KEY, how="left")
+        .join(
+            household.select(HOUSEHOLD_KEY, pl.col("changed_on").alias("household_changed_on")),
+            on=HOUSEHOLD_KEY,
+            how="left",
+        )
+    )
+    running_period = pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()
+    is_head = pl.col("head_resident_number") == pl.col(PERSON_KEY)
+    return (
+        everyone.with_columns(
+            pl.when(~running_period & pl.col("nominal_household").is_not_null())
+            .then(pl.lit("nominal_head"))
+            .when(running_period & is_head.fill_null(False))
+            .then(pl.lit("insured_head"))
+            .otherwise(pl.lit("member"))
+            .alias("head_kind"),
+            pl.coalesce("changed_on", "household_changed_on"),
+        )
+        .select(PERSON_COLUMNS)
+        .sort(PERSON_KEY)
+    )
+
+
+HOUSEHOLD_COLUMNS = [
+    HOUSEHOLD_KEY,
+    "certificate_symbol",
+    "certificate_number",
+    "head_resident_number",
+    "nominal_head",
+    "household_applied_on",
+    "household_ended_on",
+    "postal_code",
+    "address",
+    "address_detail",
+    "changed_on",
+]
+
+
+def households(household: pl.DataFrame) -> pl.DataFrame:
+    """The 国保世帯 of a day: columns HOUSEHOLD_COLUMNS, one row per household_number, sorted by it."""
+    return household.select(HOUSEHOLD_COLUMNS).sort(HOUSEHOLD_KEY)
+
+
+def is_insured() -> pl.Expr:
+    """Insured by this municipality now: a period has begun and not ended (half-open; domain.md 2.5)."""
+    return pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()

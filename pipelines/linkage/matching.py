@@ -1,0 +1,146 @@
+"""Matching what the Union decided with what it was sent: which records are taken in, which are asked about. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from interfaces.messages import message
+
+KEY = "resident_number"
+DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {
+    "interface": pl.String,
+    KEY: pl.String,
+    "code": pl.String,
+    "title": pl.String,
+    "ours": pl.String,
+    "theirs": pl.String,
+    "question": pl.String,
+    "set_aside": pl.Boolean,
+}
+_PERIOD = ["applied_on", "ended_on"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """taken: the records to apply. discrepancies: DISCREPANCY_SCHEMA; `set_aside` marks records that are not applied.
+
+    Every record is either taken or set aside: taken.height + number of persons set aside = records received.
+    """
+
+    taken: pl.DataFrame
+    discrepancies: pl.DataFrame
+
+
+def _listed(
+    interface: str, rows: pl.DataFrame, code: str, ours: pl.Expr, theirs: pl.Expr, *, set_aside: bool
+) -> pl.DataFrame:
+    text = message(code)
+    return rows.select(
+        pl.lit(interface).alias("interface"),
+        pl.col(KEY),
+        pl.lit(code).alias("code"),
+        pl.lit(text.title).alias("title"),
+        ours.cast(pl.String).fill_null("（なし）").alias("ours"),
+        theirs.cast(pl.String).fill_null("（なし）").alias("theirs"),
+        pl.lit(text.remedy).alias("question"),
+        pl.lit(set_aside).alias("set_aside"),
+    )
+
+
+def _settle(received: pl.DataFrame, lists: Iterable[pl.DataFrame]) -> Match:
+    found = pl.concat([pl.DataFrame(schema=DISCREPANCY_SCHEMA), *lists]).sort(KEY, "code", maintain_order=True)
+    aside = found.filter("set_aside").select(KEY).unique()
+    return Match(received.join(aside, on=KEY, how="anti"), found)
+
+
+_NONE = pl.lit(None, pl.String)
+
+
+def match_dates(received: pl.DataFrame, told: pl.DataFrame) -> Match:
+    """国保資格取得喪失年月日連携 against the people whom the Union was told of (`told`: PERSON_COLUMNS).
+
+    Set aside: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥).
+    Listed but taken: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured.
+    """
+    name = "acquisition_loss_linkage"
+    known = received.join(told.select(KEY, *_PERIOD, "head_kind"), on=KEY, how="inner", suffix="_ours")
+    unknown = received.join(told, on=KEY, how="anti")
+    late = known.filter(pl.col("acquired_on") > pl.col("applied_on"))
+    early = known.filter(pl.col("lost_on") < pl.col("ended_on"))
+    started = known.filter(pl.col("applied_on").ne_missing(pl.col("applied_on_ours")))
+    ended = known.filter(pl.col("ended_on").ne_missing(pl.col("ended_on_ours")))
+    unsound = known.filter(pl.col("judgement") != "sound")
+    lost = known.filter(pl.col("lost_on").is_not_null() & pl.col("ended_on_ours").is_null())
+    return _settle(
+        received,
+        [
+            _listed(name, unknown, "KR-8101", _NONE, pl.col("applied_on"), set_aside=True),
+            _listed(name, late, "KR-8102", pl.col("applied_on_ours"), pl.col("acquired_on"), set_aside=True),
+            _listed(name, early, "KR-8103", pl.col("ended_on_ours"), pl.col("lost_on"), set_aside=True),
+            _listed(name, started, "KR-8104", pl.col("applied_on_ours"), pl.col("applied_on"), set_aside=False),
+            _listed(name, ended, "KR-8105", pl.col("ended_on_ours"), pl.col("ended_on"), set_aside=False),
+            _listed(name, unsound, "KR-8106", pl.col("applied_on_ours"), pl.col("judgement"), set_aside=False),
+            _listed(name, lost, "KR-8107", pl.col("ended_on_ours"), pl.col("lost_on"), set_aside=False),
+        ],
+    )
+
+
+def match_ids(received: pl.DataFrame, told: pl.DataFrame, held: pl.DataFrame) -> Match:
+    """市町村被保険者ID連携 against the people told of and the ids held so far (`held`: resident_number, both ids).
+
+    Set aside: an unknown 宛名番号, an id that belongs to somebody else, an id given to two persons in one file.
+    Listed but taken: a person whose id changed. (domain.md 4: identifiers that change owner.)
+    """
+    name = "municipal_id_linkage"
+    unknown = received.join(told, on=KEY, how="anti")
+    known = received.join(told.select(KEY), on=KEY, how="semi")
+    owners = held.select(pl.col(KEY).alias("owner"), "municipal_insured_id").drop_nulls()
+    taken_from = known.join(owners, on="municipal_insured_id", how="inner").filter(pl.col("owner") != pl.col(KEY))
+    twice = known.filter(pl.col("municipal_insured_id").is_duplicated())
+    renamed = known.join(held, on=KEY, how="inner", suffix="_held").filter(
+        pl.col("municipal_insured_id") != pl.col("municipal_insured_id_held")
+    )
+    theirs = pl.col("municipal_insured_id")
+    return _settle(
+        received,
+        [
+            _listed(name, unknown, "KR-8101", _NONE, theirs, set_aside=True),
+            _listed(name, taken_from, "KR-8108", pl.col("owner"), theirs, set_aside=True),
+            _listed(name, twice, "KR-8109", _NONE, theirs, set_aside=True),
+            _listed(name, renamed, "KR-8110", pl.col("municipal_insured_id_held"), theirs, set_aside=False),
+        ],
+    )
+
+
+def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
+    """確認リスト: every record is a question to answer; an unknown 宛名番号 is set aside (seed システム11; domain.md 1.1)."""
+    name = "verification_list"
+    unknown = received.join(told, on=KEY, how="anti")
+    known = received.join(told.select(KEY), on=KEY, how="semi")
+    codes = {"different_my_number": "KR-8111", "blank_my_number": "KR-8112"}
+    return _settle(
+        received,
+        [
+            _listed(name, unknown, "KR-8101", _NONE, pl.col("verification_kind"), set_aside=True),
+            *(
+                _listed(
+                    name,
+                    known.filter(pl.col("verification_kind") == kind),
+                    code,
+                    _NONE,
+                    pl.col("my_number_registered_on"),
+                    set_aside=False,
+                )
+                for kind, code in codes.items()
+            ),
+        ],
+    )
+
+
+def unanswered(told: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """Insured persons told to the Union for whom no 市町村被保険者ID is held: DISCREPANCY_SCHEMA, code KR-8113."""
+    waiting = told.filter(pl.col("applied_on").is_not_null()).join(ids, on=KEY, how="anti")
+    return _listed("municipal_id_linkage", waiting, "KR-8113", pl.col("applied_on"), _NONE, set_aside=False)

@@ -1,0 +1,139 @@
+"""The linkage state: what the Union decided about each 宛名番号, with since when it was known. Rows are only added.
+
+Lives in the ledger's database, so that a file's rows and its `applied` entry are one transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipelines.linkage.matching import DISCREPANCY_SCHEMA
+
+metadata = sa.MetaData()
+_common = (
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("resident_number", sa.String(15), nullable=False, index=True),
+    sa.Column("known_from", sa.Date, nullable=False),
+    sa.Column("entry_id", sa.Integer, nullable=False),
+)
+
+
+def _table(name: str, *facts: sa.Column[Any]) -> sa.Table:
+    return sa.Table(name, metadata, *(column.copy() for column in _common), *facts)
+
+
+dates = _table(
+    "linkage_dates",
+    sa.Column("municipal_insured_id", sa.String(32)),
+    sa.Column("acquired_on", sa.Date),
+    sa.Column("acquisition_reason", sa.String(32)),
+    sa.Column("lost_on", sa.Date),
+    sa.Column("loss_reason", sa.String(32)),
+    sa.Column("applied_on", sa.Date),
+    sa.Column("ended_on", sa.Date),
+    sa.Column("judgement", sa.String(32)),
+)
+ids = _table(
+    "linkage_ids",
+    sa.Column("municipal_insured_id", sa.String(32)),
+    sa.Column("prefecture_insured_id", sa.String(32)),
+    sa.Column("assigned_on", sa.Date),
+)
+verifications = _table(
+    "linkage_verifications",
+    sa.Column("verification_kind", sa.String(32)),
+    sa.Column("my_number_registered_on", sa.Date),
+    sa.Column("detected_on", sa.Date),
+)
+TABLES: dict[str, sa.Table] = {
+    "acquisition_loss_linkage": dates,
+    "municipal_id_linkage": ids,
+    "verification_list": verifications,
+}
+_OWN = ("sequence", "resident_number", "known_from", "entry_id")
+
+
+def create(connection: Connection) -> None:
+    """Make the tables when they are not there."""
+    metadata.create_all(connection)
+
+
+def facts(interface: str) -> list[str]:
+    """The columns that an interface's records add to the state."""
+    return [column.name for column in TABLES[interface].columns if column.name not in _OWN]
+
+
+def add(connection: Connection, interface: str, taken: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
+    """Add an applied file's records; an item that the file's version does not have is null."""
+    rows = [
+        {"resident_number": row["resident_number"], "known_from": known_from, "entry_id": entry_id}
+        | {name: row.get(name) for name in facts(interface)}
+        for row in taken.iter_rows(named=True)
+    ]
+    if rows:
+        connection.execute(sa.insert(TABLES[interface]), rows)
+
+
+def held(connection: Connection, interface: str, on: dt.date | None = None) -> pl.DataFrame:
+    """What was known of each 宛名番号 at the end of `on` (None: now): resident_number, facts, known_from.
+
+    The newest file wins; of two files of one day the one entered later.
+    """
+    table = TABLES[interface]
+    query = sa.select(table).order_by(table.c.known_from, table.c.entry_id, table.c.sequence)
+    if on is not None:
+        query = query.where(table.c.known_from <= on)
+    columns = {
+        column.name: pl.Date if isinstance(column.type, sa.Date) else pl.Int64 if isinstance(column.type, sa.Integer)
+        else pl.String
+        for column in table.columns
+    }  # fmt: skip
+    frame = pl.DataFrame([tuple(row) for row in connection.execute(query)], schema=columns, orient="row")
+    key = ["resident_number", "verification_kind"] if interface == "verification_list" else ["resident_number"]
+    return frame.unique(key, keep="last", maintain_order=True).drop("sequence", "entry_id").sort(key)
+
+
+def linkage(connection: Connection, on: dt.date | None = None) -> pl.DataFrame:
+    """One row per 宛名番号: both ids, 取得/喪失年月日 and 適用 period, as known at the end of `on` (None: now)."""
+    known_ids = held(connection, "municipal_id_linkage", on).drop("known_from")
+    known_dates = held(connection, "acquisition_loss_linkage", on).drop("known_from", "municipal_insured_id")
+    return known_ids.join(known_dates, on="resident_number", how="full", coalesce=True).sort("resident_number")
+
+
+discrepancies = sa.Table(
+    "linkage_discrepancies",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("entry_id", sa.Integer, nullable=False),
+    sa.Column("known_from", sa.Date, nullable=False, index=True),
+    sa.Column("interface", sa.String(64), nullable=False),
+    sa.Column("resident_number", sa.String(15), nullable=False),
+    sa.Column("code", sa.String(8), nullable=False),
+    sa.Column("title", sa.String(64), nullable=False),
+    sa.Column("ours", sa.String(64), nullable=False),
+    sa.Column("theirs", sa.String(64), nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("set_aside", sa.Boolean, nullable=False),
+)
+
+
+def list_discrepancies(connection: Connection, found: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
+    """Keep what must be asked of the Union about an applied file (DISCREPANCY_SCHEMA)."""
+    if found.height:
+        connection.execute(
+            sa.insert(discrepancies),
+            [{"entry_id": entry_id, "known_from": known_from} | row for row in found.iter_rows(named=True)],
+        )
+
+
+def discrepancies_of(connection: Connection, day: dt.date) -> pl.DataFrame:
+    """The discrepancies that the files of a day brought: DISCREPANCY_SCHEMA."""
+    columns = [discrepancies.c[name] for name in DISCREPANCY_SCHEMA]
+    query = sa.select(*columns).where(discrepancies.c.known_from == day).order_by(discrepancies.c.sequence)
+    rows = [tuple(row) for row in connection.execute(query)]
+    return pl.DataFrame(rows, schema=DISCREPANCY_SCHEMA, orient="row")

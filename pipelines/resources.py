@@ -1,0 +1,45 @@
+"""Dagster's way to the environment and the store: a resource and an IO manager, both thin. No decision is taken here."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import dagster as dg
+import polars as pl
+
+from pipelines.environment import Environment
+from pipelines.settings import Settings
+from pipelines.store import MY_NUMBER_ASSETS
+
+
+class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """One municipality's deployment, by the path of its settings file (RENKEI_SETTINGS)."""
+
+    settings_path: str
+
+    @cached_property
+    def environment(self) -> Environment:
+        """Opened at first use, once per process."""
+        return Environment.open(Settings.load(self.settings_path))
+
+
+class StoreIOManager(dg.ConfigurableIOManager):
+    """Tables to and from the store, one Parquet file per asset and partition: written whole or not at all."""
+
+    deployment: dg.ResourceDependency[Deployment]
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+        """Write atomically; the UI gets rows and bytes, never a value."""
+        asset = context.asset_key.path[-1]
+        path = self.deployment.environment.store.write(asset, context.partition_key, obj)
+        context.add_output_metadata(
+            {
+                "dagster/row_count": obj.height,
+                "バイト数": path.stat().st_size,
+                "暗号化": asset in MY_NUMBER_ASSETS,
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """Read the same partition; KR-7207 when it was never written."""
+        return self.deployment.environment.store.read(context.asset_key.path[-1], context.partition_key)
