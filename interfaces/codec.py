@@ -48,6 +48,8 @@ CHUNK = 16 * 1024 * 1024
 _LINE_SLACK = 3
 _BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
 _CSV_FIELD = r'(?:[^",]*|"(?:[^"]|"")*")'
+# CP932 writes any of these as 外字 bytes: one that the table does not name would become somebody else's character.
+_PRIVATE_USE = r"[\x{E000}-\x{F8FF}\x{F0000}-\x{10FFFF}]"
 _NEEDS_QUOTES = r"[^!#-+\-./0-~]"
 
 
@@ -414,10 +416,31 @@ def _csv_block(
         buffer.getvalue(), has_header=False, infer_schema=False, separator=",",
         quote_char='"' if quoted else None, new_columns=record.item_ids,
     )  # fmt: skip
-    table = _table(spec)
-    columns = [replace_incoming(pl.col(name).fill_null(""), table) if table.incoming else pl.col(name).fill_null("")
-               for name in record.item_ids]  # fmt: skip
-    return frame.select(numbers, *columns), problems
+    frame, strays = _incoming(frame.with_columns(pl.all().fill_null("")), numbers, record, spec)
+    return frame.select(numbers, *record.item_ids), problems + strays
+
+
+def _incoming(
+    frame: pl.DataFrame, numbers: pl.Series, record: Record, spec: Specification
+) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    """外字 of the file back to their code points; one that the table does not name is a problem (KR-1024)."""
+    table, problems = _table(spec), []
+    if spec.format.encoding.startswith("utf"):
+        return frame, []
+    columns = []
+    for item in record.items:
+        column = frame[item.id]
+        wide = column.str.len_bytes() != column.str.len_chars()
+        if not wide.any():
+            continue
+        strays = _strays(column.filter(wide), list(table.incoming))
+        for line, stray in zip(numbers.filter(wide).filter(strays != ""), strays.filter(strays != ""), strict=True):
+            problems.append(
+                {"line": line, "record_number": line, "record_kind": record.kind, "item": item.id, "code": "KR-1024",
+                 "value": stray.encode(spec.format.encoding).hex().upper(), "expected": "外字表にある外字"}
+            )  # fmt: skip
+        columns.append(replace_incoming(pl.col(item.id), table))
+    return frame.with_columns(columns), problems
 
 
 def _line_problem(line: int, content: str, record: Record, spec: Specification) -> dict[str, object]:
@@ -460,7 +483,6 @@ def _cut(
     """Cut fixed-length records, seen as one character per byte, into items and decode each item."""
     problems: list[dict[str, object]] = []
     columns: list[pl.Series] = [numbers]
-    table = _table(spec)
     for item in record.items:
         cells = block.str.slice((item.start or 1) - 1, item.length)
         texts: dict[str, str] = {}
@@ -476,8 +498,9 @@ def _cut(
                     )  # fmt: skip
         decoded = cells.replace_strict(texts, return_dtype=pl.String) if texts else cells
         padded = decoded.str.strip_chars_end(" 　" if item.type.padding == "space_right" else " ")
-        columns.append(pl.select(replace_incoming(pl.lit(padded), table)).to_series().alias(item.id))
-    return pl.DataFrame(columns), problems
+        columns.append(padded.alias(item.id))
+    frame, strays = _incoming(pl.DataFrame(columns), numbers, record, spec)
+    return frame.select("line", *record.item_ids), problems + strays
 
 
 def _table(spec: Specification) -> CharacterTable:
@@ -509,6 +532,7 @@ def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -
     `record_number` is the row's 1-based position in `raw`. The value shown is the code points, never the whole text.
     """
     table = _table(spec)
+    unicode = spec.format.encoding.startswith("utf")
     rows: list[dict[str, object]] = []
     for item in record.items:
         column = raw[item.id]
@@ -517,9 +541,10 @@ def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -
             continue
         texts = column.gather(wide)
         held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
-        if not _encodes(held, spec.format.encoding):
-            for row, text in zip(wide, held, strict=True):
-                missing = unencodable(text, spec.format.encoding)
+        strays = pl.Series([""]).new_from_index(0, texts.len()) if unicode else _strays(texts, list(table.outgoing))
+        if (strays != "").any() or not _encodes(held, spec.format.encoding):
+            for row, text, stray in zip(wide, held, strays, strict=True):
+                missing = stray or unencodable(text, spec.format.encoding)
                 if missing:
                     rows.append(_cell(row, record, item.id, "KR-1021", spec.format.encoding, spell(missing)))
         if table.substitute:
@@ -528,6 +553,12 @@ def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -
                 named = next(key for key in table.substitute if key in text)
                 rows.append(_cell(row, record, item.id, "KR-1022", spell(table.substitute[named]), spell(named)))
     return _problems(rows)
+
+
+def _strays(texts: pl.Series, named: list[str]) -> pl.Series:
+    """The private-use characters of each text that are not part of a sequence that the character table names."""
+    rest = texts.str.replace_many(named, [""] * len(named), leftmost=True) if named else texts
+    return rest.str.extract_all(_PRIVATE_USE).list.join("")
 
 
 def _cell(row: int, record: Record, item: str, code: str, expected: str, value: str) -> dict[str, object]:

@@ -54,7 +54,9 @@ def people(count: int = 5) -> pl.DataFrame:
     )
 
 
-def altered(tmp_path: Path, interface: str, *, plan: dict[str, str] | None = None, items: dict | None = None) -> Catalogue:
+def altered(
+    tmp_path: Path, interface: str, *, plan: dict[str, str] | None = None, items: dict | None = None
+) -> Catalogue:
     """A copy of the catalogue in which lines of one file.toml and cells of its data.csv are changed."""
     root = tmp_path / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
@@ -106,13 +108,19 @@ FORMS = {
     "UTF-16LE": {'encoding = "cp932"': 'encoding = "utf-16-le"', '"union_cp932"': '""'},
     "UTF-16LE BOM": {'encoding = "cp932"': 'encoding = "utf-16-le"\nbom = true', '"union_cp932"': '""'},
     "fixed cp932": {'kind = "csv"': 'kind = "fixed"'},
-    "fixed UTF-8": {'kind = "csv"': 'kind = "fixed"', 'encoding = "cp932"': 'encoding = "utf-8"', '"union_cp932"': '""'},
+    "fixed UTF-8": {
+        'kind = "csv"': 'kind = "fixed"',
+        'encoding = "cp932"': 'encoding = "utf-8"',
+        '"union_cp932"': '""',
+    },
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_read_back_as_written(form: str, tmp_path: Path) -> None:
-    specification = altered(tmp_path, "eligibility_individual", plan=FORMS[form]).in_force("eligibility_individual", DAY)
+    specification = altered(tmp_path, "eligibility_individual", plan=FORMS[form]).in_force(
+        "eligibility_individual", DAY
+    )
     data = people().with_columns(pl.lit("合成　山田太郎").alias("name")) if "2004" in form else people()
     decoded = round_trip(specification, tmp_path, data)
     back = to_canonical(decoded.data, specification.data, specification, DAY)
@@ -150,7 +158,8 @@ def test_an_agreed_substitute_is_reported_and_read_back_as_the_substitute(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("type_", "length", "text"), [("和暦年月日", "7", "5080420"), ("年月日-", "10", "2026-04-20"), ("年月日", "8", "20260420")]
+    ("type_", "length", "text"),
+    [("和暦年月日", "7", "5080420"), ("年月日-", "10", "2026-04-20"), ("年月日", "8", "20260420")],
 )
 def test_the_layout_of_a_date_is_data(type_: str, length: str, text: str, tmp_path: Path) -> None:
     changed = altered(tmp_path, "eligibility_individual", items={"ended_on": {"属性": type_, "バイト数": length}})
@@ -209,3 +218,15 @@ def test_the_version_is_chosen_by_the_day_that_the_file_is_for(tmp_path: Path) -
     for specification, day in ((before, dt.date(2026, 4, 1)), (after, dt.date(2026, 4, 2))):
         data = codec.compose(specification, day, households, HEADER | {"processed_on": day}).data
         assert "合成県".encode(specification.format.encoding) in data
+
+
+def test_private_use_characters_are_nobody_elses_external_characters(tmp_path: Path) -> None:
+    specification = load_catalogue().in_force("eligibility_individual", DAY)
+    data = people(1).with_columns(pl.lit("合成　\ue123子").alias("name"))
+    encoded = codec.compose(specification, DAY, data, HEADER)
+    assert encoded.problems.select("code", "value").rows() == [("KR-1021", "U+E123")]
+    sound = codec.compose(specification, DAY, people(2), HEADER).data
+    path = tmp_path / "file.csv"
+    path.write_bytes(sound.replace(b"\xf0\x40", b"\xf0\x45"))
+    problems = codec.read(path, specification, DAY).problems
+    assert problems.select("line", "item", "code", "value").rows() == [(3, "name", "KR-1024", "F045")]

@@ -1,0 +1,212 @@
+"""Who is sent, who is held, and what the Union knows afterwards: worked by hand on small households."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from pipelines.eligibility import snapshot
+from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
+from pipelines.eligibility.holding import held_households, known_after_sending, split
+
+APRIL = dt.date(2026, 4, 1)
+NOBODY = pl.Series([], dtype=pl.String)
+
+
+def resident(number: str, name: str = "合成　太郎") -> dict[str, object]:
+    return {
+        "resident_number": number, "name": name, "name_kana": "ゴウセイ　タロウ", "born_on": dt.date(1980, 1, 1),
+        "born_on_uncertain": "no", "sex": "male", "relationship": "head", "previous_municipality_code": None,
+        "next_municipality_code": None,
+    }  # fmt: skip
+
+
+def insured(number: str, household: str, ended_on: dt.date | None = None) -> dict[str, object]:
+    return {
+        "resident_number": number, "household_number": household, "branch_number": "01", "acquired_on": APRIL,
+        "acquisition_reason": "moved_in", "lost_on": ended_on, "loss_reason": "died" if ended_on else None,
+        "applied_on": APRIL, "application_reason": "moved_in", "ended_on": ended_on,
+        "end_reason": "died" if ended_on else None, "notified_on": APRIL, "changed_on": APRIL,
+    }  # fmt: skip
+
+
+def household(number: str, head: str, nominal: bool = False, address: str = "合成市一丁目") -> dict[str, object]:
+    return {
+        "household_number": number, "certificate_symbol": "合", "certificate_number": "1", "head_resident_number": head,
+        "nominal_head": "yes" if nominal else "no", "household_applied_on": APRIL, "household_ended_on": None,
+        "postal_code": "1000001", "address": address, "address_detail": None, "changed_on": APRIL,
+    }  # fmt: skip
+
+
+DATES = pl.Date()
+TYPES = {
+    name: DATES
+    for name in ("born_on", "acquired_on", "lost_on", "applied_on", "ended_on", "notified_on", "changed_on",
+                 "household_applied_on", "household_ended_on")
+}  # fmt: skip
+
+
+def frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={name: TYPES.get(name, pl.String()) for name in rows[0]})
+
+
+class World:
+    """A municipality's extracts by hand."""
+
+    def __init__(self, residents: list, insured_: list, households: list) -> None:
+        self.people = snapshot.people(frame(residents), frame(insured_), frame(households))
+        self.households = snapshot.households(frame(households))
+
+
+def base() -> World:
+    """H1: 1 (insured head) and 2; H2: 3 is the 擬制世帯主 of 4."""
+    return World(
+        [resident(n) for n in "1234"],
+        [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )
+
+
+def changes(before: World, after: World, numbers: pl.Series = NOBODY) -> Changes:
+    return find_changes(before.people, before.households, after.people, after.households, numbers)
+
+
+def sent(found: Changes) -> dict[str, tuple[str, list[str]]]:
+    return {
+        row["resident_number"]: (row["update_kind"], row["change_kinds"]) for row in found.people.iter_rows(named=True)
+    }
+
+
+def test_heads_are_heads_for_kokuho() -> None:
+    kinds = dict(base().people.select("resident_number", "head_kind").rows())
+    assert kinds == {"1": "insured_head", "2": "member", "3": "nominal_head", "4": "member"}
+
+
+def test_nothing_changed_is_nothing_sent() -> None:
+    found = changes(base(), base())
+    assert found.people.is_empty()
+    assert found.households.is_empty()
+
+
+def test_the_first_sending_is_everyone() -> None:
+    nothing = World.__new__(World)
+    nothing.people, nothing.households = base().people.head(0), base().households.head(0)
+    found = changes(nothing, base())
+    assert {number: kind for number, (kind, _) in sent(found).items()} == dict.fromkeys("1234", "added")
+    assert found.households["update_kind"].to_list() == ["added", "added"]
+
+
+def test_one_change_takes_the_household_with_it() -> None:
+    after = World(
+        [resident("1"), resident("2", "合成　花子"), resident("3"), resident("4")],
+        [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )
+    found = changes(base(), after)
+    assert sent(found) == {"1": ("changed", []), "2": ("changed", ["氏名変更"])}
+    assert found.households["household_number"].to_list() == ["H1"]
+
+
+def test_the_nominal_head_goes_with_the_insured_and_the_past_do_not() -> None:
+    after = World(
+        [resident("1"), resident("2"), resident("3"), resident("4", "合成　次郎")],
+        [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )
+    assert sent(changes(base(), after)) == {"3": ("changed", []), "4": ("changed", ["氏名変更"])}
+    past = World(
+        [resident(n) for n in "1234"],
+        [insured("1", "H1"), insured("2", "H1", ended_on=dt.date(2026, 4, 5)), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )
+    moved = World(
+        [resident(n) for n in "1234"],
+        [insured("1", "H1"), insured("2", "H1", ended_on=dt.date(2026, 4, 5)), insured("4", "H2")],
+        [household("H1", "1", address="合成市二丁目"), household("H2", "3", nominal=True)],
+    )
+    assert set(sent(changes(past, moved))) == {"1"}
+
+
+def test_a_household_change_alone_sends_the_household() -> None:
+    after = World(
+        [resident(n) for n in "1234"],
+        [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
+        [household("H1", "1", address="合成市二丁目"), household("H2", "3", nominal=True)],
+    )
+    found = changes(base(), after)
+    assert sent(found) == {"1": ("changed", []), "2": ("changed", [])}
+
+
+def test_who_moves_between_households_takes_both() -> None:
+    after = World(
+        [resident(n) for n in "1234"],
+        [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )
+    found = changes(base(), after)
+    assert set(sent(found)) == {"1", "2", "3", "4"}
+    assert sent(found)["2"] == ("changed", ["世帯異動"])
+
+
+def test_who_is_gone_is_withdrawn_with_what_was_last_sent() -> None:
+    after = World(
+        [resident(n) for n in "134"],
+        [insured("1", "H1"), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )
+    found = changes(base(), after)
+    assert sent(found) == {"1": ("changed", []), "2": ("withdrawn", ["取消"])}
+    assert found.people.filter(pl.col("resident_number") == "2")["applied_on"].to_list() == [APRIL]
+
+
+def test_a_changed_number_is_found_without_showing_it() -> None:
+    schema = {"resident_number": pl.String, "my_number": pl.String}
+    before = pl.DataFrame({"resident_number": ["1", "2"], "my_number": ["123456789018", None]}, schema=schema)
+    now = pl.DataFrame({"resident_number": ["1", "2"], "my_number": ["123456789018", "983205673214"]}, schema=schema)
+    numbers = changed_numbers(before, now)
+    assert numbers.to_list() == ["2"]
+    assert sent(changes(base(), base(), numbers))["2"] == ("changed", ["個人番号変更"])
+
+
+def test_an_insured_head_who_leaves_becomes_the_nominal_head_with_his_last_period() -> None:
+    left = dt.date(2026, 4, 2)
+    after = World(
+        [resident(n) for n in "1234"],
+        [insured("1", "H1", ended_on=left), insured("2", "H1"), insured("4", "H2")],
+        [household("H1", "1", nominal=True), household("H2", "3", nominal=True)],
+    )
+    row = after.people.filter(pl.col("resident_number") == "1").row(0, named=True)
+    assert (row["head_kind"], row["ended_on"], row["household_number"]) == ("nominal_head", left, "H1")
+
+
+def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
+    before, after = base(), World(
+        [resident(n) for n in "1234"],
+        [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )  # fmt: skip
+    held = held_households(before.people, after.people, pl.Series(["4"]), NOBODY)
+    assert held.to_list() == ["H1", "H2"]
+    found = changes(before, after)
+    kept, waiting = split(found, before.people, held)
+    assert kept.people.is_empty()
+    assert waiting["resident_number"].to_list() == ["1", "2", "3", "4"]
+
+
+def test_the_held_come_again_every_day_until_they_pass() -> None:
+    before = base()
+    after = World(
+        [resident("1"), resident("2", "合成　花子"), resident("3"), resident("4", "合成　次郎")],
+        [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
+        [household("H1", "1"), household("H2", "3", nominal=True)],
+    )
+    held = held_households(before.people, after.people, pl.Series(["2"]), NOBODY)
+    kept, waiting = split(changes(before, after), before.people, held)
+    assert set(kept.people["resident_number"]) == {"3", "4"}
+    assert set(waiting["resident_number"]) == {"1", "2"}
+    tomorrow = World.__new__(World)
+    tomorrow.people = known_after_sending(before.people, after.people, "resident_number", held)
+    tomorrow.households = known_after_sending(before.households, after.households, "household_number", held)
+    again = changes(tomorrow, after)
+    assert sent(again) == {"1": ("changed", []), "2": ("changed", ["氏名変更"])}
