@@ -433,13 +433,15 @@ def _incoming(
         wide = column.str.len_bytes() != column.str.len_chars()
         if not wide.any():
             continue
+        if not column.str.contains(_PRIVATE_USE).any():
+            continue
+        columns.append(replace_incoming(pl.col(item.id), table))
         strays = _strays(column.filter(wide), list(table.incoming))
         for line, stray in zip(numbers.filter(wide).filter(strays != ""), strays.filter(strays != ""), strict=True):
             problems.append(
                 {"line": line, "record_number": line, "record_kind": record.kind, "item": item.id, "code": "KR-1024",
                  "value": stray.encode(spec.format.encoding).hex().upper(), "expected": "外字表にある外字"}
             )  # fmt: skip
-        columns.append(replace_incoming(pl.col(item.id), table))
     return frame.with_columns(columns), problems
 
 
@@ -541,8 +543,9 @@ def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -
             continue
         texts = column.gather(wide)
         held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
-        strays = pl.Series([""]).new_from_index(0, texts.len()) if unicode else _strays(texts, list(table.outgoing))
-        if (strays != "").any() or not _encodes(held, spec.format.encoding):
+        private = not unicode and texts.str.contains(_PRIVATE_USE).any()
+        if private or not _encodes(held, spec.format.encoding):
+            strays = _strays(texts, list(table.outgoing)) if private else texts.clear(texts.len()).fill_null("")
             for row, text, stray in zip(wide, held, strays, strict=True):
                 missing = stray or unencodable(text, spec.format.encoding)
                 if missing:
@@ -590,7 +593,8 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
         raw = _filled(raw, record, number, rows[spec.data.kind])
         number += raw.height
         problems.append(character_problems(raw, record, spec))
-        raws[record.kind] = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in raw.columns)
+        wide = _columns_with(raw, r"[^\x00-\x7F]")
+        raws[record.kind] = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in wide)
     found = pl.concat(problems)
     if (found["code"] == "KR-1021").any():
         return Encoded(b"", found, raws)
@@ -624,15 +628,16 @@ def _lines(raw: pl.DataFrame, record: Record, spec: Specification) -> bytes:
     table = _table(spec)
     if spec.format.kind == "fixed":
         return _fixed_lines(raw, record, spec, table)
+    wide = set(_columns_with(raw, r"[^\x00-\x7F]"))
+    quoted = set(record.item_ids) if spec.format.quote == "all" else set(_columns_with(raw, _NEEDS_QUOTES))
     columns = []
-    for item in record.items:
-        column = replace_outgoing(pl.col(item.id), table)
-        if spec.format.quote == "none":
-            columns.append(column)
-            continue
-        inner = pl.lit('"') + column.str.replace_all('"', '""', literal=True) + pl.lit('"')
-        wanted = pl.lit(True) if spec.format.quote == "all" else column.str.contains(_NEEDS_QUOTES)
-        columns.append(pl.when(wanted).then(inner).otherwise(column).alias(item.id))
+    for name in record.item_ids:
+        column = replace_outgoing(pl.col(name), table) if name in wide else pl.col(name)
+        if spec.format.quote != "none" and name in quoted:
+            inner = pl.lit('"') + column.str.replace_all('"', '""', literal=True) + pl.lit('"')
+            wanted = pl.lit(True) if spec.format.quote == "all" else pl.col(name).str.contains(_NEEDS_QUOTES)
+            column = pl.when(wanted).then(inner).otherwise(column)
+        columns.append(column.alias(name))
     buffer = BytesIO()
     raw.select(columns).write_csv(
         buffer, include_header=False, quote_style="never", line_terminator=spec.format.line_end_text
@@ -640,6 +645,12 @@ def _lines(raw: pl.DataFrame, record: Record, spec: Specification) -> bytes:
     if spec.format.encoding == "utf-8":
         return buffer.getvalue()
     return buffer.getvalue().decode("utf-8").encode(spec.format.encoding)
+
+
+def _columns_with(raw: pl.DataFrame, pattern: str) -> list[str]:
+    """The columns in which some value matches a pattern."""
+    found = raw.select(pl.all().str.contains(pattern).any())
+    return [name for name, holds in zip(found.columns, found.row(0), strict=True) if holds]
 
 
 def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: CharacterTable) -> bytes:

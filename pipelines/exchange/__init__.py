@@ -1,0 +1,1 @@
+"""How a file leaves and arrives: ledger, transport, outbox, inbox, quarantine. What a file says is not known here."""

@@ -1,0 +1,72 @@
+"""Files on our own disk: hashing, and writing so that a crash leaves the old file or the new one. No ledger here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def private_folder(path: Path) -> Path:
+    """The folder; it and the folders above it are made for their owner alone where they are not there yet."""
+    if not path.is_dir():
+        private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def open_private(path: Path) -> BinaryIO:
+    """A file opened for writing anew, readable by its owner alone."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
+
+
+def sync(handle: BinaryIO) -> None:
+    """What was written is on the disk when this returns."""
+    handle.flush()
+    os.fsync(handle.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """A rename inside the folder is on the disk when this returns."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Rename a file that is already on the disk, within one file system."""
+    private_folder(target.parent)
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+def copy_durably(source: Path, target: Path) -> None:
+    """Copy by temporary name, sync and rename; the copy is readable by its owner alone."""
+    private_folder(target.parent)
+    part = target.with_name(f".{target.name}.part")
+    with source.open("rb") as reader, open_private(part) as writer:
+        shutil.copyfileobj(reader, writer, CHUNK_BYTES)
+        sync(writer)
+    move_durably(part, target)
+
+
+def write_durably(target: Path, data: bytes) -> None:
+    """Write by temporary name, sync and rename; readable by its owner alone."""
+    private_folder(target.parent)
+    part = target.with_name(f".{target.name}.part")
+    with open_private(part) as writer:
+        writer.write(data)
+        sync(writer)
+    move_durably(part, target)

@@ -1,0 +1,240 @@
+"""How a partition's files leave: once, whole, and found again after a crash. What is in them is not known here.
+
+Per file: `sending` is written before the upload, `uploaded` after the temporary file was read back, a note
+`renaming` before the rename, `sent` after it. So after a crash the ledger and the server together say what
+happened, and nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from sqlalchemy.engine import Connection
+
+from interfaces.messages import RenkeiError, message
+from pipelines.exchange.files import sha256_of
+from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES, Entry, Ledger
+from pipelines.exchange.lock import exclusive
+from pipelines.exchange.transport import PermanentTransportError, Retry, Transport, temporary_name
+
+ONCE: Final = Retry()
+
+
+@dataclass(frozen=True)
+class OutboundFile:
+    """A file ready to leave: checked, and not to change any more. `records` is the number of data records."""
+
+    interface: str
+    file_name: str
+    path: Path
+    sha256: str
+    size: int
+    records: int
+
+
+@dataclass(frozen=True)
+class SendOutcome:
+    """What became of a partition. `message` says why nothing was sent (KR-6113), else it is empty."""
+
+    kind: Literal["sent", "already_sent", "superseded"]
+    entries: tuple[Entry, ...]
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """One call of `send_partition`."""
+
+    ledger: Ledger
+    transport: Transport
+    partition: date
+    files: tuple[OutboundFile, ...]
+    baseline: date | None
+    snapshot_sha256: str | None
+    operator: str
+    run_id: str | None
+
+    @property
+    def interfaces(self) -> set[str]:
+        return {file.interface for file in self.files}
+
+    def enter(self, file: OutboundFile, connection: Connection | None = None) -> Entry:
+        return self.ledger.enter_outbound(
+            interface=file.interface,
+            partition=self.partition,
+            file_name=file.file_name,
+            sha256=file.sha256,
+            size=file.size,
+            records=file.records,
+            baseline=self.baseline,
+            snapshot_sha256=self.snapshot_sha256,
+            operator=self.operator,
+            run_id=self.run_id,
+            connection=connection,
+        )
+
+    def advance(self, entry: Entry, to_state: str, **detail: Any) -> Entry:
+        return self.ledger.advance(
+            entry.id, to_state, operator=self.operator, run_id=self.run_id, expected=entry.state, **detail
+        )
+
+    def note(self, action: str, entry: Entry, **detail: Any) -> None:
+        self.ledger.note(action, entry_id=entry.id, operator=self.operator, run_id=self.run_id, **detail)
+
+
+def send_partition(
+    ledger: Ledger,
+    transport: Transport,
+    partition: date,
+    files: Sequence[OutboundFile],
+    baseline: date | None,
+    snapshot_sha256: str | None,
+    operator: str,
+    run_id: str | None,
+    *,
+    data_folder: Path,
+    retry: Retry = ONCE,
+) -> SendOutcome:
+    """Send all files of a partition, in the order of their interface ids, and say what became of it.
+
+    A later partition already out: nothing is sent, `superseded`. The same bytes already sent: `already_sent`,
+    with a note in the ledger. Else the files are sent, from wherever an earlier run was cut off. Safe to repeat
+    at any point.
+
+    Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6114
+    another run holds the data folder, KR-6115 a file is not what `files` says, KR-6116 another file has the name,
+    KR-6117 not one file per interface, KR-62xx from the transport.
+    """
+    ordered = tuple(sorted(files, key=lambda file: file.interface))
+    work = _Sending(ledger, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id)
+    if not ordered or len(work.interfaces) != len(ordered):
+        raise RenkeiError("KR-6117", partition=partition, count=len(ordered))
+    with exclusive(data_folder, "outbox"):
+        for file in ordered:
+            if file.path.stat().st_size != file.size or sha256_of(file.path) != file.sha256:
+                raise RenkeiError("KR-6115", file_name=file.file_name)
+        return retry.run(lambda: _send(work))
+
+
+def _send(work: _Sending) -> SendOutcome:
+    known = work.ledger.standing(work.partition, work.interfaces)
+    standing = {interface: _settled(work, entry) for interface, entry in known.items()}
+    later = work.ledger.later_sent(work.partition, work.interfaces)
+    if later is not None:
+        return _superseded(work, standing, later)
+    if all(_is_sent(known.get(file.interface), file) for file in work.files):
+        for entry in standing.values():
+            work.note("already_sent", entry, sha256=entry.sha256)
+        return SendOutcome("already_sent", tuple(standing.values()))
+    entries = _entered(work, standing)
+    return SendOutcome("sent", tuple(_delivered(work, entries[file.interface], file) for file in work.files))
+
+
+def _is_sent(entry: Entry | None, file: OutboundFile) -> bool:
+    return entry is not None and entry.state in SENT_STATES and entry.sha256 == file.sha256
+
+
+def _settled(work: _Sending, entry: Entry) -> Entry:
+    """The entry as it truly is: one left `uploaded` is `sent` when its rename had been carried out."""
+    if entry.state != "uploaded":
+        return entry
+    if _at_destination(work, entry):
+        work.transport.remove(_temporary(entry))
+        return work.advance(entry, "sent", found_after_crash="final_name")
+    if work.transport.stat(_temporary(entry)) is not None:
+        return entry
+    if work.ledger.events(entry.id)[-1].action == "renaming":
+        # Renamed, and already taken from there by the Union.
+        return work.advance(entry, "sent", found_after_crash="temporary_name_gone")
+    return work.advance(entry, "sending", temporary_file="vanished")
+
+
+def _temporary(entry: Entry) -> str:
+    return temporary_name(entry.file_name, str(entry.sha256))
+
+
+def _discard_temporary(work: _Sending, entry: Entry) -> None:
+    """Remove what was uploaded but not renamed. The note keeps a later run from taking its absence for a rename."""
+    work.note("discarding", entry)
+    work.transport.remove(_temporary(entry))
+
+
+def _at_destination(work: _Sending, entry: Entry) -> bool:
+    """Whether the final name holds this content; KR-6116 when it holds another."""
+    if work.transport.stat(entry.file_name) is None:
+        return False
+    if work.transport.read_sha256(entry.file_name) != entry.sha256:
+        raise PermanentTransportError("KR-6116", file_name=entry.file_name)
+    return True
+
+
+def _entered(work: _Sending, standing: dict[str, Entry]) -> dict[str, Entry]:
+    """An entry for each file, entered together; what an unsent entry said before is withdrawn."""
+    begun = any(entry.state in SENT_STATES for entry in standing.values())
+    replaced = {
+        file.interface: standing[file.interface]
+        for file in work.files
+        if file.interface in standing and _is_replaced(work, standing[file.interface], file, begun)
+    }
+    for unsent in replaced.values():
+        _discard_temporary(work, unsent)
+    with work.ledger.transaction() as connection:
+        entries: dict[str, Entry] = {}
+        for file in work.files:
+            entry = standing.get(file.interface)
+            if file.interface in replaced:
+                work.advance(replaced[file.interface], "withdrawn", connection=connection)
+            elif entry is not None and entry.state not in CLOSED_OUTBOUND_STATES:
+                entries[file.interface] = entry
+                continue
+            entries[file.interface] = work.enter(file, connection)
+    return entries
+
+
+def _is_replaced(work: _Sending, entry: Entry, file: OutboundFile, begun: bool) -> bool:
+    """Whether an unsent entry gives way to this file. Once a file of the pair is out, the pair is fixed: KR-6111."""
+    same_bytes = entry.sha256 == file.sha256
+    if entry.state == "rejected" and same_bytes:
+        raise RenkeiError("KR-6112", partition=work.partition, interface=file.interface, entry_id=entry.id)
+    if entry.state in CLOSED_OUTBOUND_STATES:
+        return False
+    if begun and not same_bytes:
+        raise RenkeiError("KR-6111", partition=work.partition, interface=file.interface, entry_id=entry.id)
+    made_from = (entry.file_name, entry.sha256, entry.baseline, entry.snapshot_sha256)
+    return not begun and made_from != (file.file_name, file.sha256, work.baseline, work.snapshot_sha256)
+
+
+def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
+    """Take one file from wherever it stands to `sent`."""
+    if entry.state in SENT_STATES:
+        return entry
+    if entry.state not in ("sending", "uploaded"):
+        entry = work.advance(entry, "sending")
+    if entry.state == "sending":
+        if _at_destination(work, entry):
+            work.advance(entry, "uploaded", found_at_destination=True)
+            return _settled(work, work.ledger.entry(entry.id))
+        work.transport.put_temporary(file.path, entry.file_name, file.sha256)
+        entry = work.advance(entry, "uploaded")
+    work.note("renaming", entry)
+    work.transport.rename(_temporary(entry), entry.file_name)
+    return work.advance(entry, "sent")
+
+
+def _superseded(work: _Sending, standing: dict[str, Entry], later: date) -> SendOutcome:
+    """Nothing is sent: the later day's files hold this day's differences (design.md 4.4)."""
+    entries: list[Entry] = []
+    for file in work.files:
+        entry = standing.get(file.interface) or work.enter(file)
+        if entry.state in SENT_STATES | CLOSED_OUTBOUND_STATES:
+            work.note("superseded", entry, later=later)
+        else:
+            _discard_temporary(work, entry)
+            entry = work.advance(entry, "superseded", later=later)
+        entries.append(entry)
+    text = message("KR-6113").render(partition=work.partition, later=later)
+    return SendOutcome("superseded", tuple(entries), f"KR-6113 {text}")

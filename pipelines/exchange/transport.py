@@ -1,0 +1,426 @@
+"""One remote folder: list, fetch, put under a temporary name, rename, remove. What to send is told elsewhere.
+
+Failures are of two kinds. Permanent: another host key, a refused login, no permission, no such folder, a bad
+name, another file under the same name; a person must act. Transient: connection, silence, a bare "Failure" of the
+server. A full disk at the Union is transient, because SFTP cannot tell it from other failures; it is reported
+when the attempts are used up.
+"""
+
+from __future__ import annotations
+
+import binascii
+import errno
+import hashlib
+import re
+import shutil
+import socket
+import stat as modes
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+import paramiko
+from paramiko.sftp import CMD_NAME
+
+from interfaces.messages import RenkeiError
+from pipelines.exchange.files import CHUNK_BYTES, copy_durably, open_private, sha256_of, sync, sync_folder
+from pipelines.settings import SftpSettings
+
+Result = TypeVar("Result")
+Kind = Literal["file", "folder", "link", "other"]
+
+# A name of 255 bytes is the limit of usual file systems; ours add a prefix, a hash of 12 and `.part` to it.
+LONGEST_NAME_BYTES: Final = 255 - len(".") - len(".") - 12 - len(".part")
+# paramiko raises the same class for a refusal and for silence; only this text tells them apart.
+SILENT_LOGIN: Final = "Authentication timeout."
+OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
+LOCAL_DISK_FAULTS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+class TransientTransportError(RenkeiError):
+    """May succeed when tried again."""
+
+
+class PermanentTransportError(RenkeiError):
+    """Will fail again until a person acts."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One name in the remote folder. `size` in bytes; `modified` in seconds since 1970, as the server says."""
+
+    name: str
+    size: int
+    modified: float
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The one retry layer: transient failures only, pauses doubling, no new attempt beyond the deadline (seconds)."""
+
+    attempts: int = 1
+    first_pause_seconds: float = 5.0
+    deadline_seconds: float = 600.0
+    pause: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.monotonic
+
+    @staticmethod
+    def of(settings: SftpSettings) -> Retry:
+        """As the settings say."""
+        return Retry(settings.attempts, settings.first_pause_seconds, settings.total_deadline_seconds)
+
+    def run(self, action: Callable[[], Result]) -> Result:
+        """The action's own result; its last error when every attempt failed. `action` must be safe to repeat."""
+        end = self.now() + self.deadline_seconds
+        attempt = 1
+        while True:
+            try:
+                return action()
+            except TransientTransportError:
+                wait = self.first_pause_seconds * 2 ** (attempt - 1)
+                if attempt >= self.attempts or self.now() + wait > end:
+                    raise
+            self.pause(wait)
+            attempt += 1
+
+
+class Transport(Protocol):
+    """One remote folder. Names are base names: any other is refused with KR-6207."""
+
+    def list(self) -> list[RemoteFile]:
+        """Everything in the folder, sorted by name; a name may be one that `check_name` refuses."""
+
+    def stat(self, name: str) -> RemoteFile | None:
+        """One name; None when it is not there."""
+
+    def get(self, name: str, local: Path) -> None:
+        """Fetch into a local file, on the disk when this returns."""
+
+    def put_temporary(self, local: Path, name: str, sha256: str) -> str:
+        """Upload anew under the temporary name of `name`, read back and compare (KR-6206). Gives the temporary name."""
+
+    def rename(self, temporary: str, name: str) -> None:
+        """Give a file its final name; never over a file that is there (KR-6116)."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is removed."""
+
+    def read_sha256(self, name: str) -> str:
+        """SHA-256 of what the server holds under a name."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+def shown_name(name: str) -> str:
+    """A name as it may stand in a message: whatever does not print is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+
+
+def check_name(name: str) -> str:
+    """The name itself when it is safe as a base name here and there; KR-6207 else. Every remote name passes here."""
+    if not name:
+        reason = "空の名前"
+    elif "/" in name or "\\" in name:
+        reason = "フォルダの区切りを含む"
+    elif name.startswith("."):
+        reason = "点で始まる"
+    elif ".." in name:
+        reason = "点が続く"
+    elif not name.isprintable():
+        reason = "表示できない文字を含む"
+    elif len(name.encode()) > LONGEST_NAME_BYTES:
+        reason = f"{LONGEST_NAME_BYTES}バイトを超える"
+    else:
+        return name
+    raise PermanentTransportError("KR-6207", name=shown_name(name), reason=reason)
+
+
+def temporary_name(name: str, sha256: str) -> str:
+    """Where a file lies until it is complete: hidden, and tied to its content."""
+    return f".{check_name(name)}.{sha256[:12]}.part"
+
+
+def _either_name(name: str) -> str:
+    """A safe base name, or our temporary name of one."""
+    ours = OUR_TEMPORARY.fullmatch(name)
+    check_name(ours["name"] if ours else name)
+    return name
+
+
+def _kind(mode: int | None) -> Kind:
+    if mode is None or modes.S_ISREG(mode):
+        return "file"
+    if modes.S_ISDIR(mode):
+        return "folder"
+    return "link" if modes.S_ISLNK(mode) else "other"
+
+
+def _refuse_other_content(found: str, sha256: str, name: str) -> None:
+    if found != sha256:
+        raise TransientTransportError("KR-6206", name=name)
+
+
+@contextmanager
+def _told(name: str, host: str = "媒体のフォルダ") -> Iterator[None]:
+    """Whatever fails inside is told as a permanent or a transient failure."""
+    try:
+        yield
+    except RenkeiError:
+        raise
+    except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError) as error:
+        permanent = _permanent(error, name)
+        if permanent is not None:
+            raise permanent from error
+        raise TransientTransportError("KR-6205", host=host, reason=type(error).__name__) from error
+
+
+class LocalFolderTransport:
+    """A folder that stands for a medium (電子記録媒体) or, in tests, for a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def list(self) -> list[RemoteFile]:
+        with _told(str(self.folder)):
+            names = sorted(path.name for path in self.folder.iterdir())
+            return [found for found in map(self._look, names) if found is not None]
+
+    def stat(self, name: str) -> RemoteFile | None:
+        with _told(name):
+            return self._look(_either_name(name))
+
+    def get(self, name: str, local: Path) -> None:
+        with _told(name):
+            copy_durably(self.folder / check_name(name), local)
+
+    def put_temporary(self, local: Path, name: str, sha256: str) -> str:
+        temporary = temporary_name(name, sha256)
+        with _told(name):
+            copy_durably(local, self.folder / temporary)
+        _refuse_other_content(self.read_sha256(temporary), sha256, name)
+        return temporary
+
+    def rename(self, temporary: str, name: str) -> None:
+        target = self.folder / check_name(name)
+        if target.exists():
+            raise PermanentTransportError("KR-6116", file_name=name)
+        with _told(name):
+            (self.folder / _either_name(temporary)).rename(target)
+            sync_folder(self.folder)
+
+    def remove(self, name: str) -> None:
+        with _told(name):
+            (self.folder / _either_name(name)).unlink(missing_ok=True)
+
+    def read_sha256(self, name: str) -> str:
+        with _told(name):
+            return sha256_of(self.folder / _either_name(name))
+
+    def close(self) -> None:
+        return None
+
+    def _look(self, name: str) -> RemoteFile | None:
+        try:
+            found = (self.folder / name).lstat()
+        except FileNotFoundError:
+            return None
+        return RemoteFile(name, found.st_size, found.st_mtime, _kind(found.st_mode))
+
+
+class SftpTransport:
+    """One folder of the Union's server by SFTP: key authentication and a pinned host key, nothing else.
+
+    Connects at the first call and again after a failure. Never asks an agent, known_hosts or the user's keys, and knows
+    no password. Errors: see the module; KR-6201 to KR-6211.
+    """
+
+    def __init__(self, settings: SftpSettings, folder: str) -> None:
+        self._settings = settings
+        self._folder = folder.rstrip("/")
+        self._host_key = _pinned_key(settings.host_key)
+        self._connection: paramiko.Transport | None = None
+        self._client: _Client | None = None
+
+    def list(self) -> list[RemoteFile]:
+        with self._speaking(self._folder) as client:
+            found = client.listdir_attr(self._folder or "/")
+        return sorted((_remote_file(a.filename, a) for a in found), key=lambda file: file.name)
+
+    def stat(self, name: str) -> RemoteFile | None:
+        path = self._path(name)
+        with self._speaking(name) as client:
+            try:
+                return _remote_file(name, client.lstat(path))
+            except FileNotFoundError:
+                return None
+
+    def get(self, name: str, local: Path) -> None:
+        path = self._path(name)
+        with open_private(local) as handle, self._speaking(name) as client:
+            client.getfo(path, handle)
+            sync(handle)
+
+    def put_temporary(self, local: Path, name: str, sha256: str) -> str:
+        temporary = temporary_name(name, sha256)
+        path = self._path(temporary)
+        with local.open("rb") as handle, self._speaking(name) as client:
+            # "w" truncates what an earlier attempt left. paramiko's own confirmation looks at the size alone.
+            with client.open(path, "wb") as remote:
+                remote.set_pipelined(True)
+                shutil.copyfileobj(handle, remote, CHUNK_BYTES)
+            _refuse_other_content(_read_hash(client, path), sha256, name)
+        return temporary
+
+    def rename(self, temporary: str, name: str) -> None:
+        """By the plain rename of SFTP, which must fail when the name is there; posix-rename would overwrite it."""
+        source, target = self._path(temporary), self._path(check_name(name))
+        if self.stat(name) is not None:
+            raise PermanentTransportError("KR-6116", file_name=name)
+        with self._speaking(name) as client:
+            client.rename(source, target)
+
+    def remove(self, name: str) -> None:
+        path = self._path(name)
+        with self._speaking(name) as client:
+            try:
+                client.remove(path)
+            except FileNotFoundError:
+                return
+
+    def read_sha256(self, name: str) -> str:
+        path = self._path(name)
+        with self._speaking(name) as client:
+            return _read_hash(client, path)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._client = None
+
+    def _path(self, name: str) -> str:
+        return f"{self._folder}/{_either_name(name)}"
+
+    @contextmanager
+    def _speaking(self, name: str) -> Iterator[_Client]:
+        """A connected client; what fails inside is told, and a connection that failed is not used again."""
+        try:
+            with _told(name, self._settings.host):
+                if self._client is None:
+                    self._client = self._connect()
+                yield self._client
+        except TransientTransportError:
+            self.close()
+            raise
+
+    def _connect(self) -> _Client:
+        settings = self._settings
+        private_key = _private_key(settings.private_key)
+        address = (settings.host, settings.port)
+        connection = paramiko.Transport(socket.create_connection(address, timeout=settings.connect_seconds))
+        self._connection = connection
+        connection.banner_timeout = settings.banner_seconds
+        connection.handshake_timeout = settings.handshake_seconds
+        connection.auth_timeout = settings.authentication_seconds
+        connection.channel_timeout = settings.reply_seconds
+        # Asking for the pinned kind of key alone, so that a server with several keys shows the one that we know.
+        connection.get_security_options().key_types = _signature_kinds(self._host_key)
+        try:
+            connection.start_client(timeout=settings.banner_seconds + settings.handshake_seconds)
+        except paramiko.ssh_exception.IncompatiblePeer as error:
+            self.close()
+            raise PermanentTransportError("KR-6210", host=settings.host) from error
+        if connection.get_remote_server_key() != self._host_key:
+            self.close()
+            raise PermanentTransportError("KR-6201", host=settings.host)
+        self._log_in(connection, private_key)
+        client: _Client | None = _Client.from_transport(connection)
+        if client is None:
+            raise EOFError
+        client.get_channel().settimeout(settings.reply_seconds)
+        return client
+
+    def _log_in(self, connection: paramiko.Transport, private_key: paramiko.PKey) -> None:
+        try:
+            remaining = connection.auth_publickey(self._settings.user, private_key)
+        except paramiko.AuthenticationException as error:
+            refused = connection.is_active() and str(error) != SILENT_LOGIN
+            self.close()
+            if not refused:
+                raise
+            raise PermanentTransportError("KR-6202", host=self._settings.host, user=self._settings.user) from error
+        if remaining:
+            self.close()
+            raise PermanentTransportError("KR-6202", host=self._settings.host, user=self._settings.user)
+
+
+class _Answer(paramiko.Message):  # type: ignore[misc]
+    """A list of names, of which one may not be UTF-8: such a name must be reported, not end the listing."""
+
+    def get_text(self) -> str:
+        return str(self.get_string().decode("utf-8", "surrogateescape"))
+
+
+class _Client(paramiko.SFTPClient):  # type: ignore[misc]
+    """paramiko's client, able to list any name."""
+
+    def _request(self, kind: int, *arguments: Any) -> Any:
+        answer_kind, answer = super()._request(kind, *arguments)
+        return answer_kind, _Answer(answer.get_remainder()) if answer_kind == CMD_NAME else answer
+
+
+def _remote_file(name: str, attributes: paramiko.SFTPAttributes) -> RemoteFile:
+    return RemoteFile(name, attributes.st_size or 0, float(attributes.st_mtime or 0), _kind(attributes.st_mode))
+
+
+def _read_hash(client: paramiko.SFTPClient, path: str) -> str:
+    digest = hashlib.sha256()
+    with client.open(path, "rb") as remote:
+        remote.prefetch(remote.stat().st_size)
+        while chunk := remote.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _permanent(error: BaseException, name: str) -> PermanentTransportError | None:
+    """The permanent failure that an error stands for; None when it is transient."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.ENOENT:
+        return PermanentTransportError("KR-6204", name=name)
+    if number == errno.EACCES:
+        return PermanentTransportError("KR-6203", name=name)
+    if number in LOCAL_DISK_FAULTS:
+        return PermanentTransportError("KR-6211", name=name)
+    return None
+
+
+def _pinned_key(text: str) -> paramiko.PKey:
+    """`ssh-ed25519 AAAA…` as a key; KR-6209 when it is none."""
+    try:
+        kind, body = text.split()[:2]
+        return paramiko.PKey.from_type_string(kind, binascii.a2b_base64(body, strict_mode=True))
+    except (ValueError, paramiko.SSHException, paramiko.UnknownKeyType) as error:
+        raise PermanentTransportError("KR-6209") from error
+
+
+def _signature_kinds(key: paramiko.PKey) -> tuple[str, ...]:
+    """The signatures by which a server proves that it has this key; SHA-1 is not among them."""
+    name = str(key.get_name())
+    return ("rsa-sha2-512", "rsa-sha2-256") if name == "ssh-rsa" else (name,)
+
+
+def _private_key(path: Path) -> paramiko.PKey:
+    """The private key; KR-6208 when it is missing, open to others, protected by a passphrase, or no key."""
+    try:
+        mode = path.stat().st_mode
+        if mode & (modes.S_IRWXG | modes.S_IRWXO):
+            raise PermanentTransportError("KR-6208", path=str(path), reason="本人以外も読めます")
+        return paramiko.PKey.from_path(path)
+    except OSError as error:
+        raise PermanentTransportError("KR-6208", path=str(path), reason=error.strerror) from error
+    except (ValueError, TypeError, paramiko.SSHException, paramiko.UnknownKeyType) as error:
+        raise PermanentTransportError("KR-6208", path=str(path), reason="鍵として読めません") from error

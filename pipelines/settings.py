@@ -1,0 +1,125 @@
+"""The settings of one municipality, read from one TOML file. What a key means is said here; who uses it, elsewhere."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+
+from interfaces.messages import RenkeiError
+
+ENVIRONMENT_KEY = "RENKEI_SETTINGS"
+
+# One attempt at most, before a byte of a file moves: 15 TCP + 30 banner + 15 handshake + 30 authentication = 90 s.
+CONNECT_SECONDS = 15.0
+BANNER_SECONDS = 30.0
+HANDSHAKE_SECONDS = 15.0
+AUTHENTICATION_SECONDS = 30.0
+# A server that says nothing for a minute in the middle of a transfer is gone.
+REPLY_SECONDS = 60.0
+# 4 attempts × 90 s + pauses of 5 + 10 + 20 s = 395 s; the rest of ten minutes is for the bytes.
+ATTEMPTS = 4
+FIRST_PAUSE_SECONDS = 5.0
+TOTAL_DEADLINE_SECONDS = 600.0
+
+_Seconds = Annotated[float, Field(gt=0, description="0より大きい秒数")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _below_the_settings_file(cls, value: Any, info: ValidationInfo) -> Any:
+        """A relative path is meant from the folder of the settings file."""
+        return info.context["folder"] / value if isinstance(value, Path) and info.context else value
+
+
+class SftpSettings(_Strict):
+    """`[sftp]`: the Union's server. The host key is pinned; there is no password and no known_hosts file."""
+
+    host: str = Field(min_length=1, description="サーバの名前かアドレス")
+    port: int = Field(default=22, ge=1, le=65535, description="1から65535までの整数")
+    user: str = Field(min_length=1, description="連合会が発行した利用者名")
+    private_key: Path = Field(description="秘密鍵のファイルの場所")
+    host_key: str = Field(pattern=r"^\S+ \S+", description="「ssh-ed25519 AAAA…」の形のサーバの公開鍵")
+    to_union_folder: str = Field(min_length=1, description="送信先のフォルダ")
+    from_union_folder: str = Field(min_length=1, description="受信元のフォルダ")
+    settle_seconds: float = Field(default=60.0, ge=0, description="書き終わりを待つ0以上の秒数")
+    connect_seconds: _Seconds = CONNECT_SECONDS
+    banner_seconds: _Seconds = BANNER_SECONDS
+    handshake_seconds: _Seconds = HANDSHAKE_SECONDS
+    authentication_seconds: _Seconds = AUTHENTICATION_SECONDS
+    reply_seconds: _Seconds = REPLY_SECONDS
+    attempts: int = Field(default=ATTEMPTS, ge=1, description="1以上の回数")
+    first_pause_seconds: _Seconds = FIRST_PAUSE_SECONDS
+    total_deadline_seconds: _Seconds = TOTAL_DEADLINE_SECONDS
+
+
+class Settings(_Strict):
+    """One deployment serves one municipality (design.md 3)."""
+
+    municipality_code: str = Field(pattern=r"^\d{6}$", description="6桁の全国地方公共団体コード")
+    insurer_number: str = Field(pattern=r"^\d{6}$", description="6桁の保険者番号")
+    prefecture_code: str = Field(pattern=r"^\d{2}$", description="2桁の都道府県番号")
+    data_folder: Path = Field(description="台帳・控え・隔離を置くフォルダ")
+    extract_folder: Path = Field(description="自治体の抽出ファイルが届くフォルダ")
+    catalogue_folder: Path | None = Field(default=None, description="仕様データのフォルダ（なければ内蔵のもの）")
+    ledger_url: str = Field(
+        default="", description="sqlite:///… か postgresql+psycopg2://… の形（なければ data_folder）"
+    )
+    operator: str = Field(default_factory=getpass.getuser, min_length=1, description="操作者の名前")
+    lost_rows_threshold: float = Field(default=0.30, ge=0, le=1, description="0から1までの割合（例 0.30）")
+    switched_off_interfaces: tuple[str, ...] = Field(default=(), description='インタフェースのid の並び（例 ["…"]）')
+    sftp: SftpSettings | None = Field(default=None, description="[sftp] の見出しの下に書く接続先")
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's database URL: `ledger_url`, else a SQLite file in the data folder."""
+        return self.ledger_url or f"sqlite:///{self.data_folder / 'ledger.sqlite'}"
+
+    def required_sftp(self) -> SftpSettings:
+        """`[sftp]`; KR-6004 when the settings have none."""
+        if self.sftp is None:
+            raise RenkeiError("KR-6004")
+        return self.sftp
+
+    @classmethod
+    def load(cls, path: Path | str | None = None) -> Self:
+        """Settings from `path`, else from the file that RENKEI_SETTINGS names.
+
+        Errors: KR-6001 no such file, KR-6002 not TOML, KR-6003 a key is missing, unknown or wrong (all of them at once;
+        the received value is not repeated).
+        """
+        chosen = path or os.environ.get(ENVIRONMENT_KEY)
+        if not chosen:
+            raise RenkeiError("KR-6001", path="（指定なし）", reason=f"{ENVIRONMENT_KEY} も引数もありません")
+        file = Path(chosen).expanduser().absolute()
+        try:
+            data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise RenkeiError("KR-6001", path=str(file), reason=error.strerror or type(error).__name__) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RenkeiError("KR-6002", path=str(file), reason=str(error)) from error
+        try:
+            return cls.model_validate(data, context={"folder": file.parent})
+        except ValidationError as error:
+            problems = "。".join(_problem(detail) for detail in error.errors(include_input=False, include_url=False))
+            raise RenkeiError("KR-6003", path=str(file), problems=problems) from None
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """One wrong key in words: which, and what belongs there."""
+    names = [str(part) for part in detail["loc"]]
+    key = ".".join(names)
+    model: type[BaseModel] = SftpSettings if names[0] == "sftp" and len(names) > 1 else Settings
+    field = model.model_fields.get(names[1] if model is SftpSettings else names[0])
+    if field is None:
+        return f"{key}: 知らない項目です"
+    fault = "ありません" if detail["type"] == "missing" else "値が正しくありません"
+    return f"{key}: {fault}。書き方は{field.description or '0より大きい秒数'}"

@@ -1,0 +1,156 @@
+"""Specification -> Pandera schema. Nobody writes a schema by hand; the rules are native expressions on text columns."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandera.polars as pa
+import polars as pl
+from pandera.api.polars.types import PolarsData
+
+from interfaces.spec import Record, Specification
+from schemas.rules import text
+from schemas.rules.registry import Context, Place, Test, all_rules
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A record kind's tests and the Pandera schema that holds them.
+
+    tests: by item, in the order in which one cause hides the next. after: tests that look at other items too, or at the
+    whole file, made only where those items are sound.
+    """
+
+    record: Record
+    tests: dict[str, list[Test]]
+    after: list[Test]
+    schema: pa.DataFrameSchema
+
+
+def _item_tests(place: Place) -> tuple[list[Test], list[Test]]:
+    """The tests of one item: its own in order, and those that come after all items."""
+    item = place.item
+    own = [text.characters(place), text.length(place), *text.real_date(place)]
+    in_table = text.in_code_table(place)
+    if in_table:
+        own.append(in_table)
+    after: list[Test] = []
+    required = text.required(place)
+    if required:
+        (after if required.reads else own).insert(0, required)
+    for call in item.rules:
+        rule = all_rules()[call.name]
+        made = rule.make(place, call.arguments) if rule.make else None
+        if made is None:
+            continue
+        sound, expected = made
+        test = Test(item.id, rule.name, rule.code, expected, sound, call.arguments if rule.names_items else ())
+        (own if rule.scope == "item" else after).append(test)
+    return own, after
+
+
+def _unless_blank(test: Test) -> pl.Expr:
+    """A blank value is judged by `required` only."""
+    if test.rule in ("required", "blank_my_number"):
+        return test.sound.fill_null(False)
+    return (pl.col(test.item) == "") | test.sound.fill_null(False)
+
+
+@lru_cache(maxsize=128)
+def _compiled(specification_key: tuple[str, str, str, str], on: dt.date, context: Context) -> Compiled:
+    specification, record = _registry[specification_key]
+    tests: dict[str, list[Test]] = {}
+    after: list[Test] = []
+    for item in record.items:
+        own, later = _item_tests(Place(item, record, specification, on, context))
+        tests[item.id] = own
+        after += later
+    columns = {item.id: pa.Column(pl.String) for item in record.items}
+    every = [_unless_blank(test) for own in [*tests.values(), after] for test in own]
+
+    def sound(data: PolarsData) -> pl.LazyFrame:
+        """One select over all rules, so that polars shares and parallels the work."""
+        return data.lazyframe.select(pl.all_horizontal(every).alias("sound"))
+
+    schema = pa.DataFrameSchema(columns, checks=[pa.Check(sound, name=f"{specification.id}/{record.kind}")])
+    return Compiled(record, tests, after, schema)
+
+
+_registry: dict[tuple[str, str, str, str], tuple[Specification, Record]] = {}
+
+
+def compiled(specification: Specification, record: Record, on: dt.date, context: Context) -> Compiled:
+    """The compiled tests of a record kind, made once per specification, day and context."""
+    key = (str(specification.root), specification.id, specification.version, record.kind)
+    if _registry.get(key, (None, None))[0] is not specification:
+        _compiled.cache_clear()
+        _registry[key] = (specification, record)
+    return _compiled(key, on, context)
+
+
+def judge(table: pl.DataFrame, rules: Compiled) -> pl.DataFrame:
+    """Which rows of a raw table break which rule: columns line, record_kind, item, code, rule, expected, value.
+
+    Pandera judges the whole table; only where it finds fault is each rule asked which one it was. One cause gives one
+    row: an item's first broken rule hides its later ones, and a rule between items is silent where one of them is broken.
+    A rule that crashes gives a row with KR-9001 and no value (it is a finding, not an exception).
+    """
+    try:
+        rules.schema.validate(table, lazy=True)
+        return _no_faults()
+    except pa.errors.SchemaErrors:
+        pass
+    parts: list[pl.DataFrame] = []
+    broken: dict[str, pl.Series] = {}
+    nothing = pl.repeat(False, table.height, dtype=pl.Boolean, eager=True)
+    for item, tests in rules.tests.items():
+        hidden = nothing
+        for test in tests:
+            wrong, part = _ask(table, rules, test, hidden)
+            hidden = hidden | wrong
+            parts.append(part)
+        broken[item] = hidden
+    for test in rules.after:
+        hidden = broken[test.item]
+        for other in test.reads:
+            hidden = hidden | broken[other]
+        wrong, part = _ask(table, rules, test, hidden)
+        broken[test.item] = broken[test.item] | wrong
+        parts.append(part)
+    return pl.concat([_no_faults(), *parts])
+
+
+_JUDGED = {
+    "line": pl.UInt32, "record_kind": pl.String, "item": pl.String, "code": pl.String, "rule": pl.String,
+    "expected": pl.String, "value": pl.String,
+}  # fmt: skip
+
+
+def _no_faults() -> pl.DataFrame:
+    return pl.DataFrame(schema=_JUDGED)
+
+
+def _ask(table: pl.DataFrame, rules: Compiled, test: Test, hidden: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
+    """(where the rule is broken and not hidden, the rows of faults)."""
+    code, expected = test.code, test.expected
+    try:
+        wrong = ~table.select(_unless_blank(test).alias("sound")).to_series() & ~hidden
+    except Exception as error:  # noqa: BLE001  whatever a rule does must end as a finding
+        wrong = pl.repeat(False, table.height, dtype=pl.Boolean, eager=True)
+        crash = pl.DataFrame(
+            [(None, rules.record.kind, test.item, "KR-9001", test.rule, type(error).__name__, None)],
+            schema=_JUDGED, orient="row",
+        )  # fmt: skip
+        return wrong, crash
+    rows = table.filter(wrong).select(
+        "line",
+        pl.lit(rules.record.kind).alias("record_kind"),
+        pl.lit(test.item).alias("item"),
+        pl.lit(code).alias("code"),
+        pl.lit(test.rule).alias("rule"),
+        pl.lit(expected).alias("expected"),
+        pl.col(test.item).alias("value"),
+    )
+    return wrong, rows

@@ -1,0 +1,68 @@
+"""Declared normalisations of extracts: wide and narrow kana, digits, lost zeros. Form only, on distinct values, counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import jaconv
+import polars as pl
+
+from interfaces.spec import Call, Record
+
+
+def half_width_digits(text: str) -> str:
+    """Full-width digits (and the hyphen between them) to ASCII."""
+    return str(jaconv.z2h(text, kana=False, ascii=False, digit=True)).translate({0xFF0D: "-", 0x2010: "-", 0x2212: "-"})
+
+
+def full_width(text: str) -> str:
+    """Half-width kana, letters, digits and spaces to full width; every other character stays."""
+    return str(jaconv.h2z(text, kana=True, ascii=True, digit=True)).replace(" ", "\u3000")
+
+
+def full_width_kana(text: str) -> str:
+    """Half-width kana and spaces to full width, hiragana to katakana."""
+    return str(jaconv.hira2kata(full_width(text)))
+
+
+def zero_fill(text: str, length: str) -> str:
+    """Leading zeros that a spreadsheet took away; digits only."""
+    return text.zfill(int(length)) if text.isascii() and text.isdigit() else text
+
+
+def postal_code(text: str) -> str:
+    """123-4567 to 1234567."""
+    return re.sub(r"^([0-9]{3})-([0-9]{4})$", r"\1\2", text)
+
+
+NORMALISATIONS: dict[str, Callable[..., str]] = {
+    "half_width_digits": half_width_digits,
+    "full_width": full_width,
+    "full_width_kana": full_width_kana,
+    "zero_fill": zero_fill,
+    "postal_code": postal_code,
+}
+
+
+def _apply(calls: tuple[Call, ...], text: str) -> str:
+    for call in calls:
+        text = NORMALISATIONS[call.name](text, *call.arguments)
+    return text
+
+
+def normalise(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, dict[str, int]]:
+    """A raw table with its items' declared normalisations done, and how many values of each item changed."""
+    columns: list[pl.Series] = []
+    changed: dict[str, int] = {}
+    for item in record.items:
+        if not item.normalise:
+            continue
+        before = table[item.id]
+        distinct = before.unique().to_list()
+        pairs = {text: new for text in distinct if (new := _apply(item.normalise, text)) != text}
+        if not pairs:
+            continue
+        columns.append(before.replace(pairs).alias(item.id))
+        changed[item.id] = int(before.is_in(list(pairs)).sum())
+    return table.with_columns(columns), changed

@@ -1,0 +1,121 @@
+"""The report of a judged file: JSON for programs, an Excel book for people. Derived, never the source of truth."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import xlsxwriter
+
+from interfaces.messages import message
+from schemas.validate import Validated
+
+SHOWN = 500  # what a person can read; the summary counts everything
+# No clock in a file: the same findings give the same book.
+_CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  a mark, not a time
+_PUBLIC = [
+    "file", "line", "record", "item_no", "item_name", "byte_position", "code", "level", "expected", "value", "message",
+]  # fmt: skip
+_HEADINGS = {
+    "line": "行", "record": "レコード番号", "item_no": "項番", "item_name": "項目名", "byte_position": "バイト位置",
+    "code": "コード", "level": "水準", "expected": "期待", "value": "受信値（伏せ字）", "message": "文面",
+}  # fmt: skip
+_LEVELS = {"file": "ファイル全体を受け入れない", "record": "その記録を保留する", "warning": "受け入れる。確認だけ"}
+
+
+def to_json(validated: Validated) -> dict[str, Any]:
+    """interface, version, valid, records, counts_by_code, findings[] (values masked)."""
+    specification = validated.decoded.spec
+    return {
+        "interface": specification.id,
+        "version": specification.version,
+        "valid": validated.valid,
+        "records": validated.records,
+        "counts_by_code": validated.counts_by_code,
+        "findings": validated.findings.select(_PUBLIC).to_dicts(),
+    }
+
+
+def write_json(validated: Validated, path: Path) -> None:
+    """The JSON report as a file."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.write_text(json.dumps(to_json(validated), ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def write_xlsx(validated: Validated, path: Path) -> None:
+    """An Excel book: 使い方, 先頭500件, 集計. Text is written as text; nothing becomes a formula or a link."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        book.set_properties({"created": _CREATED, "title": "検証報告書"})
+        bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
+        wrap = book.add_format({"text_wrap": True, "valign": "top"})
+        _guide(book.add_worksheet("使い方"), validated, wrap, bold)
+        _first(book.add_worksheet("先頭500件"), validated.findings, wrap, bold)
+        _summary(book.add_worksheet("集計"), validated.findings, wrap, bold)
+
+
+def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
+    specification, plan = validated.decoded.spec, validated.decoded.spec.plan
+    rows = [
+        ("ファイル", validated.decoded.path.name),
+        ("インタフェース", f"{plan.name}（{plan.id}）"),
+        ("仕様の版", f"{specification.version}（{'公式' if plan.status == 'official' else '仮定'}）"),
+        ("データ件数", f"{validated.records}"),
+        ("判定", "正しい" if validated.valid else "誤りがある"),
+        ("検出事項", f"{validated.findings.height}件"),
+        *((f"水準 {level}", meaning) for level, meaning in _LEVELS.items()),
+        ("先頭500件", "見つかった順に500件まで。値は秘匿区分により伏せ字"),
+        ("集計", "全件をコードと項目で数えたもの。対処もここにある"),
+    ]
+    sheet.set_column(0, 0, 20)
+    sheet.set_column(1, 1, 90)
+    for row, (name, text) in enumerate(rows):
+        sheet.write_string(row, 0, name, bold)
+        sheet.write_string(row, 1, text, wrap)
+    _page(sheet)
+
+
+def _first(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
+    for column, (name, heading) in enumerate(_HEADINGS.items()):
+        sheet.write_string(0, column, heading, bold)
+        for row, value in enumerate(found[name].head(SHOWN), 1):
+            if isinstance(value, int):
+                sheet.write_number(row, column, value, wrap)
+            else:
+                sheet.write_string(row, column, value or "", wrap)
+    if found.height > SHOWN:
+        sheet.write_string(SHOWN + 1, 0, f"他{found.height - SHOWN}件", bold)
+    sheet.set_column(0, len(_HEADINGS) - 2, 12)
+    sheet.set_column(len(_HEADINGS) - 1, len(_HEADINGS) - 1, 80)
+    sheet.freeze_panes(1, 0)
+    _page(sheet)
+
+
+def _summary(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
+    counted = (
+        found.group_by("code", "level", "item_no", "item_name").agg(pl.len().alias("count")).sort("code", "item_no")
+    )
+    for column, heading in enumerate(("コード", "水準", "題", "項番", "項目名", "件数", "対処")):
+        sheet.write_string(0, column, heading, bold)
+    for row, one in enumerate(counted.iter_rows(named=True), 1):
+        text = message(one["code"])
+        cells = (one["code"], one["level"], text.title, one["item_no"], one["item_name"], one["count"], text.remedy)
+        for column, value in enumerate(cells):
+            if isinstance(value, int):
+                sheet.write_number(row, column, value, wrap)
+            else:
+                sheet.write_string(row, column, value or "", wrap)
+    sheet.set_column(0, 5, 14)
+    sheet.set_column(6, 6, 80)
+    sheet.freeze_panes(1, 0)
+    _page(sheet)
+
+
+def _page(sheet: Any) -> None:
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.fit_to_pages(1, 0)

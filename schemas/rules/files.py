@@ -1,0 +1,105 @@
+"""Rules of a file as a whole: counts, whose it is, which day it is for, and no 個人番号 from the Union. Pure."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from interfaces import naming
+from interfaces.codec import Decoded
+from interfaces.values import parse_date
+from schemas.rules.identifiers import my_number_check
+from schemas.rules.registry import Context, Place, known, rule
+
+known("data_record_count", "KR-4001", "file")
+
+
+@rule("own_municipality", "KR-4002", "file")
+def own_municipality(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+    """Our own 市区町村コード."""
+    own = place.context.municipality_code
+    return (place.value == own, own) if own else None
+
+
+@rule("own_insurer", "KR-4003", "file")
+def own_insurer(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+    """Our own 保険者番号."""
+    own = place.context.insurer_number
+    return (place.value == own, own) if own else None
+
+
+@rule("own_prefecture", "KR-4005", "file")
+def own_prefecture(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+    """Our own 都道府県番号."""
+    own = place.context.prefecture_code
+    return (place.value == own, own) if own else None
+
+
+@rule("partition_date", "KR-4006", "file")
+def partition_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+    """The day that the file must be for: the content decides, not the label."""
+    day = place.context.partition
+    return (parse_date(place.value, place.item.type.date_format) == day, day.isoformat()) if day else None
+
+
+@rule("same_as_file_name", "KR-4007", "file", (1, 1))
+def same_as_file_name(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+    """What the file's name says of the field."""
+    fields = naming.parse(place.specification, place.context.file_name or "")
+    if fields is None or arguments[0] not in fields:
+        return None
+    named = fields[arguments[0]]
+    if place.item.type.is_date:
+        value = parse_date(place.value, place.item.type.date_format).dt.strftime("%Y%m%d")
+        return value == named, named
+    return place.value == named, named
+
+
+def counts(decoded: Decoded) -> list[dict[str, object]]:
+    """The control record's count against the data records, both too few and too many (FAULT_SCHEMA rows)."""
+    found: list[dict[str, object]] = []
+    real = decoded.data.height
+    for record in decoded.spec.records:
+        for item in record.items:
+            if not item.rule("data_record_count"):
+                continue
+            for line, told in decoded.tables[record.kind].select("line", item.id).rows():
+                if not (told.isascii() and told.isdigit() and int(told) == real):
+                    found.append(
+                        {"line": line, "record_number": line, "record_kind": record.kind, "item": item.id,
+                         "code": "KR-4001", "rule": "data_record_count", "expected": f"{real}件", "value": told}
+                    )  # fmt: skip
+    return found
+
+
+# By chance 1 number in 11 passes the check digit: half of at least three does not happen to an honest column of ids.
+_FEW = 3
+_SHARE = 0.5
+
+
+def my_numbers_from_the_union(decoded: Decoded, _: Context) -> list[dict[str, object]]:
+    """Columns of an inbound file that hold 個人番号: files from the Union hold none (seed 別添1; domain.md 1.2).
+
+    A column is guilty when, of its values that contain a run of exactly 12 digits, all (fewer than 3) or at least half
+    (3 or more) pass the check digit. (FAULT_SCHEMA rows; no value.)
+    """
+    if decoded.spec.plan.direction != "from_union":
+        return []
+    found: list[dict[str, object]] = []
+    for record in decoded.spec.records:
+        table = decoded.tables[record.kind]
+        for item in record.items:
+            runs = table.select(
+                "line", run=pl.col(item.id).str.extract(r"(?:^|[^0-9])([0-9]{12})(?:[^0-9]|$)", 1)
+            ).drop_nulls()
+            passing = runs.filter(my_number_check(pl.col("run")))
+            limit = runs.height if runs.height < _FEW else runs.height * _SHARE
+            if passing.height and passing.height >= limit:
+                found.append(
+                    {"line": int(passing["line"][0]), "record_number": int(passing["line"][0]),
+                     "record_kind": record.kind, "item": item.id, "code": "KR-4004", "rule": "no_my_number",
+                     "expected": "個人番号でない値", "value": ""}
+                )  # fmt: skip
+    return found
+
+
+known("no_my_number", "KR-4004", "file")

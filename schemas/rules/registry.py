@@ -1,0 +1,100 @@
+"""What a rule is, and the list of all of them by the name that the data uses. The rules themselves are in the modules beside."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from interfaces.spec import Item, Record, Specification
+
+Scope = Literal["item", "record", "file", "relation"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a file is checked against besides its specification; None means that the check is not made.
+
+    partition: the day that the file must be for (Asia/Tokyo). file_name: the name it came under.
+    """
+
+    municipality_code: str | None = None
+    insurer_number: str | None = None
+    prefecture_code: str | None = None
+    partition: dt.date | None = None
+    file_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a rule is applied: an item of a record kind of a specification, on the file's day, in a context."""
+
+    item: Item
+    record: Record
+    specification: Specification
+    on: dt.date
+    context: Context
+
+    @property
+    def value(self) -> pl.Expr:
+        return pl.col(self.item.id)
+
+    def other(self, item: str) -> pl.Expr:
+        """Another item of the same record."""
+        return pl.col(item)
+
+
+@dataclass(frozen=True)
+class Test:
+    """A rule at its place: where `sound` is false there is a fault. `reads`: other items that it looks at."""
+
+    item: str
+    rule: str
+    code: str
+    expected: str
+    sound: pl.Expr
+    reads: tuple[str, ...] = ()
+
+
+Maker = Callable[[Place, tuple[str, ...]], "tuple[pl.Expr, str] | None"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named rule. `make` gives (expression that is true where the record is sound, what was expected), or None
+    where there is nothing to check against."""
+
+    name: str
+    code: str
+    scope: Scope
+    arguments: tuple[int, int]
+    make: Maker | None = None
+    names_items: bool = False
+
+
+_rules: dict[str, Rule] = {}
+
+
+def rule(
+    name: str, code: str, scope: Scope = "item", arguments: tuple[int, int] = (0, 0), *, names_items: bool = False
+) -> Callable[[Maker], Maker]:
+    """Register a rule under the name that item tables use."""
+
+    def register(make: Maker) -> Maker:
+        _rules[name] = Rule(name, code, scope, arguments, make, names_items)
+        return make
+
+    return register
+
+
+def known(name: str, code: str, scope: Scope, arguments: tuple[int, int] = (0, 0)) -> None:
+    """Register a rule that is judged elsewhere: over a whole file, across files, or by the codec."""
+    _rules[name] = Rule(name, code, scope, arguments)
+
+
+def all_rules() -> dict[str, Rule]:
+    """Every rule by name."""
+    return _rules

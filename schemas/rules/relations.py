@@ -1,0 +1,67 @@
+"""Rules across records of one file and across files of one day. Each gives the faulty rows; what they are called is data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from schemas.rules.registry import known
+
+# (own data, the other file's data or None) -> own rows at fault. Canonical tables with `line`.
+Relation = Callable[[pl.DataFrame, pl.DataFrame | None], pl.DataFrame]
+
+HEADS = ("insured_head", "nominal_head")
+NOMINAL = "nominal_head"
+
+
+def _period_runs() -> pl.Expr:
+    return pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()
+
+
+def _missing(own: pl.DataFrame, other: pl.DataFrame | None, key: str) -> pl.DataFrame:
+    if other is None:
+        return own.head(0)
+    return own.filter(pl.col(key).is_not_null()).join(other.select(key), on=key, how="anti")
+
+
+def every_individual_has_household(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    """A person whose 国保世帯番号 is not in the household file."""
+    return _missing(own, other, "household_number")
+
+
+def every_insured_has_household(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    """An insured person whose 国保世帯番号 is not in the household extract."""
+    return _missing(own, other, "household_number")
+
+
+def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    """An insured person whose 宛名番号 is not in the resident extract."""
+    return _missing(own, other, "resident_number")
+
+
+def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.DataFrame:
+    """Insured persons and heads of households that do not have exactly one head for kokuho (domain.md 2.3, 2.5).
+
+    Judged over those whose period runs and over 擬制世帯主; a household without a running period has no head to show.
+    """
+    running = own.filter((pl.col("update_kind") != "withdrawn") & (_period_runs() | (pl.col("head_kind") == NOMINAL)))
+    insured = running.filter(pl.col("head_kind") != NOMINAL)["household_number"].unique()
+    heads = pl.col("head_kind").is_in(HEADS).sum().over("household_number")
+    return running.filter(pl.col("household_number").is_in(insured.implode()) & (heads != 1))
+
+
+def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.DataFrame:
+    """A 擬制世帯主 with a running period; one whose period has ended may keep its dates."""
+    return own.filter((pl.col("head_kind") == NOMINAL) & _period_runs())
+
+
+RELATIONS: Mapping[str, tuple[str, str, Relation]] = {
+    "every_individual_has_household": ("KR-5001", "household_number", every_individual_has_household),
+    "every_insured_has_household": ("KR-5002", "household_number", every_insured_has_household),
+    "every_insured_is_resident": ("KR-5003", "resident_number", every_insured_is_resident),
+    "one_head_per_household": ("KR-5004", "head_kind", one_head_per_household),
+    "nominal_head_not_insured": ("KR-5005", "applied_on", nominal_head_not_insured),
+}
+for _name, (_code, _item, _relation) in RELATIONS.items():
+    known(_name, _code, "relation", (0, 1))

@@ -1,0 +1,90 @@
+"""Rules that every item has by its row: required, characters, length, existing date, code in force; and digits(n)."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from interfaces.characters import byte_length
+from interfaces.spec import Item
+from interfaces.values import ERA_STARTS, parse_date
+from schemas.rules.registry import Place, Test, rule
+
+
+def required(place: Place) -> Test | None:
+    """必須 / 条件 item / 条件 item=v1|v2."""
+    words = place.item.required
+    if words == "任意":
+        return None
+    sound = place.value != ""
+    expected, reads = "値", ()
+    if words.startswith("条件 "):
+        other, _, values = words.removeprefix("条件 ").partition("=")
+        wanted = place.other(other).is_in(values.split("|")) if values else place.other(other) != ""
+        sound, reads = sound | ~wanted, (other,)
+        expected = f"{place.record.by_id[other].name}{'が' + values if values else ''}のとき値"
+    return Test(place.item.id, "required", "KR-2001", expected, sound, reads)
+
+
+def characters(place: Place) -> Test:
+    """The characters and form of the type (types.csv)."""
+    pattern = f"^(?:{place.item.type.pattern})$"
+    return Test(place.item.id, "characters", "KR-2003", place.item.type.id, place.value.str.contains(pattern))
+
+
+def length(place: Place) -> Test:
+    """At most so many bytes in the file's encoding (domain.md 1.3: quotes are not counted)."""
+    encoding, limit = place.specification.format.encoding, place.item.length
+    sound = byte_length(place.value, encoding) <= limit
+    if _only_ascii(place.item):
+        sound = place.value.str.len_bytes() * (2 if encoding == "utf-16-le" else 1) <= limit
+    return Test(place.item.id, "length", "KR-2002", f"{limit}バイト以内", sound)
+
+
+def _only_ascii(item: Item) -> bool:
+    """Whether the type lets only ASCII through, so that bytes are counted without looking at characters."""
+    return not re.search(r"[^\x00-\x7F]|\^|\\u", item.type.pattern)
+
+
+def real_date(place: Place) -> list[Test]:
+    """The day exists; an era date lies within its era (domain.md 2.2)."""
+    kind = place.item.type.date_format
+    if not place.item.type.is_date:
+        if kind in ("YYYYMM", "YYYY-MM"):
+            month = place.value.str.slice(-2)
+            return [
+                Test(
+                    place.item.id,
+                    "real_date",
+                    "KR-2004",
+                    "実在する年月",
+                    month.is_in([f"{m:02d}" for m in range(1, 13)]),
+                )
+            ]
+        return []
+    date = parse_date(place.value, kind)
+    tests = [Test(place.item.id, "real_date", "KR-2004", "実在する日付", date.is_not_null())]
+    if kind == "GYYMMDD":
+        era = place.value.str.slice(0, 1)
+        starts = era.replace_strict(ERA_STARTS, default=None, return_dtype=pl.Date)
+        following = {digit: ERA_STARTS.get(str(int(digit) + 1)) for digit in ERA_STARTS}
+        ends = era.replace_strict(following, default=None, return_dtype=pl.Date)
+        within = (date >= starts) & (ends.is_null() | (date < ends))
+        tests.append(Test(place.item.id, "era", "KR-2005", "元号の期間の中の日付", within))
+    return tests
+
+
+def in_code_table(place: Place) -> Test | None:
+    """A code of the item's table that is in force on the file's day."""
+    table = place.item.code_table
+    if not table:
+        return None
+    codes = [code.value for code in place.specification.codes_on(table, place.on)]
+    return Test(place.item.id, "in_code_table", "KR-2006", f"コード表 {table} の値", place.value.is_in(codes))
+
+
+@rule("digits", "KR-2007", arguments=(1, 1))
+def digits(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
+    """Exactly n characters."""
+    return place.value.str.len_bytes() == int(arguments[0]), f"{arguments[0]}桁"

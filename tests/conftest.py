@@ -1,0 +1,104 @@
+"""Servers that tests talk to for real: an OpenSSH server and a PostgreSQL server, started here and stopped here."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg2
+import pytest
+from servers import OpenSshServer, free_port, listens, wait_until, write_key
+
+SSHD = Path("/usr/sbin/sshd")
+DATABASES = count(1)
+
+
+@pytest.fixture
+def openssh_server(tmp_path: Path) -> Iterator[OpenSshServer]:
+    """Debian's OpenSSH on a loopback port, with folders `to_union` and `from_union` below its root."""
+    folder, root = tmp_path / "sshd", tmp_path / "union"
+    for path in (folder, root / "to_union", root / "from_union"):
+        path.mkdir(parents=True)
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    host_key = write_key(folder / "host_key")
+    (folder / "authorized_keys").write_text(write_key(folder / "user_key") + "\n")
+    port = free_port()
+    (folder / "sshd_config").write_text(
+        f"""
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder / "host_key"}
+PidFile none
+AuthorizedKeysFile {folder / "authorized_keys"}
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+Subsystem sftp internal-sftp
+ForceCommand internal-sftp
+"""
+    )
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: server.poll() is not None or listens(port), "sshd")
+        assert server.poll() is None, (folder / "log").read_text()
+        yield OpenSshServer("127.0.0.1", port, getpass.getuser(), folder / "user_key", host_key, root)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[int]:
+    """Debian's PostgreSQL on a loopback port; gives the port. It does not run as root, so neither does this one."""
+    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    # Not below pytest's own folder: that one is closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="renkei-postgres-"))
+    account = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    data, port = folder / "data", free_port()
+
+    def run(*command: object) -> None:
+        subprocess.run(
+            [str(part) for part in command],
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=[],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
+    try:
+        run(binaries / "initdb", "-D", data, "-U", "renkei", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        run(binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
+        try:
+            yield port
+        finally:
+            run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: int) -> Iterator[str]:
+    """An empty database of the test's own."""
+    name = f"renkei_{next(DATABASES)}"
+    server = psycopg2.connect(host="127.0.0.1", port=postgres_server, user="renkei", dbname="postgres")
+    server.autocommit = True
+    with server.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield f"postgresql+psycopg2://renkei@127.0.0.1:{postgres_server}/{name}"
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.close()

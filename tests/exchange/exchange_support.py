@@ -1,0 +1,145 @@
+"""What the tests of the exchange share: a clock that stands still, a transport that fails on command, small files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.exchange.inbox import Judgement
+from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
+
+MONDAY, TUESDAY, WEDNESDAY = date(2026, 4, 6), date(2026, 4, 7), date(2026, 4, 8)
+HOUSEHOLD, INDIVIDUAL = "eligibility_household", "eligibility_individual"
+
+
+def noon() -> datetime:
+    """03:00 UTC is noon in Tokyo."""
+    return datetime(2026, 4, 8, 3, 0, tzinfo=UTC)
+
+
+class Crash(BaseException):
+    """The process ends here: nothing in the program may catch it."""
+
+
+class Fuse:
+    """Burns one step per outside effect and ends the process at step `length`, before or after the effect."""
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+
+    def burn(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Crash
+
+    def around(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        def fused(*arguments: Any, **named: Any) -> Any:
+            self.burn()
+            result = action(*arguments, **named)
+            self.burn()
+            return result
+
+        return fused
+
+
+class FusedTransport:
+    """A transport of which every changing call burns the fuse."""
+
+    def __init__(self, inner: Any, fuse: Fuse) -> None:
+        self._inner, self._fuse = inner, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        return self._fuse.around(found) if name in ("get", "put_temporary", "rename", "remove") else found
+
+
+class FusedLedger(Ledger):
+    """A ledger of which every committed move burns the fuse."""
+
+    def __init__(self, url: str, fuse: Fuse) -> None:
+        super().__init__(url, noon)
+        self.advance = fuse.around(self.advance)  # type: ignore[method-assign]
+        self.note = fuse.around(self.note)  # type: ignore[method-assign]
+
+
+class SweepingTransport(LocalFolderTransport):
+    """A Union that takes a file from its folder the moment it has its final name."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.taken: list[tuple[str, bytes]] = []
+
+    def rename(self, temporary: str, name: str) -> None:
+        super().rename(temporary, name)
+        self.taken.append((name, (self.folder / name).read_bytes()))
+        (self.folder / name).unlink()
+
+
+class ChangingTransport(LocalFolderTransport):
+    """A Union that still writes to a file while it is fetched."""
+
+    def get(self, name: str, local: Path) -> None:
+        super().get(name, local)
+        with (self.folder / name).open("ab") as handle:
+            handle.write(b"more")
+
+
+class UnreadableFileTransport(LocalFolderTransport):
+    """A Union of whose files one cannot be fetched."""
+
+    def __init__(self, folder: Path, name: str, error: Exception) -> None:
+        super().__init__(folder)
+        self.name, self.error, self.tries = name, error, 0
+
+    def get(self, name: str, local: Path) -> None:
+        if name == self.name:
+            self.tries += 1
+            raise self.error
+        super().get(name, local)
+
+
+def outbound(folder: Path, interface: str, data: bytes, file_name: str | None = None) -> OutboundFile:
+    """A file of ours, written below `folder`."""
+    name = file_name or f"{interface}.csv"
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return OutboundFile(interface, name, path, hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n"))
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def accept(path: Path, name: str) -> Judgement:
+    """A judge to whom everything is right."""
+    return Judgement(
+        True, interface="acquisition_loss_linkage", partition=WEDNESDAY, records=path.read_bytes().count(b"\n")
+    )
+
+
+def refuse(path: Path, name: str) -> Judgement:
+    """A judge to whom everything is wrong, with a report and a workbook."""
+    report = {"findings": [{"code": "KR-1004", "line": 3}]}
+    return Judgement(
+        False, "acquisition_loss_linkage", WEDNESDAY, 2, report, lambda target: _write(target, b"workbook")
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def only(found: list[Any]) -> Any:
+    """The one element of a list."""
+    assert len(found) == 1, found
+    return found[0]
+
+
+def remote_names(listed: list[RemoteFile]) -> list[str]:
+    return [file.name for file in listed]
