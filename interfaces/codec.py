@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.characters import (
@@ -68,7 +70,7 @@ class Decoded:
     problems: pl.DataFrame
     sha256: str
     size: int
-    line_starts: np.ndarray = field(repr=False)
+    line_starts: NDArray[np.int64] = field(repr=False)
 
     @property
     def data(self) -> pl.DataFrame:
@@ -125,7 +127,7 @@ class _Scan:
 
     size: int
     sha256: str
-    line_starts: np.ndarray
+    line_starts: NDArray[np.int64]
     faults: tuple[dict[str, object], ...]
 
 
@@ -137,9 +139,9 @@ def _longest_record(spec: Specification) -> int:
 
 def _scan(path: Path, spec: Specification) -> _Scan:
     wide = spec.format.encoding == "utf-16-le"
-    unit = np.dtype("<u2") if wide else np.dtype("u1")
+    unit: np.dtype[np.unsignedinteger[Any]] = np.dtype("<u2") if wide else np.dtype("u1")
     digest = hashlib.sha256()
-    ends: list[np.ndarray] = []
+    ends: list[NDArray[np.int64]] = []
     controls: list[tuple[int, int]] = []
     returns = offset = 0
     bare: int | None = None
@@ -605,7 +607,7 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
 
 
 def _filled(raw: pl.DataFrame, record: Record, first_number: int, data_rows: int) -> pl.DataFrame:
-    filled = []
+    filled: list[pl.Expr | pl.Series] = []
     for item in record.items:
         if item.constant is not None:
             filled.append(pl.lit(item.constant).alias(item.id))
@@ -655,7 +657,7 @@ def _columns_with(raw: pl.DataFrame, pattern: str) -> list[str]:
 
 def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: CharacterTable) -> bytes:
     encoding, end = spec.format.encoding, spec.format.line_end_text
-    columns = []
+    columns: list[pl.Expr] = []
     for item in record.items:
         text = replace_outgoing(pl.col(item.id), table)
         short = (item.length - byte_length(text, encoding).cast(pl.Int64)).clip(lower_bound=0)

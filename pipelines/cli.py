@@ -285,10 +285,9 @@ def quarantine() -> None:
 @speaks_to_people
 def quarantine_list(as_json: bool) -> None:
     """Every file that waits for a decision."""
-    from pipelines.exchange.quarantine import list_quarantined
+    from pipelines.exchange.quarantine import quarantined
 
-    environment = _environment()
-    entries = list_quarantined(environment.ledger)
+    entries = quarantined(_environment().ledger)
     if as_json:
         click.echo(json.dumps([vars(entry) for entry in entries], ensure_ascii=False, indent=2, default=str))
         return
@@ -299,44 +298,53 @@ def quarantine_list(as_json: bool) -> None:
 
 @quarantine.command("show", help="隔離の理由")
 @click.argument("entry", type=int)
+@AS_JSON
 @speaks_to_people
-def quarantine_show(entry: int) -> None:
-    """The report of a quarantined file."""
+def quarantine_show(entry: int, as_json: bool) -> None:
+    """Why a file waits, and where its copy and reports lie."""
     from pipelines.exchange.quarantine import show
 
     environment = _environment()
-    click.echo(
-        json.dumps(show(environment.ledger, environment.settings.data_folder, entry), ensure_ascii=False, indent=2)
-    )
+    held = show(environment.ledger, environment.settings.data_folder, entry)
+    if as_json:
+        click.echo(json.dumps(held.report, ensure_ascii=False, indent=2))
+        return
+    click.echo(f"{held.entry.id} {held.entry.file_name}（{held.entry.interface or '不明'}）\n置き場所: {held.folder}")
+    for finding in held.report.get("findings", [])[:SHOWN]:
+        click.echo(finding["message"])
 
 
-def _decide(action: str, entry: int, by: str | None, reason: str) -> None:
-    from pipelines.exchange import quarantine as decisions
-
-    environment = _environment()
-    decide = getattr(decisions, action)
-    decided = decide(environment.ledger, entry, operator=by or environment.settings.operator, reason=reason)
-    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
+BY = click.option("--by", help="操作者（既定: 設定の operator）")
+REASON = click.option("--reason", required=True, help="理由（台帳に残る）")
 
 
 @quarantine.command("release", help="隔離を解き、次の取込で取り込む")
 @click.argument("entry", type=int)
-@click.option("--by", help="操作者（既定: 設定の operator）")
-@click.option("--reason", required=True, help="理由（台帳に残る）")
+@BY
+@REASON
 @speaks_to_people
 def quarantine_release(entry: int, by: str | None, reason: str) -> None:
     """Let a file in after all; its bad records stay out."""
-    _decide("release", entry, by, reason)
+    from pipelines.exchange.quarantine import release
+
+    environment = _environment()
+    operator = by or environment.settings.operator
+    decided = release(environment.ledger, environment.settings.data_folder, entry, operator=operator, reason=reason)
+    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
 
 
 @quarantine.command("reject", help="隔離したファイルを受け取らないと決める")
 @click.argument("entry", type=int)
-@click.option("--by", help="操作者（既定: 設定の operator）")
-@click.option("--reason", required=True, help="理由（台帳に残る）")
+@BY
+@REASON
 @speaks_to_people
 def quarantine_reject(entry: int, by: str | None, reason: str) -> None:
     """Refuse a file for good; a corrected one may come."""
-    _decide("reject", entry, by, reason)
+    from pipelines.exchange.quarantine import reject
+
+    environment = _environment()
+    decided = reject(environment.ledger, entry, operator=by or environment.settings.operator, reason=reason)
+    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
 
 
 @main.group(help="取り込んだ連携の状態")

@@ -1,7 +1,5 @@
 """The roof: one function that assembles assets, checks, jobs, schedule and sensor for tests, CLI and deployment alike."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import warnings
@@ -61,7 +59,9 @@ def daily_out_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
     minimum_interval_seconds=300,
     description="連合会のフォルダに届いたファイルを見つけ、その日の受領を始める",
 )
-def arrival_sensor(context: dg.SensorEvaluationContext, deployment: Deployment) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def arrival_sensor(
+    context: dg.SensorEvaluationContext, deployment: Deployment
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """List the Union's folder and ask for one run per day of the files there; nothing is downloaded in a tick.
 
     The run key is made of name, size and time of every file of the day, so a changed delivery starts a new run; that

@@ -1,7 +1,5 @@
 """Dagster's way to the environment and the store: a resource and an IO manager, both thin. No decision is taken here."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 import dagster as dg

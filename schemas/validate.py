@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from interfaces.codec import Decoded, read
-from interfaces.spec import Specification
+from interfaces.spec import Call, Specification
 from interfaces.values import to_canonical
 from schemas import compile as compilation
 from schemas.findings import FAULT_SCHEMA, FINDING_SCHEMA, findings
@@ -70,7 +70,8 @@ def validate(path: Path, specification: Specification, on: dt.date, context: Con
 def judge(decoded: Decoded, context: Context) -> Validated:
     """Findings of a decoded file. A file whose structure is broken gets no follow-on findings."""
     specification = decoded.spec
-    data, normalised = decoded.data, {}
+    data = decoded.data
+    normalised: dict[str, int] = {}
     if specification.plan.direction == "extract":
         data, normalised = normalise(data, specification.data)
     faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
@@ -83,9 +84,15 @@ def judge(decoded: Decoded, context: Context) -> Validated:
         faults.append(_rows(_duplicates(data, specification)))
         faults.append(_rows(files.counts(decoded)))
         faults.append(_rows(files.my_numbers_from_the_union(decoded, context)))
-    every = _placed(pl.concat(faults), decoded)
     name = context.file_name or decoded.path.name
-    return Validated(decoded, data, findings(every, specification, name), name, normalised)
+    found = findings(_placed(pl.concat(faults), decoded), specification, name)
+    judged = Validated(decoded, data, found, name, normalised)
+    alone = [call for call in _relations(specification) if not call.arguments]
+    if alone and not _broken(judged):
+        own = _canonical(judged)
+        within = [_related(judged, call, own, None, found) for call in alone]
+        judged.findings = pl.concat([found, findings(_placed(pl.concat(within), decoded), specification, name)])
+    return judged
 
 
 def _with_columns(frame: pl.DataFrame) -> pl.DataFrame:
@@ -142,31 +149,42 @@ def _placed(faults: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
 def relate(validated: Mapping[str, Validated]) -> pl.DataFrame:
     """Findings across the files of a day (FINDING_SCHEMA), by the `relations` of their specifications.
 
-    A file whose structure is broken is not related: its own findings come first.
+    A relation to a file that is not among them, or whose structure is broken, is not judged.
     """
+    tables = {interface: _canonical(one) for interface, one in validated.items() if not _broken(one)}
     found = [pl.DataFrame(schema=FINDING_SCHEMA)]
-    canonical = {
-        interface: to_canonical(v.data, v.decoded.spec.data, v.decoded.spec, v.decoded.on)
-        for interface, v in validated.items()
-        if any(one.decoded.spec.plan.relations for one in validated.values())
-    }
     for interface, one in validated.items():
-        specification = one.decoded.spec
-        for text in specification.plan.relations:
-            name, _, argument = text.rstrip(")").partition("(")
-            code, item, relation = relations.RELATIONS[name]
-            if (one.findings["level"] == "file").any():
-                continue
-            if argument and argument not in canonical:
-                continue
-            rows = relation(canonical[interface], canonical.get(argument))
-            known = set(one.findings.filter(pl.col("item") == item)["line"])
-            faults = [
-                {"line": line, "record_kind": specification.data.kind, "item": item, "code": code, "rule": name,
-                 "expected": "", "value": value}
-                for line, value in rows.select("line", item).cast({item: pl.String}).rows()
-                if line not in known
-            ]  # fmt: skip
-            placed = _placed(_rows(faults), one.decoded)
-            found.append(findings(placed, specification, one.file_name))
+        if interface not in tables:
+            continue
+        for call in _relations(one.decoded.spec):
+            if call.arguments and call.arguments[0] in tables:
+                faults = _related(one, call, tables[interface], tables[call.arguments[0]], one.findings)
+                found.append(findings(_placed(faults, one.decoded), one.decoded.spec, one.file_name))
     return pl.concat(found)
+
+
+def _relations(specification: Specification) -> list[Call]:
+    return [Call.parse(text) for text in specification.plan.relations]
+
+
+def _canonical(one: Validated) -> pl.DataFrame:
+    specification = one.decoded.spec
+    return to_canonical(one.data, specification.data, specification, one.decoded.on)
+
+
+def _broken(one: Validated) -> bool:
+    return bool((one.findings["level"] == "file").any())
+
+
+def _related(
+    one: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame | None, known: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows that break a relation (FAULT_SCHEMA); silent where the item that it looks at has a finding already."""
+    code, item, relation = relations.RELATIONS[call.name]
+    rows = relation(own, other).filter(~pl.col("line").is_in(known.filter(pl.col("item") == item)["line"].implode()))
+    kind = one.decoded.spec.data.kind
+    faults = [
+        {"line": line, "record_kind": kind, "item": item, "code": code, "rule": call.name, "value": value}
+        for line, value in rows.select("line", pl.col(item).cast(pl.String)).rows()
+    ]  # fmt: skip
+    return _rows(faults)

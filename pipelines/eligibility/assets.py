@@ -1,7 +1,5 @@
 """The daily sending as Dagster assets: wiring only. What a step does is in `daily`, what it decides in its own module."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -28,7 +26,9 @@ CONFIRM_LOSS_TAG = "renkei/confirm_loss"
 
 
 def _out(description: str, group: str, *kinds: str) -> dg.AssetOut:
-    return dg.AssetOut(description=description, group_name=group, kinds=set(kinds or ("polars", "parquet")), owners=OWNERS)
+    return dg.AssetOut(
+        description=description, group_name=group, kinds=set(kinds or ("polars", "parquet")), owners=OWNERS
+    )
 
 
 @dg.multi_asset(

@@ -123,7 +123,9 @@ def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = N
     require_business_day(day)
     extracts = read_extracts(environment, day, confirm_loss)
     people, households = snapshot_of(extracts.tables)
-    built = build_day(environment, day, people, households, extracts.my_numbers, bad_of(extracts.faults, extracts.findings))
+    built = build_day(
+        environment, day, people, households, extracts.my_numbers, bad_of(extracts.faults, extracts.findings)
+    )
     kept = {**tables_of(extracts), "people": people, "households": households, **tables_of_build(built)}
     for asset, table in kept.items():
         environment.store.write(asset, day.isoformat(), table)

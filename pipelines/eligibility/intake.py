@@ -117,8 +117,6 @@ def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFram
         lines = findings.filter((pl.col("level") == "record") & (pl.col("file") == name))["line"].unique()
         rows = validated.data.filter(pl.col("line").is_in(lines.implode())).select(key).unique()
         found.append(
-            rows.select(
-                pl.col(name) if name == key else pl.lit(None, pl.String).alias(name) for name in FAULT_SCHEMA
-            )
+            rows.select(pl.col(name) if name == key else pl.lit(None, pl.String).alias(name) for name in FAULT_SCHEMA)
         )
-    return pl.concat(found).sort(FAULT_SCHEMA)
+    return pl.concat(found).sort(list(FAULT_SCHEMA))

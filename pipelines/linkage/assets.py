@@ -1,7 +1,5 @@
 """The daily receiving as Dagster assets: wiring only. What a step does is in `daily`, what it decides in `matching`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -62,9 +60,9 @@ def _inbound(interface: str) -> dg.AssetsDefinition:
         entries = environment.ledger.entries(direction="inbound", interfaces={interface}, partition=day)
         if any(entry.state == "quarantined" for entry in entries):
             held = next(entry for entry in entries if entry.state == "quarantined")
-            error = RenkeiError("KR-7306", name=held.file_name, entry=held.id)
-            yield checks.failed(interface, error)
-            raise checks.stop(error)
+            refusal = RenkeiError("KR-7306", name=held.file_name, entry=held.id)
+            yield checks.failed(interface, refusal)
+            raise checks.stop(refusal)
         if not any(entry.state == "applied" for entry in entries):
             context.log.info("この日のファイルはまだ届いていません")
             return

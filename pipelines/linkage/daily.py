@@ -15,7 +15,7 @@ from interfaces.messages import RenkeiError, message
 from interfaces.naming import date_of, recognise
 from interfaces.values import to_canonical
 from pipelines.environment import Environment
-from pipelines.exchange.inbox import Arrival, Judgement, archived_path, collect
+from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Entry
 from pipelines.linkage import state
 from pipelines.linkage.matching import DISCREPANCY_SCHEMA, Match, match_dates, match_ids, match_verification
@@ -129,9 +129,7 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
 
 def _canonical(environment: Environment, entry: Entry, day: dt.date) -> pl.DataFrame:
     """The records of an archived file, judged once more before a row of it is used (design.md 4 rule 1)."""
-    path = archived_path(environment.ledger, environment.settings.data_folder, entry.id)
-    if path is None:
-        raise RenkeiError("KR-7104", path=entry.file_name, reason="控えがありません")
+    path = archived_copy(environment.ledger, environment.settings.data_folder, entry.id)
     specification = environment.specification(str(entry.interface), day)
     validated = validate(path, specification, day, environment.context(day, entry.file_name))
     if not validated.valid and entry.state != "released":

@@ -18,7 +18,8 @@ def required(place: Place) -> Test | None:
     if words == "任意":
         return None
     sound = place.value != ""
-    expected, reads = "値", ()
+    expected = "値"
+    reads: tuple[str, ...] = ()
     if words.startswith("条件 "):
         other, _, values = words.removeprefix("条件 ").partition("=")
         wanted = place.other(other).is_in(values.split("|")) if values else place.other(other) != ""
