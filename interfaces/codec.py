@@ -227,14 +227,11 @@ def _empty_tables(spec: Specification) -> dict[str, pl.DataFrame]:
     }
 
 
-def _split_lines(text: str) -> pl.Series:
-    """The lines of a text without their line ends; blank lines are kept."""
-    rows = (
-        text.removesuffix("\n").split("\n") if "\n\n" in text or "\r\n\r\n" in text or text.startswith("\n") else None
-    )
-    if rows is not None:
-        return pl.Series([row.removesuffix("\r") for row in rows], dtype=pl.String)
-    frame = pl.read_csv(BytesIO(text.encode()), has_header=False, separator="\x01", quote_char=None, infer_schema=False)
+def _split_lines(data: bytes, blank_lines: bool) -> pl.Series:
+    """The lines of UTF-8 bytes without their line ends; blank lines are kept."""
+    if blank_lines:
+        return pl.Series([row.removesuffix("\r") for row in data.decode().removesuffix("\n").split("\n")])
+    frame = pl.read_csv(data, has_header=False, separator="\x01", quote_char=None, infer_schema=False)
     return frame.to_series().fill_null("")
 
 
@@ -306,8 +303,10 @@ def _read_csv(
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         return _empty_tables(spec), [_undecodable(content, encoding, error.start, scan)]
-    lines = _split_lines(text)
-    del content
+    data = content if encoding == "utf-8" else text.encode()
+    del content, text
+    end = len(spec.format.line_end_text) * (2 if encoding == "utf-16-le" else 1)
+    lines = _split_lines(data, bool((np.diff(scan.line_starts) <= end).any()))
     kinds, problems = _record_kinds(lines, spec)
     first = 1 if spec.format.header else 0
     if spec.format.header:
@@ -316,7 +315,7 @@ def _read_csv(
         return _empty_tables(spec), problems
     tables: dict[str, pl.DataFrame] = {}
     for record, start, stop in kinds:
-        tables[record.kind], faults = _csv_block(lines, start + first, stop + first, record, spec)
+        tables[record.kind], faults = _csv_block(data, lines, start + first, stop + first, record, spec)
         problems += faults
     return tables, problems
 
@@ -395,28 +394,28 @@ def _line_pattern(columns: int, quoted: bool) -> str:
 
 
 def _csv_block(
-    lines: pl.Series, start: int, stop: int, record: Record, spec: Specification
+    data: bytes, lines: pl.Series, start: int, stop: int, record: Record, spec: Specification
 ) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    block = lines[start:stop]
-    if block.len() == 0:
+    """The records in lines [start, stop) as a raw table; lines that are no record of the kind are problems."""
+    if start == stop:
         return _empty_tables(spec)[record.kind], []
+    block = lines[start:stop]
     quoted = spec.format.quote != "none"
     sound = block.str.contains(_line_pattern(len(record.items), quoted))
     numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
     problems: list[dict[str, object]] = []
+    skipped, rows = start, stop - start
     if not sound.all():
         bad = ~sound
         for line, content in zip(numbers.filter(bad), block.filter(bad), strict=True):
             problems.append(_line_problem(line, content, record, spec))
-        block, numbers = block.filter(sound), numbers.filter(sound)
-    if block.len() == 0:
+        numbers = numbers.filter(sound)
+        data, skipped, rows = "\n".join(block.filter(sound)).encode() + b"\n", 0, numbers.len()
+    if rows == 0:
         return _empty_tables(spec)[record.kind], problems
-    buffer = BytesIO()
-    block.to_frame().write_csv(buffer, include_header=False, quote_style="never", line_terminator="\n")
-    # A block whose first column is blank in every sense would be skipped as an empty line; one item means one column.
     frame = pl.read_csv(
-        buffer.getvalue(), has_header=False, infer_schema=False, separator=",",
-        quote_char='"' if quoted else None, new_columns=record.item_ids,
+        data, has_header=False, infer_schema=False, quote_char='"' if quoted else None, skip_lines=skipped,
+        n_rows=rows, new_columns=record.item_ids, truncate_ragged_lines=True,
     )  # fmt: skip
     frame, strays = _incoming(frame.with_columns(pl.all().fill_null("")), numbers, record, spec)
     return frame.select(numbers, *record.item_ids), problems + strays

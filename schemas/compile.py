@@ -100,8 +100,8 @@ def judge(table: pl.DataFrame, rules: Compiled) -> pl.DataFrame:
     try:
         rules.schema.validate(table, lazy=True)
         return _no_faults()
-    except pa.errors.SchemaErrors:
-        pass
+    except pa.errors.SchemaErrors as error:
+        table = _suspects(table, error)
     parts: list[pl.DataFrame] = []
     broken: dict[str, pl.Series] = {}
     nothing = pl.repeat(False, table.height, dtype=pl.Boolean, eager=True)
@@ -120,6 +120,12 @@ def judge(table: pl.DataFrame, rules: Compiled) -> pl.DataFrame:
         broken[test.item] = broken[test.item] | wrong
         parts.append(part)
     return pl.concat([_no_faults(), *parts])
+
+
+def _suspects(table: pl.DataFrame, error: pa.errors.SchemaErrors) -> pl.DataFrame:
+    """The rows that Pandera found fault with; all of them when it does not say which (a rule crashed)."""
+    rows = error.failure_cases["index"]
+    return table if rows.null_count() else table[rows.cast(pl.UInt32).unique().sort()]
 
 
 _JUDGED = {
@@ -154,3 +160,9 @@ def _ask(table: pl.DataFrame, rules: Compiled, test: Test, hidden: pl.Series) ->
         pl.col(test.item).alias("value"),
     )
     return wrong, rows
+
+
+def bare_expressions(rules: Compiled) -> list[pl.Expr]:
+    """Every test of a record kind as one expression with a name: what the benchmark compares the schema with."""
+    every = [test for tests in rules.tests.values() for test in tests] + rules.after
+    return [_unless_blank(test).alias(f"{number} {test.item} {test.rule}") for number, test in enumerate(every)]

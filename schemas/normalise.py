@@ -43,12 +43,28 @@ NORMALISATIONS: dict[str, Callable[..., str]] = {
     "zero_fill": zero_fill,
     "postal_code": postal_code,
 }
+# What a value must hold to be changed at all, as a polars pattern; asked of whole columns before any value is touched.
+_TOUCHES = {
+    "half_width_digits": r"[\x{FF10}-\x{FF19}\x{FF0D}\x{2010}\x{2212}]",
+    "full_width": r"[\x20-\x7E\x{FF61}-\x{FF9F}]",
+    "full_width_kana": r"[\x20-\x7E\x{FF61}-\x{FF9F}\x{3041}-\x{3096}]",
+    "postal_code": r"-",
+}
 
 
 def _apply(calls: tuple[Call, ...], text: str) -> str:
     for call in calls:
         text = NORMALISATIONS[call.name](text, *call.arguments)
     return text
+
+
+def _may_change(calls: tuple[Call, ...], column: pl.Series) -> pl.Series:
+    """The distinct values that some normalisation could change."""
+    patterns = [
+        f"^[0-9]{{1,{int(call.arguments[0]) - 1}}}$" if call.name == "zero_fill" else _TOUCHES[call.name]
+        for call in calls
+    ]
+    return column.filter(column.str.contains("|".join(patterns))).unique()
 
 
 def normalise(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -59,8 +75,8 @@ def normalise(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, dict[s
         if not item.normalise:
             continue
         before = table[item.id]
-        distinct = before.unique().to_list()
-        pairs = {text: new for text in distinct if (new := _apply(item.normalise, text)) != text}
+        values = _may_change(item.normalise, before).to_list()
+        pairs = {text: new for text in values if (new := _apply(item.normalise, text)) != text}
         if not pairs:
             continue
         columns.append(before.replace(pairs).alias(item.id))

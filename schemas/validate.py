@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -121,6 +121,8 @@ def _duplicates(data: pl.DataFrame, specification: Specification) -> list[dict[s
     key = list(specification.data.key)
     if not key:
         return []
+    if data.select(pl.struct(key).n_unique() if len(key) > 1 else pl.col(key[0]).n_unique()).item() == data.height:
+        return []
     rows = data.filter(pl.struct(key).is_duplicated() & pl.all_horizontal(pl.col(name) != "" for name in key))
     return [
         {"line": line, "record_kind": specification.data.kind, "item": key[0], "code": "KR-3004",
@@ -168,8 +170,12 @@ def _relations(specification: Specification) -> list[Call]:
 
 
 def _canonical(one: Validated) -> pl.DataFrame:
+    """The columns that relations look at, canonical, with `line`."""
     specification = one.decoded.spec
-    return to_canonical(one.data, specification.data, specification, one.decoded.on)
+    record = specification.data
+    looked_at = tuple(item for item in record.items if item.id in relations.LOOK_AT)
+    part = replace(record, items=looked_at)
+    return to_canonical(one.data.select("line", *part.item_ids), part, specification, one.decoded.on)
 
 
 def _broken(one: Validated) -> bool:

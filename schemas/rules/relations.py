@@ -15,6 +15,10 @@ HEADS = ("insured_head", "nominal_head")
 NOMINAL = "nominal_head"
 
 
+# Every column that a relation reads.
+LOOK_AT = frozenset({"household_number", "resident_number", "head_kind", "applied_on", "ended_on", "update_kind"})
+
+
 def _period_runs() -> pl.Expr:
     return pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()
 
