@@ -1,0 +1,180 @@
+"""The daily exchange against the stand-in Union over a real sshd: after any day we hold what the truth says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import polars as pl
+import pytest
+from servers import OpenSshServer
+
+from fixtures.counterpart.misbehaviour import Misbehaviour
+from fixtures.demo import business_days
+from fixtures.world import OURS, World, settings_text
+
+START = dt.date(2026, 4, 1)
+FACTS = ["resident_number", "acquired_on", "acquisition_reason", "lost_on", "loss_reason", "applied_on", "ended_on"]
+RENKEI = Path(sys.executable).with_name("renkei")
+
+
+class Town:
+    """Our municipality at its command line, and the world around it."""
+
+    def __init__(
+        self, folder: Path, server: OpenSshServer, seed: int, ledger_url: str = "", persons: int = 900
+    ) -> None:
+        self.settings = folder / "renkei.toml"
+        text = settings_text(server.host, server.port, server.user, server.private_key, server.host_key, ledger_url)
+        text = text.replace(f'"{OURS.code}/', f'"{server.root}/{OURS.code}/')
+        self.settings.write_text(text, encoding="utf-8")
+        self.world = World(server.root, folder / "extracts", START, seed, persons)
+
+    def renkei(self, *arguments: str, status: int = 0) -> str:
+        environment = os.environ | {"RENKEI_SETTINGS": str(self.settings)}
+        done = subprocess.run([RENKEI, *arguments], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    def send(self, day: dt.date) -> str:
+        self.world.live(day)
+        return self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out")
+
+    def receive(self, day: dt.date) -> str:
+        return self.renkei("run", "daily", "--date", day.isoformat(), "--only", "in")
+
+    def day(self, day: dt.date, misbehaviour: Misbehaviour | None = None) -> None:
+        self.send(day)
+        self.world.night(day, misbehaviour)
+        self.receive(day)
+
+    def held(self, on: dt.date) -> pl.DataFrame:
+        frame = pl.read_csv(StringIO(self.renkei("linkage", "show", "--on", on.isoformat())), infer_schema=False)
+        dates = [name for name in FACTS if name.endswith("_on")]
+        return frame.with_columns(pl.col(dates).str.to_date("%Y-%m-%d")).sort("resident_number")
+
+    def differences(self, day: dt.date) -> pl.DataFrame:
+        """Persons of the truth whose facts we do not hold just so."""
+        truth, held = self.world.truth(day).select(FACTS), self.held(day).select(FACTS)
+        return truth.join(held, on=FACTS, how="anti", nulls_equal=True)
+
+    def states(self) -> dict[str, str]:
+        entries = json.loads(self.renkei("ledger", "list", "--json"))
+        return {entry["file_name"]: entry["state"] for entry in entries}
+
+
+@pytest.mark.slow
+def test_after_any_day_we_hold_the_truth(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=1)
+    for day in business_days(START, 10):
+        town.day(day)
+        wrong = town.differences(day)
+        assert wrong.is_empty(), (day, wrong)
+    assert set(town.states().values()) == {"accepted", "applied"}
+    first = town.held(START)
+    assert first["municipal_insured_id"].null_count() == 0
+    assert first["municipal_insured_id"].is_unique().all()
+    assert town.held(START).height < town.held(dt.date(2026, 4, 14)).height
+
+
+@pytest.mark.slow
+def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer, postgres_url: str) -> None:
+    town = Town(tmp_path, openssh_server, seed=2, ledger_url=postgres_url, persons=300)
+    for day in business_days(START, 2):
+        town.day(day)
+        assert town.differences(day).is_empty()
+    assert set(town.states().values()) == {"accepted", "applied"}
+
+
+QUARANTINED = {
+    Misbehaviour.truncated: "KR-1",
+    Misbehaviour.wrong_count: "KR-4001",
+    Misbehaviour.other_municipality: "KR-4007",
+    Misbehaviour.older_content: "KR-4006",
+    Misbehaviour.with_my_number: "KR-4004",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("misbehaviour", QUARANTINED)
+def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
+    misbehaviour: Misbehaviour, tmp_path: Path, openssh_server: OpenSshServer
+) -> None:
+    town = Town(tmp_path, openssh_server, seed=3, persons=300)
+    first, second, third = business_days(START, 3)
+    town.day(first)
+    before = town.held(first)
+    town.day(second, misbehaviour)
+    name = f"KRSHU_{OURS.code}_{second:%Y%m%d}_000001.csv"
+    states = town.states()
+    assert states[name] == "quarantined"
+    assert states[f"KRSID_{OURS.code}_{second:%Y%m%d}_000001.csv"] == "applied"
+    entry = town.renkei("quarantine", "list").split()[0]
+    report = town.renkei("quarantine", "show", entry, "--json")
+    codes = [finding["code"] for finding in json.loads(report)["findings"] if finding["level"] != "warning"]
+    assert codes, report
+    assert all(code.startswith(QUARANTINED[misbehaviour]) for code in codes)
+    dates = ["resident_number", "acquired_on", "lost_on"]
+    known = before.select(dates)
+    assert town.held(second).select(dates).join(known, on="resident_number", how="semi").equals(known)
+    town.renkei("quarantine", "reject", entry, "--reason", "試験", "--by", "担当")
+    town.day(third)
+    assert town.states()[name] == "rejected"
+
+
+@pytest.mark.slow
+def test_a_rejected_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=4)
+    first, second, third = business_days(START, 3)
+    town.day(first)
+    town.day(second, Misbehaviour.nack)
+    assert town.states()[f"KRKOJ_{OURS.code}_{second:%Y%m%d}_000001.csv"] == "rejected"
+    assert "KR-8114" in town.renkei("linkage", "discrepancies", "--date", second.isoformat())
+    town.day(third)
+    assert town.differences(third).is_empty()
+
+
+@pytest.mark.slow
+def test_late_and_duplicate_files_do_no_harm(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=5, persons=300)
+    first, second, third, fourth = business_days(START, 4)
+    town.day(first)
+    town.day(second, Misbehaviour.late)
+    town.day(third)
+    assert town.differences(third).is_empty()
+    town.day(fourth, Misbehaviour.duplicate)
+    assert town.differences(fourth).is_empty()
+
+
+@pytest.mark.slow
+def test_contradictions_are_asked_about_and_not_taken_in(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=6, persons=300)
+    (first,) = business_days(START, 1)
+    town.day(first, Misbehaviour.unknown_resident)
+    assert "KR-8101" in town.renkei("linkage", "discrepancies", "--date", first.isoformat())
+    assert "999999999999999" not in town.held(first)["resident_number"].to_list()
+    counts = json.loads(town.renkei("ledger", "list", "--json"))
+    assert all(entry["state"] in ("accepted", "applied") for entry in counts)
+
+
+@pytest.mark.slow
+def test_a_missed_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=7)
+    first, second, third = business_days(START, 3)
+    town.day(first)
+    town.world.live(second)
+    town.world.night(second)
+    town.receive(second)
+    town.day(third)
+    assert town.differences(third).is_empty()
+    again = town.renkei("run", "daily", "--date", second.isoformat(), "--only", "out")
+    assert "superseded" in again
+    assert f"KRKOJ_{OURS.code}_{second:%Y%m%d}_000001.csv" not in {
+        name for name, state in town.states().items() if state in ("sent", "accepted")
+    }

@@ -1,0 +1,198 @@
+"""The daily sending through Dagster's own doors: definitions, jobs, partitions, checks, schedule."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from servers import OpenSshServer
+
+from fixtures.prefecture import MUNICIPALITIES, Prefecture
+from interfaces.catalogue import load_catalogue
+from pipelines.definitions import daily_out_schedule, definitions
+from pipelines.resources import Deployment
+
+DAY = dt.date(2026, 4, 1)
+NEXT = dt.date(2026, 4, 2)
+OURS = MUNICIPALITIES[0]
+SECRETS = ("合成　", "999")
+
+
+class Town:
+    """A deployment of our municipality against a real sshd, with one prefecture's extracts."""
+
+    def __init__(self, folder: Path, server: OpenSshServer) -> None:
+        self.folder = folder
+        self.server = server
+        for name in ("extracts", "dagster"):
+            (folder / name).mkdir()
+        (folder / "renkei.toml").write_text(
+            f'municipality_code = "{OURS.code}"\ninsurer_number = "{OURS.insurer_number}"\nprefecture_code = "99"\n'
+            'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\n'
+            f'[sftp]\nhost = "{server.host}"\nport = {server.port}\nuser = "{server.user}"\n'
+            f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
+            f'to_union_folder = "{server.root}/to_union"\nfrom_union_folder = "{server.root}/from_union"\n'
+            "settle_seconds = 0\n",
+            encoding="utf-8",
+        )
+        self.prefecture = Prefecture(3, 600, DAY)
+        self.deployment = Deployment(settings_path=str(folder / "renkei.toml"))
+        self.repository = definitions(self.deployment).get_repository_def()
+        self.instance = dg.DagsterInstance.local_temp(
+            str(folder / "dagster"), overrides={"telemetry": {"enabled": False}}
+        )
+
+    def extract(self, day: dt.date) -> list[Path]:
+        self.prefecture.live_through(day)
+        return self.prefecture.write_extracts(self.folder / "extracts", OURS.code, day, load_catalogue())
+
+    def run(self, day: dt.date) -> dg.ExecuteInProcessResult:
+        job = self.repository.get_job("daily_out")
+        return job.execute_in_process(instance=self.instance, partition_key=day.isoformat(), raise_on_error=False)
+
+    def sent(self) -> list[str]:
+        return sorted(path.name for path in (self.server.root / "to_union").iterdir())
+
+    def materialised(self, asset: str) -> set[str]:
+        return set(self.instance.get_materialized_partitions(dg.AssetKey(asset)))
+
+    def everything_dagster_keeps(self) -> bytes:
+        return b"".join(path.read_bytes() for path in (self.folder / "dagster").rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def town(tmp_path: Path, openssh_server: OpenSshServer) -> Iterator[Town]:
+    one = Town(tmp_path, openssh_server)
+    with one.instance:
+        yield one
+
+
+def test_a_day_is_sent_and_a_second_run_is_a_recorded_no_op(town: Town) -> None:
+    town.extract(DAY)
+    first = town.run(DAY)
+    assert first.success
+    names = ["KRKOJ_999997_20260401_000001.csv", "KRSET_999997_20260401_000001.csv"]
+    assert town.sent() == names
+    before = {name: (town.server.root / "to_union" / name).read_bytes() for name in names}
+    checks = first.get_asset_check_evaluations()
+    assert {c.check_name for c in checks} == {
+        "resident_extract_is_valid", "insured_extract_is_valid", "household_extract_is_valid",
+        "eligibility_household_is_valid", "eligibility_individual_is_valid", "counts_add_up",
+    }  # fmt: skip
+    assert all(check.passed for check in checks)
+    again = town.run(DAY)
+    assert again.success
+    assert {name: (town.server.root / "to_union" / name).read_bytes() for name in names} == before
+    actions = [event.action for event in town.deployment.environment.ledger.events()]
+    assert actions.count("sent") == 2
+
+
+def test_a_bad_extract_leaves_no_file_and_a_red_partition(town: Town) -> None:
+    resident = next(path for path in town.extract(DAY) if path.name.startswith("resident"))
+    resident.write_bytes(resident.read_bytes().replace("氏名".encode(), "名前".encode(), 1))
+    result = town.run(DAY)
+    assert not result.success
+    assert town.sent() == []
+    assert town.materialised("resident_extract") == set()
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [check.check_name for check in failed] == ["resident_extract_is_valid"]
+    assert "KR-7203" in (failed[0].description or "")
+    resident.write_bytes(resident.read_bytes().replace("名前".encode(), "氏名".encode(), 1))
+    assert town.run(DAY).success
+    assert len(town.sent()) == 2
+
+
+def test_an_older_day_after_a_newer_one_is_superseded(town: Town) -> None:
+    town.extract(DAY)
+    town.extract(NEXT)
+    assert town.run(NEXT).success
+    assert town.run(DAY).success
+    assert [name for name in town.sent() if "20260401" in name] == []
+    states = {entry.state for entry in town.deployment.environment.ledger.entries(partition=DAY)}
+    assert states <= {"superseded"}
+
+
+def test_a_day_without_its_extract_says_so_and_loses_nothing(town: Town) -> None:
+    town.extract(DAY)
+    assert town.run(DAY).success
+    result = town.run(NEXT)
+    assert not result.success
+    text = json.dumps([str(event.event_specific_data) for event in result.all_events if event.is_failure], default=str)
+    assert "KR-7202" in text
+    town.extract(NEXT)
+    assert town.run(NEXT).success
+
+
+def test_an_extract_that_lost_rows_stops_and_asks(town: Town) -> None:
+    town.extract(DAY)
+    assert town.run(DAY).success
+    insured = next(path for path in town.extract(NEXT) if path.name.startswith("insured"))
+    lines = insured.read_bytes().splitlines(keepends=True)
+    insured.write_bytes(b"".join(lines[: int(len(lines) * 0.69)]))
+    result = town.run(NEXT)
+    assert not result.success
+    assert len(town.sent()) == 2
+
+
+def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: Town) -> None:
+    resident = next(path for path in town.extract(DAY) if path.name.startswith("resident"))
+    sound = resident.read_bytes()
+    insured = (town.folder / "extracts" / "insured_999997_20260401.csv").read_text(encoding="utf-8").splitlines()
+    person = insured[1].split(",")[1].encode()
+    line = next(line for line in sound.splitlines() if line.split(b",")[1] == person)
+    spoilt = line.replace("合成　".encode(), "合成ﾊ　".encode(), 1)
+    resident.write_bytes(sound.replace(line, spoilt))
+    assert town.run(DAY).success
+    store = town.deployment.environment.store
+    held = store.read("held_list", DAY.isoformat())
+    assert person.decode() in held["resident_number"].to_list()
+    own = held.filter(pl.col("resident_number") == person.decode())["household_number"].item()
+    assert set(held["household_number"]) == {own}
+    file = (town.server.root / "to_union" / "KRKOJ_999997_20260401_000001.csv").read_bytes()
+    assert person not in file
+    town.extract(NEXT)
+    assert town.run(NEXT).success
+    assert person in (town.server.root / "to_union" / "KRKOJ_999997_20260402_000001.csv").read_bytes()
+
+
+def test_dagster_keeps_no_personal_data(town: Town) -> None:
+    town.extract(DAY)
+    assert town.run(DAY).success
+    kept = town.everything_dagster_keeps()
+    numbers = town.prefecture.my_numbers(OURS.code, DAY)["my_number"].drop_nulls()
+    assert not [number for number in numbers if number.encode() in kept]
+    names = pl.read_csv(town.folder / "extracts" / "resident_999997_20260401.csv", infer_schema=False)["氏名"]
+    assert not [name for name in names if name.encode() in kept]
+    assert "資格情報(個人)".encode() in kept or b"eligibility_individual" in kept
+
+
+def test_my_numbers_lie_encrypted_and_nowhere_else_but_in_the_file(town: Town) -> None:
+    town.extract(DAY)
+    assert town.run(DAY).success
+    numbers = [n.encode() for n in town.prefecture.my_numbers(OURS.code, DAY)["my_number"].drop_nulls()]
+    holders = set()
+    for path in (town.folder / "data").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            if path.suffix == ".parquet" and path.parent.name not in ("my_numbers", "sent_my_numbers"):
+                content += str(pl.read_parquet(path).to_dicts()).encode()
+            if any(number in content for number in numbers):
+                holders.add(path.name)
+    assert holders == {"KRKOJ_999997_20260401_000001.csv"}
+
+
+def test_the_schedule_knows_the_holidays(town: Town) -> None:
+    def asked(day: dt.date) -> object:
+        at = dt.datetime(day.year, day.month, day.day, 18, tzinfo=dt.timezone(dt.timedelta(hours=9)))
+        context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=town.repository)
+        return daily_out_schedule(context)
+
+    assert isinstance(asked(dt.date(2026, 4, 29)), dg.SkipReason)
+    request = asked(dt.date(2026, 4, 30))
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == "2026-04-30"
