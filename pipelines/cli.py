@@ -310,7 +310,8 @@ def quarantine_show(entry: int, as_json: bool) -> None:
         click.echo(json.dumps(held.report, ensure_ascii=False, indent=2))
         return
     click.echo(f"{held.entry.id} {held.entry.file_name}（{held.entry.interface or '不明'}）\n置き場所: {held.folder}")
-    for finding in held.report.get("findings", [])[:SHOWN]:
+    click.echo(f"{held.report['code']} {held.report['message']}")
+    for finding in held.report["report"].get("findings", [])[:SHOWN]:
         click.echo(finding["message"])
 
 

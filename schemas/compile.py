@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,35 +21,41 @@ class Compiled:
     """A record kind's tests and the Pandera schema that holds them.
 
     tests: by item, in the order in which one cause hides the next. after: tests that look at other items too, or at the
-    whole file, made only where those items are sound.
+    whole file, made only where those items are sound. crashes: rules that could not even be made (KR-9001, _JUDGED).
     """
 
     record: Record
     tests: dict[str, list[Test]]
     after: list[Test]
     schema: pa.DataFrameSchema
+    crashes: pl.DataFrame
 
 
-def _item_tests(place: Place) -> tuple[list[Test], list[Test]]:
-    """The tests of one item: its own in order, and those that come after all items."""
+def _item_tests(place: Place) -> tuple[list[Test], list[Test], list[pl.DataFrame]]:
+    """The tests of one item: its own in order, those that come after all items, and the rules that crashed."""
     item = place.item
     own = [text.characters(place), text.length(place), *text.real_date(place)]
     in_table = text.in_code_table(place)
     if in_table:
         own.append(in_table)
     after: list[Test] = []
+    crashes: list[pl.DataFrame] = []
     required = text.required(place)
     if required:
         (after if required.reads else own).insert(0, required)
     for call in item.rules:
-        rule = all_rules()[call.name]
-        made = rule.make(place, call.arguments) if rule.make else None
+        try:
+            rule = all_rules()[call.name]
+            made = rule.make(place, call.arguments) if rule.make else None
+        except Exception as error:
+            crashes.append(_crash(place.record.kind, item.id, call.name, error))
+            continue
         if made is None:
             continue
         sound, expected = made
         test = Test(item.id, rule.name, rule.code, expected, sound, call.arguments if rule.names_items else ())
         (own if rule.scope == "item" else after).append(test)
-    return own, after
+    return own, after, crashes
 
 
 def _unless_blank(test: Test) -> pl.Expr:
@@ -63,10 +70,12 @@ def _compiled(specification_key: tuple[str, str, str, str], on: dt.date, context
     specification, record = _registry[specification_key]
     tests: dict[str, list[Test]] = {}
     after: list[Test] = []
+    crashes = [_no_faults()]
     for item in record.items:
-        own, later = _item_tests(Place(item, record, specification, on, context))
+        own, later, crashed = _item_tests(Place(item, record, specification, on, context))
         tests[item.id] = own
         after += later
+        crashes += crashed
     columns = {item.id: pa.Column(pl.String) for item in record.items}
     every = [_unless_blank(test) for own in [*tests.values(), after] for test in own]
 
@@ -75,7 +84,7 @@ def _compiled(specification_key: tuple[str, str, str, str], on: dt.date, context
         return data.lazyframe.select(pl.all_horizontal(every).alias("sound"))
 
     schema = pa.DataFrameSchema(columns, checks=[pa.Check(sound, name=f"{specification.id}/{record.kind}")])
-    return Compiled(record, tests, after, schema)
+    return Compiled(record, tests, after, schema, pl.concat(crashes))
 
 
 _registry: dict[tuple[str, str, str, str], tuple[Specification, Record]] = {}
@@ -90,23 +99,23 @@ def compiled(specification: Specification, record: Record, on: dt.date, context:
     return _compiled(key, on, context)
 
 
-def judge(table: pl.DataFrame, rules: Compiled) -> pl.DataFrame:
+def judge(table: pl.DataFrame, rules: Compiled, reported: Mapping[str, Sequence[int]]) -> pl.DataFrame:
     """Which rows of a raw table break which rule: columns line, record_kind, item, code, rule, expected, value.
 
     Pandera judges the whole table; only where it finds fault is each rule asked which one it was. One cause gives one
-    row: an item's first broken rule hides its later ones, and a rule between items is silent where one of them is broken.
+    row: an item's first broken rule hides its later ones, and a rule between items is silent where one of them is
+    broken. reported: by item, the lines where it has a finding already.
     A rule that crashes gives a row with KR-9001 and no value (it is a finding, not an exception).
     """
     try:
         rules.schema.validate(table, lazy=True)
-        return _no_faults()
+        return rules.crashes
     except pa.errors.SchemaErrors as error:
         table = _suspects(table, error)
-    parts: list[pl.DataFrame] = []
+    parts = [rules.crashes]
     broken: dict[str, pl.Series] = {}
-    nothing = pl.repeat(False, table.height, dtype=pl.Boolean, eager=True)
     for item, tests in rules.tests.items():
-        hidden = nothing
+        hidden = table["line"].is_in(reported.get(item, []))
         for test in tests:
             wrong, part = _ask(table, rules, test, hidden)
             hidden = hidden | wrong
@@ -119,7 +128,7 @@ def judge(table: pl.DataFrame, rules: Compiled) -> pl.DataFrame:
         wrong, part = _ask(table, rules, test, hidden)
         broken[test.item] = broken[test.item] | wrong
         parts.append(part)
-    return pl.concat([_no_faults(), *parts])
+    return pl.concat(parts)
 
 
 def _suspects(table: pl.DataFrame, error: pa.errors.SchemaErrors) -> pl.DataFrame:
@@ -138,25 +147,25 @@ def _no_faults() -> pl.DataFrame:
     return pl.DataFrame(schema=_JUDGED)
 
 
+def _crash(record_kind: str, item: str, rule: str, error: Exception) -> pl.DataFrame:
+    row = (None, record_kind, item, "KR-9001", rule, type(error).__name__, None)
+    return pl.DataFrame([row], schema=_JUDGED, orient="row")
+
+
 def _ask(table: pl.DataFrame, rules: Compiled, test: Test, hidden: pl.Series) -> tuple[pl.Series, pl.DataFrame]:
     """(where the rule is broken and not hidden, the rows of faults)."""
-    code, expected = test.code, test.expected
     try:
         wrong = ~table.select(_unless_blank(test).alias("sound")).to_series() & ~hidden
-    except Exception as error:  # noqa: BLE001  whatever a rule does must end as a finding
-        wrong = pl.repeat(False, table.height, dtype=pl.Boolean, eager=True)
-        crash = pl.DataFrame(
-            [(None, rules.record.kind, test.item, "KR-9001", test.rule, type(error).__name__, None)],
-            schema=_JUDGED, orient="row",
-        )  # fmt: skip
-        return wrong, crash
+    except Exception as error:
+        nowhere = pl.repeat(False, table.height, dtype=pl.Boolean, eager=True)
+        return nowhere, _crash(rules.record.kind, test.item, test.rule, error)
     rows = table.filter(wrong).select(
         "line",
         pl.lit(rules.record.kind).alias("record_kind"),
         pl.lit(test.item).alias("item"),
-        pl.lit(code).alias("code"),
+        pl.lit(test.code).alias("code"),
         pl.lit(test.rule).alias("rule"),
-        pl.lit(expected).alias("expected"),
+        pl.lit(test.expected).alias("expected"),
         pl.col(test.item).alias("value"),
     )
     return wrong, rows

@@ -6,7 +6,7 @@ import polars as pl
 
 from interfaces.messages import message
 from interfaces.spec import Specification
-from schemas.rules.identifiers import my_number_check
+from schemas.rules.identifiers import digit_runs, my_number_check
 
 FINDING_SCHEMA: dict[str, type[pl.DataType]] = {
     "file": pl.String,
@@ -36,6 +36,7 @@ FAULT_SCHEMA: dict[str, type[pl.DataType]] = {
     "byte_position": pl.UInt32,
 }
 HIDDEN = "********"
+_MY_NUMBER_DIGITS = 12
 # Codes whose value says what was seen of the file's form, made by the codec itself and never a person's data.
 _FORM_ONLY = (
     "KR-1008",
@@ -51,13 +52,12 @@ _FORM_ONLY = (
 )
 
 
-def masked(value: pl.Expr, mask: pl.Expr) -> pl.Expr:
-    """A value as people may see it, by its 伏せ方 (all, first1, last3, none); 個人番号 is hidden wherever it stands.
+def masked(values: pl.Series, masks: pl.Series) -> pl.Series:
+    """Values as people may see them, by their 伏せ方 (all, first1, last3, none); 個人番号 is hidden wherever it stands.
 
     A value of unknown place (mask null) is hidden. Length is never told.
     """
-    twelve = value.str.extract(r"(?:^|[^0-9])([0-9]{12})(?:[^0-9]|$)", 1)
-    numbered = twelve.is_not_null() & my_number_check(twelve)
+    value, mask = pl.col("value"), pl.col("mask")
     shown = (
         pl.when(mask == "none")
         .then(value)
@@ -67,7 +67,29 @@ def masked(value: pl.Expr, mask: pl.Expr) -> pl.Expr:
         .then(value.str.slice(0, 1) + pl.lit(HIDDEN))
         .otherwise(pl.lit(HIDDEN))
     )
-    return pl.when(value.is_null() | (value == "")).then(value).when(numbered).then(pl.lit(HIDDEN)).otherwise(shown)
+    table = pl.DataFrame({"value": values, "mask": masks}, schema={"value": pl.String, "mask": pl.String})
+    numbered = pl.int_range(pl.len()).is_in(_rows_with_my_number(table).implode())
+    return table.select(
+        pl.when(value.is_null() | (value == "")).then(value).when(numbered).then(pl.lit(HIDDEN)).otherwise(shown)
+    ).to_series()
+
+
+def _rows_with_my_number(table: pl.DataFrame) -> pl.Series:
+    """The rows whose value holds a 個人番号: any 12 digits in a row where the whole is shown, else exactly 12.
+
+    Inside a longer identifier 12 digits pass by chance too often to hide its last three for that.
+    """
+    length = pl.col("run").str.len_bytes()
+    runs = (
+        table.with_row_index("row")
+        .filter(pl.col("value").str.len_chars() >= _MY_NUMBER_DIGITS)
+        .select("row", "mask", run=digit_runs(pl.col("value")))
+        .explode("run")
+        .filter((length == _MY_NUMBER_DIGITS) | ((length > _MY_NUMBER_DIGITS) & (pl.col("mask") == "none")))
+    )
+    windows = runs.with_columns(start=pl.int_ranges(0, length - _MY_NUMBER_DIGITS + 1)).explode("start")
+    number = pl.col("run").str.slice(pl.col("start"), _MY_NUMBER_DIGITS)
+    return windows.filter(my_number_check(number))["row"].cast(pl.Int64).unique()
 
 
 def findings(faults: pl.DataFrame, specification: Specification, file: str) -> pl.DataFrame:
@@ -95,14 +117,16 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
         orient="row",
     )
     form = pl.col("code").is_in(_FORM_ONLY)
+    named = faults.join(items, on=["record_kind", "item"], how="left").with_columns(
+        pl.when(form).then(pl.lit("none")).otherwise(pl.col("mask")).alias("mask")
+    )
     rows = (
-        faults.join(items, on=["record_kind", "item"], how="left")
-        .join(codes, on="code", how="left")
-        .with_columns(
-            masked(pl.col("value"), pl.when(form).then(pl.lit("none")).otherwise(pl.col("mask"))).alias("value"),
+        named.with_columns(
+            masked(named["value"], named["mask"]).alias("value"),
             pl.lit(file).alias("file"),
             pl.col("record_number").alias("record"),
         )
+        .join(codes, on="code", how="left")
         .sort("line", "item_no", "code", nulls_last=False, maintain_order=True)
     )
     texts = [_sentence(row) for row in rows.iter_rows(named=True)]

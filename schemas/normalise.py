@@ -1,4 +1,4 @@
-"""Declared normalisations of extracts: wide and narrow kana, digits, lost zeros. Form only, on distinct values, counted."""
+"""Declared normalisations of extracts: wide and narrow kana, digits, lost zeros. Only form changes, and is counted."""
 
 from __future__ import annotations
 

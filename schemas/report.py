@@ -97,7 +97,9 @@ def _first(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
 
 def _summary(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
     counted = (
-        found.group_by("code", "level", "item_no", "item_name").agg(pl.len().alias("count")).sort("code", "item_no")
+        found.group_by("code", "level", "item_no", "item_name")
+        .agg(pl.len().alias("count"))
+        .sort("code", "item_no", "item_name")
     )
     for column, heading in enumerate(("コード", "水準", "題", "項番", "項目名", "件数", "対処")):
         sheet.write_string(0, column, heading, bold)

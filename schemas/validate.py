@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,14 @@ from pathlib import Path
 import polars as pl
 
 from interfaces.codec import Decoded, read
+from interfaces.messages import message
 from interfaces.spec import Call, Specification
 from interfaces.values import to_canonical
 from schemas import compile as compilation
 from schemas.findings import FAULT_SCHEMA, FINDING_SCHEMA, findings
 from schemas.normalise import normalise
 from schemas.rules import files, relations
-from schemas.rules.registry import Context
+from schemas.rules.registry import Context, all_rules
 
 __all__ = ["Context", "Validated", "judge", "relate", "validate"]
 
@@ -68,29 +69,38 @@ def validate(path: Path, specification: Specification, on: dt.date, context: Con
 
 
 def judge(decoded: Decoded, context: Context) -> Validated:
-    """Findings of a decoded file. A file whose structure is broken gets no follow-on findings."""
+    """Findings of a decoded file. A file whose structure is broken gets no follow-on findings.
+
+    Lines that are no record do not keep the rules from the records that are; what depends on every record being there
+    (the count, rules between records) is then not judged.
+    """
     specification = decoded.spec
     data = decoded.data
     normalised: dict[str, int] = {}
     if specification.plan.direction == "extract":
         data, normalised = normalise(data, specification.data)
     faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
-    structural = set(decoded.problems["code"]) - {"KR-1024"}
-    if not structural:
+    complete = decoded.problems["item"].null_count() == 0
+    if not _any_of_the_file(decoded.problems["code"]):
+        reported = decoded.problems.group_by("record_kind", "item").agg("line")
+        judged_records = [_no_rows()]
         for record in specification.records:
             table = data if record.kind == specification.data.kind else decoded.tables[record.kind]
             rules = compilation.compiled(specification, record, decoded.on, context)
-            faults.append(_with_columns(_one_per_file(compilation.judge(table, rules))))
-        faults.append(_rows(_duplicates(data, specification)))
-        faults.append(_rows(files.counts(decoded)))
-        faults.append(_rows(files.my_numbers_from_the_union(decoded, context)))
+            known = dict(reported.filter(pl.col("record_kind") == record.kind).select("item", "line").rows())
+            judged_records.append(_with_columns(compilation.judge(table, rules, known)))
+        of_records = _one_per_file(pl.concat(judged_records))
+        faults.append(of_records)
+        faults.append(_rows(_duplicates(data, specification, of_records)))
+        faults.append(_rows(files.counts(decoded) if complete else []))
+        faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.path.name
-    found = findings(_placed(pl.concat(faults), decoded), specification, name)
+    found = findings(_placed(_one_per_file(pl.concat(faults)), decoded), specification, name)
     judged = Validated(decoded, data, found, name, normalised)
     alone = [call for call in _relations(specification) if not call.arguments]
-    if alone and not _broken(judged):
+    if alone and complete and not _broken(judged):
         own = _canonical(judged)
-        within = [_related(judged, call, own, None, found) for call in alone]
+        within = [_related(judged, call, own, None) for call in alone]
         judged.findings = pl.concat([found, findings(_placed(pl.concat(within), decoded), specification, name)])
     return judged
 
@@ -106,24 +116,34 @@ def _rows(rows: list[dict[str, object]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=FAULT_SCHEMA)
 
 
-# Rules about the whole file: the first record that breaks one stands for all (one cause, one finding).
-_OF_THE_FILE = ("own_municipality", "own_insurer", "own_prefecture", "partition_date", "same_as_file_name")
+def _no_rows() -> pl.DataFrame:
+    return pl.DataFrame(schema=FAULT_SCHEMA)
+
+
+def _any_of_the_file(codes: Iterable[str]) -> bool:
+    return any(message(code).level == "file" for code in set(codes))
 
 
 def _one_per_file(faults: pl.DataFrame) -> pl.DataFrame:
-    whole = pl.col("rule").is_in(_OF_THE_FILE)
-    first = faults.filter(whole).unique(["record_kind", "item"], keep="first", maintain_order=True)
+    """Of a rule about the whole file, the first record that breaks it stands for all (one cause, one finding)."""
+    whole = pl.col("rule").is_in([name for name, rule in all_rules().items() if rule.scope == "file"])
+    first = faults.filter(whole).unique(["rule", "item"], keep="first", maintain_order=True)
     return pl.concat([first, faults.filter(~whole)])
 
 
-def _duplicates(data: pl.DataFrame, specification: Specification) -> list[dict[str, object]]:
-    """Every record whose key stands twice in the file (KR-3004)."""
+def _duplicates(data: pl.DataFrame, specification: Specification, known: pl.DataFrame) -> list[dict[str, object]]:
+    """Every record whose key stands twice in the file (KR-3004), unless the key has a finding already."""
     key = list(specification.data.key)
     if not key:
         return []
     if data.select(pl.struct(key).n_unique() if len(key) > 1 else pl.col(key[0]).n_unique()).item() == data.height:
         return []
-    rows = data.filter(pl.struct(key).is_duplicated() & pl.all_horizontal(pl.col(name) != "" for name in key))
+    silent = known.filter((pl.col("record_kind") == specification.data.kind) & pl.col("item").is_in(key))["line"]
+    rows = data.filter(
+        pl.struct(key).is_duplicated()
+        & pl.all_horizontal(pl.col(name) != "" for name in key)
+        & ~pl.col("line").is_in(silent.implode())
+    )
     return [
         {"line": line, "record_kind": specification.data.kind, "item": key[0], "code": "KR-3004",
          "rule": "duplicate_key", "expected": "ファイルに一度だけ", "value": value}
@@ -133,10 +153,9 @@ def _duplicates(data: pl.DataFrame, specification: Specification) -> list[dict[s
 
 def _placed(faults: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
     """Faults with their record number and, where an item is named, the byte at which it starts."""
-    ahead = 1 if decoded.spec.format.header else 0
-    numbered = faults.with_columns(
-        pl.coalesce("record_number", (pl.col("line").cast(pl.Int64) - ahead).cast(pl.UInt32)).alias("record_number")
-    )
+    headings = 1 if decoded.spec.format.header else 0
+    record = pl.when(pl.col("line") > headings).then(pl.col("line") - headings).cast(pl.UInt32)
+    numbered = faults.with_columns(pl.coalesce("record_number", record).alias("record_number"))
     open_lines = numbered.filter(pl.col("item").is_not_null() & pl.col("line").is_not_null())["line"].unique()
     if open_lines.is_empty():
         return numbered
@@ -160,7 +179,7 @@ def relate(validated: Mapping[str, Validated]) -> pl.DataFrame:
             continue
         for call in _relations(one.decoded.spec):
             if call.arguments and call.arguments[0] in tables:
-                faults = _related(one, call, tables[interface], tables[call.arguments[0]], one.findings)
+                faults = _related(one, call, tables[interface], tables[call.arguments[0]])
                 found.append(findings(_placed(faults, one.decoded), one.decoded.spec, one.file_name))
     return pl.concat(found)
 
@@ -179,18 +198,24 @@ def _canonical(one: Validated) -> pl.DataFrame:
 
 
 def _broken(one: Validated) -> bool:
-    return bool((one.findings["level"] == "file").any())
+    return _any_of_the_file(one.findings["code"])
 
 
-def _related(
-    one: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame | None, known: pl.DataFrame
-) -> pl.DataFrame:
-    """The rows that break a relation (FAULT_SCHEMA); silent where the item that it looks at has a finding already."""
-    code, item, relation = relations.RELATIONS[call.name]
-    rows = relation(own, other).filter(~pl.col("line").is_in(known.filter(pl.col("item") == item)["line"].implode()))
-    kind = one.decoded.spec.data.kind
-    faults = [
-        {"line": line, "record_kind": kind, "item": item, "code": code, "rule": call.name, "value": value}
-        for line, value in rows.select("line", pl.col(item).cast(pl.String)).rows()
-    ]  # fmt: skip
-    return _rows(faults)
+def _related(one: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    """The rows that break a relation (FAULT_SCHEMA); silent where the item that it looks at has a finding already.
+
+    A relation that crashes is a finding (KR-9001), not an exception.
+    """
+    kind = pl.lit(one.decoded.spec.data.kind).alias("record_kind")
+    rule = pl.lit(call.name).alias("rule")
+    try:
+        code, item, relation = relations.RELATIONS[call.name]
+        known = one.findings.filter(pl.col("item") == item)["line"]
+        lines = relation(own, other)["line"]
+        rows = one.data.filter(pl.col("line").is_in(lines.implode()) & ~pl.col("line").is_in(known.implode()))
+        broken = rows.select(
+            "line", kind, pl.lit(item).alias("item"), pl.lit(code).alias("code"), rule, pl.col(item).alias("value")
+        )
+    except Exception as error:
+        broken = pl.select(kind, pl.lit("KR-9001").alias("code"), rule, pl.lit(type(error).__name__).alias("expected"))
+    return _with_columns(broken)

@@ -7,8 +7,8 @@ import polars as pl
 from interfaces import naming
 from interfaces.codec import Decoded
 from interfaces.values import parse_date
-from schemas.rules.identifiers import my_number_check
-from schemas.rules.registry import Context, Place, known, rule
+from schemas.rules.identifiers import digit_runs, my_number_check
+from schemas.rules.registry import Place, known, rule
 
 known("data_record_count", "KR-4001", "file")
 
@@ -34,7 +34,7 @@ def own_prefecture(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | No
     return (place.value == own, own) if own else None
 
 
-@rule("partition_date", "KR-4006", "file")
+@rule("partition_date", "KR-4006", "file", dates=True)
 def partition_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
     """The day that the file must be for: the content decides, not the label."""
     day = place.context.partition
@@ -71,16 +71,19 @@ def counts(decoded: Decoded) -> list[dict[str, object]]:
     return found
 
 
+_MY_NUMBER_DIGITS = 12
 # By chance 1 number in 11 passes the check digit: half of at least three does not happen to an honest column of ids.
 _FEW = 3
 _SHARE = 0.5
 
 
-def my_numbers_from_the_union(decoded: Decoded, _: Context) -> list[dict[str, object]]:
+def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
     """Columns of an inbound file that hold 個人番号: files from the Union hold none (seed 別添1; domain.md 1.2).
 
-    A column is guilty when, of its values that contain a run of exactly 12 digits, all (fewer than 3) or at least half
-    (3 or more) pass the check digit. (FAULT_SCHEMA rows; no value.)
+    A column is guilty when, of the runs of exactly 12 digits in its values, all (fewer than 3) or at least half (3 or
+    more) pass the check digit. A column of other 12-digit numbers is so accused by chance with 1 run in 9 % of the
+    files, with 2 in 0.8 %, with 4 in 4.4 %, with 10 in 0.1 %: the operator then releases the file.
+    (FAULT_SCHEMA rows; no value.)
     """
     if decoded.spec.plan.direction != "from_union":
         return []
@@ -88,9 +91,12 @@ def my_numbers_from_the_union(decoded: Decoded, _: Context) -> list[dict[str, ob
     for record in decoded.spec.records:
         table = decoded.tables[record.kind]
         for item in record.items:
-            runs = table.select(
-                "line", run=pl.col(item.id).str.extract(r"(?:^|[^0-9])([0-9]{12})(?:[^0-9]|$)", 1)
-            ).drop_nulls()
+            long = table.filter(pl.col(item.id).str.len_chars() >= _MY_NUMBER_DIGITS)
+            runs = (
+                long.select("line", run=digit_runs(pl.col(item.id)))
+                .explode("run")
+                .filter(pl.col("run").str.len_bytes() == _MY_NUMBER_DIGITS)
+            )
             passing = runs.filter(my_number_check(pl.col("run")))
             limit = runs.height if runs.height < _FEW else runs.height * _SHARE
             if passing.height and passing.height >= limit:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+_FULL_WIDTH = {chr(0xFF10 + digit): str(digit) for digit in range(10)}
+# 1234-5678-9018 and 1234 5678 9018: how a 個人番号 is printed on its card.
+_IN_FOURS = r"([0-9]{4})[\s\p{Pd}−ー]([0-9]{4})[\s\p{Pd}−ー]([0-9]{4})"
 # 総務省令85号5条: weights of the 11 digits from the left.
 _MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 _MUNICIPALITY_WEIGHTS = (6, 5, 4, 3, 2)
@@ -29,6 +32,12 @@ def my_number_check(column: pl.Expr) -> pl.Expr:
     return ((column.str.len_bytes() == 12) & (_digit(column, 11) == wanted)).fill_null(False)
 
 
+def digit_runs(column: pl.Expr) -> pl.Expr:
+    """The runs of digits in a text, as a list: full-width digits count, and a number printed in fours is one run."""
+    ascii_digits = column.str.replace_many(list(_FULL_WIDTH), list(_FULL_WIDTH.values()))
+    return ascii_digits.str.replace_all(_IN_FOURS, "$1$2$3").str.extract_all("[0-9]+")
+
+
 def municipality_check(column: pl.Expr) -> pl.Expr:
     """全国地方公共団体コード: 6 digits whose last is the last digit of 11 − (6a+5b+4c+3d+2e) mod 11."""
     wanted = (11 - _weighted(column, _MUNICIPALITY_WEIGHTS) % 11) % 10
@@ -47,7 +56,7 @@ def insurer_check(column: pl.Expr) -> pl.Expr:
 
 
 def resident_record_code_check(column: pl.Expr) -> pl.Expr:
-    """住民票コード of 11 digits, by the 個人番号 weights: the formula is not public (domain.md 2.1), so only a warning."""
+    """住民票コード of 11 digits by the 個人番号 weights: not a public formula (domain.md 2.1), so only a warning."""
     remainder = _weighted(column, _MY_NUMBER_WEIGHTS[1:]) % 11
     wanted = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
     return ((column.str.len_bytes() == 11) & (_digit(column, 10) == wanted)).fill_null(False)

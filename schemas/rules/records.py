@@ -14,7 +14,7 @@ def constant(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     return place.value == arguments[0], arguments[0]
 
 
-@rule("record_sequence", "KR-3002", "record")
+@rule("record_sequence", "KR-3002", "file")
 def record_sequence(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Record numbers run 1, 2, 3 … through the file, control record included (domain.md 1.3)."""
     return place.value.cast(pl.Int64, strict=False) == pl.col("line").cast(pl.Int64), "1からの連番"
@@ -24,7 +24,7 @@ def _date(place: Place, item: str) -> pl.Expr:
     return parse_date(place.other(item), place.record.by_id[item].type.date_format)
 
 
-@rule("not_before", "KR-3003", "record", (1, 1), names_items=True)
+@rule("not_before", "KR-3003", "record", (1, 1), names_items=True, dates=True)
 def not_before(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Not before another date of the record (equal is allowed: an empty half-open period is sound)."""
     other = arguments[0]
@@ -32,7 +32,7 @@ def not_before(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     return sound, f"{place.record.by_id[other].name}以後"
 
 
-@rule("not_after_file_date", "KR-3005", "record")
+@rule("not_after_file_date", "KR-3005", "record", dates=True)
 def not_after_file_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Not after the day that the file is for."""
     return (place.value == "") | (_date(place, place.item.id) <= place.on), f"{place.on}以前"
@@ -46,4 +46,4 @@ def only_with(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
 
 
 known("duplicate_key", "KR-3004", "record")
-known("inclusive_end", "", "item")  # a mark for `interfaces.values`, not a check
+known("inclusive_end", "", "item", dates=True)  # a mark for `interfaces.values`, not a check

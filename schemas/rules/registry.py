@@ -1,4 +1,4 @@
-"""What a rule is, and the list of all of them by the name that the data uses. The rules themselves are in the modules beside."""
+"""What a rule is, and the list of all of them by the name that the data uses. The rules are in the modules beside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from interfaces.spec import Item, Record, Specification
+from interfaces.spec import Item, ItemType, Record, Specification
 
 Scope = Literal["item", "record", "file", "relation"]
 
@@ -65,7 +65,7 @@ Maker = Callable[[Place, tuple[str, ...]], "tuple[pl.Expr, str] | None"]
 @dataclass(frozen=True)
 class Rule:
     """A named rule. `make` gives (expression that is true where the record is sound, what was expected), or None
-    where there is nothing to check against."""
+    where there is nothing to check against. `dates`: it can stand only at an item that holds a day."""
 
     name: str
     code: str
@@ -73,26 +73,37 @@ class Rule:
     arguments: tuple[int, int]
     make: Maker | None = None
     names_items: bool = False
+    dates: bool = False
+
+    def fits(self, kind: ItemType) -> bool:
+        """Whether the rule can stand at an item of that type."""
+        return kind.is_date or not self.dates
 
 
 _rules: dict[str, Rule] = {}
 
 
 def rule(
-    name: str, code: str, scope: Scope = "item", arguments: tuple[int, int] = (0, 0), *, names_items: bool = False
+    name: str,
+    code: str,
+    scope: Scope = "item",
+    arguments: tuple[int, int] = (0, 0),
+    *,
+    names_items: bool = False,
+    dates: bool = False,
 ) -> Callable[[Maker], Maker]:
     """Register a rule under the name that item tables use."""
 
     def register(make: Maker) -> Maker:
-        _rules[name] = Rule(name, code, scope, arguments, make, names_items)
+        _rules[name] = Rule(name, code, scope, arguments, make, names_items, dates)
         return make
 
     return register
 
 
-def known(name: str, code: str, scope: Scope, arguments: tuple[int, int] = (0, 0)) -> None:
+def known(name: str, code: str, scope: Scope, arguments: tuple[int, int] = (0, 0), *, dates: bool = False) -> None:
     """Register a rule that is judged elsewhere: over a whole file, across files, or by the codec."""
-    _rules[name] = Rule(name, code, scope, arguments)
+    _rules[name] = Rule(name, code, scope, arguments, dates=dates)
 
 
 def all_rules() -> dict[str, Rule]:

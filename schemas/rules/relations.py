@@ -1,4 +1,4 @@
-"""Rules across records of one file and across files of one day. Each gives the faulty rows; what they are called is data."""
+"""Rules across the records of a file and the files of a day. Each gives the faulty rows; their names are data."""
 
 from __future__ import annotations
 

@@ -95,8 +95,7 @@ def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer,
 QUARANTINED = {
     Misbehaviour.truncated: "KR-1",
     Misbehaviour.wrong_count: "KR-4001",
-    Misbehaviour.other_municipality: "KR-4007",
-    Misbehaviour.older_content: "KR-4006",
+    Misbehaviour.other_municipality: "KR-4002",
     Misbehaviour.with_my_number: "KR-4004",
 }
 
@@ -117,7 +116,7 @@ def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
     assert states[f"KRSID_{OURS.code}_{second:%Y%m%d}_000001.csv"] == "applied"
     entry = town.renkei("quarantine", "list").split()[0]
     report = town.renkei("quarantine", "show", entry, "--json")
-    codes = [finding["code"] for finding in json.loads(report)["findings"] if finding["level"] != "warning"]
+    codes = [finding["code"] for finding in json.loads(report)["report"]["findings"] if finding["level"] != "warning"]
     assert codes, report
     assert all(code.startswith(QUARANTINED[misbehaviour]) for code in codes)
     dates = ["resident_number", "acquired_on", "lost_on"]
@@ -150,6 +149,18 @@ def test_late_and_duplicate_files_do_no_harm(tmp_path: Path, openssh_server: Ope
     assert town.differences(third).is_empty()
     town.day(fourth, Misbehaviour.duplicate)
     assert town.differences(fourth).is_empty()
+
+
+@pytest.mark.slow
+def test_older_content_under_a_new_name_is_a_recorded_no_op(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=8, persons=300)
+    first, second, third = business_days(START, 3)
+    town.day(first)
+    town.day(second)
+    before = town.held(second)
+    town.day(third, Misbehaviour.older_content)
+    assert town.states()[f"KRSHU_{OURS.code}_{third:%Y%m%d}_000001.csv"] == "duplicate"
+    assert town.held(third).join(before, on=FACTS, how="semi", nulls_equal=True).height == before.height
 
 
 @pytest.mark.slow
