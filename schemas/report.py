@@ -1,9 +1,11 @@
-"""The report of a judged file: JSON for programs, an Excel book for people. Derived, never the source of truth."""
+"""The report of a judged file: JSON for programs, an Excel book and a page for people. Never the source of truth."""
 
 from __future__ import annotations
 
 import datetime as dt
+import html
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,15 @@ _HEADINGS = {
     "line": "行", "record": "レコード番号", "item_no": "項番", "item_name": "項目名", "byte_position": "バイト位置",
     "code": "コード", "level": "水準", "expected": "期待", "value": "受信値（伏せ字）", "message": "文面",
 }  # fmt: skip
+_SUMMARY = ("コード", "水準", "題", "項番", "項目名", "件数", "対処")
+_STYLE = """
+@page { size: A4 landscape; margin: 12mm }
+body { font: 10pt sans-serif }
+table { border-collapse: collapse; margin-bottom: 6mm }
+thead { display: table-header-group }
+th, td { border: 0.2mm solid #888; padding: 1mm 2mm; text-align: left; vertical-align: top }
+tr { break-inside: avoid }
+"""
 _LEVELS = {"file": "ファイル全体を受け入れない", "record": "その記録を保留する", "warning": "受け入れる。確認だけ"}
 
 
@@ -58,9 +69,32 @@ def write_xlsx(validated: Validated, path: Path) -> None:
         _summary(book.add_worksheet("集計"), validated.findings, wrap, bold)
 
 
-def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
+def write_html(validated: Validated, path: Path) -> None:
+    """One page of HTML that prints on A4: what was judged, the counts, the first 500 findings. Nothing is loaded."""
+    found = validated.findings
+    rest = f"<p>他{found.height - SHOWN}件</p>" if found.height > SHOWN else ""
+    body = (
+        f"<h1>検証報告書</h1>{_table((), _facts(validated))}<h2>集計</h2>{_table(_SUMMARY, _counted(found))}"
+        f"<h2>先頭500件</h2>{_table(tuple(_HEADINGS.values()), found.select(list(_HEADINGS)).head(SHOWN).rows())}{rest}"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    head = f'<html lang="ja"><meta charset="utf-8"><title>検証報告書</title><style>{_STYLE}</style>'
+    path.write_text(f"<!doctype html>{head}{body}</html>\n", encoding="utf-8")
+
+
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    def line(tag: str, cells: tuple[Any, ...]) -> str:
+        shown = ("" if cell is None else html.escape(str(cell)) for cell in cells)
+        return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in shown) + "</tr>"
+
+    head = f"<thead>{line('th', headings)}</thead>" if headings else ""
+    return f"<table>{head}<tbody>{''.join(line('td', row) for row in rows)}</tbody></table>"
+
+
+def _facts(validated: Validated) -> list[tuple[str, str]]:
+    """What was judged, and with what result, as (name, text)."""
     specification, plan = validated.decoded.spec, validated.decoded.spec.plan
-    rows = [
+    return [
         ("ファイル", validated.decoded.path.name),
         ("インタフェース", f"{plan.name}（{plan.id}）"),
         ("仕様の版", f"{specification.version}（{'公式' if plan.status == 'official' else '仮定'}）"),
@@ -68,6 +102,12 @@ def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
         ("判定", "正しい" if validated.valid else "誤りがある"),
         ("検出事項", f"{validated.findings.height}件"),
         *((f"水準 {level}", meaning) for level, meaning in _LEVELS.items()),
+    ]
+
+
+def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
+    rows = [
+        *_facts(validated),
         ("先頭500件", "見つかった順に500件まで。値は秘匿区分により伏せ字"),
         ("集計", "全件をコードと項目で数えたもの。対処もここにある"),
     ]
@@ -95,17 +135,23 @@ def _first(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
     _page(sheet)
 
 
-def _summary(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
+def _counted(found: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Everything by code and item, under the headings of _SUMMARY."""
     counted = (
         found.group_by("code", "level", "item_no", "item_name")
         .agg(pl.len().alias("count"))
         .sort("code", "item_no", "item_name")
     )
-    for column, heading in enumerate(("コード", "水準", "題", "項番", "項目名", "件数", "対処")):
+    return [
+        (code, level, message(code).title, number, name, count, message(code).remedy)
+        for code, level, number, name, count in counted.rows()
+    ]
+
+
+def _summary(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
+    for column, heading in enumerate(_SUMMARY):
         sheet.write_string(0, column, heading, bold)
-    for row, one in enumerate(counted.iter_rows(named=True), 1):
-        text = message(one["code"])
-        cells = (one["code"], one["level"], text.title, one["item_no"], one["item_name"], one["count"], text.remedy)
+    for row, cells in enumerate(_counted(found), 1):
         for column, value in enumerate(cells):
             if isinstance(value, int):
                 sheet.write_number(row, column, value, wrap)

@@ -95,7 +95,7 @@ def judge(decoded: Decoded, context: Context) -> Validated:
         faults.append(_rows(files.counts(decoded) if complete else []))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.path.name
-    found = findings(_placed(_one_per_file(pl.concat(faults)), decoded), specification, name)
+    found = findings(_placed(pl.concat(faults), decoded), specification, name)
     judged = Validated(decoded, data, found, name, normalised)
     alone = [call for call in _relations(specification) if not call.arguments]
     if alone and complete and not _broken(judged):

@@ -1,0 +1,114 @@
+"""Small files for the tests of `schemas`, and specifications with one thing changed. All persons are synthetic."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from fixtures.defects import DAY, HEADER, lines, sound_individuals, sound_residents
+from interfaces import codec
+from interfaces.catalogue import load_catalogue
+from interfaces.naming import file_name
+from interfaces.spec import FilePlan, Item, Specification
+from schemas.validate import Context, Validated, validate
+
+INDIVIDUAL = "eligibility_individual"
+NAME = "KRKOJ_999997_20260401_000001.csv"
+OURS = Context("999997", "990010", "99", DAY, NAME)
+Change = Callable[[bytes], bytes]
+
+__all__ = ["DAY", "INDIVIDUAL", "NAME", "OURS", "line", "lines", "sound_individuals", "sound_residents"]
+
+
+def specification(interface: str = INDIVIDUAL) -> Specification:
+    return load_catalogue().in_force(interface, DAY)
+
+
+def with_item(changed: Specification, item: str, kind: str = "data", **values: Any) -> Specification:
+    """The specification with some columns of one item's row written differently."""
+
+    def row(one: Item) -> Item:
+        return replace(one, **values) if one.id == item else one
+
+    return replace(
+        changed,
+        records=tuple(
+            replace(record, items=tuple(map(row, record.items))) if record.kind == kind else record
+            for record in changed.records
+        ),
+    )
+
+
+def with_plan(changed: Specification, **values: Any) -> Specification:
+    """The specification with some lines of file.toml written differently."""
+    return replace(changed, plan=FilePlan.model_validate(changed.plan.model_dump() | values))
+
+
+def line(number: int, old: str, new: str) -> Change:
+    """Replace text in one line (1-based) of a CP932 file; the text must be there."""
+
+    def change(data: bytes) -> bytes:
+        rows = lines(data)
+        before = rows[number - 1]
+        rows[number - 1] = before.replace(old.encode("cp932"), new.encode("cp932"), 1)
+        assert rows[number - 1] != before, "the change no longer fits the layout"
+        return b"".join(rows)
+
+    return change
+
+
+def judged(
+    folder: Path, data: bytes, changed: Specification | None = None, context: Context = OURS, name: str = NAME
+) -> Validated:
+    """Write the bytes as a file and judge it as the pipeline does."""
+    path = folder / name
+    path.write_bytes(data)
+    return validate(path, changed or specification(), DAY, context)
+
+
+def seen(validated: Validated) -> list[tuple[str, int | None, str | None]]:
+    """(code, line, item) of every finding."""
+    return [(f["code"], f["line"], f["item"]) for f in validated.findings.iter_rows(named=True)]
+
+
+def ids_from_the_union(ids: list[str]) -> bytes:
+    """A 市町村被保険者ID連携ファイル with these identifiers."""
+    count = len(ids)
+    data = pl.DataFrame(
+        {
+            "resident_number": [f"{n:015d}" for n in range(101, 101 + count)],
+            "municipal_insured_id": ids,
+            "assigned_on": [DAY] * count,
+        },
+        schema={"resident_number": pl.String, "municipal_insured_id": pl.String, "assigned_on": pl.Date},
+    )
+    return codec.compose(specification("municipal_id_linkage"), DAY, data, HEADER | {"created_on": DAY}).data
+
+
+def from_union(folder: Path, data: bytes, interface: str = "municipal_id_linkage") -> Validated:
+    changed = specification(interface)
+    name = file_name(changed, HEADER | {"created_on": DAY})
+    return judged(folder, data, changed, replace(OURS, file_name=name), name)
+
+
+def extract(folder: Path, interface: str, columns: dict[str, list[str]]) -> Validated:
+    """An extract with these raw values; what is not given is what the item always holds, or blank."""
+    changed = specification(interface)
+    count = len(next(iter(columns.values())))
+    always = {"municipality_code": "999997", "processed_on": DAY.isoformat()}
+    rows = [",".join(item.name for item in changed.data.items)]
+    for number in range(count):
+        cells = (columns[i][number] if i in columns else always.get(i, "") for i in changed.data.item_ids)
+        rows.append(",".join(f'"{cell}"' if " " in cell or not cell.isascii() else cell for cell in cells))
+    name = file_name(changed, HEADER)
+    data = ("\n".join(rows) + "\n").encode()
+    return judged(folder, data, changed, replace(OURS, file_name=name), name)
+
+
+def day(text: str) -> dt.date:
+    return dt.date.fromisoformat(text)
