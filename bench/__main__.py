@@ -113,7 +113,10 @@ def csv_loop(bench: Bench) -> None:
     out = []
     for number, row in enumerate(rows["insured_extract"], 2):
         person = residents[row["宛名番号"]]
-        dates = [row[name].replace("-", "") for name in ("資格取得年月日", "資格喪失年月日", "適用開始年月日", "適用終了年月日")]
+        dates = [
+            row[name].replace("-", "")
+            for name in ("資格取得年月日", "資格喪失年月日", "適用開始年月日", "適用終了年月日")
+        ]
         for date in dates:
             if date:
                 dt.date(int(date[:4]), int(date[4:6]), int(date[6:]))
@@ -144,7 +147,11 @@ def frictionless_seconds_per_row(bench: Bench) -> float:
         fields=[
             fields.StringField(
                 name=item.name,
-                constraints={"required": item.required == "必須", "maxLength": item.length, "pattern": f"^(?:.{{0,{item.length}}})$"},
+                constraints={
+                    "required": item.required == "必須",
+                    "maxLength": item.length,
+                    "pattern": f"^(?:.{{0,{item.length}}})$",
+                },
             )
             for item in record.items
         ]
@@ -178,7 +185,10 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     found["judge"], _ = timed(lambda: judge(decoded, own))
     found["bare"], _ = timed(lambda: decoded.data.select(bare_expressions(rules)))
     spoilt = decoded.data.with_columns(
-        pl.when(pl.col("line") % 100 == 7).then(pl.lit("20230229")).otherwise(pl.col("acquired_on")).alias("acquired_on")
+        pl.when(pl.col("line") % 100 == 7)
+        .then(pl.lit("20230229"))
+        .otherwise(pl.col("acquired_on"))
+        .alias("acquired_on")
     )
     decoded.tables["data"] = spoilt
     found["judge_bad"], judged = timed(lambda: judge(decoded, own))
@@ -220,7 +230,11 @@ def main(insured: int, large: int) -> None:
         rows: list[tuple[str, str, str]] = [
             ("検証（全規則・位置）÷ 同じ規則の裸の polars", f"{one['judge'] / one['bare']:.2f}×", "≤ 1.5×"),
             ("同、1 % に誤り", f"{one['judge_bad'] / one['bare_bad']:.2f}×", "≤ 1.5×"),
-            ("frictionless ÷ 検証（1行あたり）", f"{one['frictionless_per_row'] / one['validate_per_row']:.0f}×", "≥ 50×"),
+            (
+                "frictionless ÷ 検証（1行あたり）",
+                f"{one['frictionless_per_row'] / one['validate_per_row']:.0f}×",
+                "≥ 50×",
+            ),
             ("初日の全件変換 ÷ polars の読み書き", f"{one['convert'] / one['read_write']:.2f}×", "≤ 4×"),
             ("csv の一行ずつのループ ÷ 初日の全件変換", f"{one['loop'] / one['convert']:.1f}×", "≥ 8×"),
             ("静かな日（0.3 %）÷ 抽出の読み込み", f"{one['quiet'] / one['read']:.2f}×", "≤ 2×"),

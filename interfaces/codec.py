@@ -329,10 +329,9 @@ def _record_kinds(
         return [(spec.records[0], 0, count)], []
     marks = {record.items[0].constant: record for record in spec.records}
     width = spec.records[0].items[0].length
-    if spec.format.kind == "fixed":
-        mark = lines.str.slice(0, width)
-    else:
-        mark = lines.str.extract(r'^"?([^",]*)"?(?:,|$)', 1).fill_null("")
+    first_field = r'^"?([^",]*)"?(?:,|$)'
+    fixed = spec.format.kind == "fixed"
+    mark = lines.str.slice(0, width) if fixed else lines.str.extract(first_field, 1).fill_null("")
     problems: list[dict[str, object]] = []
     unknown = (~mark.is_in(list(marks))).arg_true()
     if len(unknown):

@@ -18,7 +18,7 @@ def half_width_digits(text: str) -> str:
 
 def full_width(text: str) -> str:
     """Half-width kana, letters, digits and spaces to full width; every other character stays."""
-    return str(jaconv.h2z(text, kana=True, ascii=True, digit=True)).replace(" ", "\u3000")
+    return str(jaconv.h2z(text, kana=True, ascii=True, digit=True))
 
 
 def full_width_kana(text: str) -> str:

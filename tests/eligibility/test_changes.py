@@ -40,11 +40,8 @@ def household(number: str, head: str, nominal: bool = False, address: str = "合
 
 
 DATES = pl.Date()
-TYPES = {
-    name: DATES
-    for name in ("born_on", "acquired_on", "lost_on", "applied_on", "ended_on", "notified_on", "changed_on",
-                 "household_applied_on", "household_ended_on")
-}  # fmt: skip
+DATED = "born_on acquired_on lost_on applied_on ended_on notified_on changed_on household_applied_on household_ended_on"
+TYPES = dict.fromkeys(DATED.split(), DATES)
 
 
 def frame(rows: list[dict[str, object]]) -> pl.DataFrame:

@@ -29,7 +29,7 @@ def dates(**changes: object) -> pl.DataFrame:
         "acquisition_reason": "moved_in", "lost_on": None, "loss_reason": None, "applied_on": APRIL, "ended_on": None,
         "judgement": "sound",
     }  # fmt: skip
-    types = {name: pl.Date for name in ("acquired_on", "lost_on", "applied_on", "ended_on")}
+    types = dict.fromkeys(("acquired_on", "lost_on", "applied_on", "ended_on"), pl.Date)
     return pl.DataFrame([row | changes], schema_overrides=types)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from fixtures.defects import DAY, HEADER, lines, sound_individuals, sound_residents
+from fixtures.defects import DAY, HEADER, lines, sound_individuals
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
@@ -22,7 +21,7 @@ NAME = "KRKOJ_999997_20260401_000001.csv"
 OURS = Context("999997", "990010", "99", DAY, NAME)
 Change = Callable[[bytes], bytes]
 
-__all__ = ["DAY", "INDIVIDUAL", "NAME", "OURS", "line", "lines", "sound_individuals", "sound_residents"]
+__all__ = ["DAY", "INDIVIDUAL", "NAME", "OURS", "line", "lines", "sound_individuals"]
 
 
 def specification(interface: str = INDIVIDUAL) -> Specification:
@@ -76,7 +75,7 @@ def seen(validated: Validated) -> list[tuple[str, int | None, str | None]]:
     return [(f["code"], f["line"], f["item"]) for f in validated.findings.iter_rows(named=True)]
 
 
-def ids_from_the_union(ids: list[str]) -> bytes:
+def ids_from_the_union(ids: list[str], changed: Specification | None = None) -> bytes:
     """A 市町村被保険者ID連携ファイル with these identifiers."""
     count = len(ids)
     data = pl.DataFrame(
@@ -87,7 +86,8 @@ def ids_from_the_union(ids: list[str]) -> bytes:
         },
         schema={"resident_number": pl.String, "municipal_insured_id": pl.String, "assigned_on": pl.Date},
     )
-    return codec.compose(specification("municipal_id_linkage"), DAY, data, HEADER | {"created_on": DAY}).data
+    layout = changed or specification("municipal_id_linkage")
+    return codec.compose(layout, DAY, data, HEADER | {"created_on": DAY}).data
 
 
 def from_union(folder: Path, data: bytes, interface: str = "municipal_id_linkage") -> Validated:
@@ -108,7 +108,3 @@ def extract(folder: Path, interface: str, columns: dict[str, list[str]]) -> Vali
     name = file_name(changed, HEADER)
     data = ("\n".join(rows) + "\n").encode()
     return judged(folder, data, changed, replace(OURS, file_name=name), name)
-
-
-def day(text: str) -> dt.date:
-    return dt.date.fromisoformat(text)
