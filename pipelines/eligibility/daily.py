@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -74,24 +74,27 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
         "eligibility_changes": built.sent.people,
         "held_list": built.held,
         "build_findings": built.findings,
-        **{file.interface: manifest(file) for file in built.files},
+        **{interface: manifest(built.files, interface) for interface in FILES},
         "sent_people": built.known.people,
         "sent_households": built.known.households,
         "sent_my_numbers": built.known.my_numbers,
     }
 
 
-def manifest(file: OutboundFile) -> pl.DataFrame:
-    """One row that names a file and what it must hold: file_name, sha256, size (bytes), records (data records)."""
-    return pl.DataFrame(
-        {"file_name": [file.file_name], "sha256": [file.sha256], "size": [file.size], "records": [file.records]}
-    )
+def manifest(files: Sequence[OutboundFile], interface: str) -> pl.DataFrame:
+    """The row that names a file and what it must hold: file_name, sha256, size (bytes), records (data records).
+
+    No row on a quiet day on which the specification wants no file.
+    """
+    rows = [(f.file_name, f.sha256, f.size, f.records) for f in files if f.interface == interface]
+    schema = {"file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def dispatch(
     environment: Environment, day: dt.date, files: Mapping[str, pl.DataFrame], run_id: str | None = None
 ) -> SendOutcome:
-    """Send the day's pair of files, or record why nothing is sent (superseded, already there).
+    """Send the day's pair of files, or record why nothing is sent (superseded, already there, nothing to tell).
 
     `files`: manifest by interface. The outbox is trusted no further than its SHA-256 (KR-61xx when it differs).
     """
@@ -102,6 +105,9 @@ def dispatch(
         for interface in FILES
         for name, sha256, size, records in files[interface].rows()
     ]
+    if not outbound:
+        environment.ledger.note("quiet_day", operator=environment.settings.operator, run_id=run_id, partition=day)
+        return SendOutcome("nothing_to_send", ())
     known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
     with environment.to_union() as transport:
         return send_partition(

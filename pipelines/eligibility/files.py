@@ -104,6 +104,7 @@ def build(
     )
     # A withdrawn person is gone from the extract: his number is the one last sent.
     numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])
+    files: tuple[OutboundFile, ...]
     while True:
         held = held_households(before.people, people, bad.people, bad.households)
         sent, waiting = split(changes, before.people, held)
@@ -111,6 +112,9 @@ def build(
             HOUSEHOLD_FILE: sent.households,
             INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
         }
+        if _nothing_to_tell(environment, day, drafts):
+            files, more = (), no_one()
+            break
         files, more = _write_and_judge(environment, day, drafts)
         if len(more) == 0:
             break
@@ -130,6 +134,12 @@ def build(
         sent, _with_reasons(waiting, bad), files, known, pl.concat([bad.findings, more.findings]),
         _counts(changes, sent, waiting),
     )  # fmt: skip
+
+
+def _nothing_to_tell(environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame]) -> bool:
+    """A quiet day on which the specification wants no file, rather than one without records."""
+    wants_none = all(environment.specification(interface, day).plan.quiet_day == "no_file" for interface in FILES)
+    return wants_none and all(draft.is_empty() for draft in drafts.values())
 
 
 def _counts(changes: Changes, sent: Changes, waiting: pl.DataFrame) -> dict[str, int]:

@@ -94,11 +94,17 @@ def _refuse_lost_rows(
     environment: Environment, interface: str, now: int, day: dt.date, confirm_loss: str | None
 ) -> None:
     earlier = [p for p in environment.store.partitions(interface) if p < day.isoformat()]
-    if not earlier or confirm_loss:
+    if not earlier:
         return
     before = environment.store.height(interface, earlier[-1])
     limit = environment.settings.lost_rows_threshold
     if before and (before - now) / before >= limit:
+        if confirm_loss:
+            environment.ledger.note(
+                "loss_confirmed", operator=environment.settings.operator, interface=interface, partition=day,
+                before=before, now=now, reason=confirm_loss,
+            )  # fmt: skip
+            return
         raise RenkeiError(
             "KR-7201", interface=interface, before=before, now=now, ratio=f"{(now - before) / before:+.1%}",
             limit=f"-{limit:.0%}",

@@ -38,9 +38,12 @@ class OutboundFile:
 
 @dataclass(frozen=True)
 class SendOutcome:
-    """What became of a partition. `message` says why nothing was sent (KR-6113), else it is empty."""
+    """What became of a partition. `message` says why nothing was sent (KR-6113), else it is empty.
 
-    kind: Literal["sent", "already_sent", "superseded"]
+    nothing_to_send: a quiet day on which the specification wants no file.
+    """
+
+    kind: Literal["sent", "already_sent", "superseded", "nothing_to_send"]
     entries: tuple[Entry, ...]
     message: str = ""
 

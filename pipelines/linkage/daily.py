@@ -18,7 +18,14 @@ from pipelines.environment import Environment
 from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Entry
 from pipelines.linkage import state
-from pipelines.linkage.matching import DISCREPANCY_SCHEMA, Match, match_dates, match_ids, match_verification
+from pipelines.linkage.matching import (
+    DISCREPANCY_SCHEMA,
+    Match,
+    match_dates,
+    match_ids,
+    match_verification,
+    unanswered,
+)
 from schemas.report import to_json, write_xlsx
 from schemas.validate import validate
 
@@ -194,9 +201,10 @@ def apply_all(environment: Environment, told: pl.DataFrame, run_id: str | None =
     return [apply(environment, entry, told, run_id) for entry in waiting(environment)]
 
 
-def told(environment: Environment) -> pl.DataFrame:
-    """The people of the last effective sending, as the Union knows them; empty before the first."""
-    partition = environment.ledger.effective_baseline(interfaces=SENT_FILES)
+def told(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
+    """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them."""
+    before = on + dt.timedelta(days=1) if on else None
+    partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
     if partition is None:
         text = dict.fromkeys(("resident_number", "head_kind"), pl.String())
         return pl.DataFrame(schema={**text, **dict.fromkeys(("applied_on", "ended_on"), pl.Date())})
@@ -211,7 +219,8 @@ def linkage_on(environment: Environment, on: dt.date | None = None) -> pl.DataFr
 
 
 def discrepancies_on(environment: Environment, day: dt.date) -> pl.DataFrame:
-    """What must be asked about the files of a day."""
+    """What must be asked about the files of a day, and about whom there is no answer at its end: DISCREPANCY_SCHEMA."""
+    known = linkage_on(environment, day).filter(pl.col("municipal_insured_id").is_not_null())
     with environment.ledger.transaction() as connection:
-        state.create(connection)
-        return state.discrepancies_of(connection, day)
+        found = state.discrepancies_of(connection, day)
+    return pl.concat([found, unanswered(told(environment, day), known)])

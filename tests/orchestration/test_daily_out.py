@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import pytest
 from servers import OpenSshServer
 
 from fixtures.prefecture import MUNICIPALITIES, Prefecture
-from interfaces.catalogue import load_catalogue
-from pipelines.definitions import daily_out_schedule, definitions
+from interfaces import codec
+from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
+from interfaces.naming import file_name
+from pipelines.definitions import arrival_sensor, daily_out_schedule, definitions
 from pipelines.resources import Deployment
 
 DAY = dt.date(2026, 4, 1)
@@ -184,6 +187,83 @@ def test_my_numbers_lie_encrypted_and_nowhere_else_but_in_the_file(town: Town) -
             if any(number in content for number in numbers):
                 holders.add(path.name)
     assert holders == {"KRKOJ_999997_20260401_000001.csv"}
+
+
+def quiet(town: Town) -> None:
+    """The next day's extracts say the same as today's."""
+    for path in town.extract(DAY):
+        text = path.read_text(encoding="utf-8").replace("2026-04-01\n", "2026-04-02\n")
+        Path(str(path).replace("20260401", "20260402")).write_text(text, encoding="utf-8")
+
+
+def test_a_quiet_day_makes_files_without_records(town: Town) -> None:
+    quiet(town)
+    assert town.run(DAY).success
+    assert town.run(NEXT).success
+    for name in ("KRSET_999997_20260402_000001.csv", "KRKOJ_999997_20260402_000001.csv"):
+        lines = (town.server.root / "to_union" / name).read_bytes().split(b"\r\n")
+        assert [line[:9] for line in lines] == [b"1,0000001", b"3,0000002", b""]
+
+
+def test_a_quiet_day_makes_no_file_where_the_specification_wants_none(town: Town, tmp_path: Path) -> None:
+    root = tmp_path / "catalogue"
+    shutil.copytree(DEFAULT_ROOT, root)
+    for interface in ("eligibility_household", "eligibility_individual"):
+        plan = root / interface / "2018-04-01" / "file.toml"
+        plan.write_text(plan.read_text(encoding="utf-8").replace('"zero_record_file"', '"no_file"'), encoding="utf-8")
+    settings = town.folder / "renkei.toml"
+    settings.write_text(f'catalogue_folder = "{root}"\n' + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    quiet(town)
+    assert town.run(DAY).success
+    assert town.run(NEXT).success
+    assert [name for name in town.sent() if "20260402" in name] == []
+    actions = [event.action for event in town.deployment.environment.ledger.events()]
+    assert "quiet_day" in actions
+
+
+def test_the_sensor_asks_once_for_one_delivery(town: Town) -> None:
+    def asked() -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(resources={"deployment": town.deployment}, repository_def=town.repository)
+        return [tick for tick in arrival_sensor(context) if isinstance(tick, dg.RunRequest)]
+
+    assert asked() == []
+    folder = town.server.root / "from_union"
+    (folder / "KRSID_999997_20260401_000001.csv").write_bytes(b"x")
+    (folder / "KRSHU_999997_20260401_000001.csv").write_bytes(b"x")
+    (folder / "nested").mkdir()
+    first, again = asked(), asked()
+    assert [request.partition_key for request in first] == ["2026-04-01"]
+    assert [request.run_key for request in first] == [request.run_key for request in again]
+    (folder / "KRSHU_999997_20260401_000001.csv").write_bytes(b"longer")
+    assert [request.run_key for request in asked()] != [request.run_key for request in first]
+
+
+def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town: Town) -> None:
+    town.extract(DAY)
+    assert town.run(DAY).success
+    folder = town.server.root / "from_union"
+    header = {
+        "municipality_code": OURS.code, "insurer_number": OURS.insurer_number, "prefecture_code": "99",
+        "media_kind": "transmission", "created_on": DAY, "file_number": "000001",
+    }  # fmt: skip
+    for interface in ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list"):
+        specification = load_catalogue().in_force(interface, DAY)
+        empty = codec.compose(
+            specification, DAY, pl.DataFrame({"resident_number": []}, {"resident_number": pl.String}), header
+        )
+        data = empty.data if interface != "verification_list" else empty.data[:-5]
+        (folder / file_name(specification, header)).write_bytes(data)
+    job = town.repository.get_job("daily_in")
+    result = job.execute_in_process(instance=town.instance, partition_key=DAY.isoformat(), raise_on_error=False)
+    assert not result.success
+    assert town.materialised("municipal_id_linkage") == {DAY.isoformat()}
+    assert town.materialised("acquisition_loss_linkage") == {DAY.isoformat()}
+    assert town.materialised("verification_list") == set()
+    assert town.materialised("reception_result") == set()
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [(check.check_name, "KR-7306" in (check.description or "")) for check in failed] == [
+        ("verification_list_is_valid", True)
+    ]
 
 
 def test_the_schedule_knows_the_holidays(town: Town) -> None:

@@ -54,7 +54,7 @@ def test_a_fixed_length_file_with_a_line_of_another_length_is_not_judged_further
     changed = specification("municipal_id_linkage")
     records = []
     for record in changed.records:
-        starts = [1, *accumulate(item.length for item in record.items)]
+        starts = accumulate((item.length for item in record.items), initial=1)
         items = tuple(replace(item, start=start) for item, start in zip(record.items, starts, strict=False))
         records.append(replace(record, items=items))
     fixed = with_plan(replace(changed, records=tuple(records)), format={**dict(changed.format), "kind": "fixed"})
