@@ -124,9 +124,11 @@ def eligibility_files(
         for interface in FILES:
             yield checks.failed(interface, error)
         raise checks.stop(error) from None
-    for file in built.files:
-        found = checks.of_file(built.findings, [file.file_name])
-        yield checks.passed(file.interface, found, file.records)
+    written = {file.interface: file for file in built.files}
+    for interface in FILES:
+        file = written.get(interface)
+        found = checks.of_file(built.findings, [file.file_name] if file else [])
+        yield checks.passed(interface, found, file.records if file else 0)
     yield dg.AssetCheckResult(
         passed=built.counts["changed"] == built.counts["changed_sent"] + built.counts["changed_held"],
         asset_key="eligibility_changes",
