@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,8 +26,16 @@ class Message:
 
     def render(self, **values: object) -> str:
         """The message with its blanks filled; a blank without a value stays visible as （不明）."""
-        names = [name for _, name, _, _ in Formatter().parse(self.template) if name]
-        return self.template.format(**{name: values.get(name, "（不明）") for name in names})
+        return _filled(self.template, values)
+
+    def advise(self, **values: object) -> str:
+        """The remedy with its blanks filled."""
+        return _filled(self.remedy, values)
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
+    names = [name for _, name, _, _ in Formatter().parse(text) if name]
+    return text.format(**{name: values.get(name, "（不明）") for name in names})
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +60,7 @@ class RenkeiError(Exception):
     def __init__(self, code: str, **values: object) -> None:
         self.code = code
         self.values = values
-        self.remedy = message(code).remedy
+        self.remedy = message(code).advise(**values)
         super().__init__(f"{code} {message(code).render(**values)}")
 
     def for_people(self) -> str:

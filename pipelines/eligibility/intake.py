@@ -75,17 +75,18 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
     if whole.height:
         codes = "、".join(sorted(set(whole["code"])))
         raise RenkeiError("KR-7203", name=name, codes=codes, report=report.with_suffix(".xlsx").name)
-    keys = validated.findings.filter(
+    nobody = validated.findings.filter(
         (pl.col("level") == "record")
-        & pl.col("item").is_in([PERSON_KEY, HOUSEHOLD_KEY])
+        & (pl.col("item").is_null() | pl.col("item").is_in([PERSON_KEY, HOUSEHOLD_KEY]))
         & ~pl.col("code").is_in([DUPLICATE_KEY, *RELATION_CODES])
     )
-    if keys.height:
-        raise RenkeiError("KR-7211", name=name, count=keys.height, report=report.with_suffix(".xlsx").name)
+    if nobody.height:
+        raise RenkeiError("KR-7211", name=name, count=nobody.height, report=report.with_suffix(".xlsx").name)
     return validated
 
 
-# A duplicate or an unmatched key still names its person, who is then held; any other fault in a key names nobody.
+# A duplicate or an unmatched key still names its person, who is then held. Any other fault in a key, and a line that is
+# no record at all, names nobody: its person would seem to be gone and be withdrawn, so the whole extract stops.
 DUPLICATE_KEY = "KR-3004"
 RELATION_CODES = ("KR-5001", "KR-5002", "KR-5003", "KR-5004", "KR-5005")
 

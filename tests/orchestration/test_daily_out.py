@@ -110,6 +110,22 @@ def test_a_bad_extract_leaves_no_file_and_a_red_partition(town: Town) -> None:
     assert len(town.sent()) == 2
 
 
+@pytest.mark.parametrize("spoil", ["unreadable", "nameless"])
+def test_a_row_that_names_nobody_stops_the_day_instead_of_withdrawing_somebody(town: Town, spoil: str) -> None:
+    town.extract(DAY)
+    assert town.run(DAY).success
+    insured = next(path for path in town.extract(NEXT) if path.name.startswith("insured"))
+    lines = insured.read_bytes().split(b"\n")
+    cells = lines[1].split(b",")
+    lines[1] = b",".join(cells[:-1]) if spoil == "unreadable" else b",".join([cells[0], b"", *cells[2:]])
+    insured.write_bytes(b"\n".join(lines))
+    result = town.run(NEXT)
+    assert not result.success
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [("KR-7211" in (check.description or "")) for check in failed] == [True]
+    assert [name for name in town.sent() if "20260402" in name] == []
+
+
 def test_an_older_day_after_a_newer_one_is_superseded(town: Town) -> None:
     town.extract(DAY)
     town.extract(NEXT)
