@@ -38,7 +38,10 @@ WAITING_STATES = frozenset({"verified", "released"})
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of one file. taken + aside = records of the file; both are 0 for a stale one."""
+    """What became of one file. taken + aside = records of the file; both are 0 for a stale one.
+
+    aside: records that contradict what we know, and the faulty records of a file that was released from quarantine.
+    """
 
     entry: Entry
     taken: int
@@ -113,14 +116,14 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
             entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=max(newer)
         )
         return Applied(stale, 0, 0, 0)
-    data = _canonical(environment, entry, day)
+    data, faulty = _canonical(environment, entry, day)
     with ledger.transaction() as connection:
         state.create(connection)
         match = _match(environment, connection, entry.interface, data, told)
         if entry.interface in state.TABLES:
             state.add(connection, entry.interface, match.taken, day, entry.id)
         state.list_discrepancies(connection, match.discrepancies, day, entry.id)
-        aside = data.height - match.taken.height
+        aside = data.height - match.taken.height + faulty
         applied = ledger.advance(
             entry.id,
             "applied",
@@ -129,19 +132,24 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
             connection=connection,
             taken=match.taken.height,
             set_aside=aside,
+            faulty=faulty,
             discrepancies=match.discrepancies.height,
         )
     return Applied(applied, match.taken.height, aside, match.discrepancies.height)
 
 
-def _canonical(environment: Environment, entry: Entry, day: dt.date) -> pl.DataFrame:
-    """The records of an archived file, judged once more before a row of it is used (design.md 4 rule 1)."""
+def _canonical(environment: Environment, entry: Entry, day: dt.date) -> tuple[pl.DataFrame, int]:
+    """The sound records of an archived file, judged once more before a row is used (design.md 4 rule 1).
+
+    With them the number of faulty records, which only a released file can have.
+    """
     path = archived_copy(environment.ledger, environment.settings.data_folder, entry.id)
     specification = environment.specification(str(entry.interface), day)
     validated = validate(path, specification, day, environment.context(day, entry.file_name))
     if not validated.valid and entry.state != "released":
         raise RenkeiError("KR-7305", name=entry.file_name)
-    return to_canonical(validated.good, specification.data, specification, day).drop("line")
+    sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
+    return sound, validated.records - sound.height
 
 
 def _match(

@@ -175,6 +175,21 @@ def test_contradictions_are_asked_about_and_not_taken_in(tmp_path: Path, openssh
 
 
 @pytest.mark.slow
+def test_a_file_whose_every_date_is_turned_round_is_quarantined(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=10, persons=300)
+    (first,) = business_days(START, 1)
+    town.day(first, Misbehaviour.reversed_dates)
+    assert town.states()[f"KRSHU_{OURS.code}_{first:%Y%m%d}_000001.csv"] == "quarantined"
+    entry = town.renkei("quarantine", "list").split()[0]
+    assert "KR-3003" in town.renkei("quarantine", "show", entry)
+    town.renkei("quarantine", "release", entry, "--reason", "連合会に確認済み")
+    town.receive(first)
+    assert town.states()[f"KRSHU_{OURS.code}_{first:%Y%m%d}_000001.csv"] == "applied"
+    differing = town.differences(first)
+    assert differing.height == 1
+
+
+@pytest.mark.slow
 def test_a_missed_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=7)
     first, second, third = business_days(START, 3)
