@@ -300,11 +300,10 @@ def _read_csv(
 ) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
     encoding = spec.format.encoding
     try:
-        text = content.decode(encoding)
+        data = _as_utf8(content, encoding)
     except UnicodeDecodeError as error:
         return _empty_tables(spec), [_undecodable(content, encoding, error.start, scan)]
-    data = content if encoding == "utf-8" else text.encode()
-    del content, text
+    del content
     end = len(spec.format.line_end_text) * (2 if encoding == "utf-16-le" else 1)
     lines = _split_lines(data, bool((np.diff(scan.line_starts) <= end).any()))
     kinds, problems = _record_kinds(lines, spec)
@@ -318,6 +317,12 @@ def _read_csv(
         tables[record.kind], faults = _csv_block(data, lines, start + first, stop + first, record, spec)
         problems += faults
     return tables, problems
+
+
+def _as_utf8(content: bytes, encoding: str) -> bytes:
+    """The same text in UTF-8; UnicodeDecodeError where a byte cannot be read."""
+    text = content.decode(encoding)
+    return content if encoding == "utf-8" else text.encode()
 
 
 def _record_kinds(

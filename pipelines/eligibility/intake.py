@@ -16,6 +16,7 @@ from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
 EXTRACTS = ("resident_extract", "insured_extract", "household_extract")
+KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "household_extract": HOUSEHOLD_KEY}
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,19 @@ def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | No
         )
         for interface, validated in judged.items()
     }
-    numbers = tables["resident_extract"].select(PERSON_KEY, "my_number").unique(PERSON_KEY, keep="first")
-    tables["resident_extract"] = tables["resident_extract"].drop("my_number").unique(PERSON_KEY, keep="first")
-    tables["insured_extract"] = tables["insured_extract"].unique(PERSON_KEY, keep="first")
-    tables["household_extract"] = tables["household_extract"].unique(HOUSEHOLD_KEY, keep="first")
+    for interface, key in KEYS.items():
+        tables[interface] = _first_of_each(tables[interface], key)
+    numbers = tables["resident_extract"].select(PERSON_KEY, "my_number")
+    tables["resident_extract"] = tables["resident_extract"].drop("my_number")
     normalised: dict[str, int] = {}
     for interface, validated in judged.items():
         normalised |= {f"{interface}.{item}": count for item, count in validated.normalised.items() if count}
     return Extracts(tables, numbers.sort(PERSON_KEY), findings, _faults(judged, findings), normalised)
+
+
+def _first_of_each(table: pl.DataFrame, key: str) -> pl.DataFrame:
+    """One row per key; who stands twice is held anyway, so it does not matter which row stays."""
+    return table if table[key].n_unique() == table.height else table.unique(key, keep="first", maintain_order=True)
 
 
 def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
@@ -119,7 +125,7 @@ def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFram
     """The person or household of every row that a finding of level record points to: FAULT_SCHEMA."""
     found = [pl.DataFrame(schema=FAULT_SCHEMA)]
     for interface, validated in judged.items():
-        key = HOUSEHOLD_KEY if interface == "household_extract" else PERSON_KEY
+        key = KEYS[interface]
         name = validated.decoded.path.name
         lines = findings.filter((pl.col("level") == "record") & (pl.col("file") == name))["line"].unique()
         rows = validated.data.filter(pl.col("line").is_in(lines.implode())).select(key).unique()
