@@ -108,6 +108,7 @@ def _facts(validated: Validated) -> list[tuple[str, str]]:
 def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
     rows = [
         *_facts(validated),
+        ("正規化した値", _normalised(validated)),
         ("先頭500件", "見つかった順に500件まで。値は秘匿区分により伏せ字"),
         ("集計", "全件をコードと項目で数えたもの。対処もここにある"),
     ]
@@ -117,6 +118,12 @@ def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
         sheet.write_string(row, 0, name, bold)
         sheet.write_string(row, 1, text, wrap)
     _page(sheet)
+
+
+def _normalised(validated: Validated) -> str:
+    """How many values of which items came in another form (wide digits, narrow kana, lost zeros)."""
+    names = {item.id: item.name for item in validated.decoded.spec.data.items}
+    return "、".join(f"{names[item]} {count}件" for item, count in validated.normalised.items()) or "なし"
 
 
 def _first(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:

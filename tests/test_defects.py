@@ -15,8 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fixtures.defects import FOLDER, defects
-from interfaces.catalogue import DEFAULT_ROOT
+from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
+from interfaces.naming import recognise
 from pipelines.cli import main
+from schemas.validate import Context, relate, validate
 
 DAY = "2026-04-01"
 # defect -> the one finding (code, line, item number) that must be made of it; () is a valid file.
@@ -87,6 +89,17 @@ def test_two_faults_of_two_records_are_two_findings() -> None:
         report = json.loads(validated(file_of(defect), "--on", DAY).stdout)
         assert {f["code"] for f in report["findings"]} == {code}, defect
         assert report["valid"] is False
+
+
+def test_an_individual_without_household_is_found_across_the_two_files() -> None:
+    judged = {}
+    for path in (FOLDER / "individual_without_household").iterdir():
+        recognised = recognise(load_catalogue(), path.name)
+        assert recognised is not None
+        specification = load_catalogue().in_force(recognised[0], dt.date(2026, 4, 1))
+        judged[recognised[0]] = validate(path, specification, dt.date(2026, 4, 1), Context(file_name=path.name))
+    found = relate(judged).select("code", "line", "item_no", "value").rows()
+    assert found == [("KR-5001", 2, 7, "********099")]
 
 
 def test_the_files_are_what_the_generator_makes() -> None:

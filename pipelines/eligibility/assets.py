@@ -7,6 +7,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines import checks
+from pipelines.descriptions import item_tables
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES
 from pipelines.eligibility.intake import EXTRACTS, read_extracts
@@ -25,6 +26,17 @@ NAMES = {
 CONFIRM_LOSS_TAG = "renkei/confirm_loss"
 
 
+def _file(interface: str, description: str, group: str) -> dg.AssetOut:
+    """The asset of an interface file, with its specification one click away."""
+    return dg.AssetOut(
+        description=description,
+        group_name=group,
+        kinds={"csv", "polars"},
+        owners=OWNERS,
+        metadata={"仕様": dg.MetadataValue.md(item_tables(interface))},
+    )
+
+
 def _out(description: str, group: str, *kinds: str) -> dg.AssetOut:
     return dg.AssetOut(
         description=description, group_name=group, kinds=set(kinds or ("polars", "parquet")), owners=OWNERS
@@ -35,9 +47,9 @@ def _out(description: str, group: str, *kinds: str) -> dg.AssetOut:
     name="municipal_extracts",
     partitions_def=BUSINESS_DAYS,
     outs={
-        "resident_extract": _out("住民記録・宛名抽出（個人番号を除いた正規の値）", "extracts", "csv", "polars"),
-        "insured_extract": _out("国保資格抽出（正規の値）", "extracts", "csv", "polars"),
-        "household_extract": _out("国保世帯抽出（正規の値）", "extracts", "csv", "polars"),
+        "resident_extract": _file("resident_extract", "住民記録・宛名抽出（個人番号を除いた正規の値）", "extracts"),
+        "insured_extract": _file("insured_extract", "国保資格抽出（正規の値）", "extracts"),
+        "household_extract": _file("household_extract", "国保世帯抽出（正規の値）", "extracts"),
         "my_numbers": _out("個人番号の表。専用の鍵で暗号化し、資格情報(個人)を作るときだけ読む", "extracts", "parquet"),
         "extract_findings": _out("抽出の検証結果（値は伏せ字）", "extracts"),
         "extract_faults": _out("誤りのある行が指す宛名番号・国保世帯番号（送付を保留する）", "extracts"),
@@ -95,8 +107,12 @@ def eligibility_snapshot(
         "eligibility_changes": _out("前回送付からの異動と、同じ世帯の人", "eligibility"),
         "held_list": _out("要修正の一覧（送付を保留した人）", "eligibility"),
         "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
-        "eligibility_household": _out("資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility", "csv"),
-        "eligibility_individual": _out("資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility", "csv"),
+        "eligibility_household": _file(
+            "eligibility_household", "資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"
+        ),
+        "eligibility_individual": _file(
+            "eligibility_individual", "資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"
+        ),
         "sent_people": _out("送付が済むと連合会が知る人の状態（次の比較の基準）", "eligibility"),
         "sent_households": _out("送付が済むと連合会が知る世帯の状態（次の比較の基準）", "eligibility"),
         "sent_my_numbers": _out("送付が済むと連合会が持つ個人番号。専用の鍵で暗号化", "eligibility", "parquet"),

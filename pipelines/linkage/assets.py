@@ -7,6 +7,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines import checks
+from pipelines.descriptions import item_tables
 from pipelines.linkage import daily
 from pipelines.partitions import BUSINESS_DAYS
 from pipelines.resources import Deployment
@@ -41,6 +42,7 @@ def _inbound(interface: str) -> dg.AssetsDefinition:
                 kinds={"sftp", "csv"},
                 owners=OWNERS,
                 is_required=False,
+                metadata={"仕様": dg.MetadataValue.md(item_tables(interface))},
             )
         },
         deps=["eligibility_dispatch"],
