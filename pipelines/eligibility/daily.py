@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from interfaces.messages import RenkeiError
 from pipelines.calendar import require_business_day
 from pipelines.eligibility import snapshot
-from pipelines.eligibility.files import FILES, Bad, Built, Known, build
+from pipelines.eligibility.files import FILES, Bad, Built, Known, build, outbox_path
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
@@ -21,12 +22,17 @@ def baseline(environment: Environment, day: dt.date) -> Known:
     """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
 
     A day whose file the Union rejected does not count, nor does any later day that was compared with it.
+    KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
     if partition is None:
         return Known(None, *empty_snapshot(environment, day))
     frames = (environment.store.read(asset, partition.isoformat()) for asset in SNAPSHOT_ASSETS)
-    return Known(partition, *frames)
+    known = Known(partition, *frames)
+    entries = environment.ledger.standing(partition, FILES).values()
+    if {entry.snapshot_sha256 for entry in entries} != {known.sha256()}:
+        raise RenkeiError("KR-7213", partition=partition)
+    return known
 
 
 def empty_snapshot(environment: Environment, day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -99,9 +105,8 @@ def dispatch(
     `files`: manifest by interface. The outbox is trusted no further than its SHA-256 (KR-61xx when it differs).
     """
     before = baseline(environment, day).partition
-    folder = environment.settings.data_folder / "outbox" / day.isoformat()
     outbound = [
-        OutboundFile(interface, name, folder / name, sha256, size, records)
+        OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
         for interface in FILES
         for name, sha256, size, records in files[interface].rows()
     ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -18,7 +20,8 @@ from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.holding import held_households, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
-from pipelines.exchange.files import write_durably
+from pipelines.exchange.files import move_durably, private_folder, write_durably
+from pipelines.exchange.ledger import POSSIBLY_OUT_STATES
 from pipelines.exchange.outbox import OutboundFile
 from schemas.findings import FINDING_SCHEMA, from_problems
 from schemas.report import write_json, write_xlsx
@@ -96,7 +99,8 @@ def build(
     """Changes -> the two files in the outbox folder, each read back, validated and compared with its table.
 
     A person or household that breaks a rule of the outgoing files joins the held and the files are made again.
-    RenkeiError KR-7204 (counts do not add up), KR-7205 (read back differs), KR-7206 (still invalid).
+    RenkeiError KR-7204 (counts do not add up), KR-7205 (read back differs), KR-7206 (still invalid), KR-6111 (the day
+    went out with other bytes already: neither its files nor its snapshot may be replaced).
     """
     now = Known(day, people, households, my_numbers.join(people.select(PERSON_KEY), on=PERSON_KEY, how="semi"))
     changes = find_changes(
@@ -104,36 +108,55 @@ def build(
     )
     # A withdrawn person is gone from the extract: his number is the one last sent.
     numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])
-    files: tuple[OutboundFile, ...]
-    while True:
-        held = held_households(before.people, people, bad.people, bad.households)
-        sent, waiting = split(changes, before.people, held)
-        drafts = {
-            HOUSEHOLD_FILE: sent.households,
-            INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
-        }
-        if _nothing_to_tell(environment, day, drafts):
-            files, more = (), no_one()
-            break
-        files, more = _write_and_judge(environment, day, drafts)
-        if len(more) == 0:
-            break
-        wider = bad.and_also(more)
-        if len(wider) == len(bad):
-            raise RenkeiError(
-                "KR-7206", interface="・".join(FILES), codes=_codes(more), report=_report(INDIVIDUAL_FILE)
-            )
-        bad = wider
+    drafts_folder = private_folder(environment.settings.data_folder / "drafts")
+    # A draft holds 個人番号: it lives no longer than this block, whatever happens in it.
+    with TemporaryDirectory(dir=drafts_folder, prefix=f"{day}-") as folder:
+        while True:
+            held = held_households(before.people, people, bad.people, bad.households)
+            sent, waiting = split(changes, before.people, held)
+            drafts = {
+                HOUSEHOLD_FILE: sent.households,
+                INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
+            }
+            files, more = _write_and_judge(environment, day, drafts, Path(folder))
+            if len(more) == 0:
+                break
+            wider = bad.and_also(more)
+            if len(wider) == len(bad):
+                raise RenkeiError(
+                    "KR-7206", interface="・".join(FILES), codes=_codes(more), report=_report(INDIVIDUAL_FILE)
+                )
+            bad = wider
+        counts = _counts(changes, sent, waiting)
+        files = () if _nothing_to_tell(environment, day, drafts) else _published(environment, day, files)
     known = Known(
         day,
         known_after_sending(before.people, people, PERSON_KEY, held),
         known_after_sending(before.households, households, HOUSEHOLD_KEY, held),
         _numbers_known(before, now, held),
     )
-    return Built(
-        sent, _with_reasons(waiting, bad), files, known, pl.concat([bad.findings, more.findings]),
-        _counts(changes, sent, waiting),
-    )  # fmt: skip
+    findings = pl.concat([bad.findings, more.findings])
+    return Built(sent, _with_reasons(waiting, bad), files, known, findings, counts)
+
+
+def outbox_path(environment: Environment, day: dt.date, name: str, sha256: str) -> Path:
+    """Where a finished file lies. Its content is part of the name, so that what was sent is never written over."""
+    return environment.settings.data_folder / "outbox" / day.isoformat() / f"{sha256[:12]}_{name}"
+
+
+def _published(environment: Environment, day: dt.date, drafts: tuple[OutboundFile, ...]) -> tuple[OutboundFile, ...]:
+    """The drafts in the outbox folder. KR-6111 when the day went out with other bytes: nothing is touched then."""
+    standing = environment.ledger.standing(day, FILES)
+    for draft in drafts:
+        entry = standing.get(draft.interface)
+        if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.sha256:
+            raise RenkeiError("KR-6111", partition=day, interface=draft.interface, entry_id=entry.id)
+    finished = []
+    for draft in drafts:
+        path = outbox_path(environment, day, draft.file_name, draft.sha256)
+        move_durably(draft.path, path)
+        finished.append(replace(draft, path=path))
+    return tuple(finished)
 
 
 def _nothing_to_tell(environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame]) -> bool:
@@ -185,9 +208,9 @@ def _codes(bad: Bad) -> str:
 
 
 def _write_and_judge(
-    environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame]
+    environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame], folder: Path
 ) -> tuple[tuple[OutboundFile, ...], Bad]:
-    """Write both files and judge their bytes as a stranger would; who breaks a rule comes back in `Bad`."""
+    """Write both files into `folder` and judge their bytes as a stranger would; who breaks a rule is in `Bad`."""
     judged: dict[str, Validated] = {}
     files: list[OutboundFile] = []
     bad = no_one()
@@ -198,7 +221,7 @@ def _write_and_judge(
         bad = bad.and_also(_unwritable(interface, name, specification, encoded, drafts[interface]))
         if not encoded.data:
             continue
-        path = environment.settings.data_folder / "outbox" / day.isoformat() / name
+        path = folder / name
         write_durably(path, encoded.data)
         validated = validate(path, specification, day, environment.context(day, name))
         write_json(validated, environment.reports(day) / f"{interface}.json")
