@@ -205,5 +205,8 @@ def test_the_held_come_again_every_day_until_they_pass() -> None:
     tomorrow = World.__new__(World)
     tomorrow.people = known_after_sending(before.people, after.people, "resident_number", held)
     tomorrow.households = known_after_sending(before.households, after.households, "household_number", held)
+    names = dict(tomorrow.people.select("resident_number", "name").rows())
+    assert names == {"1": "合成　太郎", "2": "合成　太郎", "3": "合成　太郎", "4": "合成　次郎"}
+    assert tomorrow.people.height == len(names)
     again = changes(tomorrow, after)
     assert sent(again) == {"1": ("changed", []), "2": ("changed", ["氏名変更"])}
