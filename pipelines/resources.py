@@ -1,6 +1,8 @@
 """Dagster's way to the environment and the store: a resource and an IO manager, both thin. No decision is taken here."""
 
+import logging
 from functools import cached_property
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -8,6 +10,21 @@ import polars as pl
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 from pipelines.store import MY_NUMBER_ASSETS
+
+
+def _keep_unexpected_errors_apart(path: Path) -> None:
+    """Errors that are not ours may hold a row: Dagster stores an id, the original goes to a file for the owner alone.
+
+    Without this it would fall to standard error, and from there into whatever keeps that (dagster.md 3).
+    """
+    logger = logging.getLogger("dagster.redacted_errors")
+    if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):
+        return
+    path.touch(mode=0o600)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    logger.addHandler(logging.FileHandler(path, encoding="utf-8"))
+    logger.propagate = False
 
 
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -18,7 +35,9 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     @cached_property
     def environment(self) -> Environment:
         """Opened at first use, once per process."""
-        return Environment.open(Settings.load(self.settings_path))
+        environment = Environment.open(Settings.load(self.settings_path))
+        _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
+        return environment
 
 
 class StoreIOManager(dg.ConfigurableIOManager):

@@ -216,6 +216,22 @@ def test_dagster_keeps_no_personal_data(town: Town) -> None:
     assert "資格情報(個人)".encode() in kept or b"eligibility_individual" in kept
 
 
+def test_an_unexpected_error_is_kept_apart_for_the_owner_alone(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.extract(DAY)
+
+    def crash(*_: object) -> None:
+        raise ValueError("合成　秘密 123456789018")
+
+    monkeypatch.setattr("pipelines.eligibility.daily.snapshot_of", crash)
+    assert not town.run(DAY).success
+    kept = town.everything_dagster_keeps()
+    assert "合成　秘密".encode() not in kept
+    assert b"123456789018" not in kept
+    log = town.folder / "data" / "unexpected_errors.log"
+    assert log.stat().st_mode & 0o077 == 0
+    assert "合成　秘密" in log.read_text(encoding="utf-8")
+
+
 def test_my_numbers_lie_encrypted_and_nowhere_else_but_in_the_file(town: Town) -> None:
     town.extract(DAY)
     assert town.run(DAY).success
