@@ -18,15 +18,19 @@ def fields_of(pattern: str) -> list[str]:
 
 
 def file_name(specification: Specification, values: Mapping[str, object]) -> str:
-    """The file's name by its rule; dates are written YYYYMMDD. KR-7105 when a value is missing."""
+    """The file's name by its rule; dates are written YYYYMMDD, months YYYYMM. KR-7105 when a value is missing."""
     pattern = specification.plan.file_name
     texts: dict[str, str] = {}
     for field in fields_of(pattern):
         if values.get(field) in (None, ""):
             raise RenkeiError("KR-7105", pattern=pattern, field=field)
         value = values[field]
-        texts[field] = value.strftime("%Y%m%d") if isinstance(value, dt.date) else str(value)
+        texts[field] = value.strftime("%Y%m%d") if isinstance(value, dt.date) else _plain(field, value)
     return pattern.format(**texts)
+
+
+def _plain(field: str, value: object) -> str:
+    return str(value).replace("-", "") if field.endswith("_month") else str(value)
 
 
 def _expression(specification: Specification) -> re.Pattern[str]:
@@ -48,11 +52,15 @@ def parse(specification: Specification, name: str) -> dict[str, str] | None:
 
 
 def date_of(fields: Mapping[str, str], plan: FilePlan) -> dt.date | None:
-    """The day that a file is for, as its name says; None when the name holds no date or no such day exists."""
+    """The day that a file is for, as its name says, or the first day of the month that it is for.
+
+    None when the name holds neither, or when no such day exists.
+    """
     for field in fields_of(plan.file_name):
-        if field.endswith("_on"):
+        form = "%Y%m%d" if field.endswith("_on") else "%Y%m" if field.endswith("_month") else None
+        if form:
             try:
-                return dt.datetime.strptime(fields[field], "%Y%m%d").date()  # noqa: DTZ007  a day has no zone
+                return dt.datetime.strptime(fields[field], form).date()  # noqa: DTZ007  a day has no zone
             except ValueError:
                 return None
     return None

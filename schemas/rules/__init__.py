@@ -1,6 +1,6 @@
 """Every named rule, once. `known_rules` is what the specification linter asks."""
 
-from schemas.rules import files, numbers, records, relations, text  # noqa: F401  importing registers the rules
+from schemas.rules import files, months, numbers, records, relations, text  # noqa: F401  importing registers the rules
 from schemas.rules.registry import Rule, all_rules
 
 

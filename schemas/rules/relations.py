@@ -39,6 +39,11 @@ def every_insured_has_household(own: pl.DataFrame, other: pl.DataFrame | None) -
     return _missing(own, other, "household_number")
 
 
+def every_benefit_has_household(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    """A benefit whose 国保世帯番号 is not in the household extract."""
+    return _missing(own, other, "household_number")
+
+
 def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
     """An insured person whose 宛名番号 is not in the resident extract."""
     return _missing(own, other, "resident_number")
@@ -63,6 +68,7 @@ def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.Da
 RELATIONS: Mapping[str, tuple[str, str, Relation]] = {
     "every_individual_has_household": ("KR-5001", "household_number", every_individual_has_household),
     "every_insured_has_household": ("KR-5002", "household_number", every_insured_has_household),
+    "every_benefit_has_household": ("KR-5006", "household_number", every_benefit_has_household),
     "every_insured_is_resident": ("KR-5003", "resident_number", every_insured_is_resident),
     "one_head_per_household": ("KR-5004", "head_kind", one_head_per_household),
     "nominal_head_not_insured": ("KR-5005", "applied_on", nominal_head_not_insured),
