@@ -153,6 +153,24 @@ class Catalogue:
                 return specification
         raise RenkeiError("KR-7103", interface=interface, on=on.isoformat())
 
+    def table(self, name: str, on: dt.date) -> list[dict[str, str]]:
+        """The rows of `<root>/<name>.csv` in force on a day by their 開始日 and 終了日 ([start, end)), in file order.
+
+        KR-7101 when the table cannot be read, KR-7107 when no row is in force: there is no nearest table.
+        """
+        path = self.root / f"{name}.csv"
+        try:
+            rows = [
+                row
+                for row in read_rows(path)
+                if (_date(row["開始日"]) or dt.date.min) <= on < (_date(row["終了日"]) or dt.date.max)
+            ]
+        except (KeyError, ValueError) as error:
+            raise RenkeiError("KR-7101", path=str(path), reason=str(error)) from error
+        if not rows:
+            raise RenkeiError("KR-7107", table=name, on=on.isoformat())
+        return rows
+
 
 @lru_cache(maxsize=8)
 def load_catalogue(root: Path = DEFAULT_ROOT) -> Catalogue:

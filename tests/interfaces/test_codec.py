@@ -24,6 +24,7 @@ HEADER = {
     "media_kind": "transmission",
     "processed_on": DAY,
     "created_on": DAY,
+    "target_month": "2026-04",
     "file_number": "000001",
 }
 NAMES = ["合成　髙橋﨑子", "合成　𠮷野家", "合成　辻\U000e0100一郎", "合成　山田", "合成　波～線"]

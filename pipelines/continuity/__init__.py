@@ -1,0 +1,1 @@
+"""Monthly: candidates -> proposal -> worksheet -> decision -> instruction -> result."""

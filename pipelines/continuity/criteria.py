@@ -1,0 +1,108 @@
+"""The criteria of 世帯の継続性 as data: which facts lead to which proposal, and the words for it. Judges nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from interfaces.catalogue import Catalogue
+from interfaces.messages import RenkeiError
+
+Proposal = Literal["continued", "not_continued", "unclear"]
+ALWAYS, ONE_TO_ONE = "always", "one_to_one_broken"
+# What `judgement` finds out about a candidate; a criterion asks for some of these, or for their absence (!).
+FACTS: Mapping[str, str] = {
+    "other_prefecture": "別の都道府県からの異動",
+    "unlinked": "異動した人か世帯主に都道府県被保険者IDがない",
+    "no_mover": "前後の両方の世帯に載る人がいない",
+    "several_days": "転入日が二つ以上ある",
+    "period_disagrees": "適用終了と適用開始が合わない",
+    "destination_differs": "届け出た転出先が当市町村でない",
+    "moves_twice": "同じ月に二度移った",
+    "lost_and_acquired": "同じ月に資格を失って取り直した",
+    "head_died_on_the_way": "前の世帯主が異動のころに亡くなった",
+    "head_unclear": "世帯主がいないか二人以上いる",
+    "same_head": "世帯主が同じ人",
+    "head_was_member": "新しい世帯主は前の世帯の人",
+    "head_came_new": "新しい世帯主は異動の日に国保に加わった",
+    "increased": "異動の日に基準の言う事由で加わった人がいる",
+    "decreased": "異動の日に基準の言う事由で抜けた人がいる",
+    "unnamed_reason": "異動の日に基準の言わない事由で加わったか抜けた人がいる",
+    "foreign": "ほかの世帯からの人がいる",
+    "left_behind": "前の世帯に残った人か別に移った人がいる",
+}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One rule. `facts`: fact -> whether it must hold; all together lead to `proposal`. Japanese title and reason."""
+
+    rule: str
+    facts: Mapping[str, bool]
+    proposal: Proposal
+    title: str
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What is in force: the rules in their order, the one about one-to-one, and which reasons the criteria name."""
+
+    rules: tuple[Criterion, ...]
+    one_to_one: Criterion
+    named_joins: frozenset[str]
+    named_leaves: frozenset[str]
+    unnamed_joins: frozenset[str]
+    unnamed_leaves: frozenset[str]
+
+    def by_rule(self, rule: str) -> Criterion:
+        """The criterion of an id."""
+        return next(one for one in (*self.rules, self.one_to_one) if one.rule == rule)
+
+
+def _conditions(text: str) -> dict[str, bool]:
+    parts = [part.strip() for part in text.split("&")]
+    return {part.removeprefix("!"): not part.startswith("!") for part in parts if part not in (ALWAYS, ONE_TO_ONE)}
+
+
+def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
+    """The criteria in force on a day, from `continuity/criteria.csv` and `continuity/reasons.csv`.
+
+    A prefecture's 国保運営方針 may differ: it puts rows with its own dates there (domain.md 3.1). KR-7108 when a row
+    names an unknown fact or proposal, or when the last rule does not hold always.
+    """
+    rows = sorted(catalogue.table("continuity/criteria", on), key=lambda row: int(row["順"]))
+    rules = {
+        row["条件"]: Criterion(
+            row["規則"],
+            _conditions(row["条件"]),
+            row["判定"],  # type: ignore[arg-type]
+            row["題"],
+            row["理由"],
+            row["出典"],
+        )
+        for row in rows
+    }
+    for condition, one in rules.items():
+        unknown = sorted(set(one.facts) - set(FACTS))
+        if unknown or one.proposal not in get_args(Proposal):
+            raise RenkeiError("KR-7108", rule=one.rule, problem=f"{condition} {one.proposal}")
+    one_to_one = rules.pop(ONE_TO_ONE, None)
+    if one_to_one is None or ALWAYS not in rules or list(rules)[-1] != ALWAYS:
+        raise RenkeiError("KR-7108", rule="—", problem=f"{ONE_TO_ONE} か、最後の {ALWAYS} がありません")
+    reasons = catalogue.table("continuity/reasons", on)
+
+    def of(side: str, treatment: str) -> frozenset[str]:
+        return frozenset(row["事由"] for row in reasons if (row["側"], row["扱い"]) == (side, treatment))
+
+    return Criteria(
+        tuple(rules.values()),
+        one_to_one,
+        of("join", "named"),
+        of("leave", "named"),
+        of("join", "unnamed"),
+        of("leave", "unnamed"),
+    )
