@@ -1,0 +1,1 @@
+"""Monthly: months with 高額療養費, their history and handover, limits and income classes."""
