@@ -1,13 +1,15 @@
-"""The Union's business days, in Asia/Tokyo: which days exist as partitions. Knows no file and no Dagster."""
+"""The Union's business days and monthly days, in Asia/Tokyo. Knows no interface file and no Dagster."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import jpholiday
 
+from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -48,3 +50,26 @@ def require_business_day(day: dt.date) -> None:
     """KR-7209 when the Union is closed on `day`."""
     if not is_business_day(day):
         raise RenkeiError("KR-7209", day=day.isoformat(), next=next_business_day(day).isoformat())
+
+
+@dataclass(frozen=True)
+class MonthlyDays:
+    """The Union's days for a 処理対象年月 (its first day): last sending, candidates, instruction until, result."""
+
+    month: dt.date
+    cut_off: dt.date
+    candidates_on: dt.date
+    instruction_until: dt.date
+    result_on: dt.date
+
+
+def monthly_days(catalogue: Catalogue, month: dt.date) -> MonthlyDays:
+    """The days of a month from `calendars/monthly.csv`; KR-7107 when the Union's calendar does not have it."""
+    (row,) = catalogue.table("calendars/monthly", month)
+    names = ("締め日", "候補リスト配信日", "確定指示期限", "結果配信日")
+    return MonthlyDays(month, *(dt.date.fromisoformat(row[name]) for name in names))
+
+
+def business_days_between(first: dt.date, last: dt.date) -> int:
+    """How many business days lie in (first, last]: the age of something that waits since `first`."""
+    return sum(1 for _ in business_days(first + dt.timedelta(days=1), last + dt.timedelta(days=1)))

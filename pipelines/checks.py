@@ -11,13 +11,17 @@ from interfaces.messages import RenkeiError, message
 from pipelines.partitions import BUSINESS_DAYS
 
 
-def file_check(interface: str, name: str) -> dg.AssetCheckSpec:
+def file_check(
+    interface: str,
+    name: str,
+    partitions: dg.PartitionsDefinition = BUSINESS_DAYS,  # type: ignore[type-arg]
+) -> dg.AssetCheckSpec:
     """The check of one interface file, by partition: bytes, records, counts and rules of its specification."""
     return dg.AssetCheckSpec(
         name=f"{interface}_is_valid",
         asset=interface,
         description=f"{name}が外部インタフェース仕様に合う（バイト・件数・規則・読み返し）",
-        partitions_def=BUSINESS_DAYS,
+        partitions_def=partitions,
     )
 
 

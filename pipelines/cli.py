@@ -231,12 +231,241 @@ def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, thr
         _send(environment, day, confirm_loss)
 
 
+MONTH = click.DateTime(formats=["%Y-%m"])
+MONTH_OPTION = click.option("--month", "month", type=MONTH, required=True, help="処理対象年月 YYYY-MM")
+STEPS = ("out", "candidates", "instruction", "results")
+
+
+@run.command("monthly", help="月次: out 高額該当情報と所得区分を送る、candidates 候補を受けて判定表を作る、"
+             "instruction 確定指示を送る、results 確定結果と引継を受けて回数を数える")  # fmt: skip
+@MONTH_OPTION
+@click.option("--step", type=click.Choice(STEPS), required=True, help="月次のどの段階か")
+@click.option("--dagster", "through_dagster", is_flag=True, help="Dagster の画面に残る形で実行する")
+@speaks_to_people
+def run_monthly(month: dt.datetime, step: str, through_dagster: bool) -> None:
+    """One step of the monthly cycle."""
+    first = month.date()
+    if through_dagster:
+        from pipelines.definitions import run_month
+
+        sys.exit(0 if run_month(first, step) else NOT_DONE)
+    environment = _environment()
+    {"out": _monthly_out, "candidates": _candidates, "instruction": _instruction, "results": _results}[step](
+        environment, first
+    )
+
+
+def _monthly_out(environment: Any, month: dt.date) -> None:
+    from pipelines.high_cost import monthly
+
+    history, classes, outcomes = monthly.out(environment, month)
+    click.echo(f"高額該当情報 {history.rows.height}件、所得区分 {classes.rows.height}件")
+    if classes.without_record:
+        click.echo(f"税情報のない人 {classes.without_record}人（未申告として扱いました）")
+    for outcome in outcomes:
+        click.echo(f"送付 {outcome.kind} {outcome.message}".rstrip())
+
+
+def _take_monthly(environment: Any) -> None:
+    from pipelines import arrival
+    from pipelines.continuity import monthly
+
+    for one in arrival.receive(environment):
+        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+    for taken in monthly.take(environment):
+        click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件 保留{taken.aside}件")
+
+
+def _candidates(environment: Any, month: dt.date) -> None:
+    from pipelines.continuity import monthly
+
+    _take_monthly(environment)
+    path, _ = monthly.make_worksheet(environment, month)
+    click.echo(f"判定表 {path}")
+    _print_status(environment, month)
+
+
+def _instruction(environment: Any, month: dt.date) -> None:
+    from pipelines.continuity import monthly
+
+    file, made = monthly.build_instruction(environment, month)
+    outcome = monthly.send_instruction(environment, month, file)
+    click.echo(f"確定指示 {made.height}件: {outcome.kind} {outcome.message}".rstrip())
+
+
+def _results(environment: Any, month: dt.date) -> None:
+    from pipelines.continuity import monthly
+    from pipelines.high_cost import monthly as high_cost
+
+    _take_monthly(environment)
+    known = monthly.confirm(environment, month)
+    for row in known.discrepancies.iter_rows(named=True):
+        click.echo(f"{row['code']} {row['title']} 候補 {row['candidate_number'] or '—'}: {row['question']}")
+    benefits = high_cost.read_extract(environment, high_cost.BENEFITS, month)
+    counted = high_cost.count_month(environment, month, benefits.records)
+    environment.store.write("high_cost_counts", month.isoformat(), counted)
+    multiple = counted.filter(pl.col("is_multiple")).height
+    click.echo(f"引き継いだ月 {known.taken.height}件、回数のある世帯 {counted.height}件、多数回該当 {multiple}件")
+
+
+def _print_status(environment: Any, month: dt.date) -> None:
+    from pipelines.continuity import monthly
+
+    for line in monthly.status(environment, month, environment.clock().date()).lines():
+        click.echo(line)
+
+
+@main.group(help="世帯の継続性（月次）")
+def continuity() -> None:
+    """Commands for the clerk who judges continuity."""
+
+
+@continuity.command("worksheet", help="判定表（Excel）と継続候補世帯リスト（印刷用）を作る")
+@MONTH_OPTION
+@click.option(
+    "--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: データフォルダの worksheets）"
+)
+@speaks_to_people
+def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
+    """Write the month's worksheet."""
+    from pipelines.continuity import monthly
+
+    environment = _environment()
+    written, found = monthly.make_worksheet(environment, month.date(), path)
+    click.echo(f"判定表 {written}: 候補 {found.height}件")
+    click.echo(f"印刷用 {monthly.list_path(environment, '継続候補世帯リスト', month.date())}")
+
+
+@continuity.command("import", help="書き込んだ判定表を取り込む（全部か、なし）")
+@click.argument("file", type=click.Path(path_type=Path))
+@speaks_to_people
+def continuity_import(file: Path) -> None:
+    """Take the decisions, or print everything that must be mended and exit 1."""
+    from pipelines.continuity import monthly
+
+    environment = _environment()
+    taken = monthly.import_worksheet(environment, file)
+    if taken.problems:
+        for problem in taken.problems[:SHOWN]:
+            click.echo(str(problem), err=True)
+        click.echo(RenkeiError("KR-7416", count=len(taken.problems)).for_people(), err=True)
+        sys.exit(FAULTS)
+    click.echo(
+        f"{taken.month:%Y-%m} の判定 新しく{taken.new}件"
+        if taken.new
+        else "この判定は取り込み済みです。何も変わっていません"
+    )
+    _print_status(environment, taken.month)
+
+
+@continuity.command("status", help="月の継続判定がどこまで進んだか")
+@MONTH_OPTION
+@AS_JSON
+@speaks_to_people
+def continuity_status(month: dt.datetime, as_json: bool) -> None:
+    """Where the month stands."""
+    from pipelines.continuity import monthly
+
+    environment = _environment()
+    if as_json:
+        found = monthly.status(environment, month.date(), environment.clock().date())
+        click.echo(json.dumps(vars(found), ensure_ascii=False, indent=2, default=str))
+        return
+    _print_status(environment, month.date())
+
+
+INTERFACE = click.argument(
+    "interface", type=click.Choice(["continuity_candidates", "continuity_result", "high_cost_handover"])
+)
+
+
+@continuity.command("form", help="画面から書き写すための空の入力票（Excel）を作る")
+@INTERFACE
+@MONTH_OPTION
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="入力票を書く場所")
+@speaks_to_people
+def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
+    """An empty form for an interface that is switched off."""
+    from pipelines import typed
+
+    typed.write_form(_environment(), interface, month.date(), path)
+    click.echo(f"入力票 {path}")
+
+
+@continuity.command("typed", help="書き写した入力票を、届いたファイルと同じように取り込む")
+@INTERFACE
+@click.argument("file", type=click.Path(path_type=Path))
+@MONTH_OPTION
+@click.option("--by", help="書き写した人（既定: 設定の operator）")
+@speaks_to_people
+def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
+    """Take a typed form."""
+    from pipelines import typed
+    from pipelines.continuity import monthly
+
+    environment = _environment()
+    for one in typed.enter(environment, interface, month.date(), file, by or environment.settings.operator):
+        click.echo(f"入力 {one.name}: {one.state} {one.message}".rstrip())
+    for taken in monthly.take(environment):
+        click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件")
+
+
+@main.group("high-cost", help="高額該当回数と限度額")
+def high_cost_group() -> None:
+    """Commands on counts and limits."""
+
+
+@high_cost_group.command("count", help="ある世帯の、ある診療年月の回数と、その元になった月")
+@MONTH_OPTION
+@click.option("--household", required=True, help="国保世帯番号")
+@AS_JSON
+@speaks_to_people
+def high_cost_count(month: dt.datetime, household: str, as_json: bool) -> None:
+    """The count of one household, with the source of every month."""
+    counted = _environment().store.read("high_cost_counts", month.date().isoformat())
+    rows = counted.filter(pl.col("household_number") == household.zfill(15)).to_dicts()
+    found: dict[str, Any] = rows[0] if rows else {"count": 0, "is_multiple": False, "months": [], "sources": []}
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+        return
+    drop = "多数回該当（限度額が下がります）" if found["is_multiple"] else "多数回該当ではありません"
+    click.echo(f"{month:%Y-%m} 直前11か月の該当 {found['count']}回: {drop}")
+    for day, sources in zip(found["months"], found["sources"], strict=True):
+        click.echo(f"  {day:%Y-%m}  {'、'.join('当市町村の支給' if s == 'own' else f'引継 {s}' for s in sources)}")
+
+
+@high_cost_group.command("limit", help="診療年月の自己負担限度額（世帯）")
+@MONTH_OPTION
+@click.option("--class", "income_class", required=True, help="所得区分（ア・イ・ウ・エ・オ、現役並みⅢ・…・低所得Ⅰ）")
+@click.option("--cost", type=int, required=True, help="医療費総額（円）")
+@click.option("--multiple", is_flag=True, help="多数回該当（4回目以降）")
+@click.option("--moved", is_flag=True, help="県内転居の月（1日付けを除く）で、継続する世帯")
+@speaks_to_people
+def high_cost_limit(month: dt.datetime, income_class: str, cost: int, multiple: bool, moved: bool) -> None:
+    """One limit, by the table of its month."""
+    from pipelines.high_cost import limits
+
+    first, catalogue = month.date(), load_catalogue(_catalogue_root())
+    table = limits.limit_table(catalogue, first)
+    named = {
+        c.name: (group, c.meaning) for group in limits.AGE_GROUPS for c in limits.class_codes(catalogue, group, first)
+    }
+    if income_class not in named:
+        raise RenkeiError("KR-7501", month=f"{first:%Y-%m}", income_class=income_class)
+    group, meaning = named[income_class]
+    case = pl.DataFrame({"treatment_month": [first], "age_group": [group], "income_class": [meaning], "total_cost": [cost],
+                         "is_multiple": [multiple], "halved": [moved]})  # fmt: skip
+    click.echo(f"{limits.limits(case, table)['limit'][0]:,}円")
+
+
 def _receive(environment: Any) -> None:
+    from pipelines import arrival
+    from pipelines.known import people_sent
     from pipelines.linkage import daily
 
-    for arrival in daily.receive(environment):
-        click.echo(f"受領 {arrival.name}: {arrival.state} {arrival.message}".rstrip())
-    for applied in daily.apply_all(environment, daily.told(environment)):
+    for one in arrival.receive(environment):
+        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+    for applied in daily.apply_all(environment, people_sent(environment)):
         click.echo(
             f"取込 {applied.entry.file_name}: {applied.entry.state} {applied.taken}件"
             f" 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"

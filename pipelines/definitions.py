@@ -3,20 +3,24 @@
 import datetime as dt
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from typing import Any
 
 import dagster as dg
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-from interfaces.messages import RenkeiError  # noqa: E402  the filters above come first
+from interfaces.catalogue import Catalogue  # noqa: E402  the filters above come first
+from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
-from pipelines.calendar import TOKYO, is_business_day  # noqa: E402
+from pipelines.calendar import TOKYO, is_business_day, monthly_days  # noqa: E402
+from pipelines.continuity import assets as continuity  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
+from pipelines.high_cost import assets as high_cost  # noqa: E402
 from pipelines.linkage import assets as linkage  # noqa: E402
-from pipelines.partitions import BUSINESS_DAYS  # noqa: E402
+from pipelines.partitions import BUSINESS_DAYS, MONTHS  # noqa: E402
 from pipelines.resources import Deployment, StoreIOManager  # noqa: E402
 from pipelines.settings import ENVIRONMENT_KEY  # noqa: E402
 
@@ -40,6 +44,83 @@ daily_in = dg.define_asset_job(
 )
 
 
+def _monthly_job(step: str, assets: Sequence[dg.AssetsDefinition], description: str) -> Any:
+    return dg.define_asset_job(
+        f"monthly_{step}",
+        selection=dg.AssetSelection.assets(*(key for asset in assets for key in asset.keys)),
+        description=description,
+        tags={"dagster/max_runtime": str(RUN_LIMIT_SECONDS)},
+    )
+
+
+# The steps of a month, in their order; each has its day in the Union's calendar (calendars/monthly.csv).
+MONTHLY_JOBS = {
+    "out": _monthly_job("out", high_cost.OUT_ASSETS, "月次の送付: 給付・税の抽出 → 高額該当情報・所得区分 → 連合会"),
+    "candidates": _monthly_job(
+        "candidates", continuity.CANDIDATE_ASSETS, "継続候補の受領: 候補リスト → 判定案 → 判定表"
+    ),
+    "instruction": _monthly_job(
+        "instruction", continuity.INSTRUCTION_ASSETS, "確定指示: 承認された判定 → 連合会。判定待ちは待つ"
+    ),
+    "results": _monthly_job(
+        "results",
+        [*continuity.RESULT_ASSETS, *high_cost.COUNT_ASSETS],
+        "確定結果と引継の受領: 突合 → 高額該当回数",
+    ),
+}
+
+
+def _steps_of(day: dt.date, month: dt.date, catalogue: Catalogue) -> list[str]:
+    """Which steps of a month fall on a business day. Candidates and the instruction are tried until they are there."""
+    try:
+        days = monthly_days(catalogue, month)
+    except RenkeiError:
+        return []
+    return [
+        step
+        for step, due in (
+            ("out", day == days.cut_off),
+            ("candidates", days.candidates_on <= day < days.instruction_until),
+            ("instruction", days.candidates_on < day <= days.result_on),
+            ("results", days.result_on <= day <= days.result_on + dt.timedelta(days=LATE_RESULT_DAYS)),
+        )
+        if due
+    ]
+
+
+LATE_RESULT_DAYS = 7  # a result that comes late is still looked for during a week
+MONTHLY_HOUR = 19  # after the day's own sending
+
+
+def _monthly_schedule(step: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"monthly_{step}_schedule",
+        job=MONTHLY_JOBS[step],
+        cron_schedule=f"0 {MONTHLY_HOUR} * * *",
+        execution_timezone="Asia/Tokyo",
+        description="連合会の処理日程（calendars/monthly.csv）に合う営業日の19時に動く",
+    )
+    def schedule(
+        context: dg.ScheduleEvaluationContext, deployment: Deployment
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        """One run per month that has this step on this day."""
+        day = context.scheduled_execution_time.astimezone(TOKYO).date()
+        months = [day.replace(day=1), (day.replace(day=1) - dt.timedelta(days=1)).replace(day=1)]
+        catalogue = deployment.environment.catalogue
+        due = [m for m in months if is_business_day(day) and step in _steps_of(day, m, catalogue)]
+        known = set(MONTHS.get_partition_keys())
+        for month in due:
+            if month.isoformat() in known:
+                yield dg.RunRequest(run_key=f"monthly_{step}|{month}|{day}", partition_key=month.isoformat())
+        if not due:
+            yield dg.SkipReason(f"{day} は月次の {step} の日ではありません")
+
+    return schedule
+
+
+MONTHLY_SCHEDULES = [_monthly_schedule(step) for step in MONTHLY_JOBS]
+
+
 @dg.schedule(
     job=daily_out,
     cron_schedule=f"0 {SENDING_HOUR} * * *",
@@ -54,17 +135,25 @@ def daily_out_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
     return dg.RunRequest(run_key=f"daily_out|{day}", partition_key=day.isoformat())
 
 
+# The job that takes an interface in; every other file is the daily job's.
+JOB_OF = {
+    "continuity_candidates": "monthly_candidates",
+    "continuity_result": "monthly_results",
+    "high_cost_handover": "monthly_results",
+}
+
+
 @dg.sensor(
-    job=daily_in,
+    jobs=[daily_in, MONTHLY_JOBS["candidates"], MONTHLY_JOBS["results"]],
     minimum_interval_seconds=300,
-    description="連合会のフォルダに届いたファイルを見つけ、その日の受領を始める",
+    description="連合会のフォルダに届いたファイルを見つけ、その日・その月の受領を始める",
 )
 def arrival_sensor(
     context: dg.SensorEvaluationContext, deployment: Deployment
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """List the Union's folder and ask for one run per day of the files there; nothing is downloaded in a tick.
+    """List the Union's folder and ask for one run per job and day (month) of the files there; a tick downloads nothing.
 
-    The run key is made of name, size and time of every file of the day, so a changed delivery starts a new run; that
+    The run key is made of name, size and time of every such file, so a changed delivery starts a new run; that
     one content is applied once is the inbox's promise, by SHA-256.
     """
     environment = deployment.environment
@@ -74,18 +163,19 @@ def arrival_sensor(
     except RenkeiError as error:
         yield dg.SkipReason(str(error))
         return
-    days: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for file in files:
         recognised = recognise(environment.catalogue, file.name)
         day = date_of(recognised[1], environment.catalogue.versions(recognised[0])[-1].plan) if recognised else None
         partition = (day or dt.datetime.now(TOKYO).date()).isoformat()
-        days.setdefault(partition, []).append(f"{file.name}|{file.size}|{file.modified}")
-    known = set(BUSINESS_DAYS.get_partition_keys())
-    for partition, listed in sorted(days.items()):
-        if partition in known:
+        job = JOB_OF.get(recognised[0] if recognised else "", "daily_in")
+        found.setdefault((job, partition), []).append(f"{file.name}|{file.size}|{file.modified}")
+    days, months = set(BUSINESS_DAYS.get_partition_keys()), set(MONTHS.get_partition_keys())
+    for (job, partition), listed in sorted(found.items()):
+        if partition in (days if job == "daily_in" else months):
             key = sha256("\n".join(sorted(listed)).encode()).hexdigest()
-            yield dg.RunRequest(run_key=f"daily_in|{partition}|{key}", partition_key=partition)
-    if not days:
+            yield dg.RunRequest(run_key=f"{job}|{partition}|{key}", partition_key=partition, job_name=job)
+    if not found:
         yield dg.SkipReason("新しいファイルはありません")
 
 
@@ -93,27 +183,44 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     """All definitions; tests pass a deployment of their own, the others take RENKEI_SETTINGS."""
     chosen = deployment or Deployment(settings_path=dg.EnvVar(ENVIRONMENT_KEY))
     return dg.Definitions(
-        assets=[*eligibility.ASSETS, *linkage.ASSETS],
-        jobs=[daily_out, daily_in],
-        schedules=[daily_out_schedule],
+        assets=[
+            *eligibility.ASSETS,
+            *linkage.ASSETS,
+            *high_cost.OUT_ASSETS,
+            *continuity.CANDIDATE_ASSETS,
+            *continuity.INSTRUCTION_ASSETS,
+            *continuity.RESULT_ASSETS,
+            *high_cost.COUNT_ASSETS,
+        ],
+        jobs=[daily_out, daily_in, *MONTHLY_JOBS.values()],
+        schedules=[daily_out_schedule, *MONTHLY_SCHEDULES],
         sensors=[arrival_sensor],
         resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
         executor=dg.in_process_executor,
     )
 
 
-def run_day(day: dt.date, only: str | None, confirm_loss: str | None) -> bool:
-    """Run a day's jobs in this process, recorded in DAGSTER_HOME so that the UI shows them; False when one failed."""
+def _run(names: Sequence[str], partition: str, tags: dict[str, str]) -> bool:
+    """Run jobs in this process, recorded in DAGSTER_HOME so that the UI shows them; False when one failed."""
     repository = definitions(Deployment(settings_path=os.environ[ENVIRONMENT_KEY])).get_repository_def()
-    names = [name for name in ("daily_in", "daily_out") if only in (None, name.removeprefix("daily_"))]
-    tags = {eligibility.CONFIRM_LOSS_TAG: confirm_loss} if confirm_loss else {}
     with dg.DagsterInstance.get() as instance:
         return all(
             repository.get_job(name)
-            .execute_in_process(instance=instance, partition_key=day.isoformat(), tags=tags, raise_on_error=False)
+            .execute_in_process(instance=instance, partition_key=partition, tags=tags, raise_on_error=False)
             .success
             for name in names
         )
+
+
+def run_day(day: dt.date, only: str | None, confirm_loss: str | None) -> bool:
+    """Run a day's jobs, receiving before sending; False when one failed."""
+    names = [name for name in ("daily_in", "daily_out") if only in (None, name.removeprefix("daily_"))]
+    return _run(names, day.isoformat(), {eligibility.CONFIRM_LOSS_TAG: confirm_loss} if confirm_loss else {})
+
+
+def run_month(month: dt.date, step: str) -> bool:
+    """Run one step of a month (its first day); False when it failed."""
+    return _run([f"monthly_{step}"], month.isoformat(), {})
 
 
 defs = definitions()

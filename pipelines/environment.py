@@ -81,6 +81,10 @@ class Environment:
             "file_number": "000001",
         }
 
+    def monthly_header(self, month: dt.date, processed_on: dt.date) -> dict[str, object]:
+        """Like `header`, for the files of a 処理対象年月 (its first day)."""
+        return {**self.header(processed_on), "target_month": f"{month:%Y-%m}", "created_on": processed_on}
+
     def reports(self, day: dt.date) -> Path:
         """The folder of a day's reports."""
         return self.settings.data_folder / "reports" / day.isoformat()

@@ -1,4 +1,4 @@
-"""Which days exist as Dagster partitions: the Union's business days in Asia/Tokyo. The calendar itself is `calendar`."""
+"""Which days and months exist as Dagster partitions, in Asia/Tokyo. The calendar itself is `calendar`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ def business_day_partitions() -> dg.DailyPartitionsDefinition:
         timezone="Asia/Tokyo",
         end_offset=1,
         exclusions=[WEEKENDS, *(dt.datetime.combine(day, dt.time(), TOKYO) for day in closed)],
+    )
+
+
+def month_partitions() -> dg.MonthlyPartitionsDefinition:
+    """処理対象年月, by their first day, from the month of the first business day on.
+
+    A month can be run from its own first day on (`end_offset=1`): which of its steps have work is told by the Union's
+    calendar and the ledger, never by a partition mapping (dagster.md 0, trap 6).
+    """
+    first = dt.date.fromisoformat(os.environ.get(FIRST_DAY_KEY, DEFAULT_FIRST_DAY.isoformat()))
+    return dg.MonthlyPartitionsDefinition(
+        start_date=first.replace(day=1).isoformat(), timezone="Asia/Tokyo", end_offset=1
+    )
+
+
+MONTHS = month_partitions()
+
+
+def days_of_month(asset: str) -> dg.AssetDep:
+    """The lineage from a daily asset to a monthly one. It shows; which days count is told by the ledger (`known`)."""
+    return dg.AssetDep(
+        asset, partition_mapping=dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
     )
 
 

@@ -20,8 +20,10 @@ MAY_IMPORT = {
     "fixtures": {"interfaces", "fixtures"},
 }
 PURE = ["pipelines/eligibility/snapshot.py", "pipelines/eligibility/changes.py", "pipelines/eligibility/holding.py",
-        "pipelines/linkage/matching.py"]  # fmt: skip
-CAPABILITIES = ("eligibility", "linkage")
+        "pipelines/linkage/matching.py", "pipelines/continuity/judgement.py", "pipelines/continuity/criteria.py",
+        "pipelines/continuity/cases.py", "pipelines/continuity/reconcile.py", "pipelines/high_cost/counts.py",
+        "pipelines/high_cost/history.py", "pipelines/high_cost/limits.py", "pipelines/high_cost/income_class.py"]  # fmt: skip
+CAPABILITIES = ("eligibility", "linkage", "continuity", "high_cost")
 
 
 def modules() -> Iterator[Path]:
@@ -65,7 +67,8 @@ def test_dagster_stays_at_the_edge() -> None:
     users = {str(p.relative_to(ROOT)) for p in modules() if any(n.split(".")[0] == "dagster" for n in imported(p))}
     assert users == {
         "pipelines/checks.py", "pipelines/definitions.py", "pipelines/partitions.py", "pipelines/resources.py",
-        "pipelines/eligibility/assets.py", "pipelines/linkage/assets.py",
+        "pipelines/eligibility/assets.py", "pipelines/linkage/assets.py", "pipelines/continuity/assets.py",
+        "pipelines/high_cost/assets.py", "pipelines/inbound.py",
     }  # fmt: skip
 
 

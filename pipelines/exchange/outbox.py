@@ -60,6 +60,7 @@ class _Sending:
     snapshot_sha256: str | None
     operator: str
     run_id: str | None
+    carried_by_later: bool = True
 
     @property
     def interfaces(self) -> set[str]:
@@ -101,10 +102,12 @@ def send_partition(
     *,
     data_folder: Path,
     retry: Retry = ONCE,
+    carried_by_later: bool = True,
 ) -> SendOutcome:
     """Send all files of a partition, in the order of their interface ids, and say what became of it.
 
-    A later partition already out: nothing is sent, `superseded`. The same bytes already sent: `already_sent`,
+    A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless
+    `carried_by_later` is False: then every partition stands for itself. The same bytes already sent: `already_sent`,
     with a note in the ledger. Else the files are sent, from wherever an earlier run was cut off. Safe to repeat
     at any point.
 
@@ -113,7 +116,9 @@ def send_partition(
     KR-6117 not one file per interface, KR-62xx from the transport.
     """
     ordered = tuple(sorted(files, key=lambda file: file.interface))
-    work = _Sending(ledger, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id)
+    work = _Sending(
+        ledger, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id, carried_by_later
+    )
     if not ordered or len(work.interfaces) != len(ordered):
         raise RenkeiError("KR-6117", partition=partition, count=len(ordered))
     with exclusive(data_folder, "outbox"):
@@ -127,7 +132,7 @@ def _send(work: _Sending) -> SendOutcome:
     known = work.ledger.standing(work.partition, work.interfaces)
     standing = {interface: _settled(work, entry) for interface, entry in known.items()}
     later = work.ledger.later_sent(work.partition, work.interfaces)
-    if later is not None:
+    if work.carried_by_later and later is not None:
         return _superseded(work, standing, later)
     if all(_is_sent(known.get(file.interface), file) for file in work.files):
         for entry in standing.values():

@@ -1,13 +1,12 @@
 """The daily receiving as Dagster assets: wiring only. What a step does is in `daily`, what it decides in `matching`."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 import polars as pl
 
-from interfaces.messages import RenkeiError
-from pipelines import checks
-from pipelines.descriptions import item_tables
+from pipelines import arrival
+from pipelines.environment import Environment
+from pipelines.inbound import inbound_asset
+from pipelines.known import people_sent
 from pipelines.linkage import daily
 from pipelines.partitions import BUSINESS_DAYS
 from pipelines.resources import Deployment
@@ -19,65 +18,23 @@ DESCRIPTIONS = {
     "verification_list": "確認リスト: 個人番号の相違・未設定",
     "reception_result": "受付結果: 送ったファイルの受付・却下",
 }
-RECEIPT_SCHEMA = {
-    "entry": pl.Int64,
-    "file_name": pl.String,
-    "state": pl.String,
-    "sha256": pl.String,
-    "records": pl.Int64,
-}
+
+
+def _apply(environment: Environment, interface: str, run_id: str) -> None:
+    for entry in arrival.waiting(environment, daily.INTERFACES):
+        if entry.interface == interface:
+            daily.apply(environment, entry, people_sent(environment), run_id)
+
+
+def _receipts(environment: Environment, partition: str, receipts: pl.DataFrame) -> pl.DataFrame:
+    return receipts
 
 
 def _inbound(interface: str) -> dg.AssetsDefinition:
-    """The asset of one inbound file: taken in, judged, applied, or quarantined and red."""
-
-    @dg.multi_asset(
-        name=interface,
-        partitions_def=BUSINESS_DAYS,
-        pool="sftp",
-        outs={
-            interface: dg.AssetOut(
-                description=DESCRIPTIONS[interface],
-                group_name="linkage",
-                kinds={"sftp", "csv"},
-                owners=OWNERS,
-                is_required=False,
-                metadata={"仕様": dg.MetadataValue.md(item_tables(interface))},
-            )
-        },
-        deps=["eligibility_dispatch"],
-        check_specs=[checks.file_check(interface, DESCRIPTIONS[interface].split(":")[0])],
+    description = DESCRIPTIONS[interface]
+    return inbound_asset(
+        interface, description, "linkage", OWNERS, BUSINESS_DAYS, _apply, _receipts, ["eligibility_dispatch"]
     )
-    def inbound(
-        context: dg.AssetExecutionContext, deployment: Deployment
-    ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
-        environment, day = deployment.environment, context.partition_time_window.start.date()
-        try:
-            daily.receive(environment, context.run_id)
-            for entry in daily.waiting(environment):
-                if entry.interface == interface:
-                    daily.apply(environment, entry, daily.told(environment), context.run_id)
-        except RenkeiError as error:
-            raise checks.stop(error) from None
-        entries = environment.ledger.entries(direction="inbound", interfaces={interface}, partition=day)
-        if any(entry.state == "quarantined" for entry in entries):
-            held = next(entry for entry in entries if entry.state == "quarantined")
-            refusal = RenkeiError("KR-7306", name=held.file_name, entry=held.id)
-            yield checks.failed(interface, refusal)
-            raise checks.stop(refusal)
-        if not any(entry.state == "applied" for entry in entries):
-            context.log.info("この日のファイルはまだ届いていません")
-            return
-        rows = [(e.id, e.file_name, e.state, e.sha256, e.records) for e in entries]
-        yield dg.AssetCheckResult(
-            passed=True,
-            asset_key=interface,
-            check_name=f"{interface}_is_valid",
-            metadata={"検査行数": sum(e.records or 0 for e in entries)},
-        )
-        yield dg.Output(pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row"), output_name=interface)
-
-    return inbound
 
 
 @dg.asset(

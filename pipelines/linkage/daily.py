@@ -5,18 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import polars as pl
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
-from interfaces.naming import date_of, recognise
-from interfaces.values import to_canonical
+from pipelines import arrival
 from pipelines.environment import Environment
-from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Entry
+from pipelines.known import people_sent
 from pipelines.linkage import state
 from pipelines.linkage.matching import (
     DISCREPANCY_SCHEMA,
@@ -26,14 +23,10 @@ from pipelines.linkage.matching import (
     match_verification,
     unanswered,
 )
-from schemas.report import to_json, write_xlsx
-from schemas.validate import validate
 
 RECEPTION = "reception_result"
 # Ids first: the later files speak of persons whom the ids name.
 INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", RECEPTION)
-SENT_FILES = ("eligibility_household", "eligibility_individual")
-WAITING_STATES = frozenset({"verified", "released"})
 
 
 @dataclass(frozen=True)
@@ -49,54 +42,6 @@ class Applied:
     discrepancies: int
 
 
-def judge(environment: Environment, path: Path, name: str) -> Judgement:
-    """Recognise a file by its name and validate it by the version in force on its day (design.md 4 rule 2)."""
-    recognised = recognise(environment.catalogue, name)
-    if recognised is None or recognised[0] not in INTERFACES:
-        return Judgement(False, report=_one_finding("KR-7302", name))
-    interface, fields = recognised
-    if interface in environment.settings.switched_off_interfaces:
-        return Judgement(False, interface, report=_one_finding("KR-7303", name))
-    plan = environment.catalogue.versions(interface)[-1].plan
-    day = date_of(fields, plan)
-    if day is None:
-        return Judgement(False, interface, report=_one_finding("KR-7304", name))
-    specification = environment.specification(interface, day)
-    validated = validate(path, specification, day, environment.context(day, name))
-    return Judgement(
-        validated.valid, interface, day, validated.records, to_json(validated), partial(write_xlsx, validated)
-    )
-
-
-def _one_finding(code: str, name: str) -> dict[str, object]:
-    text = message(code)
-    finding = {"file": name, "code": code, "level": "file", "message": f"{code} {text.render(name=name)}"}
-    return {"interface": None, "valid": False, "findings": [finding], "counts_by_code": {code: 1}}
-
-
-def receive(environment: Environment, run_id: str | None = None) -> list[Arrival]:
-    """Take in whatever lies in the Union's folder; verified files then wait to be applied."""
-    with environment.from_union() as transport:
-        return collect(
-            environment.ledger,
-            transport,
-            environment.settings.data_folder,
-            partial(judge, environment),
-            environment.settings.operator,
-            run_id,
-            settle_seconds=environment.settings.required_sftp().settle_seconds,
-            retry=environment.retry(),
-        )
-
-
-def waiting(environment: Environment) -> list[Entry]:
-    """Files to apply, oldest day first, ids before dates before lists."""
-    found = environment.ledger.entries(direction="inbound", states=WAITING_STATES)
-    order = {interface: position for position, interface in enumerate(INTERFACES)}
-    ready = [entry for entry in found if entry.interface in order and entry.partition is not None]
-    return sorted(ready, key=lambda e: (e.partition or dt.date.min, order[e.interface or ""], e.file_name, e.id))
-
-
 def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: str | None = None) -> Applied:
     """Apply one waiting file: its records, its discrepancies and its `applied` entry in one transaction.
 
@@ -106,17 +51,11 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
     if entry.interface is None or entry.partition is None:
         raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)
     ledger, day = environment.ledger, entry.partition
-    newer = [
-        e.partition
-        for e in ledger.entries(direction="inbound", states={"applied"}, interfaces={entry.interface})
-        if e.partition is not None and e.partition > day
-    ]
-    if newer and entry.state == "verified":
-        stale = ledger.advance(
-            entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=max(newer)
-        )
+    newest = arrival.stale_since(environment, entry)
+    if newest is not None:
+        stale = ledger.advance(entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newest)
         return Applied(stale, 0, 0, 0)
-    data, faulty = _canonical(environment, entry, day)
+    data, faulty = arrival.sound_records(environment, entry)
     with ledger.transaction() as connection:
         state.create(connection)
         match = _match(environment, connection, entry.interface, data, told)
@@ -136,20 +75,6 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
             discrepancies=match.discrepancies.height,
         )
     return Applied(applied, match.taken.height, aside, match.discrepancies.height)
-
-
-def _canonical(environment: Environment, entry: Entry, day: dt.date) -> tuple[pl.DataFrame, int]:
-    """The sound records of an archived file, judged once more before a row is used (design.md 4 rule 1).
-
-    With them the number of faulty records, which only a released file can have.
-    """
-    path = archived_copy(environment.ledger, environment.settings.data_folder, entry.id)
-    specification = environment.specification(str(entry.interface), day)
-    validated = validate(path, specification, day, environment.context(day, entry.file_name))
-    if not validated.valid and entry.state != "released":
-        raise RenkeiError("KR-7305", name=entry.file_name)
-    sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
-    return sound, validated.records - sound.height
 
 
 def _match(
@@ -205,18 +130,11 @@ def _about_file(row: Mapping[str, object], code: str, *, set_aside: bool) -> dic
 
 
 def apply_all(environment: Environment, told: pl.DataFrame, run_id: str | None = None) -> list[Applied]:
-    """Apply every waiting file in order."""
-    return [apply(environment, entry, told, run_id) for entry in waiting(environment)]
-
-
-def told(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
-    """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them."""
-    before = on + dt.timedelta(days=1) if on else None
-    partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
-    if partition is None:
-        text = dict.fromkeys(("resident_number", "head_kind"), pl.String())
-        return pl.DataFrame(schema={**text, **dict.fromkeys(("applied_on", "ended_on"), pl.Date())})
-    return environment.store.read("sent_people", partition.isoformat())
+    """Apply every waiting file in order, and keep the linkage state of each day that brought one."""
+    applied = [apply(environment, entry, told, run_id) for entry in arrival.waiting(environment, INTERFACES)]
+    for day in sorted({one.entry.partition for one in applied if one.entry.partition and one.entry.state == "applied"}):
+        environment.store.write("linkage_state", day.isoformat(), linkage_on(environment, day))
+    return applied
 
 
 def linkage_on(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
@@ -231,4 +149,4 @@ def discrepancies_on(environment: Environment, day: dt.date) -> pl.DataFrame:
     known = linkage_on(environment, day).filter(pl.col("municipal_insured_id").is_not_null())
     with environment.ledger.transaction() as connection:
         found = state.discrepancies_of(connection, day)
-    return pl.concat([found, unanswered(told(environment, day), known)])
+    return pl.concat([found, unanswered(people_sent(environment, day), known)])

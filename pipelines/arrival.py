@@ -1,0 +1,102 @@
+"""Whatever the Union has put into our folder: recognised, judged by its specification, archived. Applies nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from interfaces.messages import RenkeiError, message
+from interfaces.naming import date_of, recognise
+from interfaces.values import to_canonical
+from pipelines.environment import Environment
+from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
+from pipelines.exchange.ledger import Entry
+from schemas.report import to_json, write_xlsx
+from schemas.validate import validate
+
+WAITING_STATES = frozenset({"verified", "released"})
+
+
+def judge(environment: Environment, path: Path, name: str, *, typed: bool = False) -> Judgement:
+    """Recognise a file by its name and validate it by the version in force on its day (design.md 4 rule 2).
+
+    A switched-off interface is refused (KR-7303), unless the file was made of what a person typed.
+    """
+    recognised = recognise(environment.catalogue, name)
+    if recognised is None:
+        return Judgement(False, report=_one_finding("KR-7302", name))
+    interface, fields = recognised
+    plan = environment.catalogue.versions(interface)[-1].plan
+    if plan.direction != "from_union":
+        return Judgement(False, report=_one_finding("KR-7302", name))
+    if interface in environment.settings.switched_off_interfaces and not typed:
+        return Judgement(False, interface, report=_one_finding("KR-7303", name))
+    day = date_of(fields, plan)
+    if day is None:
+        return Judgement(False, interface, report=_one_finding("KR-7304", name))
+    specification = environment.specification(interface, day)
+    validated = validate(path, specification, day, environment.context(day, name))
+    return Judgement(
+        validated.valid, interface, day, validated.records, to_json(validated), partial(write_xlsx, validated)
+    )
+
+
+def _one_finding(code: str, name: str) -> dict[str, object]:
+    text = message(code)
+    finding = {"file": name, "code": code, "level": "file", "message": f"{code} {text.render(name=name)}"}
+    return {"interface": None, "valid": False, "findings": [finding], "counts_by_code": {code: 1}}
+
+
+def receive(environment: Environment, run_id: str | None = None) -> list[Arrival]:
+    """Take in whatever lies in the Union's folder; verified files then wait to be applied."""
+    with environment.from_union() as transport:
+        return collect(
+            environment.ledger,
+            transport,
+            environment.settings.data_folder,
+            partial(judge, environment),
+            environment.settings.operator,
+            run_id,
+            settle_seconds=environment.settings.required_sftp().settle_seconds,
+            retry=environment.retry(),
+        )
+
+
+def waiting(environment: Environment, interfaces: Sequence[str]) -> list[Entry]:
+    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`."""
+    found = environment.ledger.entries(direction="inbound", states=WAITING_STATES)
+    order = {interface: position for position, interface in enumerate(interfaces)}
+    ready = [entry for entry in found if entry.interface in order and entry.partition is not None]
+    return sorted(ready, key=lambda e: (e.partition or dt.date.min, order[e.interface or ""], e.file_name, e.id))
+
+
+def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
+    """The newest applied day of the file's interface when it is later than the file's own, else None."""
+    newer = [
+        e.partition
+        for e in environment.ledger.entries(direction="inbound", states={"applied"}, interfaces={str(entry.interface)})
+        if e.partition is not None and entry.partition is not None and e.partition > entry.partition
+    ]
+    return max(newer) if newer and entry.state == "verified" else None
+
+
+def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame, int]:
+    """The sound records of an archived file (canonical), judged once more before a row is used (design.md 4 rule 1).
+
+    With them the number of faulty records, which only a released file can have. KR-7305 when it no longer passes,
+    KR-7301 when the entry's interface or day is not known.
+    """
+    if entry.interface is None or entry.partition is None:
+        raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)
+    day = entry.partition
+    path = archived_copy(environment.ledger, environment.settings.data_folder, entry.id)
+    specification = environment.specification(entry.interface, day)
+    validated = validate(path, specification, day, environment.context(day, entry.file_name))
+    if not validated.valid and entry.state != "released":
+        raise RenkeiError("KR-7305", name=entry.file_name)
+    sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
+    return sound, validated.records - sound.height

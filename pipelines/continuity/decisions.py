@@ -1,0 +1,58 @@
+"""Who decided and who approved what, and on which facts: rows in the ledger's database, only added. Judges nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+metadata = sa.MetaData()
+table = sa.Table(
+    "continuity_decisions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("month", sa.Date, nullable=False, index=True),
+    sa.Column("candidate_number", sa.String(16), nullable=False),
+    sa.Column("old_municipality_code", sa.String(6)),
+    sa.Column("old_household_number", sa.String(15)),
+    sa.Column("new_household_number", sa.String(15)),
+    sa.Column("moved_on", sa.Date),
+    sa.Column("proposal", sa.String(16), nullable=False),
+    sa.Column("rule", sa.String(8), nullable=False),
+    sa.Column("decision", sa.String(16), nullable=False),
+    sa.Column("remark", sa.Text, nullable=False),
+    sa.Column("decided_by", sa.String(128), nullable=False),
+    sa.Column("approved_by", sa.String(128), nullable=False),
+    sa.Column("facts_sha256", sa.String(64), nullable=False),
+    sa.Column("worksheet_sha256", sa.String(64), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("operator", sa.String(128), nullable=False),
+)
+SCHEMA: dict[str, pl.DataType] = {
+    column.name: pl.Date() if isinstance(column.type, sa.Date) else pl.Int64() if isinstance(column.type, sa.Integer)
+    else pl.String()
+    for column in table.columns
+}  # fmt: skip
+
+
+def create(connection: Connection) -> None:
+    """Make the table when it is not there."""
+    metadata.create_all(connection)
+
+
+def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add decisions; an earlier one on the same candidate stays readable."""
+    if rows:
+        connection.execute(sa.insert(table), list(rows))
+
+
+def current(connection: Connection, month: dt.date) -> pl.DataFrame:
+    """The newest decision on each candidate of a month: SCHEMA, by candidate_number."""
+    query = sa.select(table).where(table.c.month == month).order_by(table.c.sequence)
+    rows = [tuple(row) for row in connection.execute(query)]
+    found = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return found.unique("candidate_number", keep="last", maintain_order=True).sort("candidate_number")

@@ -1,0 +1,103 @@
+"""継続候補世帯リスト, 確定指示の入力用, 継続世帯確定リスト as pages that print on A4 landscape. Decides nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jinja2
+import polars as pl
+
+from pipelines.continuity.judgement import HOUSEHOLDS, KEY
+from pipelines.continuity.worksheet import DECISIONS, PROPOSALS
+
+_pages = jinja2.Environment(
+    loader=jinja2.PackageLoader("pipelines.continuity"), autoescape=True, undefined=jinja2.StrictUndefined
+)
+OUTCOMES = {"continued": "継続", "not_continued": "非継続", "not_instructed": "指示なし"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list: item, heading, width in per cent of the page; `mark` shows the row's kind by a shade."""
+
+    name: str
+    heading: str
+    width: float
+    mark: bool = False
+
+
+_HOUSES = (
+    Column(HOUSEHOLDS[0], "転出元", 6),
+    Column(HOUSEHOLDS[1], "転出元 国保世帯番号", 10),
+    Column(HOUSEHOLDS[2], "転入先 国保世帯番号", 10),
+)
+
+
+def _page(
+    title: str, noun: str, note: str, month: dt.date, municipality: str, columns: tuple[Column, ...],
+    rows: list[dict[str, object]], words: Mapping[str, str], seals: tuple[str, ...],
+) -> str:  # fmt: skip
+    counted = Counter(str(row["kind"]) for row in rows)
+    counts = [f"{text} {counted[kind]}件" for kind, text in words.items() if counted[kind]]
+    shown = [{name: "" if value is None else value for name, value in row.items()} for row in rows]
+    return _pages.get_template("list.html").render(
+        title=title, noun=noun, note=note, month=f"{month:%Y-%m}", municipality=municipality, columns=columns,
+        rows=shown, counts=counts, seals=seals,
+    )  # fmt: skip
+
+
+def candidates_page(cases: pl.DataFrame, month: dt.date, municipality: str) -> str:
+    """継続候補世帯リスト: every candidate with both households and the proposal (cases: see `cases.cases`)."""
+    columns = (
+        Column(KEY, "候補", 5), Column("shown", "判定案", 6, mark=True), Column("rule", "規則", 4), Column("moved_on", "異動日", 7.5),
+        Column(HOUSEHOLDS[0], "転出元", 6), Column(HOUSEHOLDS[1], "転出元 世帯番号", 9), Column("old_people", "転出元の世帯の人", 22),
+        Column(HOUSEHOLDS[2], "転入先 世帯番号", 9), Column("new_people", "転入先の世帯の人", 22), Column("reason", "理由", 15),
+    )  # fmt: skip
+    rows = [row | {"kind": row["proposal"], "shown": PROPOSALS[row["proposal"]]} for row in cases.iter_rows(named=True)]
+    note = "判定案は案です。継続かどうかは担当者が判定し、別の人が承認します。"
+    return _page(
+        "継続候補世帯リスト", "継続候補世帯", note, month, municipality, columns, rows, PROPOSALS, ("担当", "係長")
+    )
+
+
+def instruction_page(decisions: pl.DataFrame, month: dt.date, municipality: str) -> str:
+    """The approved decisions, for typing into 国保総合PC where the 確定指示 is no file (decisions: `decisions.SCHEMA`)."""
+    columns = (
+        Column(KEY, "候補", 7), Column("shown", "判定", 8, mark=True), Column("moved_on", "異動日", 9), *_HOUSES,
+        Column("remark", "備考", 24), Column("decided_by", "判定者", 10), Column("approved_by", "承認者", 10),
+        Column("typed", "入力確認", 7),
+    )  # fmt: skip
+    words = {value: text for text, value in DECISIONS.items()}
+    rows = [
+        row | {"kind": row["decision"], "shown": words[row["decision"]], "typed": "□"}
+        for row in decisions.filter(pl.col("decision") != "postponed").iter_rows(named=True)
+    ]
+    note = "国保総合PCのオンライン画面に入力し、一件ずつ確かめて□に印を付けます。保留の候補は載りません。"
+    return _page(
+        "継続世帯の確定指示（入力用）", "確定指示", note, month, municipality, columns, rows, words, ("入力", "確認")
+    )
+
+
+def results_page(results: pl.DataFrame, months: Mapping[str, str], month: dt.date, municipality: str) -> str:
+    """継続世帯確定リスト: what the Union confirmed for our new households, with the months that came along.
+
+    results: records of the 継続世帯確定結果. months: candidate_number -> the handed-over months in words.
+    """
+    columns = (
+        Column(KEY, "候補", 8), Column("shown", "確定", 9, mark=True), Column("moved_on", "異動日", 10), *_HOUSES,
+        Column("confirmed_on", "確定日", 10), Column("high_cost_count", "該当回数", 8), Column("months", "引き継いだ診療年月", 29),
+    )  # fmt: skip
+    rows = [
+        row
+        | {
+            "kind": row["continuity_outcome"],
+            "shown": OUTCOMES[row["continuity_outcome"]],
+            "months": months.get(row[KEY], ""),
+        }
+        for row in results.filter(pl.col("new_municipality_code") == municipality).sort(KEY).iter_rows(named=True)
+    ]
+    note = "引き継いだ診療年月は、この市区町村の高額該当回数に加わります（同じ月は一度だけ数えます）。"
+    return _page("継続世帯確定リスト", "確定結果", note, month, municipality, columns, rows, OUTCOMES, ("担当", "係長"))

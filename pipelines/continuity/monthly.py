@@ -1,0 +1,346 @@
+"""The monthly cycle of continuity as steps: candidates -> worksheet -> decisions -> instruction -> results.
+
+Wires the pure decisions to store, ledger and server; a month is named by its first day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from interfaces.messages import RenkeiError
+from pipelines import arrival
+from pipelines.calendar import business_days_between, monthly_days
+from pipelines.continuity import decisions
+from pipelines.continuity.cases import FINGERPRINT, cases, fingerprint
+from pipelines.continuity.criteria import load_criteria
+from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge, month_of
+from pipelines.continuity.lists import candidates_page, instruction_page, results_page
+from pipelines.continuity.reconcile import Reconciled, arrivals_not_listed, reconcile
+from pipelines.continuity.worksheet import PROPOSALS, Problem, read_answers, read_month, write_worksheet
+from pipelines.environment import Environment
+from pipelines.exchange.files import sha256_of, write_durably
+from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
+from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.known import people_sent
+from pipelines.outgoing import checked_file
+
+CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
+    "continuity_candidates",
+    "continuity_instruction",
+    "continuity_result",
+    "high_cost_handover",
+)
+INBOUND = (CANDIDATES, RESULT, HANDOVER)
+WORD_TABLES = ("head_kind", "application_reason", "end_reason")
+ENTRY = "entry"  # the ledger's number of the file that a stored record came in
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of one file: records kept, and faulty ones of a released file left aside."""
+
+    entry: Entry
+    taken: int
+    aside: int
+
+
+def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
+    """Take in every monthly file that waits, oldest month first. A newer candidates list takes the place of the old."""
+    done = []
+    for entry in arrival.waiting(environment, INBOUND):
+        interface, month = str(entry.interface), entry.partition
+        records, faulty = arrival.sound_records(environment, entry)
+        kept = records.with_columns(pl.lit(entry.id).alias(ENTRY))
+        if month is not None:
+            earlier = stored(environment, interface, month).filter(pl.col(ENTRY) != entry.id)
+            if interface != CANDIDATES and earlier.height:
+                kept = pl.concat([earlier, kept], how="diagonal_relaxed")
+            if interface == RESULT:  # a corrected result takes the place of the one before
+                kept = kept.unique(["new_municipality_code", KEY], keep="last", maintain_order=True)
+            environment.store.write(interface, month.isoformat(), kept)
+        applied = environment.ledger.advance(
+            entry.id, "applied", operator=environment.settings.operator, run_id=run_id,
+            taken=records.height, set_aside=faulty,
+        )  # fmt: skip
+        done.append(Taken(applied, records.height, faulty))
+    return done
+
+
+def stored(environment: Environment, interface: str, month: dt.date) -> pl.DataFrame:
+    """The records taken in for a month, with ENTRY; no rows before a file came."""
+    if environment.store.exists(interface, month.isoformat()):
+        return environment.store.read(interface, month.isoformat())
+    items = environment.specification(interface, month).data.items
+    schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in items}
+    return pl.DataFrame(schema={**schema, ENTRY: pl.Int32()})
+
+
+def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
+    """Whom we know by 都道府県被保険者ID at the end of a day: prefecture_insured_id, resident_number, name."""
+    schema = {PERSON: pl.String(), "resident_number": pl.String(), "name": pl.String()}
+    days = [day for day in environment.store.partitions("linkage_state") if day <= on.isoformat()]
+    if not days:
+        return pl.DataFrame(schema=schema)
+    ids = environment.store.read("linkage_state", days[-1]).select("resident_number", PERSON)
+    people = people_sent(environment, on).select("resident_number", "name")
+    return ids.filter(pl.col(PERSON).is_not_null()).join(people, on="resident_number").select(list(schema))
+
+
+def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
+    """The month's candidates judged and in words (see `cases.cases`). KR-7418 before a list came."""
+    if not environment.store.exists(CANDIDATES, month.isoformat()):
+        raise RenkeiError("KR-7418", month=f"{month:%Y-%m}")
+    people = stored(environment, CANDIDATES, month)
+    own = environment.settings.municipality_code
+    proposals = judge(people, month, own, load_criteria(environment.catalogue, month))
+    specification = environment.specification(CANDIDATES, month)
+    words = {table: specification.codes_on(table, month) for table in WORD_TABLES}
+    on = monthly_days(environment.catalogue, month).cut_off
+    return cases(people, proposals, names_of(environment, on), words)
+
+
+def worksheet_path(environment: Environment, month: dt.date) -> Path:
+    """Where the program leaves the month's worksheet."""
+    return environment.settings.data_folder / "worksheets" / f"継続世帯判定表_{month:%Y-%m}.xlsx"
+
+
+def list_path(environment: Environment, name: str, month: dt.date) -> Path:
+    """Where a printed list lies."""
+    return environment.settings.data_folder / "worksheets" / f"{name}_{month:%Y-%m}.html"
+
+
+def make_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> tuple[Path, pl.DataFrame]:
+    """Write the worksheet and the 継続候補世帯リスト of a month; gives the path and the cases."""
+    found = build_cases(environment, month)
+    target = path or worksheet_path(environment, month)
+    own = environment.settings.municipality_code
+    write_worksheet(target, found, month, own)
+    write_durably(list_path(environment, "継続候補世帯リスト", month), candidates_page(found, month, own).encode())
+    return target, found
+
+
+def decided(environment: Environment, month: dt.date) -> pl.DataFrame:
+    """The newest decision on each candidate of a month (`decisions.SCHEMA`)."""
+    with environment.ledger.transaction() as connection:
+        decisions.create(connection)
+        return decisions.current(connection, month)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a worksheet: decisions that are new (0: it was imported before), or what must be mended."""
+
+    month: dt.date
+    new: int
+    problems: list[Problem]
+
+
+def import_worksheet(environment: Environment, path: Path) -> Imported:
+    """Take the decisions of a filled worksheet, all or none; what was said before stays readable.
+
+    KR-7401/7402/7418 when it cannot be a worksheet; KR-7417 when the instruction went out and a decision differs.
+    """
+    month = read_month(path)
+    found = build_cases(environment, month)
+    answers, problems = read_answers(path, found, month)
+    if problems:
+        return Imported(month, 0, problems)
+    before = {row[KEY]: row for row in decided(environment, month).iter_rows(named=True)}
+    facts = {row[KEY]: row for row in found.iter_rows(named=True)}
+    sha256, now = sha256_of(path), environment.ledger.now().isoformat()
+    rows = []
+    for answer in answers:
+        case = facts[answer.candidate_number]
+        row = {
+            "month": month, KEY: answer.candidate_number, **{name: case[name] for name in (*HOUSEHOLDS, "moved_on")},
+            "proposal": case["proposal"], "rule": case["rule"], "decision": answer.decision, "remark": answer.remark,
+            "decided_by": answer.decided_by, "approved_by": answer.approved_by, FINGERPRINT: case[FINGERPRINT],
+        }  # fmt: skip
+        known = before.get(answer.candidate_number)
+        if known is None or any(known[name] != value for name, value in row.items()):
+            rows.append(row | {"worksheet_sha256": sha256, "at": now, "operator": environment.settings.operator})
+    _require_open(
+        environment, month, [str(r[KEY]) for r in rows if before.get(str(r[KEY]), {}).get("decision") != r["decision"]]
+    )
+    with environment.ledger.transaction() as connection:
+        decisions.create(connection)
+        decisions.add(connection, rows)
+        environment.ledger.note(
+            "worksheet_imported", operator=environment.settings.operator, connection=connection, month=month,
+            worksheet_sha256=sha256, decisions=len(answers), new=len(rows),
+        )  # fmt: skip
+    return Imported(month, len(rows), [])
+
+
+def _require_open(environment: Environment, month: dt.date, candidates: list[str]) -> None:
+    """KR-7417 when decisions change after the instruction may have reached the Union."""
+    entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)
+    if candidates and entry is not None and entry.state in POSSIBLY_OUT_STATES:
+        raise RenkeiError("KR-7417", month=f"{month:%Y-%m}", candidates="、".join(candidates))
+
+
+def settled(environment: Environment, month: dt.date) -> pl.DataFrame:
+    """The decisions of a month when every candidate has one made on the present facts; KR-7419 when not."""
+    found, made = build_cases(environment, month), decided(environment, month)
+    open_cases = found.join(made, on=[KEY, FINGERPRINT], how="anti")
+    if open_cases.height:
+        raise RenkeiError("KR-7419", month=f"{month:%Y-%m}", count=open_cases.height)
+    return made.join(found, on=[KEY, FINGERPRINT], how="semi")
+
+
+def build_instruction(environment: Environment, month: dt.date) -> tuple[OutboundFile | None, pl.DataFrame]:
+    """The 確定指示 of the approved decisions, checked and in the outbox, with the decisions that it holds.
+
+    No file when there is nothing to instruct, or when the interface is switched off: then the page for typing is made.
+    """
+    made = settled(environment, month).filter(pl.col("decision") != "postponed")
+    own = environment.settings.municipality_code
+    page = instruction_page(made, month, own)
+    write_durably(list_path(environment, "継続世帯確定指示_入力用", month), page.encode())
+    if made.is_empty() or INSTRUCTION in environment.settings.switched_off_interfaces:
+        return None, made
+    judged_on = pl.col("at").str.slice(0, 10).str.to_date("%Y-%m-%d")
+    data = made.select(
+        KEY, *HOUSEHOLDS, pl.col("decision").alias("continuity_decision"), "moved_on", judged_on.alias("judged_on")
+    )
+    last_day: dt.date = made.select(judged_on.max()).item()
+    return checked_file(environment, INSTRUCTION, month, data, environment.monthly_header(month, last_day)), made
+
+
+def send_instruction(
+    environment: Environment, month: dt.date, file: OutboundFile | None, run_id: str | None = None
+) -> SendOutcome:
+    """Send the month's 確定指示, or note that there is none to send."""
+    operator = environment.settings.operator
+    if file is None:
+        typed = INSTRUCTION in environment.settings.switched_off_interfaces
+        action = "instruction_for_typing" if typed else "no_instruction"
+        environment.ledger.note(action, operator=operator, run_id=run_id, month=month)
+        return SendOutcome("nothing_to_send", ())
+    with environment.to_union() as transport:
+        return send_partition(
+            environment.ledger, transport, month, [file], None, None, operator, run_id,
+            data_folder=environment.settings.data_folder, retry=environment.retry(), carried_by_later=False,
+        )  # fmt: skip
+
+
+def reconciled(environment: Environment, month: dt.date) -> Reconciled:
+    """The month's results and handovers against the decisions and against what earlier months confirmed."""
+    earlier = [name for name in environment.store.partitions("handover_taken") if name < month.isoformat()]
+    before = [environment.store.read("handover_taken", name) for name in earlier]
+    confirmed = [stored(environment, RESULT, dt.date.fromisoformat(name)) for name in earlier]
+    handovers, results = stored(environment, HANDOVER, month), stored(environment, RESULT, month)
+    own = environment.settings.municipality_code
+    continued = pl.concat([results.head(0), *confirmed], how="diagonal_relaxed").filter(
+        (pl.col("continuity_outcome") == "continued") & (pl.col("new_municipality_code") == own)
+    )
+    found = reconcile(
+        decided(environment, month),
+        results,
+        handovers,
+        pl.concat([handovers.head(0), *before], how="diagonal_relaxed"),
+        continued,
+        own,
+    )
+    return Reconciled(found.taken, found.gone, pl.concat([found.discrepancies, unlisted(environment, month)]))
+
+
+def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
+    """In-prefecture arrivals that the candidates list does not name (KR-8207)."""
+    first, behind = month_of(month)
+    people = people_sent(environment, monthly_days(environment.catalogue, month).cut_off)
+    return arrivals_not_listed(people, stored(environment, CANDIDATES, month), first, behind)
+
+
+def confirm(environment: Environment, month: dt.date) -> Reconciled:
+    """Reconcile a month, keep what may count, and write the 継続世帯確定リスト."""
+    known = reconciled(environment, month)
+    environment.store.write("handover_taken", month.isoformat(), known.taken)
+    environment.store.write("households_gone", month.isoformat(), known.gone)
+    environment.store.write("continuity_discrepancies", month.isoformat(), known.discrepancies)
+    write_results_page(environment, month, known.taken)
+    return known
+
+
+def write_results_page(environment: Environment, month: dt.date, taken: pl.DataFrame) -> Path:
+    """The 継続世帯確定リスト of a month."""
+    words = {
+        key: "、".join(months)
+        for key, months in taken.filter(pl.col("update_kind") != "withdrawn")
+        .sort("treatment_month").group_by(KEY, maintain_order=True).agg("treatment_month").iter_rows()
+    }  # fmt: skip
+    path = list_path(environment, "継続世帯確定リスト", month)
+    page = results_page(stored(environment, RESULT, month), words, month, environment.settings.municipality_code)
+    write_durably(path, page.encode())
+    return path
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a month stands. waiting_days: business days that undecided candidates have waited (None: nothing waits)."""
+
+    month: dt.date
+    listed: bool
+    proposals: dict[str, int]
+    decided: int
+    undecided: int
+    postponed: int
+    instruction: str
+    results: int
+    handed_over: int
+    discrepancies: int
+    candidates_on: dt.date
+    instruction_until: dt.date
+    waiting_days: int | None
+
+    def lines(self) -> list[str]:
+        """The state in words, for the command line and the UI."""
+        if not self.listed:
+            return [f"{self.month:%Y-%m}: 継続候補世帯リストはまだ届いていません（配信日 {self.candidates_on}）"]
+        counted = "、".join(f"{PROPOSALS[name]} {count}件" for name, count in self.proposals.items() if count)
+        lines = [
+            f"{self.month:%Y-%m}: 候補 {sum(self.proposals.values())}件（{counted or '0件'}）",
+            f"判定済み {self.decided}件（うち保留 {self.postponed}件）、判定待ち {self.undecided}件",
+            f"確定指示: {self.instruction}（期限 {self.instruction_until}）",
+            f"確定結果 {self.results}件、引き継いだ月 {self.handed_over}件、問い合わせ {self.discrepancies}件",
+        ]
+        if self.waiting_days is not None:
+            lines.insert(2, f"担当者の判定を{self.waiting_days}営業日待っています（{self.candidates_on} から）")
+        return lines
+
+
+def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
+    """Where a month stands on a day (Asia/Tokyo)."""
+    days = monthly_days(environment.catalogue, month)
+    listed = environment.store.exists(CANDIDATES, month.isoformat())
+    found = build_cases(environment, month) if listed else None
+    made = decided(environment, month)
+    current = made.join(found, on=[KEY, FINGERPRINT], how="semi") if found is not None else made.head(0)
+    undecided = (found.height if found is not None else 0) - current.height
+    counts = dict.fromkeys(PROPOSALS, 0) | (dict(found["proposal"].value_counts().rows()) if found is not None else {})
+    entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)
+    sent = entry.state if entry is not None and entry.state not in CLOSED_OUTBOUND_STATES else "未送付"
+    known = reconciled(environment, month)
+    return Status(
+        month, listed, counts, current.height, undecided,
+        current.filter(pl.col("decision") == "postponed").height, sent,
+        stored(environment, RESULT, month).height, known.taken.height,
+        known.discrepancies.height, days.candidates_on, days.instruction_until,
+        business_days_between(days.candidates_on, today) if undecided else None,
+    )  # fmt: skip
+
+
+def fingerprint_of(environment: Environment, month: dt.date) -> str:
+    """The fingerprint of a month's cases as they are now."""
+    return fingerprint(build_cases(environment, month))
+
+
+def as_table(found: pl.DataFrame) -> list[dict[str, Any]]:
+    """Counts of proposals by rule, for metadata: never a person."""
+    counted = found.group_by("rule", "title", "proposal").agg(pl.len().alias("count")).sort("rule")
+    return counted.to_dicts()

@@ -1,0 +1,285 @@
+"""The clerk's worksheet of a month as an Excel book: written, and read back with everything that must be mended."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import polars as pl
+import xlsxwriter
+from openpyxl.utils.exceptions import InvalidFileException
+
+from interfaces.messages import RenkeiError, message
+from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
+from pipelines.continuity.judgement import KEY
+
+SHEET, GUIDE, MARKS = "判定", "使い方", "印"
+PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認"}
+DECISIONS = {"継続": "continued", "非継続": "not_continued", "保留": "postponed"}
+# Heading and width (in characters) of what the program writes and nobody may change.
+FACT_HEADINGS = {
+    KEY: ("候補番号", 9), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 16), "reason": ("理由", 34),
+    "facts_in_words": ("見た事実", 22), "moved_on": ("異動日", 11), "old_municipality_code": ("転出元 市区町村", 8),
+    "old_household_number": ("転出元 国保世帯番号", 16), "old_people": ("転出元の世帯の人", 46),
+    "new_household_number": ("転入先 国保世帯番号", 16), "new_people": ("転入先の世帯の人", 46),
+}  # fmt: skip
+ANSWER_HEADINGS = {
+    "decision": ("判定", 9),
+    "remark": ("備考", 24),
+    "decided_by": ("判定者", 11),
+    "approved_by": ("承認者", 11),
+}
+_HEADINGS = tuple(heading for heading, _ in (*FACT_HEADINGS.values(), *ANSWER_HEADINGS.values()))
+_FIRST_ROW = 2  # of the sheet, below the headings
+_LONGEST_REMARK = 200
+# No clock in a file: the same cases give the same book.
+_CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  a mark, not a time
+_GUIDE = (
+    ("これは何か", "県内で異動した世帯が、高額療養費の回数を引き継ぐかどうか（世帯の継続性）を判定する表です。"),
+    ("書く列", "判定・備考・判定者・承認者だけです。ほかの列は変えられません。"),
+    ("判定", "一覧から選びます。継続: 回数を引き継ぐ。非継続: 引き継がない。保留: まだ決められない（確定指示に載らない）。"),
+    ("備考", "判定案と違う判定、要確認の判定、保留には、理由を書きます（200字まで）。"),
+    ("判定者・承認者", "二人の名前を書きます。同じ人では取り込めません。"),
+    ("並べ替え・行の削除", "しないでください。取り込むときに確かめ、違えば一行も取り込みません。"),
+    ("保存", "Excel ブック（.xlsx）のまま保存します。CSV では取り込めません。"),
+    ("取込", "renkei continuity import このファイル"),
+    ("個人番号", "この表にはありません。書かないでください。"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to mend in a worksheet: where (row of the sheet, None for the whole book) and what, in Japanese."""
+
+    code: str
+    row: int | None
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.row}行目: " if self.row else ""
+        return f"{self.code} {place}{self.text} → {message(self.code).remedy}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was decided on one candidate, as the worksheet says it."""
+
+    candidate_number: str
+    decision: str
+    remark: str
+    decided_by: str
+    approved_by: str
+
+
+def write_worksheet(path: Path, cases: pl.DataFrame, month: dt.date, municipality: str) -> None:
+    """The book of a month: one row per candidate, protected but for the answers, printing on A4 landscape.
+
+    cases: FACT_COLUMNS and FINGERPRINT. The same cases give the same bytes. Text stays text: no formula, no link.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        book.set_properties({"created": _CREATED, "title": f"継続世帯判定表 {month:%Y-%m}"})
+        _cases_sheet(book, cases, month, municipality)
+        _guide_sheet(book)
+        marks = book.add_worksheet(MARKS)
+        marks.write_row(0, 0, [f"{month:%Y-%m}", municipality, fingerprint(cases), str(cases.height)])
+        marks.protect()
+        marks.very_hidden()
+    path.chmod(0o600)
+
+
+def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: str) -> None:
+    sheet = book.add_worksheet(SHEET)
+    frame = {"border": 1, "border_color": "#808080", "valign": "top", "text_wrap": True, "font_size": 9}
+    heading = book.add_format(frame | {"bold": True, "bg_color": "#D9E2F3"})
+    asked = book.add_format(frame | {"bold": True, "bg_color": "#FFE699"})
+    fact = book.add_format(frame)
+    answer = book.add_format(frame | {"locked": False, "bg_color": "#FFFBE6"})
+    marked = {name: book.add_format(frame | {"bold": True, "bg_color": colour}) for name, colour in
+              (("continued", "#E2EFDA"), ("not_continued", "#EDEDED"), ("unclear", "#F8CBAD"))}  # fmt: skip
+    headings = [
+        *((FACT_HEADINGS[name], heading) for name in FACT_HEADINGS),
+        *((one, asked) for one in ANSWER_HEADINGS.values()),
+    ]
+    for column, ((text, width), form) in enumerate(headings):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, text, form)
+    for row, case in enumerate(cases.select(list(FACT_HEADINGS)).iter_rows(named=True), 1):
+        for column, name in enumerate(FACT_HEADINGS):
+            sheet.write_string(
+                row, column, _shown(name, case[name]), marked[case[name]] if name == "proposal" else fact
+            )
+        for column in range(len(FACT_HEADINGS), len(_HEADINGS)):
+            sheet.write_blank(row, column, None, answer)
+    last, first_answer = max(cases.height, 1), len(FACT_HEADINGS)
+    sheet.data_validation(
+        1, first_answer, last, first_answer,
+        {"validate": "list", "source": list(DECISIONS), "error_title": "判定", "error_message": "一覧から選んでください"},
+    )  # fmt: skip
+    sheet.data_validation(
+        1, first_answer + 1, last, first_answer + 1,
+        {"validate": "length", "criteria": "<=", "value": _LONGEST_REMARK, "error_title": "備考", "error_message": "200字までです"},
+    )  # fmt: skip
+    sheet.protect("", {"select_locked_cells": True, "format_rows": True, "format_columns": True})
+    sheet.freeze_panes(1, 2)
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.set_margins(left=0.3, right=0.3, top=0.6, bottom=0.5)
+    sheet.repeat_rows(0)
+    sheet.fit_to_pages(1, 0)
+    sheet.print_area(0, 0, last, len(_HEADINGS) - 1)
+    sheet.set_header(f"&L継続世帯判定表 {month:%Y-%m}（{municipality}）&R個人情報")
+    sheet.set_footer("&C&P / &N")
+
+
+def _guide_sheet(book: Any) -> None:
+    guide = book.add_worksheet(GUIDE)
+    wrap, bold = book.add_format({"text_wrap": True, "valign": "top"}), book.add_format({"bold": True, "valign": "top"})
+    guide.set_column(0, 0, 22)
+    guide.set_column(1, 1, 90)
+    for row, (name, text) in enumerate(_GUIDE):
+        guide.write_string(row, 0, name, bold)
+        guide.write_string(row, 1, text, wrap)
+    guide.protect()
+    guide.set_landscape()
+    guide.set_paper(9)
+    guide.fit_to_pages(1, 0)
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "proposal":
+        return PROPOSALS[str(value)]
+    return value.isoformat() if isinstance(value, dt.date) else str(value or "")
+
+
+def read_month(path: Path) -> dt.date:
+    """The month that a worksheet is for. KR-7401 when it is no Excel book, KR-7402 when it is no worksheet of ours."""
+    (month, *_) = _marks(_open(path))
+    return dt.date.fromisoformat(f"{month}-01")
+
+
+def read_answers(path: Path, cases: pl.DataFrame, month: dt.date) -> tuple[list[Answer], list[Problem]]:
+    """The answers of a filled worksheet, or everything that must be mended: one of the two is empty.
+
+    cases: as they are now. Nothing is taken from a book with a problem: rows deleted, added, sorted or doubled, facts
+    edited, no decision, one that the list does not have, no names, approver = decider, no reason where one is due, a
+    book of another month, or one made before newer data came. KR-7401 and KR-7402 as in `read_month`.
+    """
+    book = _open(path)
+    told_month, _, told_fingerprint, _ = _marks(book)
+    if told_month != f"{month:%Y-%m}":
+        return [], [_problem("KR-7403", None, told=told_month, month=f"{month:%Y-%m}")]
+    if told_fingerprint != fingerprint(cases):
+        return [], [_problem("KR-7404", None, month=f"{month:%Y-%m}")]
+    rows = [list(row) for row in book[SHEET].iter_rows(min_row=_FIRST_ROW, max_col=len(_HEADINGS), values_only=True)]
+    while rows and not any(rows[-1]):
+        rows.pop()
+    known = {case[KEY]: case for case in cases.iter_rows(named=True)}
+    problems = _rows_problems([_text(row[0]) for row in rows], list(known))
+    answers: list[Answer] = []
+    for number, row in enumerate(rows, _FIRST_ROW):
+        case = known.get(_text(row[0]))
+        if case is not None:
+            problems += _facts_problems(number, row, case)
+            answer = Answer(case[KEY], *(_text(cell).strip() for cell in row[len(FACT_HEADINGS) :]))
+            problems += _answer_problems(number, answer, case["proposal"])
+            answers.append(Answer(answer.candidate_number, DECISIONS.get(answer.decision, ""), answer.remark,
+                                  answer.decided_by, answer.approved_by))  # fmt: skip
+    return ([], problems) if problems else (answers, [])
+
+
+def _open(path: Path) -> Any:
+    try:
+        return openpyxl.load_workbook(path, read_only=False, data_only=False)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise RenkeiError("KR-7401", name=path.name) from error
+    except OSError as error:
+        raise RenkeiError("KR-7104", path=str(path), reason=error.strerror or type(error).__name__) from error
+
+
+def _marks(book: Any) -> tuple[str, str, str, str]:
+    """Month, municipality, fingerprint and number of cases, as written when the book was made."""
+    if SHEET not in book.sheetnames or MARKS not in book.sheetnames:
+        raise RenkeiError("KR-7402", problem="シートがありません")
+    headings = tuple(_text(cell.value) for cell in next(book[SHEET].iter_rows(max_row=1)))
+    if headings[: len(_HEADINGS)] != _HEADINGS or any(headings[len(_HEADINGS) :]):
+        raise RenkeiError("KR-7402", problem="見出しが変わっています")
+    marks = next(book[MARKS].iter_rows(max_row=1, max_col=4, values_only=True))
+    if not all(marks):
+        raise RenkeiError("KR-7402", problem="印のシートが変わっています")
+    return tuple(_text(cell) for cell in marks)  # type: ignore[return-value]
+
+
+def _text(cell: object) -> str:
+    """A cell as text. Excel for the web and other programs write a line end as \\r\\n."""
+    return "" if cell is None else str(cell).replace("_x000D_", "").replace("\r\n", "\n")
+
+
+def _problem(code: str, row: int | None, **values: object) -> Problem:
+    return Problem(code, row, message(code).render(**values))
+
+
+def _rows_problems(found: Sequence[str], wanted: Sequence[str]) -> list[Problem]:
+    """Rows that are missing, strange, doubled, or in another order."""
+    times = Counter(found)
+    problems = [_problem("KR-7405", None, candidate=one) for one in wanted if one not in times]
+    for row, one in enumerate(found, _FIRST_ROW):
+        if one not in wanted:
+            problems.append(_problem("KR-7406", row, candidate=one[:20] or "（空）"))
+        elif times[one] > 1:
+            problems.append(_problem("KR-7407", row, candidate=one))
+    if not problems and list(found) != list(wanted):
+        first = next(row for row, (a, b) in enumerate(zip(found, wanted, strict=True), _FIRST_ROW) if a != b)
+        problems.append(_problem("KR-7408", first))
+    return problems
+
+
+def _facts_problems(number: int, row: Sequence[object], case: dict[str, Any]) -> list[Problem]:
+    return [
+        _problem("KR-7409", number, column=FACT_HEADINGS[name][0])
+        for name, cell in zip(FACT_HEADINGS, row, strict=False)
+        if _text(cell) != _shown(name, case[name])
+    ]
+
+
+def _plain(name: str) -> str:
+    """A name for comparing: widths and spaces do not make another person."""
+    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
+
+
+def _answer_problems(row: int, answer: Answer, proposal: str) -> list[Problem]:
+    problems = []
+    if not answer.decision:
+        problems.append(_problem("KR-7410", row))
+    elif answer.decision not in DECISIONS:
+        problems.append(_problem("KR-7411", row))
+    elif not answer.remark and DECISIONS[answer.decision] != proposal:
+        problems.append(_problem("KR-7414", row, proposal=PROPOSALS[proposal], decision=answer.decision))
+    if len(answer.remark) > _LONGEST_REMARK:
+        problems.append(_problem("KR-7415", row, length=len(answer.remark)))
+    if not answer.decided_by or not answer.approved_by:
+        problems.append(_problem("KR-7412", row, who="判定者" if not answer.decided_by else "承認者"))
+    elif _plain(answer.decided_by) == _plain(answer.approved_by):
+        problems.append(_problem("KR-7413", row))
+    return problems
+
+
+__all__ = [
+    "DECISIONS",
+    "FACT_COLUMNS",
+    "FINGERPRINT",
+    "PROPOSALS",
+    "Answer",
+    "Problem",
+    "read_answers",
+    "read_month",
+    "write_worksheet",
+]

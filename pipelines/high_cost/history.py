@@ -1,0 +1,71 @@
+"""高額該当情報: the months that follow a household which moved away inside the prefecture, and their corrections. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from pipelines.high_cost.counts import HOUSEHOLD, MONTH, WINDOW_BEFORE
+from pipelines.high_cost.months import MONTHS_OF_A_YEAR, number, number_of
+
+MOVED_OUT_ON = "moved_out_on"
+HISTORY_SCHEMA = {HOUSEHOLD: pl.String, MONTH: pl.Date, "month_source": pl.String, MOVED_OUT_ON: pl.Date}
+KNOWN_FOR_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two years, so do their corrections
+
+
+def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) -> pl.DataFrame:
+    """Households of which an insured person moved out inside the prefecture in [first, behind): HOUSEHOLD, moved_out_on.
+
+    people: as sent to the Union (household_number, ended_on, end_reason). moved_out_on: the first such day.
+    """
+    return (
+        people.filter(
+            (pl.col("end_reason") == "moved_out_prefecture")
+            & (pl.col("ended_on") >= first)
+            & (pl.col("ended_on") < behind)
+        )
+        .group_by(HOUSEHOLD)
+        .agg(pl.col("ended_on").min().alias(MOVED_OUT_ON))
+        .sort(HOUSEHOLD)
+    )
+
+
+def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFrame:
+    """What the next municipality will need: the counted months M−11 … M of every moved-out household (HISTORY_SCHEMA).
+
+    counted: HOUSEHOLD, MONTH, sources (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
+    month_source: own when we paid in the month ourselves, else handed_over.
+    """
+    distance = number(pl.col(MOVED_OUT_ON)) - number(pl.col(MONTH))
+    return (
+        counted.join(moved_out, on=HOUSEHOLD)
+        .filter(distance.is_between(0, WINDOW_BEFORE))
+        .select(
+            HOUSEHOLD,
+            MONTH,
+            pl.when(pl.col("sources").list.contains("own"))
+            .then(pl.lit("own"))
+            .otherwise(pl.lit("handed_over"))
+            .alias("month_source"),
+            MOVED_OUT_ON,
+        )
+        .sort(HOUSEHOLD, MONTH)
+    )
+
+
+def still_known(known: pl.DataFrame, month: dt.date) -> pl.DataFrame:
+    """The rows of `known` whose move is recent enough to be corrected."""
+    return known.filter(number_of(month) - number(pl.col(MOVED_OUT_ON)) <= KNOWN_FOR_MONTHS)
+
+
+def corrections(known: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """What must be sent: HISTORY_SCHEMA and update_kind, sorted.
+
+    known: what the Union was told so far. A month that it doesn't know yet is `added`, one that no longer holds is
+    `withdrawn` (過誤, 再審査: domain.md 3.3).
+    """
+    key = [HOUSEHOLD, MONTH]
+    added = wanted.join(known, on=key, how="anti").with_columns(pl.lit("added").alias("update_kind"))
+    withdrawn = known.join(wanted, on=key, how="anti").with_columns(pl.lit("withdrawn").alias("update_kind"))
+    return pl.concat([added, withdrawn.select(added.columns)]).sort(key)

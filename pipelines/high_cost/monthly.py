@@ -1,0 +1,245 @@
+"""The monthly high-cost steps: benefit extract -> history out; handover -> counts; tax extract -> income classes.
+
+Wires the pure decisions to store, ledger and server; a month is named by its first day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from dateutil.relativedelta import relativedelta
+
+from interfaces.messages import RenkeiError
+from interfaces.naming import file_name
+from interfaces.values import to_canonical
+from pipelines.calendar import monthly_days
+from pipelines.environment import Environment
+from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.high_cost.counts import HOUSEHOLD, MONTH, counted_months, counts, handed_over_months, qualifying_months
+from pipelines.high_cost.history import HISTORY_SCHEMA, corrections, moved_out_households, still_known, wanted_history
+from pipelines.high_cost.income_class import NEW_CLASS_MONTH, classify, load_borders
+from pipelines.high_cost.months import as_text
+from pipelines.known import days_not_sent, people_sent
+from pipelines.outgoing import checked_file, outbox_path
+from schemas.report import write_json, write_xlsx
+from schemas.validate import Validated, relate, validate
+
+BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
+HISTORY, INCOME = "high_cost_history", "income_class"
+KNOWN_HISTORY, KNOWN_CLASSES = "known_high_cost_history", "known_income_class"
+CLASS_COLUMNS = ("income_class_under_70", "income_class_70_74", "income_year")
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A monthly extract: its sound records (canonical), and the households whose records have a fault (held back)."""
+
+    records: pl.DataFrame
+    held: pl.Series
+    findings: pl.DataFrame
+
+
+def require_sent(environment: Environment, month: dt.date) -> dt.date:
+    """The cut-off day of a month, when everything up to it was sent or carried; KR-7601 names the days that are not."""
+    cut_off = monthly_days(environment.catalogue, month).cut_off
+    missing = days_not_sent(environment, month, cut_off)
+    if cut_off in missing:
+        days = "、".join(day.isoformat() for day in missing)
+        raise RenkeiError("KR-7601", month=f"{month:%Y-%m}", day=cut_off, missing=days)
+    return cut_off
+
+
+def read_extract(environment: Environment, interface: str, month: dt.date) -> Extract:
+    """Read and judge a monthly extract as of the month's cut-off day.
+
+    KR-7202 when it is not there yet; KR-7203 when the file as a whole is wrong. A record with a fault holds its household
+    back; one that names no household or person stops the month (KR-7211): nobody could say who is meant.
+    """
+    judged = {interface: _judged(environment, interface, month)}
+    if interface == BENEFITS:
+        judged[HOUSEHOLDS_EXTRACT] = _judged(environment, HOUSEHOLDS_EXTRACT, month)
+    one = judged[interface]
+    across = relate(judged).filter(pl.col("file") == one.file_name)
+    findings = pl.concat([one.findings, across])
+    if (findings["level"] == "file").any():
+        codes = "、".join(sorted(set(findings.filter(pl.col("level") == "file")["code"])))
+        raise RenkeiError("KR-7203", name=one.file_name, codes=codes, report=f"{interface}.xlsx")
+    bad = findings.filter(pl.col("level") == "record")["line"].unique()
+    key = HOUSEHOLD if interface == BENEFITS else "resident_number"
+    at_fault = one.data.filter(pl.col("line").is_in(bad.implode()))
+    nameless = at_fault.filter(pl.col(key) == "").height + len(set(bad) - set(one.data["line"]))
+    if nameless:
+        raise RenkeiError("KR-7211", name=one.file_name, count=nameless, report=f"{interface}.xlsx")
+    specification = one.decoded.spec
+    sound = one.data.filter(~pl.col("line").is_in(bad.implode()))
+    records = to_canonical(sound, specification.data, specification, month).drop("line")
+    return Extract(records, at_fault[key].unique().sort(), findings)
+
+
+def _judged(environment: Environment, interface: str, month: dt.date) -> Validated:
+    cut_off = monthly_days(environment.catalogue, month).cut_off
+    specification = environment.specification(interface, cut_off)
+    own = environment.settings.municipality_code
+    name = file_name(specification, {"municipality_code": own, "processed_on": cut_off})
+    partition = cut_off if specification.plan.cycle == "daily" else month
+    path = environment.settings.extract_folder / name
+    if not path.is_file():
+        raise RenkeiError("KR-7202", day=cut_off.isoformat(), name=name)
+    judged = validate(path, specification, cut_off, environment.context(partition, name))
+    if specification.plan.cycle != "daily":
+        write_json(judged, environment.reports(month) / f"{interface}.json")
+        write_xlsx(judged, environment.reports(month) / f"{interface}.xlsx")
+    return judged
+
+
+def months_that_count(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> pl.DataFrame:
+    """Own and handed-over months of every household, as known by the month's steps (counts.COUNTED_SCHEMA)."""
+    return counted_months(qualifying_months(benefits), _handed_over(environment, month), _gone(environment, month))
+
+
+def _up_to(environment: Environment, asset: str, month: dt.date) -> list[pl.DataFrame]:
+    """An asset of all months up to this one, oldest first."""
+    partitions = [name for name in environment.store.partitions(asset) if name <= month.isoformat()]
+    return [environment.store.read(asset, name) for name in partitions]
+
+
+def _handed_over(environment: Environment, month: dt.date) -> pl.DataFrame:
+    taken = _up_to(environment, "handover_taken", month)
+    if not taken:
+        return pl.DataFrame(schema={HOUSEHOLD: pl.String(), MONTH: pl.Date(), "source": pl.String()})
+    return handed_over_months(pl.concat(taken, how="diagonal_relaxed").with_row_index("sequence"))
+
+
+def _gone(environment: Environment, month: dt.date) -> pl.DataFrame:
+    gone = _up_to(environment, "households_gone", month)
+    return pl.concat([pl.DataFrame(schema={HOUSEHOLD: pl.String(), "until": pl.Date()}), *gone])
+
+
+def count_month(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> pl.DataFrame:
+    """The counts for 診療年月 `month` (counts.counts)."""
+    return counts(months_that_count(environment, month, benefits), month)
+
+
+@dataclass(frozen=True)
+class History:
+    """The month's 高額該当情報: the file (None: nothing to tell), its rows, and what the Union then knows."""
+
+    file: OutboundFile | None
+    rows: pl.DataFrame
+    known: pl.DataFrame
+
+
+def build_history(environment: Environment, month: dt.date, extract: Extract) -> History:
+    """The months of the households that moved away in the month, and corrections of what was told before.
+
+    The history is that of before this month's confirmation: what follows a household is what it had here. Households
+    with a faulty record keep what the Union knows of them until they pass. KR-7601 when the month's days are not sent.
+    """
+    cut_off = require_sent(environment, month)
+    known = still_known(_known(environment, HISTORY, KNOWN_HISTORY, month, HISTORY_SCHEMA), month)
+    moved = moved_out_households(people_sent(environment, cut_off), month, month + relativedelta(months=1))
+    earlier = known.group_by(HOUSEHOLD).agg(pl.col("moved_out_on").min())
+    moved_out = pl.concat([moved, earlier.select(moved.columns).join(moved, on=HOUSEHOLD, how="anti")])
+    handed = _handed_over(environment, month - relativedelta(months=1))
+    counted = counted_months(
+        qualifying_months(extract.records), handed, pl.DataFrame(schema={HOUSEHOLD: pl.String, "until": pl.Date})
+    )
+    held = pl.col(HOUSEHOLD).is_in(extract.held.implode())
+    wanted = wanted_history(counted, moved_out).filter(~held)
+    waiting = known.filter(held)
+    rows = corrections(known.filter(~held), wanted)
+    after = pl.concat([wanted, waiting.select(wanted.columns)]).sort(HOUSEHOLD, MONTH)
+    if rows.is_empty() or HISTORY in environment.settings.switched_off_interfaces:
+        return History(None, rows, known)
+    data = rows.with_columns(as_text(pl.col(MONTH)).alias(MONTH))
+    file = checked_file(environment, HISTORY, month, data, environment.monthly_header(month, cut_off))
+    return History(file, rows, after)
+
+
+def _known(
+    environment: Environment, interface: str, asset: str, month: dt.date, schema: Mapping[str, type[pl.DataType]]
+) -> pl.DataFrame:
+    """What the Union knows by the last month of an interface that reached it (design.md 4 rule 4)."""
+    partition = environment.ledger.effective_baseline(before=month, interfaces={interface})
+    if partition is None:
+        return pl.DataFrame(schema=schema)
+    return environment.store.read(asset, partition.isoformat())
+
+
+def send(environment: Environment, month: dt.date, file: OutboundFile | None, run_id: str | None = None) -> SendOutcome:
+    """Send a monthly file that carries the difference to the last one sent, or say that there is nothing to send."""
+    if file is None:
+        return SendOutcome("nothing_to_send", ())
+    before = environment.ledger.effective_baseline(before=month, interfaces={file.interface})
+    with environment.to_union() as transport:
+        return send_partition(
+            environment.ledger, transport, month, [file], before, None, environment.settings.operator, run_id,
+            data_folder=environment.settings.data_folder, retry=environment.retry(),
+        )  # fmt: skip
+
+
+def outbound(environment: Environment, interface: str, month: dt.date, manifest: pl.DataFrame) -> OutboundFile | None:
+    """The file that a manifest (file_name, sha256, size, records) names in the outbox; None for an empty one."""
+    if manifest.is_empty():
+        return None
+    name, sha256, size, records = manifest.row(0)
+    return OutboundFile(interface, name, outbox_path(environment, month, name, sha256), sha256, size, records)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The month's 所得区分: the file (None: nothing changed), its rows, what the Union then knows, who had no tax record."""
+
+    file: OutboundFile | None
+    rows: pl.DataFrame
+    known: pl.DataFrame
+    without_record: int
+
+
+def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> Classes:
+    """Every household in August, only the changed ones in other months (domain.md 3.5).
+
+    A household with a faulty tax record keeps the class that the Union knows until it passes.
+    """
+    cut_off = require_sent(environment, month)
+    people = people_sent(environment, cut_off)
+    running = (pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()) | (
+        pl.col("head_kind") == "nominal_head"
+    )
+    present = people.filter(running).select(HOUSEHOLD, "resident_number", "head_kind", "born_on")
+    found = classify(present, taxes.records, month, load_borders(environment.catalogue, month))
+    held = present.filter(pl.col("resident_number").is_in(taxes.held.implode()))[HOUSEHOLD].unique()
+    schema = dict.fromkeys((HOUSEHOLD, *CLASS_COLUMNS), pl.String)
+    known = _known(environment, INCOME, KNOWN_CLASSES, month, schema)
+    now = found.select(list(schema)).filter(~pl.col(HOUSEHOLD).is_in(held.implode()))
+    waiting = known.filter(pl.col(HOUSEHOLD).is_in(held.implode()))
+    rows = now if month.month == NEW_CLASS_MONTH else now.join(known, on=list(schema), how="anti", nulls_equal=True)
+    rows = rows.with_columns(
+        pl.lit(f"{month:%Y-%m}").alias("class_from_month"),
+        pl.when(pl.col(HOUSEHOLD).is_in(known[HOUSEHOLD].implode()))
+        .then(pl.lit("changed"))
+        .otherwise(pl.lit("added"))
+        .alias("update_kind"),
+    ).sort(HOUSEHOLD)
+    without = int(found["without_record"].sum())
+    if rows.is_empty() or INCOME in environment.settings.switched_off_interfaces:
+        return Classes(None, rows, known, without)
+    file = checked_file(environment, INCOME, month, rows, environment.monthly_header(month, cut_off))
+    gone = known.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
+    after = pl.concat([now, waiting.select(now.columns), gone.select(now.columns)]).sort(HOUSEHOLD)
+    return Classes(file, rows, after, without)
+
+
+def out(
+    environment: Environment, month: dt.date, run_id: str | None = None
+) -> tuple[History, Classes, list[SendOutcome]]:
+    """The whole sending of a month without Dagster: history and income classes, kept and sent."""
+    benefits, taxes = (read_extract(environment, interface, month) for interface in (BENEFITS, TAXES))
+    history, classes = build_history(environment, month, benefits), build_classes(environment, month, taxes)
+    kept = {BENEFITS: benefits.records, KNOWN_HISTORY: history.known, KNOWN_CLASSES: classes.known}
+    for asset, table in kept.items():
+        environment.store.write(asset, month.isoformat(), table)
+    return history, classes, [send(environment, month, one.file, run_id) for one in (history, classes)]

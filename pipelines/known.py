@@ -1,0 +1,37 @@
+"""What the Union knows of us: the last effective sending, and which days of a month were sent. Read from the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from pipelines.calendar import business_days
+from pipelines.environment import Environment
+from pipelines.exchange.ledger import SENT_STATES
+
+SENT_FILES = ("eligibility_household", "eligibility_individual")
+
+
+def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
+    """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them."""
+    before = on + dt.timedelta(days=1) if on else None
+    partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
+    if partition is None:
+        text = ("resident_number", "household_number", "name", "head_kind", "application_reason", "end_reason")
+        days = ("born_on", "applied_on", "ended_on")
+        return pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
+    return environment.store.read("sent_people", partition.isoformat())
+
+
+def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> list[dt.date]:
+    """The business days of [first, last] that were neither sent, nor carried by a later day, nor quiet.
+
+    Days before the deployment's first sending are not missed.
+    """
+    entries = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
+    done = {e.partition for e in entries if e.state in SENT_STATES or e.state == "superseded"}
+    quiet = {e.detail.get("partition") for e in environment.ledger.events() if e.action == "quiet_day"}
+    began = min((e.partition for e in entries if e.partition is not None), default=first)
+    days = business_days(max(first, began), last + dt.timedelta(days=1))
+    return [day for day in days if day not in done and day.isoformat() not in quiet]

@@ -1,0 +1,74 @@
+"""A table -> a checked file in the outbox: written, read back, judged, compared. Sends nothing (`exchange.outbox` does)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from interfaces import codec
+from interfaces.messages import RenkeiError
+from interfaces.naming import file_name
+from pipelines.environment import Environment
+from pipelines.exchange.files import move_durably, private_folder, write_durably
+from pipelines.exchange.ledger import POSSIBLY_OUT_STATES
+from pipelines.exchange.outbox import OutboundFile
+from schemas.report import write_json, write_xlsx
+from schemas.validate import Validated, validate
+
+
+def outbox_path(environment: Environment, partition: dt.date, name: str, sha256: str) -> Path:
+    """Where a finished file lies. Its content is part of the name, so that what was sent is never written over."""
+    return environment.settings.data_folder / "outbox" / partition.isoformat() / f"{sha256[:12]}_{name}"
+
+
+def publish(environment: Environment, partition: dt.date, draft: OutboundFile) -> OutboundFile:
+    """The draft in the outbox folder. KR-6111 when the partition went out with other bytes: nothing is touched then."""
+    entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
+    if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.sha256:
+        raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
+    path = outbox_path(environment, partition, draft.file_name, draft.sha256)
+    move_durably(draft.path, path)
+    return replace(draft, path=path)
+
+
+def compare(interface: str, encoded: codec.Encoded, validated: Validated) -> None:
+    """KR-7205 unless what was read back is what was written, record kind by record kind."""
+    for kind, raw in encoded.raw.items():
+        if not validated.decoded.tables[kind].drop("line").equals(raw):
+            raise RenkeiError("KR-7205", interface=interface, what=kind)
+    if validated.decoded.sha256 != encoded.sha256:
+        raise RenkeiError("KR-7205", interface=interface, what="SHA-256")
+
+
+def checked_file(
+    environment: Environment, interface: str, month: dt.date, data: pl.DataFrame, header: Mapping[str, object]
+) -> OutboundFile:
+    """The monthly file of `data` (canonical), proved and in the outbox (design.md 4 rule 1).
+
+    KR-7206 when a record breaks a rule: such a file holds no personal record that could be held back, so it is not
+    made at all, and the report says why. KR-7205 when it reads back otherwise, KR-6111 when the month went out already.
+    """
+    specification = environment.specification(interface, month)
+    name = file_name(specification, header)
+    encoded = codec.compose(specification, month, data, header)
+    if encoded.problems.height:
+        codes = "、".join(sorted(set(encoded.problems["code"])))
+        raise RenkeiError("KR-7206", interface=interface, codes=codes, report=f"{interface}.xlsx")
+    folder = private_folder(environment.settings.data_folder / "drafts")
+    with TemporaryDirectory(dir=folder, prefix=f"{month:%Y-%m}-") as drafts:
+        path = Path(drafts) / name
+        write_durably(path, encoded.data)
+        validated = validate(path, specification, month, environment.context(month, name))
+        write_json(validated, environment.reports(month) / f"{interface}.json")
+        write_xlsx(validated, environment.reports(month) / f"{interface}.xlsx")
+        if not validated.valid:
+            codes = "、".join(validated.counts_by_code)
+            raise RenkeiError("KR-7206", interface=interface, codes=codes, report=f"{interface}.xlsx")
+        compare(interface, encoded, validated)
+        draft = OutboundFile(interface, name, path, encoded.sha256, len(encoded.data), validated.records)
+        return publish(environment, month, draft)
