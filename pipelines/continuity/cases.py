@@ -76,7 +76,7 @@ def _described(people: pl.DataFrame, names: pl.DataFrame, words: dict[str, tuple
         pl.format("{} {}", pl.col("left_on").dt.strftime("%Y-%m-%d"), named("leave_reason", "end_reason"))
     )
     line = pl.format(
-        "{} {} {} {}〜{}",
+        "{} {}\n　{} {}〜{}",
         named("head_kind", "head_kind"),
         who,
         pl.col("joined_on").dt.strftime("%Y-%m-%d"),

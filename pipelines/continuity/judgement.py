@@ -204,7 +204,10 @@ def _lost_and_acquired(people: pl.DataFrame, left: pl.Expr, joined: pl.Expr) -> 
 
 def in_words() -> pl.Expr:
     """The facts that hold, in Japanese, for the person who decides."""
-    named = [pl.when(pl.col(fact)).then(pl.lit(text)) for fact, text in FACTS.items()]
+    redundant = {"head_was_member": pl.col("same_head")}
+    named = [
+        pl.when(pl.col(fact) & ~redundant.get(fact, pl.lit(False))).then(pl.lit(text)) for fact, text in FACTS.items()
+    ]
     day = pl.format("異動日 {}", pl.col("moved_on").dt.strftime("%Y-%m-%d"))
     head = pl.when(~pl.col("same_head") & ~pl.col("head_unclear") & pl.col("moved_on").is_not_null()).then(
         pl.lit("世帯主が違う人")

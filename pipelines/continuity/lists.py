@@ -52,9 +52,10 @@ def _page(
 def candidates_page(cases: pl.DataFrame, month: dt.date, municipality: str) -> str:
     """継続候補世帯リスト: every candidate with both households and the proposal (cases: see `cases.cases`)."""
     columns = (
-        Column(KEY, "候補", 5), Column("shown", "判定案", 6, mark=True), Column("rule", "規則", 4), Column("moved_on", "異動日", 7.5),
-        Column(HOUSEHOLDS[0], "転出元", 6), Column(HOUSEHOLDS[1], "転出元 世帯番号", 9), Column("old_people", "転出元の世帯の人", 22),
-        Column(HOUSEHOLDS[2], "転入先 世帯番号", 9), Column("new_people", "転入先の世帯の人", 22), Column("reason", "理由", 15),
+        Column(KEY, "候補", 5.5), Column("shown", "判定案", 6, mark=True), Column("rule", "規則", 4), Column("moved_on", "異動日", 7.5),
+        Column(HOUSEHOLDS[0], "転出元", 5.5), Column(HOUSEHOLDS[1], "転出元 国保世帯番号", 11),
+        Column("old_people", "転出元の世帯の人", 19),
+        Column(HOUSEHOLDS[2], "転入先 国保世帯番号", 11), Column("new_people", "転入先の世帯の人", 19), Column("reason", "理由", 11.5),
     )  # fmt: skip
     rows = [row | {"kind": row["proposal"], "shown": PROPOSALS[row["proposal"]]} for row in cases.iter_rows(named=True)]
     note = "判定案は案です。継続かどうかは担当者が判定し、別の人が承認します。"

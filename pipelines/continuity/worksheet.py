@@ -25,17 +25,18 @@ PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "�
 DECISIONS = {"継続": "continued", "非継続": "not_continued", "保留": "postponed"}
 # Heading and width (in characters) of what the program writes and nobody may change.
 FACT_HEADINGS = {
-    KEY: ("候補番号", 9), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 16), "reason": ("理由", 34),
-    "facts_in_words": ("見た事実", 22), "moved_on": ("異動日", 11), "old_municipality_code": ("転出元 市区町村", 8),
-    "old_household_number": ("転出元 国保世帯番号", 16), "old_people": ("転出元の世帯の人", 46),
-    "new_household_number": ("転入先 国保世帯番号", 16), "new_people": ("転入先の世帯の人", 46),
+    KEY: ("候補番号", 8), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 12), "reason": ("理由", 22),
+    "facts_in_words": ("見た事実", 16), "moved_on": ("異動日", 11), "old_municipality_code": ("転出元", 8),
+    "old_household_number": ("転出元 国保世帯番号", 10), "old_people": ("転出元の世帯の人", 30),
+    "new_household_number": ("転入先 国保世帯番号", 10), "new_people": ("転入先の世帯の人", 30),
 }  # fmt: skip
 ANSWER_HEADINGS = {
-    "decision": ("判定", 9),
-    "remark": ("備考", 24),
-    "decided_by": ("判定者", 11),
-    "approved_by": ("承認者", 11),
+    "decision": ("判定", 8),
+    "remark": ("備考", 14),
+    "decided_by": ("判定者", 9),
+    "approved_by": ("承認者", 9),
 }
+_FONT, _LINE_HEIGHT, _PADDING = 9, 11.5, 4.0  # points
 _HEADINGS = tuple(heading for heading, _ in (*FACT_HEADINGS.values(), *ANSWER_HEADINGS.values()))
 _FIRST_ROW = 2  # of the sheet, below the headings
 _LONGEST_REMARK = 200
@@ -98,7 +99,7 @@ def write_worksheet(path: Path, cases: pl.DataFrame, month: dt.date, municipalit
 
 def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: str) -> None:
     sheet = book.add_worksheet(SHEET)
-    frame = {"border": 1, "border_color": "#808080", "valign": "top", "text_wrap": True, "font_size": 9}
+    frame = {"border": 1, "border_color": "#808080", "valign": "top", "text_wrap": True, "font_size": _FONT}
     heading = book.add_format(frame | {"bold": True, "bg_color": "#D9E2F3"})
     asked = book.add_format(frame | {"bold": True, "bg_color": "#FFE699"})
     fact = book.add_format(frame)
@@ -109,14 +110,16 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
         *((FACT_HEADINGS[name], heading) for name in FACT_HEADINGS),
         *((one, asked) for one in ANSWER_HEADINGS.values()),
     ]
+    sheet.set_row(0, 3 * _LINE_HEIGHT)
     for column, ((text, width), form) in enumerate(headings):
         sheet.set_column(column, column, width)
         sheet.write_string(0, column, text, form)
     for row, case in enumerate(cases.select(list(FACT_HEADINGS)).iter_rows(named=True), 1):
-        for column, name in enumerate(FACT_HEADINGS):
-            sheet.write_string(
-                row, column, _shown(name, case[name]), marked[case[name]] if name == "proposal" else fact
-            )
+        shown = {name: _shown(name, case[name]) for name in FACT_HEADINGS}
+        lines = max(_lines(text, FACT_HEADINGS[name][1]) for name, text in shown.items())
+        sheet.set_row(row, lines * _LINE_HEIGHT + _PADDING)
+        for column, (name, text) in enumerate(shown.items()):
+            sheet.write_string(row, column, text, marked[case[name]] if name == "proposal" else fact)
         for column in range(len(FACT_HEADINGS), len(_HEADINGS)):
             sheet.write_blank(row, column, None, answer)
     last, first_answer = max(cases.height, 1), len(FACT_HEADINGS)
@@ -152,6 +155,12 @@ def _guide_sheet(book: Any) -> None:
     guide.set_landscape()
     guide.set_paper(9)
     guide.fit_to_pages(1, 0)
+
+
+def _lines(text: str, width: int) -> int:
+    """How many lines a text takes in a column: a full-width character takes the room of two."""
+    rooms = (sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line) for line in text.split("\n"))
+    return sum(max(1, -(-room // (width - 1))) for room in rooms)
 
 
 def _shown(name: str, value: object) -> str:
