@@ -27,8 +27,8 @@ DECISIONS = {"継続": "continued", "非継続": "not_continued", "保留": "pos
 FACT_HEADINGS = {
     KEY: ("候補番号", 8), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 12), "reason": ("理由", 22),
     "facts_in_words": ("見た事実", 16), "moved_on": ("異動日", 11), "old_municipality_code": ("転出元", 8),
-    "old_household_number": ("転出元 国保世帯番号", 10), "old_people": ("転出元の世帯の人", 30),
-    "new_household_number": ("転入先 国保世帯番号", 10), "new_people": ("転入先の世帯の人", 30),
+    "old_household_number": ("転出元 国保世帯番号", 10), "old_people": ("転出元の世帯の人", 33),
+    "new_household_number": ("転入先 国保世帯番号", 10), "new_people": ("転入先の世帯の人", 33),
 }  # fmt: skip
 ANSWER_HEADINGS = {
     "decision": ("判定", 8),
@@ -160,7 +160,7 @@ def _guide_sheet(book: Any) -> None:
 def _lines(text: str, width: int) -> int:
     """How many lines a text takes in a column: a full-width character takes the room of two."""
     rooms = (sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line) for line in text.split("\n"))
-    return sum(max(1, -(-room // (width - 1))) for room in rooms)
+    return sum(max(1, -(-room // (width - 2))) for room in rooms)
 
 
 def _shown(name: str, value: object) -> str:

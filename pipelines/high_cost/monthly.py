@@ -22,7 +22,7 @@ from pipelines.high_cost.counts import HOUSEHOLD, MONTH, counted_months, counts,
 from pipelines.high_cost.history import HISTORY_SCHEMA, corrections, moved_out_households, still_known, wanted_history
 from pipelines.high_cost.income_class import NEW_CLASS_MONTH, classify, load_borders
 from pipelines.high_cost.months import as_text
-from pipelines.known import days_not_sent, people_sent
+from pipelines.known import SENT_FILES, days_not_sent, people_sent
 from pipelines.outgoing import checked_file, outbox_path
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
@@ -140,7 +140,8 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     """
     cut_off = require_sent(environment, month)
     known = still_known(_known(environment, HISTORY, KNOWN_HISTORY, month, HISTORY_SCHEMA), month)
-    moved = moved_out_households(people_sent(environment, cut_off), month, month + relativedelta(months=1))
+    behind = month + relativedelta(months=1)
+    moved = moved_out_households(people_sent(environment, cut_off), _not_told_since(environment, month), behind)
     earlier = known.group_by(HOUSEHOLD).agg(pl.col("moved_out_on").min())
     moved_out = pl.concat([moved, earlier.select(moved.columns).join(moved, on=HOUSEHOLD, how="anti")])
     handed = _handed_over(environment, month - relativedelta(months=1))
@@ -157,6 +158,16 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     data = rows.with_columns(as_text(pl.col(MONTH)).alias(MONTH))
     file = checked_file(environment, HISTORY, month, data, environment.monthly_header(month, cut_off))
     return History(file, rows, after)
+
+
+def _not_told_since(environment: Environment, month: dt.date) -> dt.date:
+    """The first day whose moves the Union has no history of: a month that was not sent is carried by the next."""
+    told = environment.ledger.effective_baseline(before=month, interfaces={HISTORY})
+    if told is not None:
+        first: dt.date = told + relativedelta(months=1)
+        return first
+    sent = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
+    return min([month, *(entry.partition.replace(day=1) for entry in sent if entry.partition is not None)])
 
 
 def _known(

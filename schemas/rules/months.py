@@ -7,21 +7,12 @@ import polars as pl
 from interfaces.values import parse_date
 from schemas.rules.registry import Place, rule
 
-_MONTHS_OF_A_YEAR = 12
-
 
 def _month(place: Place) -> pl.Expr:
     """The item's month as YYYYMM, whether it holds YYYYMM, YYYY-MM or a day."""
     if place.item.type.is_date:
         return parse_date(place.value, place.item.type.date_format).dt.strftime("%Y%m")
     return place.value.str.replace("-", "", literal=True)
-
-
-@rule("real_month", "KR-2016")
-def real_month(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """A month that exists: 01 to 12."""
-    number = _month(place).str.slice(4, 2).cast(pl.Int32, strict=False)
-    return number.is_between(1, _MONTHS_OF_A_YEAR).fill_null(False), "01から12までの月"
 
 
 @rule("between", "KR-2017", arguments=(2, 2))

@@ -9,6 +9,9 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 
+from interfaces import codec
+from interfaces.naming import file_name
+from pipelines.calendar import monthly_days
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 from pipelines.typed import enter, typed_items, write_form
@@ -80,3 +83,47 @@ def fill(path: Path, change: Callable[[openpyxl.worksheet.worksheet.Worksheet], 
     filled = path.with_name(f"filled_{path.name}")
     book.save(filled)
     return filled
+
+
+def write_extract(
+    environment: Environment, interface: str, rows: list[dict[str, object]], month: dt.date = MONTH
+) -> Path:
+    """An extract file as of the month's cut-off day, in the extract folder."""
+    cut_off = monthly_days(environment.catalogue, month).cut_off
+    specification = environment.specification(interface, cut_off)
+    header: dict[str, object] = {"municipality_code": "999997", "processed_on": cut_off}
+    schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in specification.data.items}
+    data = pl.DataFrame(rows, schema={name: kind for name, kind in schema.items() if any(name in row for row in rows)})
+    path = environment.settings.extract_folder / file_name(specification, header)
+    path.write_bytes(codec.compose(specification, cut_off, data, header).data)
+    return path
+
+
+def benefit(household: str, month: str, amount: object = 5000, outpatient_only: str = "no") -> dict[str, object]:
+    """A row of the benefit extract."""
+    return {
+        "household_number": household, "resident_number": "000000000000901", "treatment_month": month,
+        "outpatient_only": outpatient_only, "total_cost": "500000", "high_cost_amount": str(amount),
+    }  # fmt: skip
+
+
+def household(number: str) -> dict[str, object]:
+    """A row of the household extract."""
+    return {
+        "household_number": number, "certificate_number": "99000011", "head_resident_number": "000000000000901",
+        "nominal_head": "no", "household_applied_on": dt.date(2019, 4, 1), "address": "合成県合成市一丁目",
+        "changed_on": dt.date(2019, 4, 1),
+    }  # fmt: skip
+
+
+def send_days(environment: Environment, people: pl.DataFrame, month: dt.date = MONTH) -> None:
+    """The ledger of a deployment whose last day of the month was sent with these people."""
+    day = monthly_days(environment.catalogue, month).cut_off
+    environment.store.write("sent_people", day.isoformat(), people)
+    for interface in ("eligibility_household", "eligibility_individual"):
+        entry = environment.ledger.enter_outbound(
+            interface=interface, partition=day, file_name=interface, sha256="0" * 64, size=1, records=1,
+            baseline=None, snapshot_sha256=None, operator="試験担当",
+        )  # fmt: skip
+        for state in ("sending", "uploaded", "sent"):
+            environment.ledger.advance(entry.id, state, operator="試験担当")

@@ -12,7 +12,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from continuity.deployment import APPROVED_BY, DECIDED_BY, DECISION, MONTH, REMARK, fill, opened, type_in
+from continuity.deployment import APPROVED_BY, DECIDED_BY, DECISION, MONTH, REMARK, fill, opened, send_days, type_in
 from continuity.test_judgement import CASES, HEAD, MOVE, frame, now, was
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity import monthly
@@ -264,23 +264,9 @@ def test_names_are_shown_only_of_those_whom_we_know(environment: Environment) ->
         "2026-04-30",
         pl.DataFrame({"resident_number": ["000000000000123"], "prefecture_insured_id": [f"90001{ord('a'):07d}"]}),
     )
-    store.write(
-        "sent_people", "2026-04-30", pl.DataFrame({"resident_number": ["000000000000123"], "name": ["合成　太郎"]})
-    )
-    enter_sent(environment, dt.date(2026, 4, 30))
+    send_days(environment, pl.DataFrame({"resident_number": ["000000000000123"], "name": ["合成　太郎"]}))
     found = monthly.build_cases(environment, MONTH)
     assert "世帯主（被保険者） 合成　太郎（000000000000123）\n　2026-04-10 県内転入〜" in found["new_people"][0]
     assert "世帯員 ID 90001" in found["new_people"][0]
     assert found["facts_in_words"][0] == "異動日 2026-04-10。世帯主が同じ人"
     assert MOVE.isoformat() in found["old_people"][0]
-
-
-def enter_sent(environment: Environment, day: dt.date) -> None:
-    """The ledger of a day whose two files were sent."""
-    for interface in ("eligibility_household", "eligibility_individual"):
-        entry = environment.ledger.enter_outbound(
-            interface=interface, partition=day, file_name=interface, sha256="0" * 64, size=1, records=1,
-            baseline=None, snapshot_sha256=None, operator="試験担当",
-        )  # fmt: skip
-        for state in ("sending", "uploaded", "sent"):
-            environment.ledger.advance(entry.id, state, operator="試験担当")

@@ -1,0 +1,129 @@
+"""The whole month with every Union interface switched off: typed in from the screen, printed for typing into it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import openpyxl
+import polars as pl
+import pytest
+
+from continuity.deployment import MONTH, benefit, fill, household, opened, type_in, write_extract
+from continuity.test_worksheet import listed
+from interfaces.messages import RenkeiError
+from pipelines.continuity import monthly
+from pipelines.environment import Environment
+from pipelines.high_cost import monthly as high_cost
+from pipelines.typed import enter, write_form
+
+MOVE = dt.date(2026, 4, 10)
+OLD, NEW = f"{1:014d}1", f"{1:014d}2"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    made = opened(tmp_path)
+    type_in(made, "continuity_candidates", listed("whole_household_moves", "member_moves_out_alone"), tmp_path)
+    monthly.take(made)
+    path, _ = monthly.make_worksheet(made, MONTH)
+    monthly.import_worksheet(made, fill(path))
+    return made
+
+
+def results(*outcomes: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"candidate_number": f"{n:06d}", "old_municipality_code": "999989", "old_household_number": f"{n:014d}1",
+             "new_municipality_code": "999997", "new_household_number": f"{n:014d}2", "continuity_outcome": outcome,
+             "moved_on": MOVE, "confirmed_on": dt.date(2026, 5, 12),
+             "high_cost_count": "02" if outcome == "continued" else "00"}
+            for n, outcome in enumerate(outcomes, 1)
+        ]
+    )  # fmt: skip
+
+
+def handovers(*months: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"candidate_number": "000001", "old_municipality_code": "999989", "old_household_number": OLD,
+             "new_household_number": NEW, "treatment_month": month.replace("-", ""), "high_cost_count": "02",
+             "update_kind": "added", "handed_over_on": dt.date(2026, 5, 12)}
+            for month in months
+        ]
+    )  # fmt: skip
+
+
+def test_a_count_is_carried_without_a_single_file_of_the_union(environment: Environment, tmp_path: Path) -> None:
+    file, made = monthly.build_instruction(environment, MONTH)
+    assert file is None
+    outcome = monthly.send_instruction(environment, MONTH, file)
+    assert outcome.kind == "nothing_to_send"
+    assert [e.action for e in environment.ledger.events()][-1] == "instruction_for_typing"
+    page = monthly.list_path(environment, "継続世帯確定指示_入力用", MONTH).read_text(encoding="utf-8")
+    assert all(number in page for number in made["new_household_number"])
+    type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
+    type_in(environment, "high_cost_handover", handovers("2026-02", "2026-04"), tmp_path)
+    assert [one.entry.interface for one in monthly.take(environment)] == ["continuity_result", "high_cost_handover"]
+    assert monthly.confirm(environment, MONTH).discrepancies.is_empty()
+    write_extract(environment, "benefit_extract", [benefit(NEW, "2026-04"), benefit(NEW, "2026-03")])
+    write_extract(environment, "household_extract", [household(NEW)])
+    extract = high_cost.read_extract(environment, "benefit_extract", MONTH)
+    may = dt.date(2026, 5, 1)
+    (found,) = high_cost.count_month(environment, may, extract.records).to_dicts()
+    assert (found["household_number"], found["count"], found["is_multiple"]) == (NEW, 3, True)
+    assert found["sources"] == [[f"999989/{OLD}"], ["own"], [f"999989/{OLD}", "own"]]
+    shown = monthly.list_path(environment, "継続世帯確定リスト", MONTH).read_text(encoding="utf-8")
+    assert "2026-02、2026-04" in shown
+
+
+def test_what_is_typed_twice_is_taken_once(environment: Environment, tmp_path: Path) -> None:
+    type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
+    monthly.take(environment)
+    (again,) = enter(environment, "continuity_result", MONTH, tmp_path / "continuity_result.xlsx", "入力太郎")
+    assert again.state == "duplicate"
+    assert monthly.take(environment) == []
+    assert monthly.stored(environment, "continuity_result", MONTH).height == 2
+
+
+def test_a_corrected_form_takes_the_place_of_the_one_before(environment: Environment, tmp_path: Path) -> None:
+    type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
+    monthly.take(environment)
+    type_in(environment, "continuity_result", results("not_continued", "not_continued"), tmp_path)
+    monthly.take(environment)
+    stored = monthly.stored(environment, "continuity_result", MONTH)
+    assert stored["continuity_outcome"].to_list() == ["not_continued", "not_continued"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("継続確定区分", "たぶん継続", "2行目 継続確定区分: 一覧から選んでください"),
+        ("確定年月日", "5月12日", "2行目 確定年月日: 日付は"),
+        ("転出元市区町村コード", "999998", "検査数字が合いません"),
+        ("高額該当回数", "13", "0から12まで"),
+        ("候補番号", None, "必須の項目が空です"),
+    ],
+)
+def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
+    environment: Environment, tmp_path: Path, column: str, value: str | None, said: str
+) -> None:
+    type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
+    monthly.take(environment)
+    path = tmp_path / "continuity_result.xlsx"
+    book = openpyxl.load_workbook(path)
+    sheet = book["入力"]
+    place = [cell.value for cell in sheet[1]].index(column) + 1
+    sheet.cell(2, place).value = value
+    book.save(path)
+    with pytest.raises(RenkeiError, match="KR-7602") as refused:
+        enter(environment, "continuity_result", MONTH, path, "入力太郎")
+    assert said in str(refused.value)
+    assert len(environment.ledger.entries(interfaces={"continuity_result"})) == 1
+
+
+def test_an_interface_that_comes_as_a_file_is_not_typed(tmp_path: Path) -> None:
+    environment = opened(tmp_path, switched_off=())
+    write_form(environment, "continuity_result", MONTH, tmp_path / "form.xlsx")
+    with pytest.raises(RenkeiError, match="KR-7603"):
+        enter(environment, "continuity_result", MONTH, tmp_path / "form.xlsx", "入力太郎")
