@@ -30,6 +30,15 @@ def _need(program: Path | None, package: str) -> Path:
 
 
 @pytest.fixture
+def chromium() -> Path:
+    """Debian's Chromium, with pdftotext and pdfinfo to read what it prints."""
+    for program in ("pdftotext", "pdfinfo"):
+        found = shutil.which(program)
+        _need(Path(found) if found else None, "poppler-utils")
+    return _need(Path("/usr/bin/chromium"), "chromium")
+
+
+@pytest.fixture
 def openssh_server(tmp_path: Path) -> Iterator[OpenSshServer]:
     """Debian's OpenSSH on a loopback port, with folders `to_union` and `from_union` below its root."""
     _need(SSHD, "openssh-server")

@@ -1,0 +1,1 @@
+"""The monthly continuity, through files, worksheets and forms."""
