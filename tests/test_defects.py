@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fixtures.defects import FOLDER, defects
+from fixtures.monthly_defects import DEFECTS, SOUND
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import recognise
 from pipelines.cli import main
@@ -62,6 +63,37 @@ EXPECTED: dict[str, tuple[str, int | None, int | None] | tuple[()]] = {
     "extract_without_rows": ("KR-1017", None, None),
 }
 
+# The monthly interfaces: their name says the month (or the day of the extract).
+EXPECTED_MONTHLY: dict[str, tuple[str, int, int]] = {
+    "candidate_of_no_side": ("KR-2006", 3, 7),
+    "candidate_list_of_another_month": ("KR-4008", 1, 10),
+    "candidate_with_a_my_number": ("KR-4004", 2, 10),
+    "candidate_left_before_joining": ("KR-3003", 2, 14),
+    "candidate_with_a_reason_but_no_date": ("KR-3006", 3, 15),
+    "candidate_of_an_unknown_municipality": ("KR-2012", 2, 8),
+    "instruction_outside_the_table": ("KR-2006", 3, 10),
+    "instruction_without_a_date": ("KR-2001", 3, 12),
+    "result_count_over_12": ("KR-2017", 3, 14),
+    "result_outside_the_table": ("KR-2006", 3, 11),
+    "handover_month_before_april_2018": ("KR-3007", 3, 10),
+    "handover_month_in_the_future": ("KR-3008", 3, 10),
+    "handover_month_that_does_not_exist": ("KR-2004", 3, 10),
+    "handover_count_over_12": ("KR-2017", 3, 11),
+    "history_month_before_april_2018": ("KR-3007", 3, 7),
+    "history_from_nowhere": ("KR-2006", 3, 8),
+    "income_class_outside_the_table": ("KR-2006", 2, 8),
+    "income_class_from_no_month": ("KR-2004", 2, 7),
+    "benefit_before_april_2018": ("KR-3007", 3, 4),
+    "benefit_in_the_future": ("KR-3008", 3, 4),
+    "benefit_that_is_negative": ("KR-2018", 3, 7),
+    "benefit_with_a_comma": ("KR-2003", 3, 7),
+    "benefit_extract_of_another_month": ("KR-4008", 2, 9),
+    "tax_of_a_declared_without_income": ("KR-2001", 2, 5),
+    "tax_that_is_negative": ("KR-2018", 2, 5),
+    "tax_of_a_short_year": ("KR-2007", 3, 3),
+}
+TWICE = ("instruction_twice", "result_twice", "handover_month_twice", "benefit_twice")
+
 
 def file_of(defect: str) -> Path:
     return next((FOLDER / defect).iterdir())
@@ -82,6 +114,31 @@ def test_one_defect_is_one_finding(defect: str) -> None:
     assert found == ([expected] if expected else [])
     assert result.exit_code == (1 if expected else 0)
     assert report["valid"] is not bool(expected)
+
+
+@pytest.mark.parametrize("defect", EXPECTED_MONTHLY)
+def test_one_defect_of_a_monthly_file_is_one_finding(defect: str) -> None:
+    result = validated(file_of(defect))
+    found = [(f["code"], f["line"], f["item_no"]) for f in json.loads(result.stdout)["findings"]]
+    assert found == [EXPECTED_MONTHLY[defect]]
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("defect", TWICE)
+def test_a_key_that_stands_twice_is_found_at_both_records(defect: str) -> None:
+    found = json.loads(validated(file_of(defect)).stdout)["findings"]
+    assert [(f["code"], f["line"]) for f in found] == [("KR-3004", 2), ("KR-3004", 3)]
+
+
+@pytest.mark.parametrize("interface", SOUND)
+def test_a_sound_monthly_file_is_valid(interface: str) -> None:
+    result = validated(file_of(f"sound_{interface}"))
+    assert json.loads(result.stdout)["findings"] == []
+    assert result.exit_code == 0
+
+
+def test_every_monthly_defect_is_expected() -> None:
+    assert set(DEFECTS) == {*EXPECTED_MONTHLY, *TWICE}
 
 
 def test_two_faults_of_two_records_are_two_findings() -> None:
