@@ -34,7 +34,8 @@ def inbound_asset(
     """The asset of one inbound interface.
 
     `apply(environment, interface, run id)` applies what waits; `table(environment, partition, receipts)` is what the
-    asset holds. Nothing is materialised before a file of the partition is applied; a quarantined one fails the step.
+    asset holds. Nothing is materialised before a file of the partition is applied: that is a warning of the check, not a failed run. A
+    quarantined file fails the step.
     """
 
     @dg.multi_asset(
@@ -71,7 +72,13 @@ def inbound_asset(
             yield checks.failed(interface, refusal)
             raise checks.stop(refusal)
         if not any(entry.state == "applied" for entry in entries):
-            context.log.info("このファイルはまだ届いていません")
+            yield dg.AssetCheckResult(
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                asset_key=interface,
+                check_name=f"{interface}_is_valid",
+                description="このファイルはまだ届いていません",
+            )
             return
         rows = [(e.id, e.file_name, e.state, e.sha256, e.records) for e in entries]
         receipts = pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row")

@@ -1,0 +1,204 @@
+"""The monthly cycle through Dagster's own doors: partitions, waiting as a state, missing days, schedules, the sensor."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import openpyxl
+import polars as pl
+import pytest
+from continuity.deployment import DECISION, fill
+from town import Town
+
+from fixtures.monthly_defects import HEADER, SOUND
+from interfaces import codec
+from interfaces.catalogue import load_catalogue
+from interfaces.naming import file_name
+from pipelines.continuity import monthly
+from pipelines.definitions import MONTHLY_SCHEDULES, arrival_sensor
+from pipelines.environment import Environment
+from pipelines.settings import Settings
+
+MONTH = dt.date(2026, 4, 1)
+JST = dt.timezone(dt.timedelta(hours=9))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch, town: Town) -> None:
+    """The deployment's clock stands at ten in the morning of 2026-05-08."""
+    settings = Settings.load(town.folder / "renkei.toml")
+    stopped = Environment.open(settings, clock=lambda: dt.datetime(2026, 5, 8, 10, 0, tzinfo=JST))
+    monkeypatch.setattr(Environment, "open", lambda *_: stopped)
+
+
+def delivered(town: Town, interface: str, rows: list[dict[str, object]] | None = None) -> Path:
+    """A file of the Union in our folder on the server."""
+    specification = load_catalogue().in_force(interface, MONTH)
+    wanted = SOUND[interface] if rows is None else rows
+    schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in specification.data.items}
+    used = {name: kind for name, kind in schema.items() if any(name in row for row in wanted)}
+    content = codec.compose(specification, MONTH, pl.DataFrame(wanted, schema=used), HEADER).data
+    path = town.server.root / "from_union" / file_name(specification, HEADER)
+    path.write_bytes(content)
+    return path
+
+
+def check_of(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    return next(check for check in result.get_asset_check_evaluations() if check.check_name == name)
+
+
+def decide(town: Town) -> None:
+    environment = town.deployment.environment
+    path = monthly.worksheet_path(environment, MONTH)
+    assert monthly.import_worksheet(environment, fill(path)).problems == []
+
+
+def test_a_month_from_the_candidates_to_the_confirmation(town: Town, clock: None) -> None:
+    environment = town.deployment.environment
+    nothing = town.run(MONTH, "monthly_candidates")
+    assert nothing.success
+    assert town.materialised("continuity_worksheet") == set()
+
+    delivered(town, "continuity_candidates")
+    assert town.run(MONTH, "monthly_candidates").success
+    assert town.materialised("continuity_worksheet") == {"2026-04-01"}
+    sheet = openpyxl.load_workbook(monthly.worksheet_path(environment, MONTH))["判定"]
+    assert [sheet.cell(2, column).value for column in (1, 2, 3)] == ["000001", "継続", "A1"]
+
+    waiting = town.run(MONTH, "monthly_instruction")
+    assert waiting.success, "waiting for the clerk is no failed run"
+    decided = check_of(waiting, "every_candidate_is_decided")
+    assert not decided.passed
+    assert decided.severity == dg.AssetCheckSeverity.WARN
+    assert decided.metadata["待っている営業日数"].value == 2
+    assert town.materialised("continuity_instruction") == set()
+
+    decide(town)
+    sent = town.run(MONTH, "monthly_instruction")
+    assert check_of(sent, "every_candidate_is_decided").passed
+    assert town.sent() == ["KRKKS_999997_202604_000001.csv"]
+    assert town.materialised("continuity_instruction") == {"2026-04-01"}
+    before = (town.server.root / "to_union" / town.sent()[0]).read_bytes()
+    assert town.run(MONTH, "monthly_instruction").success
+    assert (town.server.root / "to_union" / town.sent()[0]).read_bytes() == before
+
+    delivered(town, "continuity_result", SOUND["continuity_result"][:1])
+    delivered(town, "high_cost_handover")
+    environment.store.write("benefit_extract", MONTH.isoformat(), no_benefits())
+    results = town.run(MONTH, "monthly_results")
+    assert results.success
+    assert check_of(results, "instruction_result_and_handover_agree").passed
+    assert town.materialised("high_cost_counts") == {"2026-04-01"}
+    (found,) = environment.store.read("high_cost_counts", MONTH.isoformat()).to_dicts()
+    assert (found["household_number"], found["count"]) == ("000000000000031", 2)
+
+
+def no_benefits() -> pl.DataFrame:
+    names = ("household_number", "treatment_month", "outpatient_only", "high_cost_amount")
+    return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+
+
+def test_a_quarantined_candidates_list_is_red_and_nothing_is_judged(town: Town, clock: None) -> None:
+    path = delivered(town, "continuity_candidates")
+    path.write_bytes(path.read_bytes().replace(b",000001,2,", b",000001,5,"))
+    result = town.run(MONTH, "monthly_candidates")
+    assert not result.success
+    assert "KR-7306" in (check_of(result, "continuity_candidates_is_valid").description or "")
+    assert not town.deployment.environment.store.exists("continuity_candidates", "2026-04-01")
+
+
+def test_a_changed_decision_after_the_instruction_is_refused(town: Town, clock: None) -> None:
+    delivered(town, "continuity_candidates")
+    town.run(MONTH, "monthly_candidates")
+    decide(town)
+    town.run(MONTH, "monthly_instruction")
+    environment = town.deployment.environment
+
+    def refuse(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
+        sheet.cell(2, DECISION, "非継続")
+        sheet.cell(2, DECISION + 1, "申出により")
+
+    changed = fill(monthly.worksheet_path(environment, MONTH), refuse)
+    from interfaces.messages import RenkeiError
+
+    with pytest.raises(RenkeiError, match="KR-7417"):
+        monthly.import_worksheet(environment, changed)
+    assert monthly.decided(environment, MONTH)["decision"].to_list() == ["continued"]
+
+
+def test_what_does_not_agree_is_a_warning_that_names_the_question(town: Town, clock: None) -> None:
+    delivered(town, "continuity_candidates")
+    town.run(MONTH, "monthly_candidates")
+    decide(town)
+    town.run(MONTH, "monthly_instruction")
+    strange = SOUND["continuity_result"][0] | {"candidate_number": "000099", "new_household_number": "000000000000077"}
+    delivered(town, "continuity_result", [SOUND["continuity_result"][0], strange])
+    delivered(town, "high_cost_handover")
+    town.deployment.environment.store.write("benefit_extract", MONTH.isoformat(), no_benefits())
+    result = town.run(MONTH, "monthly_results")
+    assert result.success
+    agree = check_of(result, "instruction_result_and_handover_agree")
+    assert not agree.passed
+    assert {name[:7] for name in agree.metadata} == {"KR-8202"}
+
+
+def test_missing_days_are_named_and_stop_only_what_needs_them(town: Town, clock: None) -> None:
+    town.extract(MONTH)
+    assert town.run(MONTH).success
+    delivered(town, "continuity_candidates")
+    present = check_of(town.run(MONTH, "monthly_candidates"), "all_business_days_present")
+    assert not present.passed
+    assert present.severity == dg.AssetCheckSeverity.WARN
+    assert str(present.metadata["送付のない日"].value).startswith("2026-04-02、2026-04-03、2026-04-06")
+    out = town.run(MONTH, "monthly_out")
+    assert not out.success
+    assert "KR-7202" in (check_of(out, "benefit_extract_is_valid").description or "")
+
+
+@pytest.mark.parametrize(
+    ("day", "steps"),
+    [
+        (dt.date(2026, 4, 30), {"out": "2026-04-01"}),
+        (dt.date(2026, 5, 1), {"candidates": "2026-04-01"}),
+        (dt.date(2026, 5, 8), {"candidates": "2026-04-01", "instruction": "2026-04-01"}),
+        (dt.date(2026, 5, 3), {}),
+        (dt.date(2026, 5, 18), {"results": "2026-04-01"}),
+    ],
+)
+def test_schedules_follow_the_calendar_of_the_union(town: Town, day: dt.date, steps: dict[str, str]) -> None:
+    started = {}
+    for schedule in MONTHLY_SCHEDULES:
+        at = dt.datetime.combine(day, dt.time(19), dt.timezone(dt.timedelta(hours=9)))
+        with dg.build_schedule_context(
+            scheduled_execution_time=at,
+            instance=town.instance,
+            resources={"deployment": town.deployment},
+            repository_def=town.repository,
+        ) as context:
+            data = schedule.evaluate_tick(context)
+        for request in data.run_requests or []:
+            started[schedule.name.removeprefix("monthly_").removesuffix("_schedule")] = request.partition_key
+    assert started == steps
+
+
+def test_the_sensor_sends_every_file_to_its_own_job(town: Town) -> None:
+    for interface in ("continuity_candidates", "continuity_result", "high_cost_handover"):
+        delivered(town, interface)
+    with dg.build_sensor_context(
+        instance=town.instance, resources={"deployment": town.deployment}, repository_def=town.repository
+    ) as context:
+        data = arrival_sensor.evaluate_tick(context)
+    asked = [(request.job_name, request.partition_key) for request in data.run_requests or []]
+    assert asked == [("monthly_candidates", "2026-04-01"), ("monthly_results", "2026-04-01")]
+
+
+def test_dagster_keeps_no_name_and_no_household(town: Town, clock: None) -> None:
+    delivered(town, "continuity_candidates")
+    town.run(MONTH, "monthly_candidates")
+    decide(town)
+    town.run(MONTH, "monthly_instruction")
+    kept = town.everything_dagster_keeps()
+    for secret in ("000000000000031", "900000000011", "給付太郎", "係長花子"):
+        assert secret.encode() not in kept, secret
