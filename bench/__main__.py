@@ -17,6 +17,7 @@ import click
 import polars as pl
 from frictionless import Dialect, Resource, Schema, fields
 
+from bench.monthly import monthly_rows
 from fixtures.prefecture import MUNICIPALITIES, Prefecture
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
@@ -244,6 +245,7 @@ def main(insured: int, large: int) -> None:
             three = measure(Path(folder), large)
             per_row = (three["convert"] / three["rows"]) / (one["convert"] / one["rows"])
             rows.append((f"{large:,}行の1行あたり ÷ {insured:,}行の1行あたり", f"{per_row:.2f}×", "≤ 1.15×"))
+            rows += monthly_rows(timed)
             seconds |= {f"large_{name}": round(value, 3) for name, value in three.items()}
     print("| 比 | 見た値 | 目標 |\n|---|---|---|")
     for row in rows:

@@ -302,8 +302,9 @@ def _results(environment: Any, month: dt.date) -> None:
     for row in known.discrepancies.iter_rows(named=True):
         click.echo(f"{row['code']} {row['title']} 候補 {row['candidate_number'] or '—'}: {row['question']}")
     benefits = high_cost.read_extract(environment, high_cost.BENEFITS, month)
-    counted = high_cost.count_month(environment, month, benefits.records)
+    counted, months = high_cost.count_month(environment, month, benefits.records)
     environment.store.write("high_cost_counts", month.isoformat(), counted)
+    environment.store.write("high_cost_months", month.isoformat(), months)
     multiple = counted.filter(pl.col("is_multiple")).height
     click.echo(f"引き継いだ月 {known.taken.height}件、回数のある世帯 {counted.height}件、多数回該当 {multiple}件")
 
@@ -422,15 +423,18 @@ def high_cost_group() -> None:
 @speaks_to_people
 def high_cost_count(month: dt.datetime, household: str, as_json: bool) -> None:
     """The count of one household, with the source of every month."""
-    counted = _environment().store.read("high_cost_counts", month.date().isoformat())
-    rows = counted.filter(pl.col("household_number") == household.zfill(15)).to_dicts()
-    found: dict[str, Any] = rows[0] if rows else {"count": 0, "is_multiple": False, "months": [], "sources": []}
+    from pipelines.high_cost.counts import MULTIPLE_FROM
+    from pipelines.high_cost.monthly import explain
+
+    found = explain(_environment(), month.date(), household)
+    multiple = len(found) >= MULTIPLE_FROM
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+        months = [{"treatment_month": f"{day:%Y-%m}", "sources": sources} for day, sources in found]
+        click.echo(json.dumps({"count": len(found), "is_multiple": multiple, "months": months}, indent=2))
         return
-    drop = "多数回該当（限度額が下がります）" if found["is_multiple"] else "多数回該当ではありません"
-    click.echo(f"{month:%Y-%m} 直前11か月の該当 {found['count']}回: {drop}")
-    for day, sources in zip(found["months"], found["sources"], strict=True):
+    drop = "多数回該当（限度額が下がります）" if multiple else "多数回該当ではありません"
+    click.echo(f"{month:%Y-%m} 直前11か月の該当 {len(found)}回: {drop}")
+    for day, sources in found:
         click.echo(f"  {day:%Y-%m}  {'、'.join('当市町村の支給' if s == 'own' else f'引継 {s}' for s in sources)}")
 
 

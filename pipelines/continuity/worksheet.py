@@ -36,6 +36,8 @@ ANSWER_HEADINGS = {
     "decided_by": ("判定者", 9),
     "approved_by": ("承認者", 9),
 }
+# Texts of more than two lines: the rest is never higher than a household number in its column.
+_LONG = ("title", "reason", "facts_in_words", "old_people", "new_people")
 _FONT, _LINE_HEIGHT, _PADDING = 9, 11.5, 4.0  # points
 _HEADINGS = tuple(heading for heading, _ in (*FACT_HEADINGS.values(), *ANSWER_HEADINGS.values()))
 _FIRST_ROW = 2  # of the sheet, below the headings
@@ -116,7 +118,7 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
         sheet.write_string(0, column, text, form)
     for row, case in enumerate(cases.select(list(FACT_HEADINGS)).iter_rows(named=True), 1):
         shown = {name: _shown(name, case[name]) for name in FACT_HEADINGS}
-        lines = max(_lines(text, FACT_HEADINGS[name][1]) for name, text in shown.items())
+        lines = max(2, *(_lines(shown[name], FACT_HEADINGS[name][1]) for name in _LONG))
         sheet.set_row(row, lines * _LINE_HEIGHT + _PADDING)
         for column, (name, text) in enumerate(shown.items()):
             sheet.write_string(row, column, text, marked[case[name]] if name == "proposal" else fact)
@@ -158,8 +160,8 @@ def _guide_sheet(book: Any) -> None:
 
 
 def _lines(text: str, width: int) -> int:
-    """How many lines a text takes in a column: a full-width character takes the room of two."""
-    rooms = (sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line) for line in text.split("\n"))
+    """How many lines a text takes in a column: a full-width character takes the room of two, as it does in CP932."""
+    rooms = (len(line.encode("cp932", "replace")) for line in text.split("\n"))
     return sum(max(1, -(-room // (width - 2))) for room in rooms)
 
 

@@ -148,21 +148,24 @@ def monthly_dispatch(
     return pl.DataFrame(rows, schema=DISPATCHED, orient="row")
 
 
-@dg.asset(
+@dg.multi_asset(
+    name="high_cost_counts",
     partitions_def=MONTHS,
-    group_name="high_cost",
-    kinds={"polars", "parquet"},
-    owners=OWNERS,
     deps=["handover_taken", "households_gone"],
-    description="その診療年月の高額該当回数（直前11か月）と多数回該当、数えた月の出所",
+    outs={
+        "high_cost_counts": _table("その診療年月の高額該当回数（直前11か月）と多数回該当"),
+        "high_cost_months": _table("数えた月と、その出所（自市町村の支給か、どこから引き継いだか）"),
+    },
 )
 def high_cost_counts(
     context: dg.AssetExecutionContext, deployment: Deployment, benefit_extract: pl.DataFrame
-) -> pl.DataFrame:
+) -> Iterator[dg.Output[pl.DataFrame]]:
     """自市町村の支給の月と引き継いだ月を合わせて数える（domain.md 3.3）。"""
-    counted = monthly.count_month(deployment.environment, context.partition_time_window.start.date(), benefit_extract)
-    context.add_output_metadata({"多数回該当の世帯": counted.filter(pl.col("is_multiple")).height})
-    return counted
+    month = context.partition_time_window.start.date()
+    found, counted = monthly.count_month(deployment.environment, month, benefit_extract)
+    multiple = found.filter(pl.col("is_multiple")).height
+    yield dg.Output(found, output_name="high_cost_counts", metadata={"多数回該当の世帯": multiple})
+    yield dg.Output(counted, output_name="high_cost_months")
 
 
 OUT_ASSETS = [monthly_extracts, monthly_files, monthly_dispatch]

@@ -6,77 +6,81 @@ import datetime as dt
 
 import polars as pl
 
-from pipelines.high_cost.months import MONTHS_OF_A_YEAR, first_day, number, number_of
+from pipelines.high_cost.months import MONTHS_OF_A_YEAR, first_day, months_before
 
 HOUSEHOLD, MONTH = "household_number", "treatment_month"
 FIRST_MONTH = dt.date(2018, 4, 1)  # 平成30年4月: nothing before it carries over (domain.md 3.3)
 WINDOW_BEFORE = MONTHS_OF_A_YEAR - 1  # the last 12 months include the month in question
 MULTIPLE_FROM = 3  # three months before it make this one the fourth
-COUNTED_SCHEMA = {
-    HOUSEHOLD: pl.String, MONTH: pl.Date, "sources": pl.List(pl.String),
-}  # fmt: skip
 
 
 def qualifying_months(benefits: pl.DataFrame) -> pl.DataFrame:
-    """The months in which a household was paid 高額療養費 that counts: HOUSEHOLD, MONTH (first day), unique.
+    """The months in which a household was paid 高額療養費 that counts: HOUSEHOLD, MONTH (first day), unique and sorted.
 
     benefits: household_number, treatment_month (`YYYY-MM`), outpatient_only (yes | no), high_cost_amount (yen, text or
     integer): the present state, so a correction to 0 takes the month away. Months paid only by the 70–74's outpatient
     cap do not count, and nothing before 平成30年4月.
     """
     paid = (pl.col("high_cost_amount").cast(pl.Int64) > 0) & (pl.col("outpatient_only") == "no")
-    return (
-        benefits.filter(paid)
-        .select(HOUSEHOLD, first_day(pl.col(MONTH)).alias(MONTH))
-        .filter(pl.col(MONTH) >= FIRST_MONTH)
-        .unique()
-        .sort(HOUSEHOLD, MONTH)
-    )
+    months = benefits.filter(paid).select(HOUSEHOLD, first_day(pl.col(MONTH)).alias(MONTH))
+    return _sorted(months.filter(pl.col(MONTH) >= FIRST_MONTH))
+
+
+def _sorted(months: pl.DataFrame) -> pl.DataFrame:
+    """HOUSEHOLD, MONTH unique and sorted: per household first, because households are fewer than rows."""
+    return months.group_by(HOUSEHOLD).agg(pl.col(MONTH).unique().sort()).sort(HOUSEHOLD).explode(MONTH)
 
 
 def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
-    """Every month that counts for a household, once, with where each is known from: COUNTED_SCHEMA.
+    """Every month that counts for a household, once and sorted, with where it is known from.
 
     own: HOUSEHOLD, MONTH. handed_over: HOUSEHOLD (the new one), MONTH, source (which municipality and household).
     gone: HOUSEHOLD, until (first day of a month): the household was continued elsewhere in that month, and its months
     up to it went along; those who stayed behind begin anew (domain.md 3.1).
+    Returns: HOUSEHOLD, MONTH, own (Boolean: we paid in it ourselves), handed_over_from (list of sources, null: none).
     """
-    merged = pl.concat(
-        [
-            own.select(HOUSEHOLD, MONTH, pl.lit("own").alias("source")),
-            handed_over.select(HOUSEHOLD, MONTH, "source").filter(pl.col(MONTH) >= FIRST_MONTH),
-        ]
+    taken_over = (
+        handed_over.filter(pl.col(MONTH) >= FIRST_MONTH)
+        .group_by(HOUSEHOLD, MONTH)
+        .agg(pl.col("source").unique().sort().alias("handed_over_from"))
     )
+    kept = own.select(HOUSEHOLD, MONTH, pl.lit(True).alias("own"))
+    if taken_over.is_empty():
+        merged = kept.with_columns(pl.lit(None, pl.List(pl.String)).alias("handed_over_from"))
+    else:
+        merged = (
+            kept.join(taken_over, on=[HOUSEHOLD, MONTH], how="full", coalesce=True)
+            .with_columns(pl.col("own").fill_null(False))
+            .sort(HOUSEHOLD, MONTH)
+        )
+    if gone.is_empty():
+        return merged
     left = gone.group_by(HOUSEHOLD).agg(pl.col("until").max())
     return (
-        merged.join(left, on=HOUSEHOLD, how="left")
+        merged.join(left, on=HOUSEHOLD, how="left", maintain_order="left")
         .filter(pl.col("until").is_null() | (pl.col(MONTH) > pl.col("until")))
-        .group_by(HOUSEHOLD, MONTH)
-        .agg(pl.col("source").unique().sort().alias("sources"))
-        .sort(HOUSEHOLD, MONTH)
+        .drop("until")
     )
+
+
+def in_window(month: dt.date) -> pl.Expr:
+    """Whether MONTH lies in the eleven months before `month` (its first day): M−11 … M−1."""
+    return pl.col(MONTH).is_between(months_before(month, WINDOW_BEFORE), months_before(month, 1))
 
 
 def counts(counted: pl.DataFrame, month: dt.date) -> pl.DataFrame:
     """Per household with a month in the window of `month` (its first day): how many, and whether the limit drops.
 
-    Returns: household_number, month, count (months in M−11 … M−1), is_multiple, months (list of first days),
-    sources (list of lists, one per month).
+    counted: see counted_months, sorted. Returns: household_number, month, count (months in M−11 … M−1), is_multiple,
+    sorted by household_number.
     """
-    distance = number_of(month) - number(pl.col(MONTH))
-    return (
-        counted.filter(distance.is_between(1, WINDOW_BEFORE))
-        .sort(HOUSEHOLD, MONTH)
-        .group_by(HOUSEHOLD, maintain_order=True)
-        .agg(pl.len().cast(pl.Int32).alias("count"), pl.col(MONTH).alias("months"), "sources")
-        .select(
-            HOUSEHOLD,
-            pl.lit(month).alias("month"),
-            "count",
-            (pl.col("count") >= MULTIPLE_FROM).alias("is_multiple"),
-            "months",
-            "sources",
-        )
+    # Sorted by household, so a household's months are one run.
+    runs = counted.filter(in_window(month)).select(pl.col(HOUSEHOLD).rle().alias("run")).unnest("run")
+    return runs.select(
+        pl.col("value").alias(HOUSEHOLD),
+        pl.lit(month).alias("month"),
+        pl.col("len").cast(pl.Int32).alias("count"),
+        (pl.col("len") >= MULTIPLE_FROM).alias("is_multiple"),
     )
 
 

@@ -34,7 +34,7 @@ def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) 
 def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFrame:
     """What the next municipality will need: the counted months M−11 … M of every moved-out household (HISTORY_SCHEMA).
 
-    counted: HOUSEHOLD, MONTH, sources (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
+    counted: HOUSEHOLD, MONTH, own (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
     month_source: own when we paid in the month ourselves, else handed_over.
     """
     distance = number(pl.col(MOVED_OUT_ON)) - number(pl.col(MONTH))
@@ -44,10 +44,7 @@ def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFra
         .select(
             HOUSEHOLD,
             MONTH,
-            pl.when(pl.col("sources").list.contains("own"))
-            .then(pl.lit("own"))
-            .otherwise(pl.lit("handed_over"))
-            .alias("month_source"),
+            pl.when("own").then(pl.lit("own")).otherwise(pl.lit("handed_over")).alias("month_source"),
             MOVED_OUT_ON,
         )
         .sort(HOUSEHOLD, MONTH)

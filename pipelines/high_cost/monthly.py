@@ -18,7 +18,15 @@ from interfaces.values import to_canonical
 from pipelines.calendar import monthly_days
 from pipelines.environment import Environment
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
-from pipelines.high_cost.counts import HOUSEHOLD, MONTH, counted_months, counts, handed_over_months, qualifying_months
+from pipelines.high_cost.counts import (
+    HOUSEHOLD,
+    MONTH,
+    counted_months,
+    counts,
+    handed_over_months,
+    in_window,
+    qualifying_months,
+)
 from pipelines.high_cost.history import HISTORY_SCHEMA, corrections, moved_out_households, still_known, wanted_history
 from pipelines.high_cost.income_class import NEW_CLASS_MONTH, classify, load_borders
 from pipelines.high_cost.months import as_text
@@ -96,7 +104,7 @@ def _judged(environment: Environment, interface: str, month: dt.date) -> Validat
 
 
 def months_that_count(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> pl.DataFrame:
-    """Own and handed-over months of every household, as known by the month's steps (counts.COUNTED_SCHEMA)."""
+    """Own and handed-over months of every household, as known by the month's steps (see counts.counted_months)."""
     return counted_months(qualifying_months(benefits), _handed_over(environment, month), _gone(environment, month))
 
 
@@ -118,9 +126,17 @@ def _gone(environment: Environment, month: dt.date) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema={HOUSEHOLD: pl.String(), "until": pl.Date()}), *gone])
 
 
-def count_month(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> pl.DataFrame:
-    """The counts for 診療年月 `month` (counts.counts)."""
-    return counts(months_that_count(environment, month, benefits), month)
+def count_month(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The counts for 診療年月 `month` (counts.counts), and the months behind them with their sources."""
+    counted = months_that_count(environment, month, benefits)
+    return counts(counted, month), counted
+
+
+def explain(environment: Environment, month: dt.date, household: str) -> list[tuple[dt.date, list[str]]]:
+    """The months that a household's count of `month` is made of, each with its sources: `own`, or who handed it over."""
+    counted = environment.store.read("high_cost_months", month.isoformat())
+    rows = counted.filter((pl.col(HOUSEHOLD) == household) & in_window(month)).select(MONTH, "own", "handed_over_from")
+    return [(day, [*(["own"] if own else []), *(others or [])]) for day, own, others in rows.rows()]
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,15 @@ def test_a_count_is_carried_without_a_single_file_of_the_union(environment: Envi
     write_extract(environment, "household_extract", [household(NEW)])
     extract = high_cost.read_extract(environment, "benefit_extract", MONTH)
     may = dt.date(2026, 5, 1)
-    (found,) = high_cost.count_month(environment, may, extract.records).to_dicts()
+    counts, months = high_cost.count_month(environment, may, extract.records)
+    (found,) = counts.to_dicts()
     assert (found["household_number"], found["count"], found["is_multiple"]) == (NEW, 3, True)
-    assert found["sources"] == [[f"999989/{OLD}"], ["own"], [f"999989/{OLD}", "own"]]
+    environment.store.write("high_cost_months", may.isoformat(), months)
+    assert high_cost.explain(environment, may, NEW) == [
+        (dt.date(2026, 2, 1), [f"999989/{OLD}"]),
+        (dt.date(2026, 3, 1), ["own"]),
+        (dt.date(2026, 4, 1), ["own", f"999989/{OLD}"]),
+    ]
     shown = monthly.list_path(environment, "継続世帯確定リスト", MONTH).read_text(encoding="utf-8")
     assert "2026-02、2026-04" in shown
 
