@@ -26,6 +26,9 @@ ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
 test: $(STAMP) ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
+	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
+
 check: $(STAMP) ## ruff, types, specifications
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,4 +42,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui test check bench lock
+.PHONY: help setup demo ui test test-long check bench lock

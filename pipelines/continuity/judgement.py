@@ -126,7 +126,8 @@ def find_facts(people: pl.DataFrame, month: dt.date, own_municipality: str, crit
     leavers = of_before.join(of_after.select(KEY, PERSON), on=[KEY, PERSON], how="anti")
     on_the_day = pl.col("joined_on") == pl.col("moved_on")
     left_on_the_day = pl.col("left_on") == pl.col("moved_on")
-    increase = on_the_day & pl.col("join_reason").is_in(criteria.named_joins) & (pl.col("head_kind") != "nominal_head")
+    came_new = on_the_day & pl.col("join_reason").is_in(criteria.named_joins)
+    increase = came_new & (pl.col("head_kind") != "nominal_head")
     decrease = (left_on_the_day & pl.col("leave_reason").is_in(criteria.named_leaves)).fill_null(False)
     single = (pl.col("heads_before") == 1) & (pl.col("heads_after") == 1)
     heads = _heads(head_before, "before").join(_heads(head_after, "after"), on=KEY, how="full", coalesce=True)
@@ -151,7 +152,7 @@ def find_facts(people: pl.DataFrame, month: dt.date, own_municipality: str, crit
         "head_unclear": moves.join(heads.filter(single), on=KEY, how="anti"),
         "same_head": heads.filter(single & (pl.col("head_before") == pl.col("head_after"))),
         "head_was_member": head_after.join(of_before.select(KEY, PERSON), on=[KEY, PERSON], how="semi"),
-        "head_came_new": newcomers.filter(increase).join(head_after.select(KEY, PERSON), on=[KEY, PERSON], how="semi"),
+        "head_came_new": newcomers.filter(came_new).join(head_after.select(KEY, PERSON), on=[KEY, PERSON], how="semi"),
         "increased": newcomers.filter(increase),
         "decreased": leavers.filter(decrease),
         "unnamed_reason": pl.concat(

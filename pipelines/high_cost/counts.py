@@ -35,9 +35,11 @@ def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFr
     """Every month that counts for a household, once and sorted, with where it is known from.
 
     own: HOUSEHOLD, MONTH. handed_over: HOUSEHOLD (the new one), MONTH, source (which municipality and household).
-    gone: HOUSEHOLD, until (first day of a month): the household was continued elsewhere in that month, and its months
-    up to it went along; those who stayed behind begin anew (domain.md 3.1).
-    Returns: HOUSEHOLD, MONTH, own (Boolean: we paid in it ourselves), handed_over_from (list of sources, null: none).
+    gone: HOUSEHOLD, until (first day of a month): the household was continued elsewhere in that month. Its months up to
+    it still count here for care up to that month (both places halve their limits in it), then they went along; those
+    who stayed behind begin anew (domain.md 3.1, 3.4).
+    Returns: HOUSEHOLD, MONTH, own (Boolean: we paid in it ourselves), handed_over_from (list of sources, null: none),
+    counts_until (the last 診療年月 for which it counts, null: no end).
     """
     taken_over = (
         handed_over.filter(pl.col(MONTH) >= FIRST_MONTH)
@@ -53,19 +55,20 @@ def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFr
             .with_columns(pl.col("own").fill_null(False))
             .sort(HOUSEHOLD, MONTH)
         )
-    if gone.is_empty():
-        return merged
     left = gone.group_by(HOUSEHOLD).agg(pl.col("until").max())
-    return (
-        merged.join(left, on=HOUSEHOLD, how="left", maintain_order="left")
-        .filter(pl.col("until").is_null() | (pl.col(MONTH) > pl.col("until")))
-        .drop("until")
+    return merged.join(left, on=HOUSEHOLD, how="left", maintain_order="left").select(
+        HOUSEHOLD,
+        MONTH,
+        "own",
+        "handed_over_from",
+        pl.when(pl.col(MONTH) <= pl.col("until")).then(pl.col("until")).alias("counts_until"),
     )
 
 
 def in_window(month: dt.date) -> pl.Expr:
-    """Whether MONTH lies in the eleven months before `month` (its first day): M−11 … M−1."""
-    return pl.col(MONTH).is_between(months_before(month, WINDOW_BEFORE), months_before(month, 1))
+    """Whether MONTH counts for `month` (its first day): it lies in M−11 … M−1 and did not go along with a household."""
+    near = pl.col(MONTH).is_between(months_before(month, WINDOW_BEFORE), months_before(month, 1))
+    return near & (pl.col("counts_until").is_null() | (pl.col("counts_until") >= month))
 
 
 def counts(counted: pl.DataFrame, month: dt.date) -> pl.DataFrame:

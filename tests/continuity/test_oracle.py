@@ -1,0 +1,121 @@
+"""Our judgement and counts against the brute-force oracle, on random prefectures. A long run is `make test-long`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections import Counter
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+
+from fixtures.oracle.candidates import candidate_rows, candidates
+from fixtures.oracle.continuity import continued_households, proposals
+from fixtures.oracle.counts import Continued
+from fixtures.oracle.counts import counts as oracle_counts
+from fixtures.oracle.history import History
+from fixtures.oracle.prefectures import MONTH, MUNICIPALITIES, OURS, prefectures
+from interfaces.catalogue import load_catalogue
+from pipelines.continuity.criteria import load_criteria
+from pipelines.continuity.judgement import judge
+from pipelines.high_cost.counts import counted_months, counts, handed_over_months, qualifying_months
+from pipelines.high_cost.history import wanted_history
+
+EXAMPLES = int(os.environ.get("RENKEI_PREFECTURES", "400"))
+SCHEMA = {
+    "candidate_number": pl.String, "household_side": pl.String, "household_municipality_code": pl.String,
+    "household_number": pl.String, "prefecture_insured_id": pl.String, "head_kind": pl.String, "joined_on": pl.Date,
+    "join_reason": pl.String, "left_on": pl.Date, "leave_reason": pl.String, "next_municipality_code": pl.String,
+}  # fmt: skip
+SEEN: Counter[str] = Counter()
+ours_and_theirs = settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES <= 1000, suppress_health_check=list(HealthCheck)
+)
+
+
+def listed(history: History) -> pl.DataFrame:
+    """The Union's list of a truth, in the columns of the interface."""
+    rows = candidate_rows(history, OURS, MONTH)
+    return pl.DataFrame(
+        [
+            {"household_side": row["side"], "household_municipality_code": row["municipality_code"]} | row
+            for row in rows
+        ],
+        schema=SCHEMA,
+    )
+
+
+@ours_and_theirs
+@given(prefectures())
+def test_proposals_are_the_oracles(history: History) -> None:
+    found = judge(listed(history), MONTH, OURS, load_criteria(load_catalogue(), MONTH))
+    numbers = {f"{number:06d}": key for number, key in enumerate(candidates(history, OURS, MONTH), 1)}
+    proposed = {numbers[number]: proposal for number, proposal in found.select("candidate_number", "proposal").rows()}
+    assert proposed == proposals(history, OURS, MONTH)
+    SEEN.update(found["rule"].to_list())
+
+
+def extract(history: History, municipality: str, as_of: dt.date) -> pl.DataFrame:
+    """A municipality's benefit extract as of a day: of every decision, the last one made."""
+    state = {}
+    for benefit in sorted(history.benefits, key=lambda one: one.decided_on):
+        if benefit.municipality == municipality and benefit.decided_on <= as_of:
+            key = (benefit.household, benefit.resident, benefit.treatment_month, benefit.outpatient_only)
+            state[key] = benefit
+    return pl.DataFrame(
+        [
+            (one.household, f"{one.treatment_month:%Y-%m}", "yes" if one.outpatient_only else "no", str(one.amount))
+            for one in state.values()
+        ],
+        schema=dict.fromkeys(("household_number", "treatment_month", "outpatient_only", "high_cost_amount"), pl.String),
+        orient="row",
+    )
+
+
+def carried(history: History, continued: list[Continued], as_of: dt.date) -> dict[str, pl.DataFrame]:
+    """The counted months of every municipality, after the old ones sent their history and ours took it over."""
+    own = {code: qualifying_months(extract(history, code, as_of)) for code in MUNICIPALITIES}
+    nothing = pl.DataFrame(schema={"household_number": pl.String, "treatment_month": pl.Date, "source": pl.String})
+    stayed = pl.DataFrame(schema={"household_number": pl.String, "until": pl.Date})
+    handovers = []
+    for number, (old, household, _, new_household, moved_on) in enumerate(continued):
+        moved_out = pl.DataFrame({"household_number": [household], "moved_out_on": [moved_on]})
+        told = wanted_history(counted_months(own[old], nothing, stayed), moved_out)
+        handovers += [
+            {"sequence": number, "new_household_number": new_household, "old_municipality_code": old,
+             "old_household_number": household, "treatment_month": f"{month:%Y-%m}", "update_kind": "added"}
+            for month in told["treatment_month"]
+        ]  # fmt: skip
+    taken = handed_over_months(pl.DataFrame(handovers)) if handovers else nothing
+    found = {}
+    for code in MUNICIPALITIES:
+        gone = [(h, moved_on.replace(day=1)) for old, h, _, _, moved_on in continued if old == code]
+        left = pl.DataFrame(gone, schema={"household_number": pl.String, "until": pl.Date}, orient="row")
+        found[code] = counted_months(own[code], taken if code == OURS else nothing, left)
+    return found
+
+
+@ours_and_theirs
+@given(prefectures())
+def test_counts_are_the_oracles_for_every_household_and_month(history: History) -> None:
+    continued = list(continued_households(history, OURS, MONTH))
+    households = {(one.municipality, one.household) for one in history.memberships} | {
+        (one.municipality, one.household) for one in history.benefits
+    }
+    for as_of in (dt.date(2026, 5, 1), dt.date(2027, 6, 1)):
+        counted = carried(history, continued, as_of)
+        for distance in range(12):
+            month = (MONTH + dt.timedelta(days=31 * distance)).replace(day=1)
+            told = {code: {row[0]: row[2:] for row in counts(counted[code], month).rows()} for code in MUNICIPALITIES}
+            for code, household in households:
+                wanted = oracle_counts(history, continued, code, household, month, as_of)
+                assert told[code].get(household, (0, False)) == (len(wanted.months), wanted.is_multiple)
+                SEEN["multiple" if wanted.is_multiple else "single"] += 1
+
+
+def test_the_random_prefectures_reached_every_rule() -> None:
+    """Runs last: what was never reached was never compared."""
+    reachable = {"U1", "U3", "U4", "U5", "U6", "U7", "U8", "U9", "U10", "U11", "A1", "A2", "A3", "A4", "B1", "B2", "D1"}
+    assert reachable <= set(SEEN)
+    assert SEEN["multiple"] > 0
+    print(f"\n{EXAMPLES} prefectures: {dict(sorted(SEEN.items()))}")  # shown by `make test-long`
