@@ -1,0 +1,158 @@
+"""A whole month at the command line, against a real sshd: what a clerk and an operator type, and what they read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import openpyxl
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+from servers import OpenSshServer
+
+from continuity.deployment import DECISION, benefit, fill, household, opened, send_days, settings_file, write_extract
+from fixtures.monthly_defects import HEADER, SOUND
+from interfaces import codec
+from interfaces.catalogue import load_catalogue
+from interfaces.naming import file_name
+from pipelines.cli import main
+
+MONTH = dt.date(2026, 4, 1)
+NEW = "000000000000031"
+
+
+class Desk:
+    """The command line of a deployment whose Union is a folder on a real SFTP server."""
+
+    def __init__(self, folder: Path, server: OpenSshServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.server = folder, server
+        self.more = (
+            f'[sftp]\nhost = "{server.host}"\nport = {server.port}\nuser = "{server.user}"\n'
+            f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
+            f'to_union_folder = "{server.root}/to_union"\nfrom_union_folder = "{server.root}/from_union"\nsettle_seconds = 0\n'
+        )
+        monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(folder, (), self.more)))
+        self.environment = opened(folder, switched_off=(), more=self.more)
+
+    def run(self, *arguments: str) -> Result:
+        result = CliRunner().invoke(main, list(arguments))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    def deliver(self, interface: str, rows: list[dict[str, object]]) -> None:
+        specification = load_catalogue().in_force(interface, MONTH)
+        kinds = {item.id: pl.Date() if item.type.is_date else pl.String() for item in specification.data.items}
+        used = {name: kind for name, kind in kinds.items() if any(name in row for row in rows)}
+        content = codec.compose(specification, MONTH, pl.DataFrame(rows, schema=used), HEADER).data
+        (self.server.root / "from_union" / file_name(specification, HEADER)).write_bytes(content)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, openssh_server: OpenSshServer, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(tmp_path, openssh_server, monkeypatch)
+
+
+def prepared(desk: Desk) -> None:
+    """Everything sent up to the cut-off, with the month's extracts."""
+    people = pl.DataFrame(
+        {
+            "resident_number": ["000000000000901"], "household_number": [NEW], "name": ["合成　太郎"],
+            "head_kind": ["insured_head"], "born_on": [dt.date(1980, 1, 1)], "applied_on": [dt.date(2026, 4, 10)],
+            "application_reason": ["moved_in_prefecture"], "ended_on": [None], "end_reason": [None],
+        },
+        schema_overrides={"ended_on": pl.Date, "end_reason": pl.String},
+    )  # fmt: skip
+    send_days(desk.environment, people)
+    write_extract(desk.environment, "household_extract", [household(NEW)])
+    write_extract(desk.environment, "benefit_extract", [benefit(NEW, "2026-04")])
+    declared = {"declaration_kind": "declared", "base_income": "3000000", "resident_tax": "taxed",
+                "taxable_income": "2000000", "receipts": "4000000", "low_income": "no"}  # fmt: skip
+    tax = {"resident_number": "000000000000901", "income_year": "2024"} | declared
+    write_extract(desk.environment, "tax_extract", [tax])
+
+
+def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
+    prepared(desk)
+    out = desk.run("run", "monthly", "--month", "2026-04", "--step", "out")
+    assert out.exit_code == 0, out.output
+    assert "高額該当情報 0件、所得区分 1件" in out.output
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    listed = desk.run("run", "monthly", "--month", "2026-04", "--step", "candidates")
+    assert listed.exit_code == 0, listed.output
+    assert "候補 1件（継続 1件）" in listed.output
+    early = desk.run("run", "monthly", "--month", "2026-04", "--step", "instruction")
+    assert (early.exit_code, "KR-7419" in early.output) == (2, True)
+
+    book = desk.folder / "判定表.xlsx"
+    assert desk.run("continuity", "worksheet", "--month", "2026-04", "--to", str(book)).exit_code == 0
+    filled = fill(book)
+    taken = desk.run("continuity", "import", str(filled))
+    assert (taken.exit_code, "2026-04 の判定 新しく1件" in taken.output) == (0, True)
+    again = desk.run("continuity", "import", str(filled))
+    assert "取り込み済み" in again.output
+    sent = desk.run("run", "monthly", "--month", "2026-04", "--step", "instruction")
+    assert "確定指示 1件: sent" in sent.output
+    assert sorted(path.name for path in (desk.server.root / "to_union").iterdir()) == [
+        "KRKKS_999997_202604_000001.csv", "KRSKB_999997_202604_000001.csv",
+    ]  # fmt: skip
+
+    desk.deliver("continuity_result", SOUND["continuity_result"][:1])
+    desk.deliver("high_cost_handover", SOUND["high_cost_handover"])
+    results = desk.run("run", "monthly", "--month", "2026-04", "--step", "results")
+    assert results.exit_code == 0, results.output
+    assert "引き継いだ月 2件、回数のある世帯 1件、多数回該当 0件" in results.output
+    counted = desk.run("high-cost", "count", "--month", "2026-04", "--household", NEW)
+    assert counted.output.splitlines() == [
+        "2026-04 直前11か月の該当 2回: 多数回該当ではありません",
+        "  2026-02  引継 999989/000000000000021",
+        "  2026-03  引継 999989/000000000000021",
+    ]
+    state = json.loads(desk.run("continuity", "status", "--month", "2026-04", "--json").output)
+    assert (state["decided"], state["results"], state["handed_over"], state["discrepancies"]) == (1, 1, 2, 0)
+    assert desk.environment.ledger.verify_chain() == []
+
+
+def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    desk.run("run", "monthly", "--month", "2026-04", "--step", "candidates")
+    book = desk.folder / "判定表.xlsx"
+    desk.run("continuity", "worksheet", "--month", "2026-04", "--to", str(book))
+
+    def spoil(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
+        sheet.cell(2, DECISION, "はい")
+        sheet.cell(2, DECISION + 3, "給付太郎")
+
+    result = desk.run("continuity", "import", str(fill(book, spoil)))
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert lines[0] == "KR-7411 2行目: 判定が一覧にない言葉です → 継続・非継続・保留から選んでください"
+    assert lines[1].startswith("KR-7413 2行目: 判定者と承認者が同じ人です → 別の人の承認を受けて")
+    assert lines[2].startswith("KR-7416 判定表に直すところが2件あります。一行も取り込んでいません")
+    assert "判定待ち 1件" in desk.run("continuity", "status", "--month", "2026-04").output
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("continuity", "worksheet", "--month", "2026-04"), "KR-7418"),
+        (("continuity", "import", "nowhere.xlsx"), "KR-7104"),
+        (("continuity", "status", "--month", "2035-01"), "KR-7107"),
+        (("run", "monthly", "--month", "2026-04", "--step", "out"), "KR-7202"),
+        (("high-cost", "count", "--month", "2026-04", "--household", NEW), "KR-7207"),
+        (("high-cost", "limit", "--month", "2018-07", "--class", "現役並みⅢ", "--cost", "1"), "KR-7501"),
+    ],
+)
+def test_what_cannot_be_done_says_what_to_do(desk: Desk, command: tuple[str, ...], code: str) -> None:
+    result = desk.run(*command)
+    assert result.exit_code == 2
+    assert result.output.startswith(code)
+    assert "対処: " in result.output
+
+
+def test_limits_at_the_command_line(desk: Desk) -> None:
+    asked = ("high-cost", "limit", "--month", "2026-04", "--class", "ウ", "--cost", "1000000")
+    assert desk.run(*asked).output == "87,430円\n"
+    assert desk.run(*asked, "--multiple").output == "44,400円\n"
+    assert desk.run(*asked, "--moved").output == "48,715円\n"
