@@ -438,6 +438,27 @@ def high_cost_count(month: dt.datetime, household: str, as_json: bool) -> None:
         click.echo(f"  {day:%Y-%m}  {'、'.join('当市町村の支給' if s == 'own' else f'引継 {s}' for s in sources)}")
 
 
+@high_cost_group.command("list", help="ある診療年月に回数のある世帯（引き継いだ月のある世帯だけ: --carried）")
+@MONTH_OPTION
+@click.option("--carried", is_flag=True, help="引き継いだ月のある世帯だけ")
+@AS_JSON
+@speaks_to_people
+def high_cost_list(month: dt.datetime, carried: bool, as_json: bool) -> None:
+    """The counts of a month, most first."""
+    from pipelines.high_cost.monthly import counted_households
+
+    found = counted_households(_environment(), month.date())
+    if carried:
+        found = found.filter(pl.col("handed_over") > 0)
+    if as_json:
+        click.echo(json.dumps(found.to_dicts(), ensure_ascii=False, indent=2, default=str))
+        return
+    for row in found.iter_rows(named=True):
+        drop = "多数回該当" if row["is_multiple"] else ""
+        click.echo(f"{row['household_number']}  {row['count']}回（うち引継 {row['handed_over']}）  {drop}".rstrip())
+    click.echo(f"{month:%Y-%m}: {found.height}世帯")
+
+
 @high_cost_group.command("limit", help="診療年月の自己負担限度額（世帯）")
 @MONTH_OPTION
 @click.option("--class", "income_class", required=True, help="所得区分（ア・イ・ウ・エ・オ、現役並みⅢ・…・低所得Ⅰ）")

@@ -132,6 +132,22 @@ def count_month(environment: Environment, month: dt.date, benefits: pl.DataFrame
     return counts(counted, month), counted
 
 
+def counted_households(environment: Environment, month: dt.date) -> pl.DataFrame:
+    """Every household with a count in `month`, most first: household_number, count, is_multiple, handed_over (months).
+
+    handed_over: those that only another municipality paid in.
+    """
+    found = environment.store.read("high_cost_counts", month.isoformat())
+    months = environment.store.read("high_cost_months", month.isoformat()).filter(in_window(month) & ~pl.col("own"))
+    carried = months.group_by(HOUSEHOLD).agg(pl.len().cast(pl.Int64).alias("handed_over"))
+    return (
+        found.join(carried, on=HOUSEHOLD, how="left")
+        .with_columns(pl.col("handed_over").fill_null(0))
+        .select(HOUSEHOLD, "count", "is_multiple", "handed_over")
+        .sort("handed_over", "count", HOUSEHOLD, descending=[True, True, False])
+    )
+
+
 def explain(environment: Environment, month: dt.date, household: str) -> list[tuple[dt.date, list[str]]]:
     """The months that a household's count of `month` is made of, each with its sources: `own`, or who handed it over."""
     counted = environment.store.read("high_cost_months", month.isoformat())
