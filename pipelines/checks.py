@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError, message
-from pipelines.partitions import BUSINESS_DAYS
+from pipelines.partitions import BUSINESS_DAYS, MONTHS
 
 
 def file_check(
@@ -22,6 +22,25 @@ def file_check(
         asset=interface,
         description=f"{name}が外部インタフェース仕様に合う（バイト・件数・規則・読み返し）",
         partitions_def=partitions,
+    )
+
+
+def month_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
+    """A check of a monthly asset, by partition."""
+    return dg.AssetCheckSpec(name=name, asset=asset, description=description, partitions_def=MONTHS)
+
+
+def warning(
+    asset: str, name: str, passed: bool, metadata: Mapping[str, object], *, description: str = "", late: bool = False
+) -> dg.AssetCheckResult:
+    """What a person should look at; it stops nothing. `late`: it has become an error, and still stops nothing."""
+    return dg.AssetCheckResult(
+        passed=passed,
+        severity=dg.AssetCheckSeverity.ERROR if late else dg.AssetCheckSeverity.WARN,
+        asset_key=asset,
+        check_name=name,
+        description=description or None,
+        metadata=dict(metadata),
     )
 
 

@@ -72,13 +72,8 @@ def inbound_asset(
             yield checks.failed(interface, refusal)
             raise checks.stop(refusal)
         if not any(entry.state == "applied" for entry in entries):
-            yield dg.AssetCheckResult(
-                passed=False,
-                severity=dg.AssetCheckSeverity.WARN,
-                asset_key=interface,
-                check_name=f"{interface}_is_valid",
-                description="このファイルはまだ届いていません",
-            )
+            not_yet = "このファイルはまだ届いていません"
+            yield checks.warning(interface, f"{interface}_is_valid", False, {}, description=not_yet)
             return
         rows = [(e.id, e.file_name, e.state, e.sha256, e.records) for e in entries]
         receipts = pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row")

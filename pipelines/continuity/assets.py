@@ -50,17 +50,11 @@ def _inbound(interface: str, deps: list[str | dg.AssetDep]) -> dg.AssetsDefiniti
         )
     },
     check_specs=[
-        dg.AssetCheckSpec(
-            name="all_business_days_present",
-            asset="continuity_worksheet",
-            description="月の全ての営業日の資格情報が送付されている",
-            partitions_def=MONTHS,
+        checks.month_check(
+            "continuity_worksheet", "all_business_days_present", "月の全ての営業日の資格情報が送付されている"
         ),
-        dg.AssetCheckSpec(
-            name="every_arrival_is_listed",
-            asset="continuity_worksheet",
-            description="県内から転入した世帯が全て継続候補世帯リストにある",
-            partitions_def=MONTHS,
+        checks.month_check(
+            "continuity_worksheet", "every_arrival_is_listed", "県内から転入した世帯が全て継続候補世帯リストにある"
         ),
     ],
 )
@@ -70,21 +64,11 @@ def continuity_worksheet(
     """候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     missing = days_not_sent(environment, month, monthly_days(environment.catalogue, month).cut_off)
-    yield dg.AssetCheckResult(
-        passed=not missing,
-        severity=dg.AssetCheckSeverity.WARN,
-        asset_key="continuity_worksheet",
-        check_name="all_business_days_present",
-        metadata={"送付のない日": "、".join(map(str, missing)) or "なし"},
-    )
+    absent = {"送付のない日": "、".join(map(str, missing)) or "なし"}
+    yield checks.warning("continuity_worksheet", "all_business_days_present", not missing, absent)
     unlisted = monthly.unlisted(environment, month)
-    yield dg.AssetCheckResult(
-        passed=unlisted.is_empty(),
-        severity=dg.AssetCheckSeverity.WARN,
-        asset_key="continuity_worksheet",
-        check_name="every_arrival_is_listed",
-        metadata={"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy},
-    )
+    told = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
+    yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), told)
     try:
         path, found = monthly.make_worksheet(environment, month)
     except RenkeiError as error:
@@ -112,11 +96,10 @@ def continuity_worksheet(
         )
     },
     check_specs=[
-        dg.AssetCheckSpec(
-            name="every_candidate_is_decided",
-            asset="continuity_instruction",
-            description="全ての候補に、二人の名前のある判定がある（待っている営業日数が分かる）",
-            partitions_def=MONTHS,
+        checks.month_check(
+            "continuity_instruction",
+            "every_candidate_is_decided",
+            "全ての候補に、二人の名前のある判定がある（待っている営業日数が分かる）",
         )
     ],
 )
@@ -128,18 +111,19 @@ def continuity_instruction(
     today = environment.clock().date()
     state = monthly.status(environment, month, today)
     ready = state.listed and not state.undecided
-    yield dg.AssetCheckResult(
-        passed=ready,
-        severity=dg.AssetCheckSeverity.ERROR if today > state.instruction_until else dg.AssetCheckSeverity.WARN,
-        asset_key="continuity_instruction",
-        check_name="every_candidate_is_decided",
+    waits = {
+        "判定待ち": state.undecided,
+        "待っている営業日数": state.waiting_days or 0,
+        "保留": state.postponed,
+        "期限": state.instruction_until.isoformat(),
+    }
+    yield checks.warning(
+        "continuity_instruction",
+        "every_candidate_is_decided",
+        ready,
+        waits,
         description=" ".join(state.lines()),
-        metadata={
-            "判定待ち": state.undecided,
-            "待っている営業日数": state.waiting_days or 0,
-            "保留": state.postponed,
-            "期限": state.instruction_until.isoformat(),
-        },
+        late=today > state.instruction_until,
     )
     if not ready:
         return
@@ -169,11 +153,10 @@ def continuity_instruction(
         )
     },
     check_specs=[
-        dg.AssetCheckSpec(
-            name="instruction_result_and_handover_agree",
-            asset="continuity_discrepancies",
-            description="指示ごとに結果があり、結果ごとに指示があり、引継の月が窓の中にある",
-            partitions_def=MONTHS,
+        checks.month_check(
+            "continuity_discrepancies",
+            "instruction_result_and_handover_agree",
+            "指示ごとに結果があり、結果ごとに指示があり、引継の月が窓の中にある",
         )
     ],
 )
@@ -184,12 +167,9 @@ def continuity_confirmed(
     environment, month = deployment.environment, context.partition_time_window.start.date()
     known = monthly.confirm(environment, month)
     counted = dict(known.discrepancies["code"].value_counts().sort("code").iter_rows())
-    yield dg.AssetCheckResult(
-        passed=known.discrepancies.is_empty(),
-        severity=dg.AssetCheckSeverity.WARN,
-        asset_key="continuity_discrepancies",
-        check_name="instruction_result_and_handover_agree",
-        metadata={f"{code} {message(code).title}": count for code, count in counted.items()},
+    questions = {f"{code} {message(code).title}": count for code, count in counted.items()}
+    yield checks.warning(
+        "continuity_discrepancies", "instruction_result_and_handover_agree", known.discrepancies.is_empty(), questions
     )
     yield dg.Output(known.taken, output_name="handover_taken")
     yield dg.Output(known.gone, output_name="households_gone")
