@@ -31,7 +31,7 @@ def month_check(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
 
 
 def warning(
-    asset: str, name: str, passed: bool, metadata: Mapping[str, object], *, description: str = "", late: bool = False
+    asset: str, name: str, passed: bool, metadata: Mapping[str, str | int], *, description: str = "", late: bool = False
 ) -> dg.AssetCheckResult:
     """What a person should look at; it stops nothing. `late`: it has become an error, and still stops nothing."""
     return dg.AssetCheckResult(

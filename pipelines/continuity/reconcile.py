@@ -94,9 +94,7 @@ def reconcile(
         _questions("KR-8206", HANDOVER, wrong_number, "months", "high_cost_count"),
     ]
     gone = results.filter(
-        (pl.col("new_municipality_code") != own_municipality)
-        & (pl.col("old_municipality_code") == own_municipality)
-        & (pl.col("continuity_outcome") == "continued")
+        (pl.col("old_municipality_code") == own_municipality) & (pl.col("continuity_outcome") == "continued")
     ).select(
         pl.col("old_household_number").alias("household_number"), pl.col("moved_on").dt.truncate("1mo").alias("until")
     )
