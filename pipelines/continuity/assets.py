@@ -64,10 +64,10 @@ def continuity_worksheet(
     """候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     missing = days_not_sent(environment, month, monthly_days(environment.catalogue, month).cut_off)
-    absent = {"送付のない日": "、".join(map(str, missing)) or "なし"}
+    absent: dict[str, str | int] = {"送付のない日": "、".join(map(str, missing)) or "なし"}
     yield checks.warning("continuity_worksheet", "all_business_days_present", not missing, absent)
     unlisted = monthly.unlisted(environment, month)
-    told = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
+    told: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
     yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), told)
     try:
         path, found = monthly.make_worksheet(environment, month)
@@ -111,7 +111,7 @@ def continuity_instruction(
     today = environment.clock().date()
     state = monthly.status(environment, month, today)
     ready = state.listed and not state.undecided
-    waits = {
+    waits: dict[str, str | int] = {
         "判定待ち": state.undecided,
         "待っている営業日数": state.waiting_days or 0,
         "保留": state.postponed,
