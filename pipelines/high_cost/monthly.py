@@ -28,7 +28,7 @@ from pipelines.high_cost.counts import (
     qualifying_months,
 )
 from pipelines.high_cost.history import HISTORY_SCHEMA, corrections, moved_out_households, still_known, wanted_history
-from pipelines.high_cost.income_class import NEW_CLASS_MONTH, classify, load_borders
+from pipelines.high_cost.income_class import classify, load_borders
 from pipelines.high_cost.months import as_text
 from pipelines.known import SENT_FILES, days_not_sent, people_sent
 from pipelines.outgoing import checked_file, outbox_path
@@ -243,7 +243,7 @@ class Classes:
 
 
 def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> Classes:
-    """Every household in August, only the changed ones in other months (domain.md 3.5).
+    """What differs from what the Union knows: in August everybody, because the income year does (domain.md 3.5).
 
     A household with a faulty tax record keeps the class that the Union knows until it passes.
     """
@@ -259,7 +259,7 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     known = _known(environment, INCOME, KNOWN_CLASSES, month, schema)
     now = found.select(list(schema)).filter(~pl.col(HOUSEHOLD).is_in(held.implode()))
     waiting = known.filter(pl.col(HOUSEHOLD).is_in(held.implode()))
-    rows = now if month.month == NEW_CLASS_MONTH else now.join(known, on=list(schema), how="anti", nulls_equal=True)
+    rows = now.join(known, on=list(schema), how="anti", nulls_equal=True)
     rows = rows.with_columns(
         pl.lit(f"{month:%Y-%m}").alias("class_from_month"),
         pl.when(pl.col(HOUSEHOLD).is_in(known[HOUSEHOLD].implode()))

@@ -133,3 +133,33 @@ def test_an_interface_that_comes_as_a_file_is_not_typed(tmp_path: Path) -> None:
     write_form(environment, "continuity_result", MONTH, tmp_path / "form.xlsx")
     with pytest.raises(RenkeiError, match="KR-7603"):
         enter(environment, "continuity_result", MONTH, tmp_path / "form.xlsx", "入力太郎")
+
+
+def test_a_late_correction_of_a_later_month_takes_the_month_away(environment: Environment, tmp_path: Path) -> None:
+    type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
+    type_in(environment, "high_cost_handover", handovers("2026-02", "2026-04"), tmp_path)
+    monthly.take(environment)
+    monthly.confirm(environment, MONTH)
+    may = dt.date(2026, 5, 1)
+    late = handovers("2026-02").with_columns(
+        pl.lit("withdrawn").alias("update_kind"), pl.lit("01").alias("high_cost_count")
+    )
+    type_in(environment, "high_cost_handover", late, tmp_path, may)
+    monthly.take(environment)
+    assert monthly.confirm(environment, may).discrepancies.is_empty()
+    write_extract(environment, "benefit_extract", [benefit(NEW, "2026-05")], may)
+    write_extract(environment, "household_extract", [household(NEW)], may)
+    extract = high_cost.read_extract(environment, "benefit_extract", may)
+    before, _ = high_cost.count_month(environment, MONTH, extract.records)
+    after, months = high_cost.count_month(environment, may, extract.records)
+    assert before["count"].to_list() == [1]
+    assert after["count"].to_list() == [1]
+    assert months["treatment_month"].to_list() == [dt.date(2026, 4, 1), may]
+
+
+def test_a_candidate_without_a_mover_has_the_day_on_which_somebody_arrived(tmp_path: Path) -> None:
+    environment = opened(tmp_path)
+    type_in(environment, "continuity_candidates", listed("nobody_on_both_sides"), tmp_path)
+    monthly.take(environment)
+    (found,) = monthly.build_cases(environment, MONTH).to_dicts()
+    assert (found["rule"], found["moved_on"]) == ("U2", MOVE)

@@ -15,6 +15,7 @@ from pipelines.calendar import monthly_days
 from pipelines.environment import Environment
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.high_cost import monthly
+from pipelines.high_cost.history import still_known
 
 HOME, OTHER = "000000000000011", "000000000000012"
 MAY, JUNE = dt.date(2026, 5, 1), dt.date(2026, 6, 1)
@@ -245,3 +246,28 @@ def test_the_cut_off_is_the_unions(environment: Environment) -> None:
     assert (days.cut_off, days.candidates_on) == (dt.date(2026, 4, 30), dt.date(2026, 5, 1))
     with pytest.raises(RenkeiError, match="KR-7107"):
         monthly_days(environment.catalogue, dt.date(2035, 1, 1))
+
+
+def test_months_that_were_handed_over_follow_a_household_that_moves_on(environment: Environment) -> None:
+    taken = pl.DataFrame(
+        {
+            "candidate_number": ["000001"], "old_municipality_code": ["999989"], "old_household_number": ["9"],
+            "new_household_number": [HOME], "treatment_month": ["2026-02"], "update_kind": ["added"],
+        }
+    )  # fmt: skip
+    environment.store.write("handover_taken", MONTH.isoformat(), taken)
+    send_days(environment, people(person("1", moved=dt.date(2026, 5, 20))), MAY)
+    write_extract(environment, "household_extract", [household(HOME)], MAY)
+    may = monthly.build_history(environment, MAY, extract(environment, benefit(HOME, "2026-04"), month=MAY))
+    assert may.rows.select("treatment_month", "month_source").rows() == [
+        (dt.date(2026, 2, 1), "handed_over"), (dt.date(2026, 4, 1), "own"),
+    ]  # fmt: skip
+
+
+def test_what_moved_out_two_years_ago_is_no_longer_corrected(environment: Environment) -> None:
+    """国保法110条: claims end after two years. What is known of them is then forgotten, not withdrawn."""
+    known = pl.DataFrame(
+        {"household_number": [HOME, OTHER], "treatment_month": [dt.date(2024, 3, 1)] * 2, "month_source": ["own"] * 2,
+         "moved_out_on": [dt.date(2024, 3, 31), dt.date(2024, 4, 1)]},
+    )  # fmt: skip
+    assert still_known(known, MONTH)["household_number"].to_list() == [OTHER]

@@ -202,3 +202,19 @@ def test_dagster_keeps_no_name_and_no_household(town: Town, clock: None) -> None
     kept = town.everything_dagster_keeps()
     for secret in ("000000000000031", "900000000011", "給付太郎", "係長花子"):
         assert secret.encode() not in kept, secret
+
+
+def test_an_instruction_goes_out_after_a_later_month_did(town: Town, clock: None) -> None:
+    """History is carried by the next month; an instruction is not, so it is never superseded."""
+    delivered(town, "continuity_candidates")
+    town.run(MONTH, "monthly_candidates")
+    decide(town)
+    ledger = town.deployment.environment.ledger
+    entry = ledger.enter_outbound(
+        interface="continuity_instruction", partition=dt.date(2026, 5, 1), file_name="KRKKS_999997_202605_000001.csv",
+        sha256="0" * 64, size=1, records=1, baseline=None, snapshot_sha256=None, operator="試験",
+    )  # fmt: skip
+    for state in ("sending", "uploaded", "sent"):
+        ledger.advance(entry.id, state, operator="試験")
+    assert town.run(MONTH, "monthly_instruction").success
+    assert town.sent() == ["KRKKS_999997_202604_000001.csv"]
