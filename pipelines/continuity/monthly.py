@@ -326,10 +326,12 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)
     sent = entry.state if entry is not None and entry.state not in CLOSED_OUTBOUND_STATES else "未送付"
     known = reconciled(environment, month)
+    own = pl.col("new_municipality_code") == environment.settings.municipality_code
+    results = stored(environment, RESULT, month).filter(own)
     return Status(
         month, listed, counts, current.height, undecided,
         current.filter(pl.col("decision") == "postponed").height, sent,
-        stored(environment, RESULT, month).height, known.taken.height,
+        results.height, known.taken.height,
         known.discrepancies.height, days.candidates_on, days.instruction_until,
         business_days_between(days.candidates_on, today) if undecided else None,
     )  # fmt: skip
