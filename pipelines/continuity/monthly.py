@@ -229,8 +229,11 @@ def send_instruction(
         )  # fmt: skip
 
 
-def reconciled(environment: Environment, month: dt.date) -> Reconciled:
-    """The month's results and handovers against the decisions and against what earlier months confirmed."""
+def reconciled(environment: Environment, month: dt.date, *, due: bool = True) -> Reconciled:
+    """The month's results and handovers against the decisions and against what earlier months confirmed.
+
+    due: whether results are to be expected; before that no instruction is without one.
+    """
     earlier = [name for name in environment.store.partitions("handover_taken") if name < month.isoformat()]
     before = [environment.store.read("handover_taken", name) for name in earlier]
     confirmed = [stored(environment, RESULT, dt.date.fromisoformat(name)) for name in earlier]
@@ -239,8 +242,9 @@ def reconciled(environment: Environment, month: dt.date) -> Reconciled:
     continued = pl.concat([results.head(0), *confirmed], how="diagonal_relaxed").filter(
         (pl.col("continuity_outcome") == "continued") & (pl.col("new_municipality_code") == own)
     )
+    instructed = decided(environment, month)
     found = reconcile(
-        decided(environment, month),
+        instructed if due else instructed.head(0),
         results,
         handovers,
         pl.concat([handovers.head(0), *before], how="diagonal_relaxed"),
@@ -325,7 +329,8 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     counts = dict.fromkeys(PROPOSALS, 0) | (dict(found["proposal"].value_counts().rows()) if found is not None else {})
     entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)
     sent = entry.state if entry is not None and entry.state not in CLOSED_OUTBOUND_STATES else "未送付"
-    known = reconciled(environment, month)
+    due = today >= days.result_on or environment.store.exists(RESULT, month.isoformat())
+    known = reconciled(environment, month, due=due)
     own = pl.col("new_municipality_code") == environment.settings.municipality_code
     results = stored(environment, RESULT, month).filter(own)
     return Status(

@@ -83,6 +83,11 @@ def test_a_count_is_carried_without_a_single_file_of_the_union(environment: Envi
     assert "2026-02、2026-04" in shown
 
 
+def test_no_result_is_missed_before_its_day(environment: Environment) -> None:
+    days = [dt.date(2026, 5, 14), dt.date(2026, 5, 15)]  # the Union's calendar says 05-15
+    assert [monthly.status(environment, MONTH, day).discrepancies for day in days] == [0, 2]
+
+
 def test_what_is_typed_twice_is_taken_once(environment: Environment, tmp_path: Path) -> None:
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
     monthly.take(environment)
