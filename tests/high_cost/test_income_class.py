@@ -126,3 +126,9 @@ def test_from_when_somebody_is_70_for_the_limits(born: str, first: str) -> None:
     applies = [m for m in months if pl.select(is_elder(pl.lit(dt.date.fromisoformat(born)), m)).item()]
     assert applies[0] == dt.date.fromisoformat(f"{first}-01")
     assert len(applies) == len(months) - months.index(applies[0])
+
+
+def test_a_household_without_an_insured_person_has_no_class() -> None:
+    rows = pl.DataFrame([("1", *DEEMED)], schema=PEOPLE, orient="row")
+    paid = pl.DataFrame([tax("a")], schema=dict.fromkeys(TAXES, pl.String), orient="row")
+    assert classify(rows, paid, MONTH, load_borders(load_catalogue(), MONTH)).is_empty()

@@ -271,3 +271,20 @@ def test_what_moved_out_two_years_ago_is_no_longer_corrected(environment: Enviro
          "moved_out_on": [dt.date(2024, 3, 31), dt.date(2024, 4, 1)]},
     )  # fmt: skip
     assert still_known(known, MONTH)["household_number"].to_list() == [OTHER]
+
+
+def test_a_household_that_left_and_came_back_is_a_change_not_an_addition(environment: Environment) -> None:
+    send_days(environment, people(person("000000000000901"), person("000000000000902", OTHER)))
+    april = monthly.build_classes(
+        environment, MONTH, taxes(environment, tax("000000000000901"), tax("000000000000902"))
+    )
+    sent(environment, MONTH, april.file, april.known, monthly.KNOWN_CLASSES)
+    send_days(environment, people(person("000000000000901")), MAY)
+    may = monthly.build_classes(
+        environment, MAY, taxes(environment, tax("000000000000901", base_income="7000000"), month=MAY)
+    )
+    sent(environment, MAY, may.file, may.known, monthly.KNOWN_CLASSES)
+    send_days(environment, people(person("000000000000901"), person("000000000000902", OTHER)), JUNE)
+    back = [tax("000000000000901", base_income="7000000"), tax("000000000000902", base_income="7000000")]
+    june = monthly.build_classes(environment, JUNE, taxes(environment, *back, month=JUNE))
+    assert june.rows.select("household_number", "update_kind").rows() == [(OTHER, "changed")]
