@@ -464,9 +464,11 @@ def high_cost_list(month: dt.datetime, carried: bool, as_json: bool) -> None:
 @click.option("--class", "income_class", required=True, help="所得区分（ア・イ・ウ・エ・オ、現役並みⅢ・…・低所得Ⅰ）")
 @click.option("--cost", type=int, required=True, help="医療費総額（円）")
 @click.option("--multiple", is_flag=True, help="多数回該当（4回目以降）")
-@click.option("--moved", is_flag=True, help="県内転居の月（1日付けを除く）で、継続する世帯")
+@click.option("--moved-on", type=DATE, help="継続する世帯の県内転居の日（その月は半分。1日付けを除く）")
 @speaks_to_people
-def high_cost_limit(month: dt.datetime, income_class: str, cost: int, multiple: bool, moved: bool) -> None:
+def high_cost_limit(
+    month: dt.datetime, income_class: str, cost: int, multiple: bool, moved_on: dt.datetime | None
+) -> None:
     """One limit, by the table of its month."""
     from pipelines.high_cost import limits
 
@@ -479,7 +481,9 @@ def high_cost_limit(month: dt.datetime, income_class: str, cost: int, multiple: 
         raise RenkeiError("KR-7501", month=f"{first:%Y-%m}", income_class=income_class)
     group, meaning = named[income_class]
     case = pl.DataFrame({"treatment_month": [first], "age_group": [group], "income_class": [meaning], "total_cost": [cost],
-                         "is_multiple": [multiple], "halved": [moved]})  # fmt: skip
+                         "is_multiple": [multiple], "moved_on": [moved_on.date() if moved_on else None]},
+                        schema_overrides={"moved_on": pl.Date})  # fmt: skip
+    case = case.with_columns(limits.is_halved(pl.col("moved_on"), pl.col("treatment_month")).alias("halved"))
     click.echo(f"{limits.limits(case, table)['limit'][0]:,}円")
 
 

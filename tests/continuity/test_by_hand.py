@@ -168,3 +168,17 @@ def test_a_candidate_without_a_mover_has_the_day_on_which_somebody_arrived(tmp_p
     monthly.take(environment)
     (found,) = monthly.build_cases(environment, MONTH).to_dicts()
     assert (found["rule"], found["moved_on"]) == ("U2", MOVE)
+
+
+def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_path: Path) -> None:
+    environment = opened(tmp_path, switched_off=("continuity_candidates",))
+    only_after = listed("whole_household_moves").filter(pl.col("household_side") == "after")
+    type_in(environment, "continuity_candidates", only_after, tmp_path)
+    monthly.take(environment)
+    path, found = monthly.make_worksheet(environment, MONTH)
+    assert found.select("proposal", "rule", "old_household_number").rows() == [("unclear", "U2", None)]
+    assert "連合会に候補の根拠を尋ねます" in found["reason"][0]
+    assert monthly.import_worksheet(environment, fill(path)).problems == []
+    file, _ = monthly.build_instruction(environment, MONTH)
+    assert file is not None
+    assert b",000001,,," in file.path.read_bytes()

@@ -157,4 +157,5 @@ def test_limits_at_the_command_line(desk: Desk) -> None:
     asked = ("high-cost", "limit", "--month", "2026-04", "--class", "ウ", "--cost", "1000000")
     assert desk.run(*asked).output == "87,430円\n"
     assert desk.run(*asked, "--multiple").output == "44,400円\n"
-    assert desk.run(*asked, "--moved").output == "48,715円\n"
+    assert desk.run(*asked, "--moved-on", "2026-04-10").output == "48,715円\n"
+    assert desk.run(*asked, "--moved-on", "2026-04-01").output == "87,430円\n"
