@@ -26,11 +26,16 @@ def outbox_path(environment: Environment, partition: dt.date, name: str, sha256:
     return environment.settings.data_folder / "outbox" / partition.isoformat() / f"{sha256[:12]}_{name}"
 
 
-def publish(environment: Environment, partition: dt.date, draft: OutboundFile) -> OutboundFile:
-    """The draft in the outbox folder. KR-6111 when the partition went out with other bytes: nothing is touched then."""
+def require_same(environment: Environment, partition: dt.date, draft: OutboundFile) -> None:
+    """KR-6111 when the partition went out, or may have gone out, with other bytes."""
     entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
     if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.sha256:
         raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
+
+
+def publish(environment: Environment, partition: dt.date, draft: OutboundFile) -> OutboundFile:
+    """The draft moved into the outbox folder; KR-6111 as in `require_same`."""
+    require_same(environment, partition, draft)
     path = outbox_path(environment, partition, draft.file_name, draft.sha256)
     move_durably(draft.path, path)
     return replace(draft, path=path)

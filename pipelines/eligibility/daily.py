@@ -10,10 +10,11 @@ import polars as pl
 from interfaces.messages import RenkeiError
 from pipelines.calendar import require_business_day
 from pipelines.eligibility import snapshot
-from pipelines.eligibility.files import FILES, Bad, Built, Known, build, outbox_path
+from pipelines.eligibility.files import FILES, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.outgoing import outbox_path
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,9 +20,9 @@ from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.holding import held_households, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
-from pipelines.exchange.files import move_durably, private_folder, write_durably
-from pipelines.exchange.ledger import POSSIBLY_OUT_STATES
+from pipelines.exchange.files import private_folder, write_durably
 from pipelines.exchange.outbox import OutboundFile
+from pipelines.outgoing import compare, publish, require_same
 from schemas.findings import FINDING_SCHEMA, from_problems
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
@@ -139,24 +139,11 @@ def build(
     return Built(sent, _with_reasons(waiting, bad), files, known, findings, counts)
 
 
-def outbox_path(environment: Environment, day: dt.date, name: str, sha256: str) -> Path:
-    """Where a finished file lies. Its content is part of the name, so that what was sent is never written over."""
-    return environment.settings.data_folder / "outbox" / day.isoformat() / f"{sha256[:12]}_{name}"
-
-
 def _published(environment: Environment, day: dt.date, drafts: tuple[OutboundFile, ...]) -> tuple[OutboundFile, ...]:
     """The drafts in the outbox folder. KR-6111 when the day went out with other bytes: nothing is touched then."""
-    standing = environment.ledger.standing(day, FILES)
     for draft in drafts:
-        entry = standing.get(draft.interface)
-        if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.sha256:
-            raise RenkeiError("KR-6111", partition=day, interface=draft.interface, entry_id=entry.id)
-    finished = []
-    for draft in drafts:
-        path = outbox_path(environment, day, draft.file_name, draft.sha256)
-        move_durably(draft.path, path)
-        finished.append(replace(draft, path=path))
-    return tuple(finished)
+        require_same(environment, day, draft)
+    return tuple(publish(environment, day, draft) for draft in drafts)
 
 
 def _nothing_to_tell(environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame]) -> bool:
@@ -226,7 +213,7 @@ def _write_and_judge(
         validated = validate(path, specification, day, environment.context(day, name))
         write_json(validated, environment.reports(day) / f"{interface}.json")
         write_xlsx(validated, environment.reports(day) / _report(interface))
-        _compare(interface, encoded, validated)
+        compare(interface, encoded, validated)
         judged[interface] = validated
         files.append(OutboundFile(interface, name, path, encoded.sha256, len(encoded.data), validated.records))
     if len(bad) == 0:
@@ -268,12 +255,3 @@ def _keys(interface: str, rows: pl.DataFrame, findings: pl.DataFrame) -> Bad:
     if interface == INDIVIDUAL_FILE:
         return Bad(rows[PERSON_KEY].unique(), nobody.households, findings)
     return Bad(nobody.people, rows[HOUSEHOLD_KEY].unique(), findings)
-
-
-def _compare(interface: str, encoded: codec.Encoded, validated: Validated) -> None:
-    """KR-7205 unless what was read back is what was written, record kind by record kind."""
-    for kind, raw in encoded.raw.items():
-        if not validated.decoded.tables[kind].drop("line").equals(raw):
-            raise RenkeiError("KR-7205", interface=interface, what=kind)
-    if validated.decoded.sha256 != encoded.sha256:
-        raise RenkeiError("KR-7205", interface=interface, what="SHA-256")
