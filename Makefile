@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 setup: $(STAMP) ## the virtual environment with the locked packages
 
-demo: $(STAMP) ## ten business days of a synthetic prefecture, end to end
+demo: $(STAMP) ## two months of a synthetic prefecture, end to end (about six minutes)
 	$(BIN)/python -m fixtures.demo --folder $(DEMO)
 
 ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
