@@ -26,6 +26,9 @@ FAULTS, NOT_DONE = 1, 2
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 DATE = click.DateTime(formats=["%Y-%m-%d"])
+MONTH_OPTION = click.option(
+    "--month", "month", type=click.DateTime(formats=["%Y-%m"]), required=True, help="年月 YYYY-MM"
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON で出力する")
 
 
@@ -231,8 +234,6 @@ def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, thr
         _send(environment, day, confirm_loss)
 
 
-MONTH = click.DateTime(formats=["%Y-%m"])
-MONTH_OPTION = click.option("--month", "month", type=MONTH, required=True, help="処理対象年月 YYYY-MM")
 STEPS = ("out", "candidates", "instruction", "results")
 
 
@@ -531,6 +532,39 @@ def ledger_list(as_json: bool) -> None:
         way = "送付" if e.direction == "outbound" else "受領"
         count = "—" if e.records is None else f"{e.records}件"
         click.echo(f"{e.id:>5} {way} {e.partition or '—'} {e.state:12}{e.file_name}  {count}  {(e.sha256 or '')[:12]}")
+
+
+@main.group(help="監査: 台帳・ファイル・判定の照合と、月の報告")
+def audit() -> None:
+    """Commands for the auditor."""
+
+
+@audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確かめる（0 一致、1 不一致）")
+@speaks_to_people
+def audit_verify() -> None:
+    """Print every fault; exit 1 when there is one."""
+    from pipelines.audit import verify
+
+    found = verify(_environment())
+    for fault in found.faults:
+        click.echo(str(fault))
+    click.echo(
+        f"記録 {found.events}行、ファイル {found.files}件、判定 {found.decisions}件: 不一致 {len(found.faults)}件"
+    )
+    sys.exit(FAULTS if found.faults else 0)
+
+
+@audit.command("report", help="月の監査報告（送付記録・受領・継続の判定・手作業・時間外）を Excel で作る")
+@MONTH_OPTION
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="報告書を書く場所")
+@speaks_to_people
+def audit_report(month: dt.datetime, path: Path) -> None:
+    """Write the month's report."""
+    from pipelines.audit import report, write_report
+
+    tables = report(_environment(), month.date())
+    write_report(tables, month.date(), path)
+    click.echo("、".join(f"{name} {table.height}件" for name, table in tables.items()))
 
 
 @main.group(help="隔離されたファイル")

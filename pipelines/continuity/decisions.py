@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+
+from pipelines.exchange.ledger import canonical_json
 
 metadata = sa.MetaData()
 table = sa.Table(
@@ -44,10 +47,31 @@ def create(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Add decisions; an earlier one on the same candidate stays readable."""
+def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """Add decisions; an earlier one on the same candidate stays readable. Gives [first, behind last) of their sequence."""
+    first = int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.sequence), 0))).scalar_one()) + 1
     if rows:
-        connection.execute(sa.insert(table), list(rows))
+        numbered = [dict(row) | {"sequence": first + offset} for offset, row in enumerate(rows)]
+        connection.execute(sa.insert(table), numbered)
+    return first, first + len(rows)
+
+
+def digest(connection: Connection, first: int, behind: int) -> str:
+    """SHA-256 over the decisions [first, behind) as canonical JSON: the ledger keeps it, so that none can change unseen."""
+    chosen = (table.c.sequence >= first) & (table.c.sequence < behind)
+    rows = connection.execute(sa.select(table).where(chosen).order_by(table.c.sequence)).mappings()
+    return hashlib.sha256("\n".join(canonical_json(dict(row)) for row in rows).encode()).hexdigest()
+
+
+def count(connection: Connection) -> int:
+    """How many decisions there are, old ones included."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+
+
+def everything(connection: Connection) -> pl.DataFrame:
+    """Every decision ever made: SCHEMA, oldest first."""
+    rows = [tuple(row) for row in connection.execute(sa.select(table).order_by(table.c.sequence))]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def current(connection: Connection, month: dt.date) -> pl.DataFrame:

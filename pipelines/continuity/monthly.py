@@ -169,10 +169,11 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
     )
     with environment.ledger.transaction() as connection:
         decisions.create(connection)
-        decisions.add(connection, rows)
+        kept = decisions.add(connection, rows)
         environment.ledger.note(
             "worksheet_imported", operator=environment.settings.operator, connection=connection, month=month,
-            worksheet_sha256=sha256, decisions=len(answers), new=len(rows),
+            worksheet_sha256=sha256, decisions=len(answers), new=len(rows), rows=list(kept),
+            rows_sha256=decisions.digest(connection, *kept),
         )  # fmt: skip
     return Imported(month, len(rows), [])
 

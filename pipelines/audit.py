@@ -1,0 +1,226 @@
+"""What an auditor asks: is the history whole, do the files still match it, and who did what in a month. Changes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import xlsxwriter
+
+from interfaces.messages import RenkeiError, message
+from pipelines.calendar import TOKYO, is_business_day
+from pipelines.continuity import decisions
+from pipelines.environment import Environment
+from pipelines.exchange.files import sha256_of
+from pipelines.exchange.inbox import archived_copy
+from pipelines.exchange.ledger import SENT_STATES, Entry, Event
+from pipelines.outgoing import outbox_path
+
+# 時間外: before the offices open or after the evening's re-runs, and on days on which the Union is closed.
+OPEN_FROM, OPEN_UNTIL = dt.time(7), dt.time(22)
+# What an operator did by hand, as opposed to what a run did by itself.
+BY_HAND = {
+    "released": "隔離の解除",
+    "rejected": "隔離の却下",
+    "loss_confirmed": "抽出の減少の確認",
+    "worksheet_imported": "判定表の取込",
+    "typed": "入力票の取込",
+}
+# Where a received file has its copy: not yet, or never, in the other states.
+ARCHIVED = frozenset({"received", "verified", "quarantined", "applied", "stale", "released", "rejected"})
+SHEETS: Mapping[str, tuple[str, ...]] = {
+    "送付記録": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
+    "受領": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
+    "継続の判定": ("日時", "月", "候補番号", "判定案", "規則", "判定", "備考", "判定者", "承認者", "操作者"),
+    "手作業": ("日時", "何を", "対象", "理由", "操作者"),
+    "時間外": ("日時", "何を", "対象", "操作者"),
+}
+_CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  no clock in a file
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that does not agree: a KR code, and a sentence with its remedy."""
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}\n  対処: {message(self.code).remedy}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and what does not agree."""
+
+    events: int
+    files: int
+    decisions: int
+    faults: list[Fault]
+
+
+def verify(environment: Environment) -> Verified:
+    """Walk the whole ledger: its chain, every file that it knows a hash of, and every decision that it counted.
+
+    Faults: KR-6121 to KR-6123 (rows changed, removed, inserted or reordered), KR-6313 (an archived file is gone or
+    changed), KR-6401 (a sent file in the outbox is gone or changed), KR-6402 (decisions are not those that were imported).
+    """
+    ledger = environment.ledger
+    faults = [Fault(problem.code, problem.text) for problem in ledger.verify_chain()]
+    entries, files = ledger.entries(), 0
+    for entry in entries:
+        if entry.direction == "inbound" and entry.state in ARCHIVED:
+            files += 1
+            try:
+                archived_copy(ledger, environment.settings.data_folder, entry.id)
+            except RenkeiError as error:
+                faults.append(Fault(error.code, str(error).partition(" ")[2]))
+        elif entry.direction == "outbound" and entry.state in SENT_STATES:
+            files += 1
+            faults += _sent_file(environment, entry)
+    counted, wrong = _decisions(environment)
+    return Verified(len(ledger.events()), files, counted, faults + wrong)
+
+
+def _sent_file(environment: Environment, entry: Entry) -> list[Fault]:
+    if entry.partition is None or entry.sha256 is None:
+        return []
+    path = outbox_path(environment, entry.partition, entry.file_name, entry.sha256)
+    if path.is_file() and sha256_of(path) == entry.sha256:
+        return []
+    return [Fault("KR-6401", message("KR-6401").render(entry=entry.id, name=entry.file_name))]
+
+
+def _decisions(environment: Environment) -> tuple[int, list[Fault]]:
+    """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
+    told = [
+        event for event in environment.ledger.events() if event.action == "worksheet_imported" and event.detail["new"]
+    ]
+    with environment.ledger.transaction() as connection:
+        decisions.create(connection)
+        digests = {event.sequence: decisions.digest(connection, *event.detail.get("rows", (0, 0))) for event in told}
+        total = decisions.count(connection)
+    faults = [
+        Fault("KR-6402", message("KR-6402").render(sequence=event.sequence))
+        for event in told
+        if digests[event.sequence] != event.detail.get("rows_sha256")
+    ]
+    if total != sum(int(event.detail["new"]) for event in told):
+        faults.append(Fault("KR-6402", message("KR-6402").render(sequence="（件数）")))
+    return total, faults
+
+
+def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
+    """What happened in a calendar month (its first day, Asia/Tokyo), by sheet: see SHEETS. No personal data."""
+    ledger = environment.ledger
+    entries = {entry.id: entry for entry in ledger.entries()}
+    events = [event for event in ledger.events() if _local(event.at).date().replace(day=1) == month]
+    sent = [_file_row(event, entries[event.entry_id]) for event in events if event.entry_id and event.action == "sent"]
+    taken = [
+        _file_row(event, entries[event.entry_id]) for event in events if event.entry_id and event.action == "applied"
+    ]
+    by_hand = [
+        (
+            _shown(event.at),
+            BY_HAND[event.action],
+            _subject(event, entries),
+            str(event.detail.get("reason", "")),
+            event.operator,
+        )
+        for event in events
+        if event.action in BY_HAND
+    ]
+    late = [
+        (_shown(event.at), event.action, _subject(event, entries), event.operator)
+        for event in events
+        if _out_of_hours(_local(event.at))
+    ]
+    rows: dict[str, list[tuple[str, ...]]] = {
+        "送付記録": sent,
+        "受領": taken,
+        "継続の判定": _decided(environment, month),
+        "手作業": by_hand,
+        "時間外": late,
+    }
+    return {
+        name: pl.DataFrame(rows[name], schema=dict.fromkeys(columns, pl.String), orient="row")
+        for name, columns in SHEETS.items()
+    }
+
+
+def _local(at: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(at).astimezone(TOKYO)
+
+
+def _shown(at: str) -> str:
+    return f"{_local(at):%Y-%m-%d %H:%M:%S}"
+
+
+def _out_of_hours(at: dt.datetime) -> bool:
+    return not (is_business_day(at.date()) and OPEN_FROM <= at.time() < OPEN_UNTIL)
+
+
+def _subject(event: Event, entries: Mapping[int, Entry]) -> str:
+    if event.entry_id is not None:
+        return entries[event.entry_id].file_name
+    return str(event.detail.get("month") or event.detail.get("partition") or "")
+
+
+def _file_row(event: Event, entry: Entry) -> tuple[str, ...]:
+    records = "" if entry.records is None else str(entry.records)
+    return (
+        _shown(event.at), str(entry.partition or ""), str(entry.interface or ""), entry.file_name, records,
+        str(entry.sha256 or ""), entry.state, event.operator,
+    )  # fmt: skip
+
+
+def _decided(environment: Environment, month: dt.date) -> list[tuple[str, ...]]:
+    with environment.ledger.transaction() as connection:
+        decisions.create(connection)
+        rows = decisions.everything(connection)
+    names = (
+        "at",
+        "month",
+        "candidate_number",
+        "proposal",
+        "rule",
+        "decision",
+        "remark",
+        "decided_by",
+        "approved_by",
+        "operator",
+    )
+    return [
+        (_shown(row["at"]), *(str(row[name]) for name in names[1:]))
+        for row in rows.iter_rows(named=True)
+        if _local(row["at"]).date().replace(day=1) == month
+    ]
+
+
+def write_report(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:
+    """The report as an Excel book, a sheet per table; text stays text, and the same month gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        book.set_properties({"created": _CREATED, "title": f"監査報告 {month:%Y-%m}"})
+        bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1})
+        for name, table in tables.items():
+            _sheet(book.add_worksheet(name), table.columns, table.rows(), bold)
+    path.chmod(0o600)
+
+
+def _sheet(sheet: Any, headings: Sequence[str], rows: Sequence[tuple[Any, ...]], bold: Any) -> None:
+    for column, heading in enumerate(headings):
+        sheet.write_string(0, column, heading, bold)
+        for row, cells in enumerate(rows, 1):
+            sheet.write_string(row, column, cells[column])
+        sheet.set_column(column, column, max(12, min(40, *(len(cells[column]) for cells in rows), 40)) if rows else 12)
+    sheet.freeze_panes(1, 0)
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.repeat_rows(0)
+    sheet.fit_to_pages(1, 0)
