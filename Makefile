@@ -29,6 +29,9 @@ test: $(STAMP) ## every test
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
 
+torture: $(STAMP) ## the cycle killed at random instants; the Union must end as if nothing had happened (docs/reliability.md)
+	$(BIN)/python -m fixtures.torture
+
 check: $(STAMP) ## ruff, types, specifications
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,4 +45,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui test test-long check bench lock
+.PHONY: help setup demo ui test test-long torture check bench lock

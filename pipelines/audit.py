@@ -123,7 +123,7 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     taken = [
         _file_row(event, entries[event.entry_id]) for event in events if event.entry_id and event.action == "applied"
     ]
-    by_hand = [
+    by_hand: list[tuple[str, ...]] = [
         (
             _shown(event.at),
             BY_HAND[event.action],
@@ -134,7 +134,7 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
         for event in events
         if event.action in BY_HAND
     ]
-    late = [
+    late: list[tuple[str, ...]] = [
         (_shown(event.at), event.action, _subject(event, entries), event.operator)
         for event in events
         if _out_of_hours(_local(event.at))

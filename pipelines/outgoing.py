@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -14,8 +13,9 @@ from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from pipelines.environment import Environment
-from pipelines.exchange.files import move_durably, private_folder, write_durably
+from pipelines.exchange.files import move_durably, write_durably
 from pipelines.exchange.ledger import POSSIBLY_OUT_STATES
+from pipelines.exchange.lock import drafts
 from pipelines.exchange.outbox import OutboundFile
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
@@ -64,9 +64,8 @@ def checked_file(
     if encoded.problems.height:
         codes = "、".join(sorted(set(encoded.problems["code"])))
         raise RenkeiError("KR-7206", interface=interface, codes=codes, report=f"{interface}.xlsx")
-    folder = private_folder(environment.settings.data_folder / "drafts")
-    with TemporaryDirectory(dir=folder, prefix=f"{month:%Y-%m}-") as drafts:
-        path = Path(drafts) / name
+    with drafts(environment.settings.data_folder) as folder:
+        path = folder / name
         write_durably(path, encoded.data)
         validated = validate(path, specification, month, environment.context(month, name))
         write_json(validated, environment.reports(month) / f"{interface}.json")

@@ -12,7 +12,6 @@ from contextlib import closing
 from functools import partial
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import openpyxl
 import polars as pl
@@ -26,8 +25,9 @@ from interfaces.spec import Item, Specification
 from interfaces.values import parse_date
 from pipelines import arrival
 from pipelines.environment import Environment
-from pipelines.exchange.files import private_folder, write_durably
+from pipelines.exchange.files import write_durably
 from pipelines.exchange.inbox import Arrival, collect
+from pipelines.exchange.lock import drafts
 from pipelines.exchange.transport import LocalFolderTransport
 
 SHEET = "入力"
@@ -143,15 +143,14 @@ def enter(environment: Environment, interface: str, month: dt.date, path: Path, 
     data = read_form(specification, month, path)
     header, encoded = _composed(environment, specification, month, data)
     name = file_name(specification, header)
-    base = private_folder(environment.settings.data_folder / "drafts")
-    with TemporaryDirectory(dir=base, prefix="typed-") as folder:
-        draft = Path(folder) / name
+    with drafts(environment.settings.data_folder) as folder:
+        draft = folder / "union" / name
         write_durably(draft, encoded.data)
         judgement = arrival.judge(environment, draft, name, typed=True)
         if encoded.problems.height or not judgement.accepted:
             said = [str(one["message"]) for one in judgement.report["findings"]] or list(encoded.problems["code"])
             raise RenkeiError("KR-7602", problems="。".join(said[:_SHOWN]))
-        with closing(LocalFolderTransport(Path(folder))) as transport:
+        with closing(LocalFolderTransport(draft.parent)) as transport:
             environment.ledger.note("typed", operator=by, interface=interface, month=month, records=data.height)
             return collect(
                 environment.ledger, transport, environment.settings.data_folder,

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -20,7 +19,8 @@ from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.holding import held_households, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
-from pipelines.exchange.files import private_folder, write_durably
+from pipelines.exchange.files import write_durably
+from pipelines.exchange.lock import drafts as private_drafts
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.outgoing import compare, publish, require_same
 from schemas.findings import FINDING_SCHEMA, from_problems
@@ -108,9 +108,8 @@ def build(
     )
     # A withdrawn person is gone from the extract: his number is the one last sent.
     numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])
-    drafts_folder = private_folder(environment.settings.data_folder / "drafts")
     # A draft holds 個人番号: it lives no longer than this block, whatever happens in it.
-    with TemporaryDirectory(dir=drafts_folder, prefix=f"{day}-") as folder:
+    with private_drafts(environment.settings.data_folder) as folder:
         while True:
             held = held_households(before.people, people, bad.people, bad.households)
             sent, waiting = split(changes, before.people, held)
@@ -118,7 +117,7 @@ def build(
                 HOUSEHOLD_FILE: sent.households,
                 INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
             }
-            files, more = _write_and_judge(environment, day, drafts, Path(folder))
+            files, more = _write_and_judge(environment, day, drafts, folder)
             if len(more) == 0:
                 break
             wider = bad.and_also(more)
