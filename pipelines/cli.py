@@ -534,6 +534,28 @@ def ledger_list(as_json: bool) -> None:
         click.echo(f"{e.id:>5} {way} {e.partition or '—'} {e.state:12}{e.file_name}  {count}  {(e.sha256 or '')[:12]}")
 
 
+@main.command("expected", help="届くはず・送るはずのもので、まだないもの（0 なし、1 あり）")
+@click.option("--on", type=DATE, help="どの日の終わりで見るか（既定: きのう）")
+@AS_JSON
+@speaks_to_people
+def expected(on: dt.datetime | None, as_json: bool) -> None:
+    """What is due and not there, with its age."""
+    from pipelines.outstanding import outstanding
+
+    environment = _environment()
+    day = on.date() if on else environment.clock().date() - dt.timedelta(days=1)
+    found = outstanding(environment, day)
+    if as_json:
+        click.echo(json.dumps(found.to_dicts(), ensure_ascii=False, indent=2, default=str))
+    else:
+        for row in found.iter_rows(named=True):
+            click.echo(
+                f"{row['code']} {row['title']} {row['partition']} {row['subject']}（{row['age']}営業日）→ {row['remedy']}"
+            )
+        click.echo(f"{day} の終わりにないもの {found.height}件")
+    sys.exit(FAULTS if found.height else 0)
+
+
 @main.group(help="監査: 台帳・ファイル・判定の照合と、月の報告")
 def audit() -> None:
     """Commands for the auditor."""

@@ -15,6 +15,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 from interfaces.catalogue import Catalogue  # noqa: E402  the filters above come first
 from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
+from pipelines import watch  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
@@ -135,6 +136,31 @@ def daily_out_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
     return dg.RunRequest(run_key=f"daily_out|{day}", partition_key=day.isoformat())
 
 
+daily_watch = dg.define_asset_job(
+    "daily_watch",
+    selection=dg.AssetSelection.assets(*watch.outstanding_asset.keys),
+    description="毎日の見回り: 送るはず・届くはずのもので、まだないもの",
+)
+WATCHING_HOUR = 8  # before the offices open, for the business day before
+
+
+@dg.schedule(
+    job=daily_watch,
+    cron_schedule=f"30 {WATCHING_HOUR} * * *",
+    execution_timezone="Asia/Tokyo",
+    description="営業日の朝8時半に、前の営業日の終わりにないものを調べる",
+)
+def daily_watch_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One run per business day, for the business day before it."""
+    day = context.scheduled_execution_time.astimezone(TOKYO).date()
+    if not is_business_day(day):
+        return dg.SkipReason(f"{day} は連合会の営業日ではありません")
+    before = day - dt.timedelta(days=1)
+    while not is_business_day(before):
+        before -= dt.timedelta(days=1)
+    return dg.RunRequest(run_key=f"daily_watch|{before}", partition_key=before.isoformat())
+
+
 # The job that takes an interface in; every other file is the daily job's.
 JOB_OF = {
     "continuity_candidates": "monthly_candidates",
@@ -191,9 +217,10 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
             *continuity.INSTRUCTION_ASSETS,
             *continuity.RESULT_ASSETS,
             *high_cost.COUNT_ASSETS,
+            watch.outstanding_asset,
         ],
-        jobs=[daily_out, daily_in, *MONTHLY_JOBS.values()],
-        schedules=[daily_out_schedule, *MONTHLY_SCHEDULES],
+        jobs=[daily_out, daily_in, daily_watch, *MONTHLY_JOBS.values()],
+        schedules=[daily_out_schedule, daily_watch_schedule, *MONTHLY_SCHEDULES],
         sensors=[arrival_sensor],
         resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
         executor=dg.in_process_executor,

@@ -15,7 +15,7 @@ from town import DAY, OURS, Town
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
-from pipelines.definitions import arrival_sensor, daily_out_schedule
+from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule
 
 NEXT = dt.date(2026, 4, 2)
 SECRETS = ("合成　", "999")
@@ -283,3 +283,23 @@ def test_the_schedule_knows_the_holidays(town: Town) -> None:
     request = asked(dt.date(2026, 4, 30))
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2026-04-30"
+
+
+def test_the_watch_names_what_is_missing_and_never_fails(town: Town) -> None:
+    town.extract(DAY)
+    assert town.run(DAY).success
+    result = town.run(NEXT, "daily_watch")
+    assert result.success
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert {name[:7] for name in check.metadata} == {"KR-6501", "KR-6502", "KR-6503", "最も古いものの"}
+    assert town.materialised("outstanding") == {"2026-04-02"}
+
+
+@pytest.mark.parametrize(
+    ("day", "partition"), [("2026-04-06", "2026-04-03"), ("2026-05-07", "2026-05-01"), ("2026-04-05", None)]
+)
+def test_the_watch_looks_at_the_business_day_before(day: str, partition: str | None) -> None:
+    at = dt.datetime.fromisoformat(f"{day}T08:30:00+09:00")
+    request = daily_watch_schedule(dg.build_schedule_context(scheduled_execution_time=at))
+    assert getattr(request, "partition_key", None) == partition
