@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,6 +53,25 @@ def messages() -> dict[str, Message]:
 def message(code: str) -> Message:
     """The message of a code; KeyError is a programming error and caught by a test over all codes used."""
     return messages()[code]
+
+
+EFFECTS: Mapping[Level, str] = {
+    "file": "ファイル全体を受け入れない（隔離、または送付を止める）",
+    "record": "その記録、または世帯を保留する。残りは進む",
+    "warning": "知らせるだけで、止めない",
+    "stop": "処理を止める。状態は変わっていない",
+}
+
+
+def explained(one: Message) -> str:
+    """A code in Markdown for the person who meets it: what it means, what it does, what to do; blanks stay as …."""
+    blanks: defaultdict[str, str] = defaultdict(lambda: "…")
+    return f"""### {one.code} {one.title}
+
+- **文面**: {one.template.format_map(blanks)}
+- **どうなるか**: {EFFECTS[one.level]}
+- **対処**: {one.remedy.format_map(blanks)}
+"""
 
 
 class RenkeiError(Exception):

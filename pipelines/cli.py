@@ -15,7 +15,7 @@ import polars as pl
 
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.lint import lint
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, explained, messages
 from interfaces.naming import date_of, recognise
 from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
@@ -532,6 +532,27 @@ def ledger_list(as_json: bool) -> None:
         way = "送付" if e.direction == "outbound" else "受領"
         count = "—" if e.records is None else f"{e.records}件"
         click.echo(f"{e.id:>5} {way} {e.partition or '—'} {e.state:12}{e.file_name}  {count}  {(e.sha256 or '')[:12]}")
+
+
+RUNBOOK = """# 手引 — KR コードごとに、何が起き、どうなり、何をするか
+
+`renkei explain --all` の出力。元は `interfaces/catalogue/messages/`。
+"""
+
+
+@main.command("explain", help="KR コードの意味と対処（--all で全部を Markdown で）")
+@click.argument("code", required=False)
+@click.option("--all", "everything", is_flag=True, help="全てのコード（docs/runbook.md の中身）")
+@speaks_to_people
+def explain(code: str | None, everything: bool) -> None:
+    """What a code means and what to do about it."""
+    known = messages()
+    if everything:
+        click.echo("\n".join([RUNBOOK, *(explained(known[one]) for one in sorted(known))]), nl=False)
+        return
+    if code not in known:
+        raise RenkeiError("KR-7110", asked=code or "（指定なし）")
+    click.echo(explained(known[code]), nl=False)
 
 
 @main.command("expected", help="届くはず・送るはずのもので、まだないもの（0 なし、1 あり）")

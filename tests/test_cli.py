@@ -63,3 +63,15 @@ def test_a_closed_day_is_refused_with_the_next_open_one(tmp_path: Path, monkeypa
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings))
     result = renkei("run", "daily", "--date", "2026-05-03", "--only", "out")
     assert (result.exit_code, "KR-7209" in result.stderr, "2026-05-07" in result.stderr) == (2, True, True)
+
+
+def test_a_code_is_explained_and_the_runbook_is_what_the_catalogue_says() -> None:
+    shown = CliRunner().invoke(main, ["explain", "KR-7306"])
+    assert shown.exit_code == 0
+    assert "### KR-7306 " in shown.output
+    assert "**対処**" in shown.output
+    unknown = CliRunner().invoke(main, ["explain", "KR-0000"])
+    assert unknown.exit_code == 2
+    assert unknown.output.startswith("KR-7110 KR-0000 という KR コードはありません")
+    runbook = Path(__file__).parent.parent / "docs" / "runbook.md"
+    assert CliRunner().invoke(main, ["explain", "--all"]).output == runbook.read_text(encoding="utf-8")
