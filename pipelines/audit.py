@@ -123,6 +123,11 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     taken = [
         _file_row(event, entries[event.entry_id]) for event in events if event.entry_id and event.action == "applied"
     ]
+    means = [
+        (_shown(event.at), "ほかの手段での送付", _subject(event, entries), str(event.detail["reason"]), event.operator)
+        for event in events
+        if event.action == "sent" and event.detail.get("other_means")
+    ]
     by_hand: list[tuple[str, ...]] = [
         (
             _shown(event.at),
@@ -143,7 +148,7 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
         "送付記録": sent,
         "受領": taken,
         "継続の判定": _decided(environment, month),
-        "手作業": by_hand,
+        "手作業": [*by_hand, *means],
         "時間外": late,
     }
     return {

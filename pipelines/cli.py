@@ -513,6 +513,10 @@ def _send(environment: Any, day: dt.date, confirm_loss: str | None) -> None:
     click.echo(f"送付 {outcome.kind} {outcome.message}".rstrip())
 
 
+BY = click.option("--by", help="操作者（既定: 設定の operator）")
+REASON = click.option("--reason", required=True, help="理由（台帳に残る）")
+
+
 @main.group(help="送付・受領の台帳")
 def ledger() -> None:
     """Commands on the ledger."""
@@ -610,6 +614,20 @@ def audit_report(month: dt.datetime, path: Path) -> None:
     click.echo("、".join(f"{name} {table.height}件" for name, table in tables.items()))
 
 
+@ledger.command("mark-sent", help="その日の二つのファイルを、ほかの手段（媒体など）で送ったと記録する")
+@click.option("--date", "date", type=DATE, required=True, help="処理年月日")
+@BY
+@REASON
+@speaks_to_people
+def ledger_mark_sent(date: dt.datetime, by: str | None, reason: str) -> None:
+    """Sent by other means: both files of a day, or none."""
+    from pipelines.eligibility.daily import mark_day_sent
+
+    environment = _environment()
+    for entry in mark_day_sent(environment, date.date(), by or environment.settings.operator, reason):
+        click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+
+
 @main.group(help="隔離されたファイル")
 def quarantine() -> None:
     """Commands on quarantined files."""
@@ -648,10 +666,6 @@ def quarantine_show(entry: int, as_json: bool) -> None:
     click.echo(f"{held.report['code']} {held.report['message']}")
     for finding in held.report["report"].get("findings", [])[:SHOWN]:
         click.echo(finding["message"])
-
-
-BY = click.option("--by", help="操作者（既定: 設定の operator）")
-REASON = click.option("--reason", required=True, help="理由（台帳に残る）")
 
 
 @quarantine.command("release", help="隔離を解き、次の取込で取り込む")

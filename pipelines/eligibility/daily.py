@@ -13,7 +13,8 @@ from pipelines.eligibility import snapshot
 from pipelines.eligibility.files import FILES, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.exchange.ledger import Entry
+from pipelines.exchange.outbox import OutboundFile, SendOutcome, mark_sent, send_partition
 from pipelines.outgoing import outbox_path
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
@@ -106,11 +107,7 @@ def dispatch(
     `files`: manifest by interface. The outbox is trusted no further than its SHA-256 (KR-61xx when it differs).
     """
     before = baseline(environment, day).partition
-    outbound = [
-        OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
-        for interface in FILES
-        for name, sha256, size, records in files[interface].rows()
-    ]
+    outbound = _outbound(environment, day, files)
     if not outbound:
         environment.ledger.note("quiet_day", operator=environment.settings.operator, run_id=run_id, partition=day)
         return SendOutcome("nothing_to_send", ())
@@ -128,6 +125,27 @@ def dispatch(
             data_folder=environment.settings.data_folder,
             retry=environment.retry(),
         )
+
+
+def _outbound(environment: Environment, day: dt.date, files: Mapping[str, pl.DataFrame]) -> list[OutboundFile]:
+    return [
+        OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
+        for interface in FILES
+        for name, sha256, size, records in files[interface].rows()
+    ]
+
+
+def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
+    """Record that the day's files, as they lie in the outbox, reached the Union by other means (see outbox.mark_sent).
+
+    KR-7207 when the day's files were never made.
+    """
+    files = {interface: environment.store.read(interface, day.isoformat()) for interface in FILES}
+    known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
+    return mark_sent(
+        environment.ledger, day, _outbound(environment, day, files), baseline(environment, day).partition, known.sha256(),
+        by, reason, data_folder=environment.settings.data_folder,
+    )  # fmt: skip
 
 
 def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> tuple[Built, SendOutcome]:

@@ -50,10 +50,10 @@ class SendOutcome:
 
 @dataclass(frozen=True)
 class _Sending:
-    """One call of `send_partition`."""
+    """One call of `send_partition`, or of `mark_sent` (without a transport)."""
 
     ledger: Ledger
-    transport: Transport
+    _transport: Transport | None
     partition: date
     files: tuple[OutboundFile, ...]
     baseline: date | None
@@ -61,6 +61,11 @@ class _Sending:
     operator: str
     run_id: str | None
     carried_by_later: bool = True
+
+    @property
+    def transport(self) -> Transport:
+        assert self._transport is not None  # noqa: S101  mark_sent asks no server
+        return self._transport
 
     @property
     def interfaces(self) -> set[str]:
@@ -126,6 +131,44 @@ def send_partition(
             if file.path.stat().st_size != file.size or sha256_of(file.path) != file.sha256:
                 raise RenkeiError("KR-6115", file_name=file.file_name)
         return retry.run(lambda: _send(work))
+
+
+def mark_sent(
+    ledger: Ledger,
+    partition: date,
+    files: Sequence[OutboundFile],
+    baseline: date | None,
+    snapshot_sha256: str | None,
+    by: str,
+    reason: str,
+    *,
+    data_folder: Path,
+) -> tuple[Entry, ...]:
+    """Record that a person brought a partition's files to the Union by other means (a medium, another terminal).
+
+    All files or none, with the name and the reason; the next day is then compared with them as with any sent day.
+    Errors: KR-6115 a file is not what `files` says, KR-6118 one was sent, rejected or given up already, KR-6119 a later
+    partition is out, KR-6114 another run holds the data folder.
+    """
+    work = _Sending(ledger, None, partition, tuple(files), baseline, snapshot_sha256, by, None)
+    with exclusive(data_folder, "outbox"), ledger.transaction() as connection:
+        for file in files:
+            if file.path.stat().st_size != file.size or sha256_of(file.path) != file.sha256:
+                raise RenkeiError("KR-6115", file_name=file.file_name)
+        later = ledger.later_sent(partition, work.interfaces)
+        if later is not None:
+            raise RenkeiError("KR-6119", partition=partition, later=later)
+        known = ledger.standing(partition, work.interfaces, connection=connection)
+        done = []
+        for file in files:
+            entry = known.get(file.interface) or work.enter(file, connection)
+            if entry.state not in ("written", "sealed", "approved", "sending") or entry.sha256 != file.sha256:
+                raise RenkeiError("KR-6118", partition=partition, interface=file.interface, state=entry.state)
+            for state in ("sending", "uploaded", "sent"):
+                if entry.state != state:
+                    entry = work.advance(entry, state, connection=connection, other_means=True, reason=reason)
+            done.append(entry)
+    return tuple(done)
 
 
 def _send(work: _Sending) -> SendOutcome:

@@ -14,8 +14,12 @@ from town import DAY, OURS, Town
 
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
+from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule
+from pipelines.eligibility import daily
+from pipelines.environment import Environment
+from pipelines.settings import Settings
 
 NEXT = dt.date(2026, 4, 2)
 SECRETS = ("合成　", "999")
@@ -303,3 +307,49 @@ def test_the_watch_looks_at_the_business_day_before(day: str, partition: str | N
     at = dt.datetime.fromisoformat(f"{day}T08:30:00+09:00")
     request = daily_watch_schedule(dg.build_schedule_context(scheduled_execution_time=at))
     assert getattr(request, "partition_key", None) == partition
+
+
+def test_a_day_brought_by_other_means_is_the_baseline_of_the_next(town: Town) -> None:
+    """The server is away; the operator carries the files over on a medium, says so, and the next day goes on from it."""
+    town.extract(DAY)
+    config = town.folder / "renkei.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace(f"port = {town.server.port}", "port = 1"), encoding="utf-8")
+    away = Environment.open(Settings.load(config))
+    with pytest.raises(RenkeiError, match="KR-62"):
+        daily.run_out(away, DAY)
+    (first, second) = daily.mark_day_sent(away, DAY, "媒体の人", "回線の障害のため媒体で搬送")
+    assert (first.state, second.state) == ("sent", "sent")
+    with pytest.raises(RenkeiError, match="KR-6118"):
+        daily.mark_day_sent(away, DAY, "媒体の人", "もう一度")
+    config.write_text(text, encoding="utf-8")
+    assert town.run(DAY).success
+    assert town.sent() == [], "what was carried over is not sent again"
+    town.extract(NEXT)
+    assert town.run(NEXT).success
+    assert len(town.sent()) == 2
+    ledger = town.deployment.environment.ledger
+    entries = ledger.entries(partition=NEXT)
+    assert {entry.baseline for entry in entries} == {DAY}
+    carried = [event for event in ledger.events(first.id) if event.action == "sent"]
+    assert (carried[0].operator, carried[0].detail["reason"]) == ("媒体の人", "回線の障害のため媒体で搬送")
+
+
+def test_a_day_behind_a_later_one_cannot_be_marked(town: Town) -> None:
+    town.extract(DAY)
+    environment = town.deployment.environment
+    extracts = daily.read_extracts(environment, DAY)
+    people, households = daily.snapshot_of(extracts.tables)
+    built = daily.build_day(
+        environment, DAY, people, households, extracts.my_numbers, daily.bad_of(extracts.faults, extracts.findings)
+    )
+    for asset, table in daily.tables_of_build(built).items():
+        environment.store.write(asset, DAY.isoformat(), table)
+    town.extract(NEXT)
+    assert town.run(NEXT).success
+    with pytest.raises(RenkeiError, match="KR-6119"):
+        daily.mark_day_sent(environment, DAY, "媒体の人", "遅れて搬送")
+    path = next((environment.settings.data_folder / "outbox" / NEXT.isoformat()).iterdir())
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(RenkeiError, match="KR-6115"):
+        daily.mark_day_sent(environment, NEXT, "媒体の人", "変えられたもの")
