@@ -16,21 +16,6 @@ from interfaces.spec import Call, Code, FilePlan, Item, ItemType, Record, Sensit
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
 
-ITEM_COLUMNS = [
-    "項番",
-    "項目名",
-    "id",
-    "属性",
-    "開始位置",
-    "バイト数",
-    "必須",
-    "コード表",
-    "規則",
-    "正規化",
-    "秘匿区分",
-    "出典",
-]
-
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Rows of a catalogue CSV (UTF-8 with BOM, as Excel saves it); KR-7101 when it cannot be read."""

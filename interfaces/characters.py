@@ -46,9 +46,6 @@ class CharacterTable:
         return {held: sequence for sequence, held in self.external.items()}
 
 
-NO_TABLE = CharacterTable({}, {}, {})
-
-
 def code_points(text: str) -> str:
     """`U+8FBB U+E0100` -> the characters themselves; ValueError when it is not of that form."""
     return "".join(chr(int(point.removeprefix("U+"), 16)) for point in text.split())

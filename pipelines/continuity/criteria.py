@@ -58,10 +58,6 @@ class Criteria:
     unnamed_joins: frozenset[str]
     unnamed_leaves: frozenset[str]
 
-    def by_rule(self, rule: str) -> Criterion:
-        """The criterion of an id."""
-        return next(one for one in (*self.rules, self.one_to_one) if one.rule == rule)
-
 
 def _conditions(text: str) -> dict[str, bool]:
     parts = [part.strip() for part in text.split("&")]

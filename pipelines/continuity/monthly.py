@@ -16,7 +16,7 @@ from interfaces.messages import RenkeiError
 from pipelines import arrival
 from pipelines.calendar import business_days_between, monthly_days
 from pipelines.continuity import decisions
-from pipelines.continuity.cases import FINGERPRINT, cases, fingerprint
+from pipelines.continuity.cases import FINGERPRINT, cases
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge, month_of
 from pipelines.continuity.lists import candidates_page, instruction_page, results_page
@@ -341,11 +341,6 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
         known.discrepancies.height, days.candidates_on, days.instruction_until,
         business_days_between(days.candidates_on, today) if undecided else None,
     )  # fmt: skip
-
-
-def fingerprint_of(environment: Environment, month: dt.date) -> str:
-    """The fingerprint of a month's cases as they are now."""
-    return fingerprint(build_cases(environment, month))
 
 
 def as_table(found: pl.DataFrame) -> list[dict[str, Any]]:
