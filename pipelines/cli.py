@@ -91,15 +91,16 @@ def spec_list(as_json: bool) -> None:
 @speaks_to_people
 def spec_lint() -> None:
     """Print every fault; exit 1 when there is one."""
+    from pipelines.tables import KEYS, lint_tables
     from schemas.normalise import NORMALISATIONS
     from schemas.rules import known_rules
 
     catalogue = load_catalogue(_catalogue_root())
-    faults = lint(catalogue, known_rules(), frozenset(NORMALISATIONS))
+    faults = lint(catalogue, known_rules(), frozenset(NORMALISATIONS)) + lint_tables(catalogue)
     for fault in faults:
         click.echo(str(fault))
     versions = sum(len(catalogue.versions(interface)) for interface in catalogue.ids())
-    click.echo(f"{len(catalogue.ids())}インタフェース {versions}版: 誤り{len(faults)}件")
+    click.echo(f"{len(catalogue.ids())}インタフェース {versions}版、表{len(KEYS)}: 誤り{len(faults)}件")
     sys.exit(FAULTS if faults else 0)
 
 

@@ -1,0 +1,92 @@
+"""Proof that the effective-dated tables (criteria, limits, calendar) are sound on every day on which one of them changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from interfaces.catalogue import Catalogue, read_rows
+from interfaces.lint import Fault
+from interfaces.messages import RenkeiError
+from pipelines.calendar import monthly_days
+from pipelines.continuity.criteria import load_criteria
+from pipelines.high_cost.income_class import load_borders
+from pipelines.high_cost.limits import AGE_GROUPS, limit_table
+
+# table -> the columns that may stand only once on a day.
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "continuity/criteria": ("規則",),
+    "continuity/reasons": ("側", "事由"),
+    "limits/limits": ("年齢群", "所得区分"),
+    "limits/floors": ("年齢群",),
+    "limits/income_borders": ("年齢群", "所得区分"),
+    "limits/income_exceptions": ("名前",),
+    "calendars/monthly": ("対象年月",),
+}
+# What a table must still give on every day on which it has rows.
+READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
+    "continuity/criteria": load_criteria,
+    "limits/limits": limit_table,
+    "limits/income_borders": load_borders,
+    "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
+}
+
+
+def lint_tables(catalogue: Catalogue) -> list[Fault]:
+    """Every fault of the tables: a date that is none, an end before its start, two rows for one thing on one day, a
+    class without a limit, a border without a class, a rule that cannot be read, days of a month out of their order."""
+    return [fault for name in KEYS for fault in _table(catalogue, name)]
+
+
+def _table(catalogue: Catalogue, name: str) -> Iterator[Fault]:
+    rows = read_rows(catalogue.root / f"{name}.csv")
+    periods: list[tuple[dt.date, dt.date, tuple[str, ...]]] = []
+    for number, row in enumerate(rows, 2):
+        try:
+            start = dt.date.fromisoformat(row["開始日"])
+            end = dt.date.fromisoformat(row["終了日"]) if row["終了日"] else dt.date.max
+        except (KeyError, ValueError):
+            yield Fault(f"{name}.csv {number}行目", "開始日か終了日を日付として読めません")
+            continue
+        if end <= start:
+            yield Fault(f"{name}.csv {number}行目", "終了日が開始日より後ではありません")
+        periods.append((start, end, tuple(row[column] for column in KEYS[name])))
+    changes = sorted({start for start, _, _ in periods} | {end for _, end, _ in periods if end != dt.date.max})
+    for day in changes:
+        here = Counter(key for start, end, key in periods if start <= day < end)
+        for key, times in here.items():
+            if times > 1:
+                yield Fault(f"{name}.csv {day}", f"{'・'.join(key)} の行が{times}つあります")
+        if here and all(times == 1 for times in here.values()):
+            yield from _readable(catalogue, name, day)
+
+
+def _readable(catalogue: Catalogue, name: str, day: dt.date) -> Iterator[Fault]:
+    try:
+        if name in READERS:
+            READERS[name](catalogue, day)
+        if name == "limits/limits":
+            yield from _classes(catalogue, day)
+        if name == "calendars/monthly":
+            days = monthly_days(catalogue, day)
+            order = [days.cut_off, days.candidates_on, days.instruction_until, days.result_on]
+            if order != sorted(order) or days.cut_off.replace(day=1) != days.month:
+                yield Fault(f"{name}.csv {day}", "締め日・配信日・期限・結果の順になっていません")
+    except RenkeiError as error:
+        yield Fault(f"{name}.csv {day}", str(error))
+    except (KeyError, ValueError) as error:
+        yield Fault(f"{name}.csv {day}", f"読めません（{type(error).__name__}: {error}）")
+
+
+def _classes(catalogue: Catalogue, day: dt.date) -> Iterator[Fault]:
+    """Every income class in force has a limit, and every limit a class."""
+    table = limit_table(catalogue, day)
+    for group, codes in AGE_GROUPS.items():
+        known = {code.meaning for code in catalogue.codes[codes] if code.in_force(day)}
+        limited = set(table.filter(age_group=group)["income_class"])
+        for missing in sorted(known ^ limited):
+            yield Fault(
+                f"limits/limits.csv {day}",
+                f"{group} の {missing} が、限度額の表と所得区分のコード表の一方にしかありません",
+            )
