@@ -37,6 +37,8 @@ CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
 )
 INBOUND = (CANDIDATES, RESULT, HANDOVER)
 WORD_TABLES = ("head_kind", "application_reason", "end_reason")
+NOT_SENT = "not_sent"
+INSTRUCTION_STATES = {NOT_SENT: "未送付", "sent": "送付済み", "accepted": "受付済み"}
 ENTRY = "entry"  # the ledger's number of the file that a stored record came in
 
 
@@ -311,7 +313,7 @@ class Status:
         lines = [
             f"{self.month:%Y-%m}: 候補 {sum(self.proposals.values())}件（{counted or '0件'}）",
             f"判定済み {self.decided}件（うち保留 {self.postponed}件）、判定待ち {self.undecided}件",
-            f"確定指示: {self.instruction}（期限 {self.instruction_until}）",
+            f"確定指示: {INSTRUCTION_STATES.get(self.instruction, '送付の途中')}（期限 {self.instruction_until}）",
             f"確定結果 {self.results}件、引き継いだ月 {self.handed_over}件、問い合わせ {self.discrepancies}件",
         ]
         if self.waiting_days is not None:
@@ -329,7 +331,7 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     undecided = (found.height if found is not None else 0) - current.height
     counts = dict.fromkeys(PROPOSALS, 0) | (dict(found["proposal"].value_counts().rows()) if found is not None else {})
     entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)
-    sent = entry.state if entry is not None and entry.state not in CLOSED_OUTBOUND_STATES else "未送付"
+    sent = entry.state if entry is not None and entry.state not in CLOSED_OUTBOUND_STATES else NOT_SENT
     due = today >= days.result_on or environment.store.exists(RESULT, month.isoformat())
     known = reconciled(environment, month, due=due)
     own = pl.col("new_municipality_code") == environment.settings.municipality_code

@@ -182,3 +182,19 @@ def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_p
     file, _ = monthly.build_instruction(environment, MONTH)
     assert file is not None
     assert b",000001,,," in file.path.read_bytes()
+
+
+def test_a_month_without_candidates_has_an_empty_worksheet_and_nothing_to_instruct(tmp_path: Path) -> None:
+    environment = opened(tmp_path)
+    type_in(environment, "continuity_candidates", listed(), tmp_path)
+    monthly.take(environment)
+    path, found = monthly.make_worksheet(environment, MONTH)
+    assert found.is_empty()
+    assert monthly.import_worksheet(environment, path).problems == []
+    assert monthly.build_instruction(environment, MONTH)[0] is None
+    state = monthly.status(environment, MONTH, dt.date(2026, 5, 8))
+    assert (state.undecided, state.waiting_days) == (0, None)
+    assert "確定指示: 未送付（期限 2026-05-13）" in state.lines()
+    assert "この月の継続候補世帯はありません" in monthly.list_path(environment, "継続候補世帯リスト", MONTH).read_text(
+        encoding="utf-8"
+    )
