@@ -539,6 +539,30 @@ def ledger_list(as_json: bool) -> None:
         click.echo(f"{e.id:>5} {way} {e.partition or '—'} {e.state:12}{e.file_name}  {count}  {(e.sha256 or '')[:12]}")
 
 
+@main.command("rerun", help="失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）")
+@click.option("--failed", is_flag=True, required=True, help="最後の実行が失敗したもの")
+@click.option("--from", "first", type=DATE, help="この日・この月から")
+@click.option("--to", "last", type=DATE, help="この日・この月まで")
+@click.option("--dry-run", is_flag=True, help="何を再実行するかだけを示す")
+@speaks_to_people
+def rerun(failed: bool, first: dt.datetime | None, last: dt.datetime | None, dry_run: bool) -> None:
+    """Say what will be touched, then do it, oldest first; exit 1 when one fails again."""
+    from pipelines import definitions
+
+    found = definitions.failed_runs(first.date() if first else None, last.date() if last else None)
+    for job, partition in found:
+        click.echo(f"再実行 {job} {partition}")
+    if not found:
+        click.echo("失敗したままのパーティションはありません")
+    if dry_run or not found:
+        return
+    again = [(job, partition) for job, partition in found if not definitions.rerun(job, partition)]
+    for job, partition in again:
+        click.echo(f"また失敗しました {job} {partition}（Dagster の画面で検査の対処を見てください）", err=True)
+    click.echo(f"{len(found)}件のうち成功 {len(found) - len(again)}件")
+    sys.exit(FAULTS if again else 0)
+
+
 RUNBOOK = """# 手引 — KR コードごとに、何が起き、どうなり、何をするか
 
 `renkei explain --all` の出力。元は `interfaces/catalogue/messages/`。

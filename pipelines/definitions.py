@@ -250,4 +250,27 @@ def run_month(month: dt.date, step: str) -> bool:
     return _run([f"monthly_{step}"], month.isoformat(), {})
 
 
+def failed_runs(first: dt.date | None = None, last: dt.date | None = None) -> list[tuple[str, str]]:
+    """(job, partition) whose newest run failed, oldest partition first; within [first, last] when given."""
+    newest: dict[tuple[str, str], dg.DagsterRun] = {}
+    with dg.DagsterInstance.get() as instance:
+        for run in instance.get_runs():  # newest first
+            partition = run.tags.get("dagster/partition")
+            if partition is not None:
+                newest.setdefault((run.job_name, partition), run)
+    found = [
+        (partition, job)
+        for (job, partition), run in newest.items()
+        if run.status == dg.DagsterRunStatus.FAILURE
+        and (first is None or partition >= first.isoformat())
+        and (last is None or partition <= last.isoformat())
+    ]
+    return [(job, partition) for partition, job in sorted(found)]
+
+
+def rerun(job: str, partition: str) -> bool:
+    """Run a job's partition again from its intake, so that mended input is read anew; False when it failed again."""
+    return _run([job], partition, {})
+
+
 defs = definitions()
