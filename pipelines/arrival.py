@@ -15,6 +15,7 @@ from interfaces.values import to_canonical
 from pipelines.environment import Environment
 from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Entry
+from pipelines.exchange.seal import plain_name
 from schemas.report import to_json, write_xlsx
 from schemas.validate import validate
 
@@ -57,10 +58,11 @@ def receive(environment: Environment, run_id: str | None = None) -> list[Arrival
         return collect(
             environment.ledger,
             transport,
-            environment.settings.data_folder,
+            environment.safe,
             partial(judge, environment),
             environment.settings.operator,
             run_id,
+            partners=environment.partners(),
             settle_seconds=environment.settings.required_sftp().settle_seconds,
             retry=environment.retry(),
         )
@@ -93,9 +95,10 @@ def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame,
     if entry.interface is None or entry.partition is None:
         raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)
     day = entry.partition
-    path = archived_copy(environment.ledger, environment.settings.data_folder, entry.id)
+    archive = archived_copy(environment.ledger, environment.safe, entry.id)
     specification = environment.specification(entry.interface, day)
-    validated = validate(path, specification, day, environment.context(day, entry.file_name))
+    with environment.safe.readable(archive) as path:
+        validated = validate(path, specification, day, environment.context(day, plain_name(entry.file_name)))
     if not validated.valid and entry.state != "released":
         raise RenkeiError("KR-7305", name=entry.file_name)
     sound = to_canonical(validated.good, specification.data, specification, day).drop("line")

@@ -15,7 +15,6 @@ from interfaces.messages import RenkeiError, message
 from pipelines.calendar import TOKYO, is_business_day
 from pipelines.continuity import decisions
 from pipelines.environment import Environment
-from pipelines.exchange.files import sha256_of
 from pipelines.exchange.inbox import archived_copy
 from pipelines.exchange.ledger import SENT_STATES, Entry, Event
 from pipelines.outgoing import outbox_path
@@ -76,7 +75,7 @@ def verify(environment: Environment) -> Verified:
         if entry.direction == "inbound" and entry.state in ARCHIVED:
             files += 1
             try:
-                archived_copy(ledger, environment.settings.data_folder, entry.id)
+                archived_copy(ledger, environment.safe, entry.id)
             except RenkeiError as error:
                 faults.append(Fault(error.code, str(error).partition(" ")[2]))
         elif entry.direction == "outbound" and entry.state in SENT_STATES:
@@ -90,7 +89,7 @@ def _sent_file(environment: Environment, entry: Entry) -> list[Fault]:
     if entry.partition is None or entry.sha256 is None:
         return []
     path = outbox_path(environment, entry.partition, entry.file_name, entry.sha256)
-    if path.is_file() and sha256_of(path) == entry.sha256:
+    if environment.safe.holds(path, entry.sha256):
         return []
     return [Fault("KR-6401", message("KR-6401").render(entry=entry.id, name=entry.file_name))]
 

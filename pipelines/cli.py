@@ -20,6 +20,7 @@ from interfaces.naming import date_of, recognise
 from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
 from pipelines.settings import Settings
+from pipelines.unexpected import outline
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
@@ -33,7 +34,10 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON で出力�
 
 
 def speaks_to_people(command: Function) -> Function:
-    """A RenkeiError becomes its sentence and remedy on standard error, and exit status 2; never a traceback."""
+    """A RenkeiError becomes its sentence and remedy on standard error, and exit status 2; never a traceback.
+
+    Of any other error only kind and place are told (KR-7199): its text may hold a row.
+    """
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
@@ -41,6 +45,11 @@ def speaks_to_people(command: Function) -> Function:
             return command(*arguments, **options)
         except RenkeiError as error:
             click.echo(error.for_people(), err=True)
+            sys.exit(NOT_DONE)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            click.echo(f"{RenkeiError('KR-7199').for_people()}\n{outline(error)}", err=True)
             sys.exit(NOT_DONE)
 
     return guarded  # type: ignore[return-value]
@@ -653,6 +662,30 @@ def ledger_mark_sent(date: dt.datetime, by: str | None, reason: str) -> None:
         click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
 
 
+@main.command(
+    "approve", help="大量・初回の送付を、作成した人とは別の人が承認する（--by がなければ待っているものを示す）"
+)
+@click.option("--date", "date", type=DATE, required=True, help="処理年月日")
+@click.option("--by", help="承認する人")
+@click.option("--sha256", "hashes", multiple=True, help="承認するファイルのハッシュ値（先頭12桁以上、ファイルごとに）")
+@speaks_to_people
+def approve_command(date: dt.datetime, by: str | None, hashes: tuple[str, ...]) -> None:
+    """Show what waits, or approve exactly what was seen."""
+    from pipelines.eligibility.files import FILES
+    from pipelines.exchange.approval import approve, awaiting
+
+    environment, day = _environment(), date.date()
+    if by is not None:
+        for entry in approve(environment.ledger, day, FILES, hashes, by):
+            click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+        click.echo(f"続けて実行してください: renkei run daily --date {day} --only out")
+        return
+    waiting = awaiting(environment.ledger, day, FILES)
+    for entry in waiting:
+        click.echo(f"{entry.id} {entry.file_name} {entry.records}件 SHA-256 {entry.sha256}")
+    click.echo(f"{day} の承認待ち {len(waiting)}ファイル")
+
+
 @main.group(help="隔離されたファイル")
 def quarantine() -> None:
     """Commands on quarantined files."""
@@ -704,7 +737,7 @@ def quarantine_release(entry: int, by: str | None, reason: str) -> None:
 
     environment = _environment()
     operator = by or environment.settings.operator
-    decided = release(environment.ledger, environment.settings.data_folder, entry, operator=operator, reason=reason)
+    decided = release(environment.ledger, environment.safe, entry, operator=operator, reason=reason)
     click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
 
 

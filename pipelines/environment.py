@@ -8,10 +8,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
+
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
+from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
+from pipelines.exchange.keys import KeyRing
 from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.safe import Safe
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
 from pipelines.settings import Settings
 from pipelines.store import Store
@@ -23,6 +28,21 @@ def tokyo_now() -> dt.datetime:
     return dt.datetime.now(TOKYO)
 
 
+# What is in these can be read with the keys only: where one of them is, no new key may quietly take an old one's place.
+CLOSED_FOLDERS = ("assets", "archive", "outbox")
+# Columns of our own tables that hold names of files, counts, codes and hashes; no person can be known from them.
+OWN_PUBLIC_COLUMNS = frozenset({"file_name", "sha256", "size", "records", "code", "level", "title", "due_on", "age",
+                                "partition", "change_kinds", "count", "is_multiple", "handed_over"})  # fmt: skip
+
+
+def public_columns(catalogue: Catalogue) -> frozenset[str]:
+    """The columns that may lie open: items that the dictionary calls 公開, and OWN_PUBLIC_COLUMNS."""
+    open_items = {
+        entry.id for entry in catalogue.dictionary.values() if catalogue.sensitivities[entry.sensitivity].mask == "none"
+    }
+    return frozenset(open_items | OWN_PUBLIC_COLUMNS)
+
+
 @dataclass(frozen=True)
 class Environment:
     """One deployment for one municipality."""
@@ -31,20 +51,40 @@ class Environment:
     catalogue: Catalogue
     ledger: Ledger
     store: Store
+    keys: KeyRing
     clock: Callable[[], dt.datetime]
 
     @classmethod
     def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
-        """Open the ledger and the store of a deployment; folders are made with mode 0700."""
+        """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700."""
         folder = settings.data_folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return cls(
-            settings,
-            load_catalogue(settings.catalogue_folder or DEFAULT_ROOT),
-            Ledger(settings.ledger, clock),
-            Store(folder / "assets", folder / "keys" / "my_number.key"),
-            clock,
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        keys = KeyRing(
+            settings.key_folder,
+            settings.passphrase_file,
+            f"国保連携 {settings.municipality_code}",
+            may_begin=not any((folder / name).exists() for name in CLOSED_FOLDERS),
         )
+        store = Store(folder / "assets", keys, public_columns(catalogue))
+        return cls(settings, catalogue, Ledger(settings.ledger, clock), store, keys, clock)
+
+    @property
+    def safe(self) -> Safe:
+        """Where copies of what left and arrived are kept."""
+        return Safe(self.keys, self.settings.data_folder)
+
+    def partners(self) -> list[x509.Certificate]:
+        """The Union's certificates, newest first; empty when files are not sealed. KR-6004 one cannot be read."""
+        if self.settings.sealing is None:
+            return []
+        found = []
+        for path in self.settings.sealing.partner_certificates:
+            try:
+                found.append(x509.load_pem_x509_certificate(path.read_bytes()))
+            except (OSError, ValueError) as error:
+                raise RenkeiError("KR-6005", path=path.name) from error
+        return found
 
     def to_union(self) -> closing[Transport]:
         """The Union's folder for what we send."""

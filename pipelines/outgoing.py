@@ -8,22 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+from cryptography import x509
 
 from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from pipelines.environment import Environment
-from pipelines.exchange.files import move_durably, write_durably
+from pipelines.exchange.files import write_durably
 from pipelines.exchange.ledger import POSSIBLY_OUT_STATES
 from pipelines.exchange.lock import drafts
 from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.seal import SUFFIX
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
 
 
 def outbox_path(environment: Environment, partition: dt.date, name: str, sha256: str) -> Path:
-    """Where a finished file lies. Its content is part of the name, so that what was sent is never written over."""
-    return environment.settings.data_folder / "outbox" / partition.isoformat() / f"{sha256[:12]}_{name}"
+    """Where a finished file lies, closed. Its content is part of the name: what was sent is never written over."""
+    return environment.settings.data_folder / "outbox" / partition.isoformat() / f"{sha256[:12]}_{name}{SUFFIX}"
 
 
 def require_same(environment: Environment, partition: dt.date, draft: OutboundFile) -> None:
@@ -34,11 +36,25 @@ def require_same(environment: Environment, partition: dt.date, draft: OutboundFi
 
 
 def publish(environment: Environment, partition: dt.date, draft: OutboundFile) -> OutboundFile:
-    """The draft moved into the outbox folder; KR-6111 as in `require_same`."""
+    """The draft's copy in the outbox folder, closed; KR-6111 as in `require_same`. One that is there already stays."""
     require_same(environment, partition, draft)
     path = outbox_path(environment, partition, draft.file_name, draft.sha256)
-    move_durably(draft.path, path)
+    if not environment.safe.holds(path, draft.sha256):
+        environment.safe.keep(path, draft.path.read_bytes())
     return replace(draft, path=path)
+
+
+def sealing(environment: Environment) -> x509.Certificate | None:
+    """For whom files are sealed: the Union's newest certificate; None when they leave as they are.
+
+    KR-6324 when it is no longer (or not yet) valid: what is sealed for an expired certificate may never be opened.
+    """
+    partners = environment.partners()
+    if not partners:
+        return None
+    if not partners[0].not_valid_before_utc <= environment.clock() <= partners[0].not_valid_after_utc:
+        raise RenkeiError("KR-6324", until=partners[0].not_valid_after_utc.date().isoformat())
+    return partners[0]
 
 
 def compare(interface: str, encoded: codec.Encoded, validated: Validated) -> None:

@@ -10,10 +10,11 @@ import polars as pl
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 from pipelines.store import MY_NUMBER_ASSETS
+from pipelines.unexpected import OutlineFormatter
 
 
 def _keep_unexpected_errors_apart(path: Path) -> None:
-    """Errors that are not ours may hold a row: Dagster stores an id, the original goes to a file for the owner alone.
+    """Errors that are not ours may hold a row: Dagster stores an id, their outline goes to a file for the owner alone.
 
     Without this it would fall to standard error, and from there into whatever keeps that (dagster.md 3).
     """
@@ -21,9 +22,11 @@ def _keep_unexpected_errors_apart(path: Path) -> None:
     if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):
         return
     path.touch(mode=0o600)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    logger.addHandler(logging.FileHandler(path, encoding="utf-8"))
+    for other in list(logger.handlers):
+        logger.removeHandler(other)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(OutlineFormatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
     logger.propagate = False
 
 
@@ -53,7 +56,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
             {
                 "dagster/row_count": obj.height,
                 "バイト数": path.stat().st_size,
-                "暗号化": asset in MY_NUMBER_ASSETS,
+                "個人番号の鍵で暗号化": asset in MY_NUMBER_ASSETS,
             }
         )
 

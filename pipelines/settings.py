@@ -61,6 +61,35 @@ class SftpSettings(_Strict):
     total_deadline_seconds: _Seconds = TOTAL_DEADLINE_SECONDS
 
 
+class KeySettings(_Strict):
+    """`[keys]`: where our key pairs lie, and the file that unlocks them (better on another medium than the keys)."""
+
+    folder: Path | None = Field(default=None, description="鍵のフォルダ（なければ data_folder の下の keys）")
+    passphrase_file: Path | None = Field(
+        default=None, description="鍵を開ける合言葉のファイル（なければ鍵のフォルダの passphrase）"
+    )
+
+
+class SealingSettings(_Strict):
+    """`[sealing]`: when present, every file leaves sealed for the Union and arrives sealed for us (CMS, RFC 5652)."""
+
+    partner_certificates: tuple[Path, ...] = Field(
+        min_length=1, description="連合会の証明書（PEM）の場所の並び。新しいものを先に。先頭あてに封をする"
+    )
+
+    @field_validator("partner_certificates", mode="after")
+    @classmethod
+    def _each_below_the_settings_file(cls, value: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        return tuple(info.context["folder"] / path for path in value) if info.context else value
+
+
+class ApprovalSettings(_Strict):
+    """`[approval]`: what a second person must approve before it leaves."""
+
+    persons: int = Field(default=10_000, ge=1, description="この人数以上を送るときに承認が要る（1以上の整数）")
+    first_load: bool = Field(default=True, description="初回の全件送付に承認が要るか（true か false）")
+
+
 class Settings(_Strict):
     """One deployment serves one municipality (design.md 3)."""
 
@@ -77,11 +106,34 @@ class Settings(_Strict):
     lost_rows_threshold: float = Field(default=0.30, ge=0, le=1, description="0から1までの割合（例 0.30）")
     switched_off_interfaces: tuple[str, ...] = Field(default=(), description='インタフェースのid の並び（例 ["…"]）')
     sftp: SftpSettings | None = Field(default=None, description="[sftp] の見出しの下に書く接続先")
+    keys: KeySettings = Field(default=KeySettings(), description="[keys] の見出しの下に書く鍵の置き場所")
+    sealing: SealingSettings | None = Field(default=None, description="[sealing] の見出しの下に書く連合会の証明書")
+    approval: ApprovalSettings = Field(
+        default=ApprovalSettings(), description="[approval] の見出しの下に書く承認の条件"
+    )
+    clerk_folder: Path | None = Field(
+        default=None, description="判定表と印刷するリストを置くフォルダ（なければ data_folder の隣の clerk）"
+    )
 
     @property
     def ledger(self) -> str:
         """The ledger's database URL: `ledger_url`, else a SQLite file in the data folder."""
         return self.ledger_url or f"sqlite:///{self.data_folder / 'ledger.sqlite'}"
+
+    @property
+    def key_folder(self) -> Path:
+        """Where our key pairs lie."""
+        return self.keys.folder or self.data_folder / "keys"
+
+    @property
+    def passphrase_file(self) -> Path:
+        """The file that unlocks them."""
+        return self.keys.passphrase_file or self.key_folder / "passphrase"
+
+    @property
+    def clerks(self) -> Path:
+        """What clerks open with Excel and a browser: the only place for readable personal data, outside the data folder."""
+        return self.clerk_folder or self.data_folder.with_name("clerk")
 
     def required_sftp(self) -> SftpSettings:
         """`[sftp]`; KR-6004 when the settings have none."""
@@ -113,12 +165,20 @@ class Settings(_Strict):
             raise RenkeiError("KR-6003", path=str(file), problems=problems) from None
 
 
+_TABLES: dict[str, type[BaseModel]] = {
+    "sftp": SftpSettings,
+    "keys": KeySettings,
+    "sealing": SealingSettings,
+    "approval": ApprovalSettings,
+}
+
+
 def _problem(detail: ErrorDetails) -> str:
     """One wrong key in words: which, and what belongs there."""
     names = [str(part) for part in detail["loc"]]
     key = ".".join(names)
-    model: type[BaseModel] = SftpSettings if names[0] == "sftp" and len(names) > 1 else Settings
-    field = model.model_fields.get(names[1] if model is SftpSettings else names[0])
+    table = _TABLES.get(names[0]) if len(names) > 1 else None
+    field = (table or Settings).model_fields.get(names[1] if table else names[0])
     if field is None:
         return f"{key}: 知らない項目です"
     fault = "ありません" if detail["type"] == "missing" else "値が正しくありません"

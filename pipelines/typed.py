@@ -153,6 +153,6 @@ def enter(environment: Environment, interface: str, month: dt.date, path: Path, 
         with closing(LocalFolderTransport(draft.parent)) as transport:
             environment.ledger.note("typed", operator=by, interface=interface, month=month, records=data.height)
             return collect(
-                environment.ledger, transport, environment.settings.data_folder,
+                environment.ledger, transport, environment.safe,
                 partial(arrival.judge, environment, typed=True), by, None,
             )  # fmt: skip

@@ -37,7 +37,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     (tmp_path / "union").mkdir()
     send_partition(
         made.ledger, LocalFolderTransport(tmp_path / "union"), MONTH, [file], None, None, "試験担当", None,
-        data_folder=made.settings.data_folder, carried_by_later=False,
+        safe=made.safe, carried_by_later=False,
     )  # fmt: skip
     return made
 
@@ -110,16 +110,16 @@ def added_decision(environment: Environment) -> None:
 
 
 def changed_archive(environment: Environment) -> None:
-    path = next((environment.settings.data_folder / "archive").rglob("*.csv"))
-    path.write_bytes(path.read_bytes().replace(b"20260410", b"20260411"))
+    path = next((environment.settings.data_folder / "archive").rglob("*.p7m"))
+    environment.safe.keep(path, environment.safe.content(path).replace(b"20260410", b"20260411"))
 
 
 def removed_archive(environment: Environment) -> None:
-    next((environment.settings.data_folder / "archive").rglob("*.csv")).unlink()
+    next((environment.settings.data_folder / "archive").rglob("*.p7m")).unlink()
 
 
 def changed_outbox(environment: Environment) -> None:
-    path = next((environment.settings.data_folder / "outbox").rglob("*.csv"))
+    path = next((environment.settings.data_folder / "outbox").rglob("*.p7m"))
     path.write_bytes(path.read_bytes() + b"\n")
 
 

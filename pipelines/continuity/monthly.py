@@ -27,7 +27,7 @@ from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.known import people_sent
-from pipelines.outgoing import checked_file
+from pipelines.outgoing import checked_file, sealing
 
 CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
     "continuity_candidates",
@@ -108,12 +108,12 @@ def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
 
 def worksheet_path(environment: Environment, month: dt.date) -> Path:
     """Where the program leaves the month's worksheet."""
-    return environment.settings.data_folder / "worksheets" / f"継続世帯判定表_{month:%Y-%m}.xlsx"
+    return environment.settings.clerks / f"継続世帯判定表_{month:%Y-%m}.xlsx"
 
 
 def list_path(environment: Environment, name: str, month: dt.date) -> Path:
     """Where a printed list lies."""
-    return environment.settings.data_folder / "worksheets" / f"{name}_{month:%Y-%m}.html"
+    return environment.settings.clerks / f"{name}_{month:%Y-%m}.html"
 
 
 def make_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> tuple[Path, pl.DataFrame]:
@@ -228,7 +228,8 @@ def send_instruction(
     with environment.to_union() as transport:
         return send_partition(
             environment.ledger, transport, month, [file], None, None, operator, run_id,
-            data_folder=environment.settings.data_folder, retry=environment.retry(), carried_by_later=False,
+            safe=environment.safe, retry=environment.retry(), carried_by_later=False,
+            recipient=sealing(environment),
         )  # fmt: skip
 
 

@@ -166,6 +166,14 @@ def eligibility_files(
     owners=OWNERS,
     pool="sftp",
     deps=["sent_people", "sent_households", "sent_my_numbers"],
+    check_specs=[
+        dg.AssetCheckSpec(
+            name="nothing_awaits_approval",
+            asset="eligibility_dispatch",
+            description="大量・初回の送付が、二人目の人の承認を待っていない",
+            partitions_def=BUSINESS_DAYS,
+        )
+    ],
     description="連合会への送付（SFTP）と送付記録。同じ内容の再送は記録だけ残す（seed 別添1 1-③、送付記録は part Ⅲ）",
 )
 def eligibility_dispatch(
@@ -173,7 +181,7 @@ def eligibility_dispatch(
     deployment: Deployment,
     eligibility_household: pl.DataFrame,
     eligibility_individual: pl.DataFrame,
-) -> pl.DataFrame:
+) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
     """送付し、台帳の行（名前・状態）を残す。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
     files = {"eligibility_household": eligibility_household, "eligibility_individual": eligibility_individual}
@@ -181,12 +189,15 @@ def eligibility_dispatch(
         outcome = daily.dispatch(environment, day, files, context.run_id)
     except RenkeiError as error:
         raise checks.stop(error) from None
-    context.add_output_metadata({"結果": outcome.kind, "説明": outcome.message or "—"})
-    return pl.DataFrame(
+    waits = outcome.kind == "awaiting_approval"
+    said = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
+    yield checks.warning("eligibility_dispatch", "nothing_awaits_approval", not waits, said)
+    sent = pl.DataFrame(
         [(entry.id, entry.interface, entry.file_name, entry.state) for entry in outcome.entries],
         schema={"entry": pl.Int64, "interface": pl.String, "file_name": pl.String, "state": pl.String},
         orient="row",
     )
+    yield dg.Output(sent, metadata={"結果": outcome.kind, "説明": outcome.message or "—"})
 
 
 ASSETS = [municipal_extracts, eligibility_snapshot, eligibility_files, eligibility_dispatch]

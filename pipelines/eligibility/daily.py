@@ -10,12 +10,12 @@ import polars as pl
 from interfaces.messages import RenkeiError
 from pipelines.calendar import require_business_day
 from pipelines.eligibility import snapshot
-from pipelines.eligibility.files import FILES, Bad, Built, Known, build
+from pipelines.eligibility.files import FILES, INDIVIDUAL_FILE, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
 from pipelines.exchange.ledger import Entry
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, mark_sent, send_partition
-from pipelines.outgoing import outbox_path
+from pipelines.outgoing import outbox_path, sealing
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 
@@ -122,8 +122,10 @@ def dispatch(
             snapshot_sha256=known.sha256(),
             operator=environment.settings.operator,
             run_id=run_id,
-            data_folder=environment.settings.data_folder,
+            safe=environment.safe,
             retry=environment.retry(),
+            needs_approval=needs_approval(environment, outbound, before),
+            recipient=sealing(environment),
         )
 
 
@@ -142,10 +144,21 @@ def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) 
     """
     files = {interface: environment.store.read(interface, day.isoformat()) for interface in FILES}
     known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
+    outbound, before = _outbound(environment, day, files), baseline(environment, day).partition
     return mark_sent(
-        environment.ledger, day, _outbound(environment, day, files), baseline(environment, day).partition, known.sha256(),
-        by, reason, data_folder=environment.settings.data_folder,
+        environment.ledger, day, outbound, before, known.sha256(),
+        by, reason, safe=environment.safe, needs_approval=needs_approval(environment, outbound, before),
     )  # fmt: skip
+
+
+def needs_approval(environment: Environment, files: Sequence[OutboundFile], before: dt.date | None) -> bool:
+    """Whether a second person must approve: as many persons as the settings say, or everybody because nobody was sent yet.
+
+    `before`: the day of the baseline.
+    """
+    rule = environment.settings.approval
+    persons = sum(file.records for file in files if file.interface == INDIVIDUAL_FILE)
+    return persons >= rule.persons or (rule.first_load and before is None and persons > 0)
 
 
 def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> tuple[Built, SendOutcome]:

@@ -38,14 +38,15 @@ SQLITE_SETTINGS: Final = (
 WRITER_LOCK: Final = int.from_bytes(b"renkei", "big")
 
 # Every move that an entry may make. None is the state before it is entered.
-# `sealed` and `approved` may be skipped: a plain file goes from written to sending.
+# `approved` and `sealed` may be skipped: what needs neither goes from written to sending. What is approved is the
+# content's hash, so the approval comes before the seal, which is another one every time.
 # uploaded → sending: the temporary file vanished before we renamed it, so it is uploaded anew.
 TRANSITIONS: Final[Mapping[Direction, Mapping[str | None, frozenset[str]]]] = {
     "outbound": {
         None: frozenset({"written"}),
-        "written": frozenset({"sealed", "sending", "superseded", "withdrawn"}),
-        "sealed": frozenset({"approved", "sending", "superseded", "withdrawn"}),
-        "approved": frozenset({"sending", "superseded", "withdrawn"}),
+        "written": frozenset({"approved", "sealed", "sending", "superseded", "withdrawn"}),
+        "approved": frozenset({"sealed", "sending", "superseded", "withdrawn"}),
+        "sealed": frozenset({"sending", "superseded", "withdrawn"}),
         "sending": frozenset({"uploaded", "superseded", "withdrawn"}),
         "uploaded": frozenset({"sent", "sending", "superseded", "withdrawn"}),
         "sent": frozenset({"accepted", "rejected"}),

@@ -37,23 +37,52 @@ def drafts(data_folder: Path) -> Iterator[Path]:
 
     What a killed process left behind is removed by the next one: an owner that lives holds a lock in its folder.
     """
-    base = private_folder(data_folder / "drafts")
-    door = os.open(data_folder / ".drafts.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        # One at a time: nobody takes a folder that is just being made for an orphan.
-        fcntl.flock(door, fcntl.LOCK_EX)
+    with _door(data_folder):
+        base = _base(data_folder)
         for left in base.iterdir():
             _remove_if_orphaned(left)
         folder = Path(tempfile.mkdtemp(dir=base))
         handle = os.open(folder / _OWNER, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
-    finally:
-        os.close(door)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder)
+        with _door(data_folder):
+            shutil.rmtree(folder)
+            os.close(handle)
+            if base.is_symlink() and not any(base.iterdir()):
+                memory = base.resolve()
+                base.unlink()
+                memory.rmdir()
+
+
+@contextmanager
+def _door(data_folder: Path) -> Iterator[None]:
+    """One at a time: nobody takes a folder that is just being made for an orphan."""
+    handle = os.open(private_folder(data_folder) / ".drafts.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
         os.close(handle)
+
+
+# Drafts hold personal data in plain form: they lie in memory where there is such a file system, and never on a disk.
+_MEMORY = Path("/dev/shm")  # noqa: S108  only a private folder in it is used
+
+
+def _base(data_folder: Path) -> Path:
+    """`drafts` in the data folder: a link to a private folder in memory, or a folder where the system has none."""
+    base = data_folder / "drafts"
+    if base.is_dir() and base.stat().st_uid == os.geteuid():
+        return base
+    if not os.access(_MEMORY, os.W_OK):
+        return private_folder(base)
+    link = data_folder / f".drafts.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(tempfile.mkdtemp(prefix="renkei-", dir=_MEMORY))
+    link.replace(base)
+    return base
 
 
 def _remove_if_orphaned(folder: Path) -> None:

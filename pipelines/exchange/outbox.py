@@ -1,24 +1,29 @@
 """How a partition's files leave: once, whole, and found again after a crash. What is in them is not known here.
 
-Per file: `sending` is written before the upload, `uploaded` after the temporary file was read back, a note
-`renaming` before the rename, `sent` after it. So after a crash the ledger and the server together say what
-happened, and nothing is sent twice.
+Per file: `sealed` is written when the sealed form lies on our disk, `sending` before the upload, `uploaded` after the
+temporary file was read back, a note `renaming` before the rename, `sent` after it. So after a crash the ledger and the
+server together say what happened, and nothing is sent twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from cryptography import x509
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
-from pipelines.exchange.files import sha256_of
+from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES, Entry, Ledger
 from pipelines.exchange.lock import exclusive
+from pipelines.exchange.safe import Safe
+from pipelines.exchange.seal import SUFFIX, sealed
 from pipelines.exchange.transport import PermanentTransportError, Retry, Transport, temporary_name
 
 ONCE: Final = Retry()
@@ -26,7 +31,10 @@ ONCE: Final = Retry()
 
 @dataclass(frozen=True)
 class OutboundFile:
-    """A file ready to leave: checked, and not to change any more. `records` is the number of data records."""
+    """A file ready to leave: checked, and not to change any more.
+
+    `path`: its copy in the safe. `sha256`, `size` (bytes) and `records` (data records) are those of the content.
+    """
 
     interface: str
     file_name: str
@@ -40,10 +48,11 @@ class OutboundFile:
 class SendOutcome:
     """What became of a partition. `message` says why nothing was sent (KR-6113), else it is empty.
 
-    nothing_to_send: a quiet day on which the specification wants no file.
+    nothing_to_send: a quiet day on which the specification wants no file. awaiting_approval: KR-6131, a second person
+    must approve first.
     """
 
-    kind: Literal["sent", "already_sent", "superseded", "nothing_to_send"]
+    kind: Literal["sent", "already_sent", "superseded", "nothing_to_send", "awaiting_approval"]
     entries: tuple[Entry, ...]
     message: str = ""
 
@@ -53,6 +62,7 @@ class _Sending:
     """One call of `send_partition`, or of `mark_sent` (without a transport)."""
 
     ledger: Ledger
+    safe: Safe
     _transport: Transport | None
     partition: date
     files: tuple[OutboundFile, ...]
@@ -61,6 +71,8 @@ class _Sending:
     operator: str
     run_id: str | None
     carried_by_later: bool = True
+    needs_approval: bool = False
+    recipient: x509.Certificate | None = None
 
     @property
     def transport(self) -> Transport:
@@ -105,15 +117,18 @@ def send_partition(
     operator: str,
     run_id: str | None,
     *,
-    data_folder: Path,
+    safe: Safe,
     retry: Retry = ONCE,
     carried_by_later: bool = True,
+    needs_approval: bool = False,
+    recipient: x509.Certificate | None = None,
 ) -> SendOutcome:
     """Send all files of a partition, in the order of their interface ids, and say what became of it.
 
     A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless
     `carried_by_later` is False: then every partition stands for itself. The same bytes already sent: `already_sent`,
-    with a note in the ledger. Else the files are sent, from wherever an earlier run was cut off. Safe to repeat
+    with a note in the ledger. With `needs_approval`, files that nobody approved yet wait: `awaiting_approval`. Else the
+    files are sent, sealed for `recipient` when there is one, from wherever an earlier run was cut off. Safe to repeat
     at any point.
 
     Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6114
@@ -122,14 +137,14 @@ def send_partition(
     """
     ordered = tuple(sorted(files, key=lambda file: file.interface))
     work = _Sending(
-        ledger, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id, carried_by_later
-    )
+        ledger, safe, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id,
+        carried_by_later, needs_approval, recipient,
+    )  # fmt: skip
     if not ordered or len(work.interfaces) != len(ordered):
         raise RenkeiError("KR-6117", partition=partition, count=len(ordered))
-    with exclusive(data_folder, "outbox"):
+    with exclusive(safe.data_folder, "outbox"):
         for file in ordered:
-            if file.path.stat().st_size != file.size or sha256_of(file.path) != file.sha256:
-                raise RenkeiError("KR-6115", file_name=file.file_name)
+            _require_unchanged(safe, file)
         return retry.run(lambda: _send(work))
 
 
@@ -142,19 +157,19 @@ def mark_sent(
     by: str,
     reason: str,
     *,
-    data_folder: Path,
+    safe: Safe,
+    needs_approval: bool = False,
 ) -> tuple[Entry, ...]:
     """Record that a person brought a partition's files to the Union by other means (a medium, another terminal).
 
     All files or none, with the name and the reason; the next day is then compared with them as with any sent day.
     Errors: KR-6115 a file is not what `files` says, KR-6118 one was sent, rejected or given up already, KR-6119 a later
-    partition is out, KR-6114 another run holds the data folder.
+    partition is out, KR-6114 another run holds the data folder, KR-6131 a second person must approve first.
     """
-    work = _Sending(ledger, None, partition, tuple(files), baseline, snapshot_sha256, by, None)
-    with exclusive(data_folder, "outbox"), ledger.transaction() as connection:
+    work = _Sending(ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None)
+    with exclusive(safe.data_folder, "outbox"), ledger.transaction() as connection:
         for file in files:
-            if file.path.stat().st_size != file.size or sha256_of(file.path) != file.sha256:
-                raise RenkeiError("KR-6115", file_name=file.file_name)
+            _require_unchanged(safe, file)
         later = ledger.later_sent(partition, work.interfaces)
         if later is not None:
             raise RenkeiError("KR-6119", partition=partition, later=later)
@@ -164,11 +179,18 @@ def mark_sent(
             entry = known.get(file.interface) or work.enter(file, connection)
             if entry.state not in ("written", "sealed", "approved", "sending") or entry.sha256 != file.sha256:
                 raise RenkeiError("KR-6118", partition=partition, interface=file.interface, state=entry.state)
+            if needs_approval and entry.state == "written":
+                raise RenkeiError("KR-6131", partition=partition)
             for state in ("sending", "uploaded", "sent"):
                 if entry.state != state:
                     entry = work.advance(entry, state, connection=connection, other_means=True, reason=reason)
             done.append(entry)
     return tuple(done)
+
+
+def _require_unchanged(safe: Safe, file: OutboundFile) -> None:
+    if not safe.holds(file.path, file.sha256):
+        raise RenkeiError("KR-6115", file_name=file.file_name)
 
 
 def _send(work: _Sending) -> SendOutcome:
@@ -182,6 +204,9 @@ def _send(work: _Sending) -> SendOutcome:
             work.note("already_sent", entry, sha256=entry.sha256)
         return SendOutcome("already_sent", tuple(standing.values()))
     entries = _entered(work, standing)
+    if work.needs_approval and any(entry.state == "written" for entry in entries.values()):
+        text = f"KR-6131 {message('KR-6131').render(partition=work.partition)}"
+        return SendOutcome("awaiting_approval", tuple(entries.values()), text)
     return SendOutcome("sent", tuple(_delivered(work, entries[file.interface], file) for file in work.files))
 
 
@@ -194,9 +219,9 @@ def _settled(work: _Sending, entry: Entry) -> Entry:
     if entry.state != "uploaded":
         return entry
     if _at_destination(work, entry):
-        work.transport.remove(_temporary(entry))
+        work.transport.remove(_temporary(work, entry))
         return work.advance(entry, "sent", found_after_crash="final_name")
-    if work.transport.stat(_temporary(entry)) is not None:
+    if work.transport.stat(_temporary(work, entry)) is not None:
         return entry
     if work.ledger.events(entry.id)[-1].action == "renaming":
         # Renamed, and already taken from there by the Union.
@@ -204,23 +229,76 @@ def _settled(work: _Sending, entry: Entry) -> Entry:
     return work.advance(entry, "sending", temporary_file="vanished")
 
 
-def _temporary(entry: Entry) -> str:
-    return temporary_name(entry.file_name, str(entry.sha256))
+@dataclass(frozen=True)
+class _Parcel:
+    """A file as the server sees it: plain, or sealed as the ledger last says."""
+
+    name: str
+    sha256: str
+    is_sealed: bool
+
+
+def _parcel(work: _Sending, entry: Entry) -> _Parcel:
+    for event in reversed(work.ledger.events(entry.id)):
+        if "sealed_sha256" in event.detail:
+            return _Parcel(entry.file_name + SUFFIX, str(event.detail["sealed_sha256"]), True)
+    return _Parcel(entry.file_name, str(entry.sha256), False)
+
+
+def _temporary(work: _Sending, entry: Entry) -> str:
+    parcel = _parcel(work, entry)
+    return temporary_name(parcel.name, parcel.sha256)
 
 
 def _discard_temporary(work: _Sending, entry: Entry) -> None:
     """Remove what was uploaded but not renamed. The note keeps a later run from taking its absence for a rename."""
     work.note("discarding", entry)
-    work.transport.remove(_temporary(entry))
+    work.transport.remove(_temporary(work, entry))
 
 
 def _at_destination(work: _Sending, entry: Entry) -> bool:
     """Whether the final name holds this content; KR-6116 when it holds another."""
-    if work.transport.stat(entry.file_name) is None:
+    parcel = _parcel(work, entry)
+    if work.transport.stat(parcel.name) is None:
         return False
-    if work.transport.read_sha256(entry.file_name) != entry.sha256:
-        raise PermanentTransportError("KR-6116", file_name=entry.file_name)
+    if work.transport.read_sha256(parcel.name) != parcel.sha256:
+        raise PermanentTransportError("KR-6116", file_name=parcel.name)
     return True
+
+
+def sealed_path(file: OutboundFile) -> Path:
+    """Where the form sealed for the Union lies, beside our own copy: what was sent, byte for byte."""
+    return file.path.with_name(file.path.name.removesuffix(SUFFIX) + f".to_union{SUFFIX}")
+
+
+def _seal(work: _Sending, file: OutboundFile, recipient: x509.Certificate) -> dict[str, object]:
+    """Write the sealed form; gives what the ledger should know of it."""
+    data = sealed(work.safe.content(file.path), work.safe.ring, recipient)
+    write_durably(sealed_path(file), data)
+    return {
+        "sealed_sha256": hashlib.sha256(data).hexdigest(),
+        "sealed_size": len(data),
+        "sealed_for": format(recipient.serial_number, "x"),
+        "signed_by": work.safe.ring.current("transfer").name,
+    }
+
+
+@contextmanager
+def _at_hand(work: _Sending, entry: Entry, file: OutboundFile) -> Iterator[tuple[Path, _Parcel]]:
+    """What is to be uploaded, on our disk. A sealed form that is lost or damaged is sealed anew, and noted."""
+    parcel = _parcel(work, entry)
+    if not parcel.is_sealed:
+        with work.safe.readable(file.path) as path:
+            yield path, parcel
+        return
+    path = sealed_path(file)
+    if not path.is_file() or sha256_of(path) != parcel.sha256:
+        if work.recipient is None:
+            raise RenkeiError("KR-6115", file_name=entry.file_name)
+        _discard_temporary(work, entry)
+        work.note("resealed", entry, **_seal(work, file, work.recipient))
+        parcel = _parcel(work, entry)
+    yield path, parcel
 
 
 def _entered(work: _Sending, standing: dict[str, Entry]) -> dict[str, Entry]:
@@ -263,16 +341,19 @@ def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
     """Take one file from wherever it stands to `sent`."""
     if entry.state in SENT_STATES:
         return entry
+    if work.recipient is not None and entry.state in ("written", "approved"):
+        entry = work.advance(entry, "sealed", **_seal(work, file, work.recipient))
     if entry.state not in ("sending", "uploaded"):
         entry = work.advance(entry, "sending")
     if entry.state == "sending":
         if _at_destination(work, entry):
             work.advance(entry, "uploaded", found_at_destination=True)
             return _settled(work, work.ledger.entry(entry.id))
-        work.transport.put_temporary(file.path, entry.file_name, file.sha256)
+        with _at_hand(work, entry, file) as (path, parcel):
+            work.transport.put_temporary(path, parcel.name, parcel.sha256)
         entry = work.advance(entry, "uploaded")
     work.note("renaming", entry)
-    work.transport.rename(_temporary(entry), entry.file_name)
+    work.transport.rename(_temporary(work, entry), _parcel(work, entry).name)
     return work.advance(entry, "sent")
 
 

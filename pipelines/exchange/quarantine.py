@@ -11,6 +11,7 @@ from typing import Any, Final
 from interfaces.messages import RenkeiError
 from pipelines.exchange.inbox import REPORT_NAME, archived_copy, quarantine_folder
 from pipelines.exchange.ledger import Entry, Event, Ledger
+from pipelines.exchange.safe import Safe
 
 # Twelve digits, also wide ones and in groups: the shape of an individual number, which no ledger may hold.
 INDIVIDUAL_NUMBER_SHAPE: Final = re.compile(r"\d(?:[\s\-‐－ー]?\d){11}")
@@ -40,7 +41,7 @@ def show(ledger: Ledger, data_folder: Path, entry_id: int) -> Quarantined:
 
 
 def release(
-    ledger: Ledger, data_folder: Path, entry_id: int, *, operator: str, reason: str, run_id: str | None = None
+    ledger: Ledger, safe: Safe, entry_id: int, *, operator: str, reason: str, run_id: str | None = None
 ) -> Entry:
     """Let the file be applied in spite of what was found. Its content is proved against the ledger first.
 
@@ -48,7 +49,7 @@ def release(
     KR-6314 the reason holds what looks like an individual number.
     """
     _waiting(ledger, entry_id)
-    archived_copy(ledger, data_folder, entry_id)
+    archived_copy(ledger, safe, entry_id)
     return _decide(ledger, entry_id, "released", operator, reason, run_id)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import polars as pl
+from rings import settings_lines
 
 from interfaces import codec
 from interfaces.naming import file_name
@@ -35,6 +36,7 @@ extract_folder = "extracts"
 operator = "試験担当"
 switched_off_interfaces = {list(switched_off)}
 {more}
+{settings_lines()}
 """.replace("'", '"'),
         encoding="utf-8",
     )

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from rings import safe
+
 from pipelines.exchange.inbox import Judgement
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.outbox import OutboundFile
@@ -106,9 +108,8 @@ class UnreadableFileTransport(LocalFolderTransport):
 def outbound(folder: Path, interface: str, data: bytes, file_name: str | None = None) -> OutboundFile:
     """A file of ours, written below `folder`."""
     name = file_name or f"{interface}.csv"
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    path = folder / f"{name}.p7m"
+    safe(folder).keep(path, data)
     return OutboundFile(interface, name, path, hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n"))
 
 

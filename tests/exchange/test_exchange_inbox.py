@@ -25,6 +25,7 @@ from exchange_support import (
     only,
     refuse,
 )
+from rings import safe
 from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
@@ -58,7 +59,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def take(ledger: Ledger, transport: Transport, data: Path, judge: Judge = accept, **more: Any) -> list[Arrival]:
-    return collect(ledger, transport, data, judge, "test-operator", "run-1", **more)
+    return collect(ledger, transport, safe(data), judge, "test-operator", "run-1", **more)
 
 
 def code_of(action: Any) -> str:
@@ -67,11 +68,15 @@ def code_of(action: Any) -> str:
     return caught.value.code
 
 
+def archived(ledger: Ledger, data: Path, entry_id: int) -> bytes:
+    return safe(data).content(archived_copy(ledger, safe(data), entry_id))
+
+
 def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-ARCHIVED = "archive/from_union/2026-04-08/179109f29e0b_a.csv"
+ARCHIVED = "archive/from_union/2026-04-08/179109f29e0b_a.csv.p7m"
 
 
 def test_a_file_is_archived_judged_and_removed(ledger: Ledger, union: Path, data: Path) -> None:
@@ -85,7 +90,8 @@ def test_a_file_is_archived_judged_and_removed(ledger: Ledger, union: Path, data
 
     arrival = only(take(ledger, LocalFolderTransport(union), data, judge))
     assert (arrival.name, arrival.state, arrival.code, arrival.path) == ("a.csv", "verified", None, data / ARCHIVED)
-    assert only(seen) == (data / ARCHIVED, "a.csv", LINES)
+    assert only(seen)[1:] == ("a.csv", LINES)
+    assert not only(seen)[0].exists()
     entry = only(ledger.entries())
     assert entry == arrival.entry
     assert (entry.state, entry.interface, entry.partition, entry.records, entry.size) == (
@@ -96,10 +102,10 @@ def test_a_file_is_archived_judged_and_removed(ledger: Ledger, union: Path, data
         len(LINES),
     )
     assert names_in(union) == []
-    assert archived_copy(ledger, data, entry.id).read_bytes() == LINES
+    assert archived(ledger, data, entry.id) == LINES
     assert stat.S_IMODE((data / ARCHIVED).stat().st_mode) == 0o600
     assert stat.S_IMODE((data / "archive").stat().st_mode) == 0o700
-    assert names_in(data / "work") == []
+    assert [one for one in files_below(data) if "draft" in one] == [".drafts.lock"]
     assert [event.action for event in ledger.events()] == [
         "detected", "claimed", "received", "verified", "removed_from_server",
     ]  # fmt: skip
@@ -117,7 +123,7 @@ def test_the_same_content_again_is_a_duplicate_under_any_name(ledger: Ledger, un
         ("b.csv", "duplicate"),
     ]
     assert names_in(union) == []
-    assert files_below(data / "archive") == ["from_union/2026-04-08/179109f29e0b_a.csv"]
+    assert files_below(data / "archive") == ["from_union/2026-04-08/179109f29e0b_a.csv.p7m"]
     assert [e.detail["duplicate_of"] for e in ledger.events() if e.action == "duplicate"] == [1, 1]
 
 
@@ -137,7 +143,7 @@ def test_a_known_name_with_other_content_is_quarantined_whole(ledger: Ledger, un
     arrival = only(take(ledger, LocalFolderTransport(union), data))
     assert (arrival.state, arrival.code) == ("quarantined", "KR-6301")
     assert "台帳の 1 番と同じ名前" in arrival.message
-    assert files_below(data / "quarantine") == ["2/a.csv", "2/report.json"]
+    assert files_below(data / "quarantine") == ["2/a.csv.p7m", "2/report.json"]
     assert arrival.entry is not None and arrival.entry.interface == "acquisition_loss_linkage"
     assert names_in(union) == []
 
@@ -156,9 +162,9 @@ def test_a_refused_file_is_kept_apart_with_its_reports(ledger: Ledger, union: Pa
     arrival = only(take(ledger, LocalFolderTransport(union), data, refuse))
     assert (arrival.state, arrival.code) == ("quarantined", "KR-6306")
     folder = data / "quarantine" / "1"
-    assert names_in(folder) == ["a.csv", "report.json", "report.xlsx"]
+    assert names_in(folder) == ["a.csv.p7m", "report.json", "report.xlsx"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert (folder / "a.csv").read_bytes() == LINES
+    assert safe(data).content(folder / "a.csv.p7m") == LINES
     shown = quarantine.show(ledger, data, 1)
     assert shown.report == json.loads((folder / "report.json").read_text())
     assert shown.report["report"] == {"findings": [{"code": "KR-1004", "line": 3}]}
@@ -225,7 +231,10 @@ def test_a_name_with_a_path_never_becomes_a_local_path(ledger: Ledger, union: Pa
     before = files_below(union.parent)
     found = take(ledger, Hostile(union), data)
     assert {arrival.code for arrival in found} == {"KR-6207"}
-    assert [name for name in files_below(union.parent) if name not in before] == ["data/.inbox.lock"]
+    assert [name for name in files_below(union.parent) if name not in before] == [
+        "data/.drafts.lock",
+        "data/.inbox.lock",
+    ]
 
 
 def test_a_file_that_is_still_being_written_waits(ledger: Ledger, union: Path, data: Path) -> None:
@@ -233,10 +242,10 @@ def test_a_file_that_is_still_being_written_waits(ledger: Ledger, union: Path, d
     arrival = only(take(ledger, ChangingTransport(union), data))
     assert (arrival.state, arrival.code) == ("waiting", "KR-6303")
     assert names_in(union) == ["a.csv"]
-    assert files_below(data / "work") == []
+    assert files_below(data / "drafts") == []
     assert only(take(ledger, LocalFolderTransport(union), data)).state == "verified"
     assert only(ledger.entries()).state == "verified"
-    assert archived_copy(ledger, data, 1).read_bytes() == LINES + b"more"
+    assert archived(ledger, data, 1) == LINES + b"more"
 
 
 def test_a_file_younger_than_the_settling_time_is_left(ledger: Ledger, union: Path, data: Path) -> None:
@@ -311,18 +320,18 @@ def test_after_a_crash_at_any_step_a_file_is_taken_in_once(
         crashing.close()
         ledger = Ledger(sqlite_url, noon)
         received = [entry for entry in ledger.entries(file_name=name) if entry.sha256 is not None]
-        assert (union / name).exists() or archived_copy(ledger, data, only(received).id).read_bytes() == content
+        assert (union / name).exists() or archived(ledger, data, only(received).id) == content
         take(ledger, transport, data, judge)
         entry = only(ledger.entries(file_name=name))
         assert entry.state == end
-        assert archived_copy(ledger, data, entry.id).read_bytes() == content
+        assert archived(ledger, data, entry.id) == content
         assert names_in(union) == []
         assert ledger.verify_chain() == []
         ledger.close()
         if not crashed:
             break
     assert step == 1 + 2 * (3 + 1 + 2)  # before and after: three moves, a note, fetch and removal
-    assert files_below(data / "work") == []
+    assert files_below(data / "drafts") == []
 
 
 def test_a_second_run_is_turned_away_at_once(ledger: Ledger, union: Path, data: Path) -> None:
@@ -369,19 +378,24 @@ def quarantined_file(ledger: Ledger, union: Path, data: Path) -> int:
 def test_release_needs_a_name_and_a_reason_and_both_are_in_the_ledger(ledger: Ledger, union: Path, data: Path) -> None:
     entry_id = quarantined_file(ledger, union, data)
     for reason in ("", " 　"):
-        assert code_of(lambda r=reason: quarantine.release(ledger, data, entry_id, operator="o", reason=r)) == "KR-6312"
-    assert code_of(lambda: quarantine.release(ledger, data, entry_id, operator=" ", reason="確認済み")) == "KR-6104"
+        assert (
+            code_of(lambda r=reason: quarantine.release(ledger, safe(data), entry_id, operator="o", reason=r))
+            == "KR-6312"
+        )
+    assert (
+        code_of(lambda: quarantine.release(ledger, safe(data), entry_id, operator=" ", reason="確認済み")) == "KR-6104"
+    )
     for number in ("123456789012", "１２３４５６７８９０１２", "1234-5678-9012", "1234 5678 9012"):
         assert (
             code_of(lambda n=number: quarantine.reject(ledger, entry_id, operator="o", reason=f"番号 {n} の人"))
             == "KR-6314"
         )
     assert ledger.entry(entry_id).state == "quarantined"
-    released = quarantine.release(ledger, data, entry_id, operator="test-clerk", reason=" 連合会に電話で確認 ")
+    released = quarantine.release(ledger, safe(data), entry_id, operator="test-clerk", reason=" 連合会に電話で確認 ")
     assert released.state == "released"
     told = ledger.events(entry_id)[-1]
     assert (told.operator, told.detail) == ("test-clerk", {"reason": "連合会に電話で確認"})
-    assert code_of(lambda: quarantine.release(ledger, data, entry_id, operator="o", reason="r")) == "KR-6311"
+    assert code_of(lambda: quarantine.release(ledger, safe(data), entry_id, operator="o", reason="r")) == "KR-6311"
     assert code_of(lambda: quarantine.show(ledger, data, entry_id)) == "KR-6311"
     assert quarantine.quarantined(ledger) == []
 
@@ -397,7 +411,9 @@ def test_a_rejected_content_may_come_again(ledger: Ledger, union: Path, data: Pa
 def test_a_copy_that_changed_in_the_archive_is_not_released(ledger: Ledger, union: Path, data: Path, harm: Any) -> None:
     entry_id = quarantined_file(ledger, union, data)
     harm(data / ARCHIVED)
-    assert code_of(lambda: quarantine.release(ledger, data, entry_id, operator="o", reason="確認済み")) == "KR-6313"
+    assert (
+        code_of(lambda: quarantine.release(ledger, safe(data), entry_id, operator="o", reason="確認済み")) == "KR-6313"
+    )
     assert ledger.entry(entry_id).state == "quarantined"
 
 
@@ -434,10 +450,7 @@ def test_from_a_real_server(ledger: Ledger, openssh_server: OpenSshServer, data:
     assert names_in(folder) == ["old"]
     assert {entry.state for entry in ledger.entries()} == {"verified"}
     assert len(ledger.entries()) == 2
-    assert [
-        archived_copy(ledger, data, entry.id).stat().st_size
-        for entry in sorted(ledger.entries(), key=lambda e: e.file_name)
-    ] == [
+    assert [len(archived(ledger, data, entry.id)) for entry in sorted(ledger.entries(), key=lambda e: e.file_name)] == [
         len(LINES) * 100_000,
         len(LINES),
     ]

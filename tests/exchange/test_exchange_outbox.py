@@ -23,6 +23,7 @@ from exchange_support import (
     noon,
     outbound,
 )
+from rings import safe
 from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
@@ -69,7 +70,6 @@ def send(
     snapshot_sha256: str = "5a" * 32,
     **more: Any,
 ) -> SendOutcome:
-    folder = tmp_path / "data"
     return send_partition(
         ledger,
         transport,
@@ -79,7 +79,7 @@ def send(
         snapshot_sha256,
         "test-operator",
         "run-1",
-        data_folder=folder,
+        safe=safe(tmp_path / "data"),
         **more,
     )
 

@@ -1,0 +1,65 @@
+"""A second person's approval of what is about to leave. When one is needed is told by who sends."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Final
+
+from sqlalchemy.engine import Connection
+
+from interfaces.messages import RenkeiError
+from pipelines.exchange.ledger import Entry, Ledger
+
+SHORTEST_HASH: Final = 12  # hexadecimal digits: 48 bits, more than a person could forge by trying
+
+
+def awaiting(
+    ledger: Ledger, partition: date, interfaces: Collection[str], connection: Connection | None = None
+) -> list[Entry]:
+    """The partition's files that wait: written, and neither approved nor sent; in the order of their interfaces."""
+    standing = ledger.standing(partition, interfaces, connection=connection)
+    return [standing[one] for one in sorted(standing) if standing[one].state == "written"]
+
+
+def approve(
+    ledger: Ledger, partition: date, interfaces: Collection[str], hashes: Sequence[str], by: str
+) -> tuple[Entry, ...]:
+    """Approve all that waits, or nothing: `hashes` must begin the SHA-256 of every waiting file, and of nothing else.
+
+    What is approved is the content: files made again with other bytes wait again.
+    Errors: KR-6134 nothing waits, KR-6132 `by` made one of the files, KR-6133 a hash is missing, too short, or another's.
+    """
+    with ledger.transaction() as connection:
+        waiting = awaiting(ledger, partition, interfaces, connection)
+        if not waiting:
+            raise RenkeiError("KR-6134", partition=partition)
+        for entry in waiting:
+            maker = ledger.events(entry.id, connection=connection)[0].operator
+            if _same_person(maker, by):
+                raise RenkeiError("KR-6132", partition=partition, maker=maker)
+            if not any(_begins(entry, one) for one in hashes):
+                raise RenkeiError("KR-6133", partition=partition, interface=entry.interface)
+        strangers = [one for one in hashes if not any(_begins(entry, one) for entry in waiting)]
+        if strangers:
+            raise RenkeiError("KR-6133", partition=partition, interface="・".join(str(e.interface) for e in waiting))
+        return tuple(
+            ledger.advance(
+                entry.id, "approved", operator=by, connection=connection, expected="written", sha256=entry.sha256
+            )
+            for entry in waiting
+        )
+
+
+def _begins(entry: Entry, text: str) -> bool:
+    return len(text) >= SHORTEST_HASH and str(entry.sha256).startswith(text.lower())
+
+
+def _same_person(one: str, other: str) -> bool:
+    """Names as people write them: width, case and spaces do not make another person."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())

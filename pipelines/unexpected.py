@@ -1,0 +1,25 @@
+"""What may be told of an error that is not ours: its kind and place. Its text may hold a row, and is never told."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+
+def outline(error: BaseException | None) -> str:
+    """The kinds of an error and of those that caused it, each with its places in the code, innermost cause last."""
+    lines: list[str] = []
+    while error is not None:
+        lines.append(type(error).__name__)
+        lines += [f"  {f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+        error = error.__cause__ or error.__context__
+    return "\n".join(lines)
+
+
+class OutlineFormatter(logging.Formatter):
+    """Formats log records with the outline of their error in place of its text."""
+
+    def formatException(self, ei: Any) -> str:
+        """See `outline`."""
+        return outline(ei[1])

@@ -1,0 +1,37 @@
+"""Key pairs for tests: made once per process, because making them takes longer than most tests."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from pipelines.exchange.keys import PURPOSES, KeyRing
+from pipelines.exchange.safe import Safe
+
+
+@cache
+def key_folder() -> Path:
+    """A folder with the first generation of every purpose."""
+    folder = Path(tempfile.mkdtemp(prefix="renkei-keys-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    ring = KeyRing(folder, folder / "passphrase", "試験")
+    for purpose in PURPOSES:
+        ring.create(purpose)
+    return folder
+
+
+@cache
+def ring() -> KeyRing:
+    return KeyRing(key_folder(), key_folder() / "passphrase", "試験")
+
+
+def safe(data_folder: Path) -> Safe:
+    return Safe(ring(), data_folder)
+
+
+def settings_lines() -> str:
+    """For settings files: these keys, and no approval of a first load unless a test is about it."""
+    return f'[keys]\nfolder = "{key_folder()}"\n[approval]\nfirst_load = false\n'
