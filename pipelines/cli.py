@@ -335,7 +335,7 @@ def continuity() -> None:
 @continuity.command("worksheet", help="判定表（Excel）と継続候補世帯リスト（印刷用）を作る")
 @MONTH_OPTION
 @click.option(
-    "--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: データフォルダの worksheets）"
+    "--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: 設定の clerk_folder）"
 )
 @speaks_to_people
 def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
@@ -684,6 +684,68 @@ def approve_command(date: dt.datetime, by: str | None, hashes: tuple[str, ...]) 
     for entry in waiting:
         click.echo(f"{entry.id} {entry.file_name} {entry.records}件 SHA-256 {entry.sha256}")
     click.echo(f"{day} の承認待ち {len(waiting)}ファイル")
+
+
+@main.group(help="鍵（封・署名、控え、個人番号）")
+def keys() -> None:
+    """Commands on our key pairs."""
+
+
+@keys.command("init", help="まだない鍵を作る。連合会に渡す証明書の場所も示す")
+@speaks_to_people
+def keys_init() -> None:
+    """Make what is missing; what is there stays."""
+    from pipelines.keys import init
+
+    environment = _environment()
+    for pair in init(environment):
+        click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}")
+    transfer = environment.keys.current("transfer")
+    click.echo(f"連合会に渡す証明書: {environment.keys.folder / f'{transfer.name}.cert.pem'}")
+
+
+@keys.command("list", help="鍵の一覧（用途・世代・期限・証明書の SHA-256）")
+@AS_JSON
+@speaks_to_people
+def keys_list(as_json: bool) -> None:
+    """Every generation of every purpose."""
+    from pipelines.keys import listed
+
+    found = listed(_environment())
+    if as_json:
+        click.echo(json.dumps(found.to_dicts(), ensure_ascii=False, indent=2, default=str))
+        return
+    for row in found.iter_rows(named=True):
+        state = "使用中" if row["current"] else "旧" if row["private_key"] else "廃棄済み"
+        click.echo(f"{row['key']:14}{state:6}{row['valid_until']} まで  SHA-256 {row['certificate_sha256']}")
+
+
+@keys.command("rotate", help="新しい世代の鍵を作り、読めなければならないものを新しい鍵で閉じ直す")
+@click.argument("purpose", type=click.Choice(["transfer", "records", "my_number"]))
+@BY
+@REASON
+@speaks_to_people
+def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
+    """A new generation; the old one stays until it is retired."""
+    from pipelines.keys import rotate
+
+    environment = _environment()
+    pair, closed = rotate(environment, purpose, by or environment.settings.operator, reason)
+    click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}\n閉じ直したもの {closed}件")
+
+
+@keys.command("retire", help="もう何も閉じていない旧世代の秘密鍵を廃棄する")
+@click.argument("key")
+@BY
+@REASON
+@speaks_to_people
+def keys_retire(key: str, by: str | None, reason: str) -> None:
+    """Destroy an old private key, once nothing needs it."""
+    from pipelines.keys import retire
+
+    environment = _environment()
+    retire(environment, key, by or environment.settings.operator, reason)
+    click.echo(f"廃棄 {key}")
 
 
 @main.group(help="隔離されたファイル")

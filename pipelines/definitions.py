@@ -19,6 +19,7 @@ from pipelines import watch  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
+from pipelines.exchange.seal import plain_name  # noqa: E402
 from pipelines.high_cost import assets as high_cost  # noqa: E402
 from pipelines.linkage import assets as linkage  # noqa: E402
 from pipelines.partitions import BUSINESS_DAYS, MONTHS  # noqa: E402
@@ -191,7 +192,7 @@ def arrival_sensor(
         return
     found: dict[tuple[str, str], list[str]] = {}
     for file in files:
-        recognised = recognise(environment.catalogue, file.name)
+        recognised = recognise(environment.catalogue, plain_name(file.name))
         day = date_of(recognised[1], environment.catalogue.versions(recognised[0])[-1].plan) if recognised else None
         partition = (day or dt.datetime.now(TOKYO).date()).isoformat()
         job = JOB_OF.get(recognised[0] if recognised else "", "daily_in")

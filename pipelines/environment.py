@@ -14,7 +14,7 @@ from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
-from pipelines.exchange.keys import KeyRing
+from pipelines.exchange.keys import KeyPair, KeyRing
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.safe import Safe
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
@@ -60,14 +60,24 @@ class Environment:
         folder = settings.data_folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        ledger = Ledger(settings.ledger, clock)
+
+        def told(pair: KeyPair) -> None:
+            ledger.note(
+                "key_created", operator=settings.operator, purpose=pair.purpose, key=pair.name,
+                certificate_sha256=pair.fingerprint,
+            )  # fmt: skip
+
         keys = KeyRing(
             settings.key_folder,
             settings.passphrase_file,
             f"国保連携 {settings.municipality_code}",
             may_begin=not any((folder / name).exists() for name in CLOSED_FOLDERS),
+            clock=clock,
+            tell=told,
         )
         store = Store(folder / "assets", keys, public_columns(catalogue))
-        return cls(settings, catalogue, Ledger(settings.ledger, clock), store, keys, clock)
+        return cls(settings, catalogue, ledger, store, keys, clock)
 
     @property
     def safe(self) -> Safe:

@@ -94,7 +94,7 @@ class Store:
         """Rows of a table whose footer is open, without any key."""
         return int(pq.read_metadata(self.path(asset, partition)).num_rows)
 
-    def keys_of(self, asset: str, partition: str) -> Purpose:
+    def purpose_of(self, asset: str) -> Purpose:
         """Whose key closes a table."""
         return "my_number" if asset in MY_NUMBER_ASSETS else "records"
 

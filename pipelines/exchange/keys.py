@@ -6,7 +6,7 @@ import datetime as dt
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,14 +56,28 @@ class KeyRing:
     """The key pairs of a deployment: `<purpose>-<generation>.{key,cert}.pem`, private keys under the passphrase.
 
     `may_begin`: a missing pair is made at its first use, because there is nothing yet that an older one should open.
-    A process whose ring lacks a private key can write for it, and read nothing that it closes.
+    A process whose ring lacks a private key can write for it, and read nothing that it closes. `clock` dates certificates;
+    `tell` hears of every pair that is made; `without` leaves one pair out, by its name.
     """
 
-    def __init__(self, folder: Path, passphrase_file: Path, owner: str, *, may_begin: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        passphrase_file: Path,
+        owner: str,
+        *,
+        may_begin: bool = False,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        tell: Callable[[KeyPair], None] = lambda pair: None,
+        without: str = "",
+    ) -> None:
         self.folder = folder
         self._passphrase_file = passphrase_file
         self._owner = owner
         self._may_begin = may_begin
+        self._clock = clock
+        self._tell = tell
+        self._without = without
         self._unlocked: dict[Path, rsa.RSAPrivateKey] = {}
         self._pairs: dict[Purpose, list[KeyPair]] = {}
 
@@ -74,7 +88,8 @@ class KeyRing:
             for path in self.folder.glob(f"{purpose}-*.cert.pem"):
                 generation = int(path.name.removeprefix(f"{purpose}-").removesuffix(".cert.pem"))
                 certificate = x509.load_pem_x509_certificate(path.read_bytes())
-                found.append(KeyPair(purpose, generation, certificate, _key_path(path)))
+                pair = KeyPair(purpose, generation, certificate, _key_path(path))
+                found += [pair] if pair.name != self._without else []
             self._pairs[purpose] = sorted(found, key=lambda pair: -pair.generation)
         return self._pairs[purpose]
 
@@ -111,7 +126,11 @@ class KeyRing:
     def _passphrase(self) -> bytes:
         return _owners_alone(self._passphrase_file, self._passphrase_file.name).strip()
 
-    def create(self, purpose: Purpose, now: dt.datetime | None = None, *, anew: bool = False) -> KeyPair:
+    def lacking(self, name: str) -> KeyRing:
+        """This ring without one of its pairs: what it still opens does not need that pair."""
+        return KeyRing(self.folder, self._passphrase_file, self._owner, without=name)
+
+    def create(self, purpose: Purpose, *, anew: bool = False) -> KeyPair:
         """A generation more: the first one unless there is one already, the next one with `anew`. Private files."""
         with self._alone():
             self._pairs.clear()
@@ -127,10 +146,12 @@ class KeyRing:
             pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
             # The certificate comes last: a pair without it does not exist.
             write_durably(_key_path(path), pem)
-            certificate = _certificate(key, f"{self._owner} {purpose}-{generation}", now or dt.datetime.now(dt.UTC))
+            certificate = _certificate(key, f"{self._owner} {purpose}-{generation}", self._clock())
             write_durably(path, certificate.public_bytes(serialization.Encoding.PEM))
             self._pairs.clear()
-            return self.pairs(purpose)[0]
+            made = self.pairs(purpose)[0]
+        self._tell(made)
+        return made
 
     def destroy(self, pair: KeyPair) -> None:
         """Remove a private key that opens nothing any more; its certificate stays, so that its use can be told."""

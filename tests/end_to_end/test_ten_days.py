@@ -15,6 +15,7 @@ import pytest
 from servers import OpenSshServer
 
 from fixtures.counterpart.misbehaviour import Misbehaviour
+from fixtures.counterpart.seals import Seals
 from fixtures.demo import business_days
 from fixtures.world import OURS, World, settings_text
 
@@ -34,6 +35,14 @@ class Town:
         text = text.replace(f'"{OURS.code}/', f'"{server.root}/{OURS.code}/')
         self.settings.write_text(text, encoding="utf-8")
         self.world = World(server.root, folder / "extracts", START, seed, persons)
+
+    def seal(self, folder: Path) -> Path:
+        """Both sides hand each other their certificates; from now on files come and go sealed. Gives the Union's."""
+        self.renkei("keys", "init")
+        self.world.seals = Seals(folder / "union_keys", self.settings.parent / "data" / "keys" / "transfer-1.cert.pem")
+        with self.settings.open("a", encoding="utf-8") as handle:
+            handle.write(f'[sealing]\npartner_certificates = ["{self.world.seals.certificate_path}"]\n')
+        return self.world.seals.certificate_path
 
     def renkei(self, *arguments: str, status: int = 0) -> str:
         environment = os.environ | {"RENKEI_SETTINGS": str(self.settings)}
@@ -90,6 +99,77 @@ def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer,
         town.day(day)
         assert town.differences(day).is_empty()
     assert set(town.states().values()) == {"accepted", "applied"}
+
+
+@pytest.mark.slow
+def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=3, persons=300)
+    town.seal(tmp_path)
+    first, second, third = business_days(START, 3)
+    town.send(first)
+    names = [path.name for path in (openssh_server.root / OURS.code / "to_union").iterdir()]
+    assert sorted(names) == ["KRKOJ_999997_20260401_000001.csv.p7m", "KRSET_999997_20260401_000001.csv.p7m"]
+    town.world.night(first)
+    town.receive(first)
+    town.day(second)
+    assert town.differences(second).is_empty()
+    assert set(town.states().values()) == {"accepted", "applied"}
+    assert "不一致 0件" in town.renkei("audit", "verify")
+    # A file that somebody else leaves, unsealed, is not taken.
+    town.send(third)
+    town.world.night(third)
+    arrived = openssh_server.root / OURS.code / "from_union"
+    sealed = sorted(arrived.glob("*.p7m"))
+    (arrived / sealed[0].name.removesuffix(".p7m")).write_bytes(b"1,0000001\r\n")
+    other = Seals(tmp_path / "stranger", tmp_path / "data" / "keys" / "transfer-1.cert.pem")
+    sealed[1].write_bytes(other.seal(b"1,0000001\r\n"))
+    told = town.renkei("run", "daily", "--date", third.isoformat(), "--only", "in")
+    assert "KR-6325" in told
+    assert "KR-6322" in told
+    assert list(town.states().values()).count("quarantined") == 2
+
+
+@pytest.mark.slow
+def test_a_first_load_waits_for_a_second_person(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    town = Town(tmp_path, openssh_server, seed=4, persons=300)
+    settings = town.settings.read_text(encoding="utf-8").replace("first_load = false", "first_load = true")
+    town.settings.write_text(settings, encoding="utf-8")
+    folder = openssh_server.root / OURS.code / "to_union"
+    first, second = business_days(START, 2)
+    assert "KR-6131" in town.send(first)
+    assert list(folder.iterdir()) == []
+    assert set(town.states().values()) == {"written"}
+    date = ("--date", first.isoformat())
+    entries = json.loads(town.renkei("ledger", "list", "--json"))
+    seen = [f"--sha256={entry['sha256']}" for entry in entries]
+    shown = town.renkei("approve", *date)
+    assert all(entry["sha256"] in shown for entry in entries)
+    assert "KR-6132" in town.renkei("approve", *date, "--by", "試験　担当", *seen, status=2)
+    assert "KR-6133" in town.renkei("approve", *date, "--by", "承認者", seen[0], status=2)
+    assert "KR-6133" in town.renkei("approve", *date, "--by", "承認者", *seen, "--sha256=" + "0" * 64, status=2)
+    assert "KR-6131" in town.renkei("run", "daily", *date, "--only", "out")
+    assert list(folder.iterdir()) == []
+    # Other content than what was seen waits again.
+    extract = next((tmp_path / "extracts").glob("resident*"))
+    town.renkei("approve", *date, "--by", "承認者", *seen)
+    assert set(town.states().values()) == {"approved"}
+    text = extract.read_text(encoding="utf-8")
+    extract.write_text(text.replace("合成　", "合成　新"), encoding="utf-8")
+    assert "KR-6131" in town.renkei("run", "daily", *date, "--only", "out")
+    assert list(folder.iterdir()) == []
+    extract.write_text(text, encoding="utf-8")
+    town.renkei("run", "daily", *date, "--only", "out")
+    shown = town.renkei("approve", *date)
+    hashes = [f"--sha256={line.split()[-1]}" for line in shown.splitlines() if "SHA-256" in line]
+    town.renkei("approve", *date, "--by", "承認者", *hashes)
+    assert "送付 sent" in town.renkei("run", "daily", *date, "--only", "out")
+    assert len(list(folder.iterdir())) == 2
+    assert "KR-6134" in town.renkei("approve", *date, "--by", "承認者", *hashes, status=2)
+    # The next day is small: nobody needs to approve it.
+    town.world.night(first)
+    town.receive(first)
+    town.day(second)
+    assert town.differences(second).is_empty()
 
 
 QUARANTINED = {

@@ -44,7 +44,7 @@ class MonthlyTown(Town):
     def decide(self, month: dt.date) -> None:
         self.step(month, "out")
         self.step(month, "candidates")
-        sheet = self.settings.parent / "data" / "worksheets" / f"継続世帯判定表_{month:%Y-%m}.xlsx"
+        sheet = self.settings.parent / "clerk" / f"継続世帯判定表_{month:%Y-%m}.xlsx"
         self.renkei("continuity", "import", str(decide(sheet)))
         self.step(month, "instruction")
 
