@@ -180,7 +180,9 @@ def measure(root: Path, insured: int) -> dict[str, float]:
 
     specification = load_catalogue().in_force("eligibility_individual", DAY)
     path = next(file.path for file in built.files if file.interface == "eligibility_individual")
-    decoded = codec.read(path, specification, DAY)
+    plain = bench.folder / "individual.csv"
+    plain.write_bytes(bench.environment.safe.content(path))
+    decoded = codec.read(plain, specification, DAY)
     own = Context(OURS.code, OURS.insurer_number, "99", DAY, file_name(specification, bench.environment.header(DAY)))
     rules = compiled(specification, specification.data, DAY, own)
     found["judge"], _ = timed(lambda: judge(decoded, own))

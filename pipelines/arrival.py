@@ -16,6 +16,7 @@ from pipelines.environment import Environment
 from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Entry
 from pipelines.exchange.seal import plain_name
+from pipelines.exchange.transport import Transport
 from schemas.report import to_json, write_xlsx
 from schemas.validate import validate
 
@@ -66,6 +67,14 @@ def receive(environment: Environment, run_id: str | None = None) -> list[Arrival
             settle_seconds=environment.settings.required_sftp().settle_seconds,
             retry=environment.retry(),
         )
+
+
+def receive_from(environment: Environment, transport: Transport, by: str) -> list[Arrival]:
+    """Take in whatever a medium holds, in the same way."""
+    return collect(
+        environment.ledger, transport, environment.safe, partial(judge, environment), by, None,
+        partners=environment.partners(),
+    )  # fmt: skip
 
 
 def waiting(environment: Environment, interfaces: Sequence[str]) -> list[Entry]:

@@ -334,9 +334,7 @@ def continuity() -> None:
 
 @continuity.command("worksheet", help="判定表（Excel）と継続候補世帯リスト（印刷用）を作る")
 @MONTH_OPTION
-@click.option(
-    "--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: 設定の clerk_folder）"
-)
+@click.option("--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: 設定の clerk_folder）")
 @speaks_to_people
 def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
     """Write the month's worksheet."""
@@ -624,7 +622,7 @@ def audit() -> None:
 @speaks_to_people
 def audit_verify() -> None:
     """Print every fault; exit 1 when there is one."""
-    from pipelines.audit import verify
+    from pipelines.audit.verification import verify
 
     found = verify(_environment())
     for fault in found.faults:
@@ -635,17 +633,37 @@ def audit_verify() -> None:
     sys.exit(FAULTS if found.faults else 0)
 
 
-@audit.command("report", help="月の監査報告（送付記録・受領・継続の判定・手作業・時間外）を Excel で作る")
+@audit.command("report", help="月の監査報告（送付・受領・承認・判定・媒体・鍵・消去・手作業・時間外）を作る")
 @MONTH_OPTION
-@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="報告書を書く場所")
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="報告書を書く場所（.xlsx か .html）")
 @speaks_to_people
 def audit_report(month: dt.datetime, path: Path) -> None:
-    """Write the month's report."""
-    from pipelines.audit import report, write_report
+    """Write the month's report, as its name's ending says."""
+    from pipelines.audit.report import report, write_html, write_report
 
+    if path.suffix not in (".xlsx", ".html"):
+        raise RenkeiError("KR-6404", name=path.name)
     tables = report(_environment(), month.date())
-    write_report(tables, month.date(), path)
+    (write_html if path.suffix == ".html" else write_report)(tables, month.date(), path)
     click.echo("、".join(f"{name} {table.height}件" for name, table in tables.items()))
+
+
+@ledger.command(
+    "recall", help="送付した日を、連合会と打ち合わせて取り下げる（訂正再送。次の送付は次のファイル番号になる）"
+)
+@click.option("--date", "date", type=DATE, required=True, help="処理年月日")
+@BY
+@REASON
+@speaks_to_people
+def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
+    """Take a day back, so that it can be sent corrected."""
+    from pipelines.eligibility.files import FILES
+    from pipelines.exchange.outbox import recall
+
+    environment = _environment()
+    for entry in recall(environment.ledger, date.date(), FILES, by or environment.settings.operator, reason):
+        click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+    click.echo(f"元のデータを直してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
 
 
 @ledger.command("mark-sent", help="その日の二つのファイルを、ほかの手段（媒体など）で送ったと記録する")
@@ -746,6 +764,111 @@ def keys_retire(key: str, by: str | None, reason: str) -> None:
     environment = _environment()
     retire(environment, key, by or environment.settings.operator, reason)
     click.echo(f"廃棄 {key}")
+
+
+@main.group(help="電子記録媒体での受け渡しと媒体管理簿")
+def media() -> None:
+    """Commands on media."""
+
+
+MEDIUM = click.argument("medium", type=click.Path(path_type=Path, exists=True, file_okay=False))
+
+
+@media.command("export", help="その日のファイルを、封をして空の媒体に書き出す（先に renkei approve が要る）")
+@MEDIUM
+@click.option("--date", "date", type=DATE, required=True, help="処理年月日")
+@BY
+@REASON
+@speaks_to_people
+def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -> None:
+    """Write and compare; the sending itself is recorded when the medium is handed over."""
+    from pipelines.media import export_day
+
+    environment = _environment()
+    for file in export_day(environment, date.date(), medium, by or environment.settings.operator, reason):
+        click.echo(f"書き出し {file.name} SHA-256 {file.sha256}")
+    click.echo(
+        f"連合会に渡したら: renkei ledger mark-sent --date {date:%Y-%m-%d} --reason 媒体\n終わったら: renkei media erase"
+    )
+
+
+@media.command("import", help="媒体のファイルを、届いたファイルと同じように取り込む（取り込んだものは媒体から消す）")
+@MEDIUM
+@BY
+@REASON
+@speaks_to_people
+def media_import(medium: Path, by: str | None, reason: str) -> None:
+    """Take in what a medium holds."""
+    from pipelines.media import take
+
+    environment = _environment()
+    for one in take(environment, medium, by or environment.settings.operator, reason):
+        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+
+
+@media.command("erase", help="仕事の終わった媒体を消去し、消えたことを確かめて記録する")
+@MEDIUM
+@BY
+@REASON
+@speaks_to_people
+def media_erase(medium: Path, by: str | None, reason: str) -> None:
+    """Erase with a proof."""
+    from pipelines.media import erase
+
+    environment = _environment()
+    erased = erase(environment, medium, by or environment.settings.operator, reason)
+    for one in erased:
+        click.echo(f"消去 {one.name} {one.size}バイト SHA-256 {one.sha256}")
+    click.echo(f"消去 {len(erased)}件。媒体には管理番号だけがあります")
+
+
+@media.command("list", help="媒体管理簿")
+@AS_JSON
+@speaks_to_people
+def media_list(as_json: bool) -> None:
+    """Every use of a medium."""
+    from pipelines.media import book
+
+    found = book(_environment())
+    if as_json:
+        click.echo(json.dumps(found.to_dicts(), ensure_ascii=False, indent=2))
+        return
+    for row in found.iter_rows():
+        click.echo("  ".join(row))
+    click.echo(f"媒体管理簿 {found.height}行")
+
+
+@main.group(help="保存期間の過ぎたものの消去")
+def retention() -> None:
+    """Commands on how long things are kept."""
+
+
+@retention.command("run", help="保存期間が過ぎ、送付・取込が台帳で証明できるものだけを消去し、記録する")
+@click.option("--on", type=DATE, help="どの日として見るか（既定: 今日。先の日付は --dry-run だけ）")
+@click.option("--dry-run", is_flag=True, help="何を消去するかだけを示す")
+@BY
+@speaks_to_people
+def retention_run(on: dt.datetime | None, dry_run: bool, by: str | None) -> None:
+    """Show, or erase."""
+    from pipelines.retention import overdue, run
+
+    environment = _environment()
+    today = environment.clock().date()
+    day = on.date() if on else today
+    if day > today and not dry_run:
+        raise RenkeiError("KR-7801", day=day)
+    found = overdue(environment, day)
+    gone = found if dry_run else run(environment, day, by or environment.settings.operator)
+    for kept in gone:
+        if kept.proved:
+            click.echo(f"{'消去する' if dry_run else '消去'} {kept.path}（{kept.day}、{kept.months}か月）")
+    for kept in found:
+        if not kept.proved:
+            click.echo(f"残す {kept.path}: 送付・取込の記録がない")
+    count = sum(kept.proved for kept in gone)
+    click.echo(
+        f"{'消去するもの' if dry_run else '消去'} {count}件、証明がなく残すもの {sum(not k.proved for k in found)}件"
+    )
 
 
 @main.group(help="隔離されたファイル")

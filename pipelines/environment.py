@@ -119,8 +119,8 @@ class Environment:
         own = self.settings
         return Context(own.municipality_code, own.insurer_number, own.prefecture_code, partition, file_name)
 
-    def header(self, day: dt.date) -> dict[str, object]:
-        """Values of the control record and of every record: ours, the day's, and the first file of the day."""
+    def header(self, day: dt.date, number: int = 1) -> dict[str, object]:
+        """Values of the control record and of every record: ours, the day's, and which file of the day it is."""
         own = self.settings
         return {
             "municipality_code": own.municipality_code,
@@ -128,7 +128,7 @@ class Environment:
             "prefecture_code": own.prefecture_code,
             "media_kind": "transmission",
             "processed_on": day,
-            "file_number": "000001",
+            "file_number": f"{number:06d}",
         }
 
     def monthly_header(self, month: dt.date, processed_on: dt.date) -> dict[str, object]:

@@ -90,6 +90,12 @@ class ApprovalSettings(_Strict):
     first_load: bool = Field(default=True, description="初回の全件送付に承認が要るか（true か false）")
 
 
+class MediaSettings(_Strict):
+    """`[media]`: the media (電子記録媒体) that may be used at all."""
+
+    allowed: tuple[str, ...] = Field(default=(), description='使ってよい媒体の管理番号の並び（例 ["M-0001"]）')
+
+
 class Settings(_Strict):
     """One deployment serves one municipality (design.md 3)."""
 
@@ -111,6 +117,7 @@ class Settings(_Strict):
     approval: ApprovalSettings = Field(
         default=ApprovalSettings(), description="[approval] の見出しの下に書く承認の条件"
     )
+    media: MediaSettings = Field(default=MediaSettings(), description="[media] の見出しの下に書く媒体の管理番号")
     clerk_folder: Path | None = Field(
         default=None, description="判定表と印刷するリストを置くフォルダ（なければ data_folder の隣の clerk）"
     )
@@ -170,6 +177,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "keys": KeySettings,
     "sealing": SealingSettings,
     "approval": ApprovalSettings,
+    "media": MediaSettings,
 }
 
 

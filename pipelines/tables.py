@@ -1,4 +1,4 @@
-"""Proof that the effective-dated tables (criteria, limits, calendar) are sound on every day on which one of them changes."""
+"""Proof that the effective-dated tables (criteria, limits, calendar, retention) are sound on every day on which one of them changes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pipelines.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
 from pipelines.high_cost.income_class import load_borders
 from pipelines.high_cost.limits import AGE_GROUPS, limit_table
+from pipelines.retention import load_rules
 
 # table -> the columns that may stand only once on a day.
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -23,11 +24,13 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "limits/income_borders": ("年齢群", "所得区分"),
     "limits/income_exceptions": ("名前",),
     "calendars/monthly": ("対象年月",),
+    "retention/stores": ("保管場所",),
 }
 # What a table must still give on every day on which it has rows.
 READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "continuity/criteria": load_criteria,
     "limits/limits": limit_table,
+    "retention/stores": load_rules,
     "limits/income_borders": load_borders,
     "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
 }

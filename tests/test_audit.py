@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from continuity.deployment import MONTH, fill, opened, type_in
 from continuity.test_worksheet import listed
 
-from pipelines.audit import SHEETS, report, verify
+from pipelines.audit.report import SHEETS, report
+from pipelines.audit.verification import verify
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.environment import Environment
@@ -143,7 +144,9 @@ def test_what_was_touched_is_found(environment: Environment, tamper: Callable[[E
 def test_the_report_of_a_month(environment: Environment, tmp_path: Path) -> None:
     path = tmp_path / "監査.xlsx"
     result = CliRunner().invoke(main, ["audit", "report", "--month", "2026-05", "--to", str(path)])
-    assert result.output == "送付記録 1件、受領 1件、継続の判定 2件、手作業 2件、時間外 0件\n"
+    assert result.output == (
+        "送付記録 1件、受領 1件、継続の判定 2件、承認 0件、媒体管理簿 0件、鍵 0件、消去 0件、手作業 2件、時間外 0件\n"
+    )
     book = openpyxl.load_workbook(path)
     assert tuple(book.sheetnames) == tuple(SHEETS)
     sent = [cell.value for cell in book["送付記録"][2]]

@@ -14,7 +14,7 @@ from pipelines.eligibility.files import FILES, INDIVIDUAL_FILE, Bad, Built, Know
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
 from pipelines.exchange.ledger import Entry
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, mark_sent, send_partition
+from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
 from pipelines.outgoing import outbox_path, sealing
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
@@ -148,6 +148,20 @@ def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) 
     return mark_sent(
         environment.ledger, day, outbound, before, known.sha256(),
         by, reason, safe=environment.safe, needs_approval=needs_approval(environment, outbound, before),
+    )  # fmt: skip
+
+
+def seal_day(environment: Environment, day: dt.date, by: str, *, needs_approval: bool) -> list[SealedFile]:
+    """The day's files sealed for a medium (see outbox.seal_partition). KR-7207 never made, KR-6605 nobody to seal for."""
+    recipient = sealing(environment)
+    if recipient is None:
+        raise RenkeiError("KR-6605")
+    files = {interface: environment.store.read(interface, day.isoformat()) for interface in FILES}
+    known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
+    outbound, before = _outbound(environment, day, files), baseline(environment, day).partition
+    return seal_partition(
+        environment.ledger, day, outbound, before, known.sha256(), by, safe=environment.safe, recipient=recipient,
+        needs_approval=needs_approval,
     )  # fmt: skip
 
 

@@ -200,10 +200,13 @@ def _write_and_judge(
     judged: dict[str, Validated] = {}
     files: list[OutboundFile] = []
     bad = no_one()
+    # Every sending that was taken back has used up a file number of the day.
+    recalled = environment.ledger.entries(partition=day, interfaces={HOUSEHOLD_FILE}, states={"recalled"})
+    header = environment.header(day, len(recalled) + 1)
     for interface in FILES:
         specification = environment.specification(interface, day)
-        name = file_name(specification, environment.header(day))
-        encoded = codec.compose(specification, day, drafts[interface], environment.header(day))
+        name = file_name(specification, header)
+        encoded = codec.compose(specification, day, drafts[interface], header)
         bad = bad.and_also(_unwritable(interface, name, specification, encoded, drafts[interface]))
         if not encoded.data:
             continue

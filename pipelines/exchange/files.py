@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 CHUNK_BYTES = 1 << 20
 
@@ -30,7 +31,7 @@ def open_private(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
 
 
-def sync(handle: BinaryIO) -> None:
+def sync(handle: IO[bytes]) -> None:
     """What was written is on the disk when this returns."""
     handle.flush()
     os.fsync(handle.fileno())
@@ -70,3 +71,14 @@ def write_durably(target: Path, data: bytes) -> None:
         writer.write(data)
         sync(writer)
     move_durably(part, target)
+
+
+def erase_file(path: Path) -> None:
+    """Random bytes over the whole file, on the disk, and then no file."""
+    left = path.stat().st_size
+    with path.open("r+b") as handle:
+        while left > 0:
+            left -= handle.write(secrets.token_bytes(min(CHUNK_BYTES, left)))
+        sync(handle)
+    path.unlink()
+    sync_folder(path.parent)

@@ -49,7 +49,7 @@ TRANSITIONS: Final[Mapping[Direction, Mapping[str | None, frozenset[str]]]] = {
         "sealed": frozenset({"sending", "superseded", "withdrawn"}),
         "sending": frozenset({"uploaded", "superseded", "withdrawn"}),
         "uploaded": frozenset({"sent", "sending", "superseded", "withdrawn"}),
-        "sent": frozenset({"accepted", "rejected"}),
+        "sent": frozenset({"accepted", "rejected", "recalled"}),
     },
     "inbound": {
         None: frozenset({"detected"}),
@@ -65,7 +65,7 @@ SENT_STATES: Final = frozenset({"sent", "accepted"})
 # The Union may already have the file: `uploaded` may have been renamed just before a crash.
 POSSIBLY_OUT_STATES: Final = SENT_STATES | {"uploaded"}
 # An entry in one of these no longer stands for its partition and interface; a new one may be entered.
-CLOSED_OUTBOUND_STATES: Final = frozenset({"withdrawn", "superseded", "rejected"})
+CLOSED_OUTBOUND_STATES: Final = frozenset({"withdrawn", "superseded", "rejected", "recalled"})
 
 metadata = sa.MetaData()
 entries_table = sa.Table(

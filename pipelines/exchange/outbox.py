@@ -8,7 +8,7 @@ server together say what happened, and nothing is sent twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -186,6 +186,84 @@ def mark_sent(
                     entry = work.advance(entry, state, connection=connection, other_means=True, reason=reason)
             done.append(entry)
     return tuple(done)
+
+
+def recall(ledger: Ledger, partition: date, interfaces: Collection[str], by: str, reason: str) -> tuple[Entry, ...]:
+    """Take a sent partition back for its corrected resending (訂正再送), as agreed with the Union; all files or none.
+
+    The partition is then as if it had not been sent; made again it gets the next file number.
+    Errors: KR-6135 a file is not `sent` (the Union accepted or rejected it, or it never left), KR-6136 a later partition
+    is out, which was compared with this one.
+    """
+    with ledger.transaction() as connection:
+        standing = ledger.standing(partition, interfaces, connection=connection)
+        states = sorted({entry.state for entry in standing.values()})
+        if states != ["sent"]:
+            raise RenkeiError("KR-6135", partition=partition, state="・".join(states) or "なし")
+        later = ledger.later_sent(partition, interfaces)
+        if later is not None:
+            raise RenkeiError("KR-6136", partition=partition, later=later)
+        return tuple(
+            ledger.advance(one.id, "recalled", operator=by, connection=connection, expected="sent", reason=reason)
+            for one in standing.values()
+        )
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """A file as it lies sealed on our disk: what a medium carries, byte for byte what SFTP would."""
+
+    entry: Entry
+    name: str
+    path: Path
+    sha256: str
+
+
+def seal_partition(
+    ledger: Ledger,
+    partition: date,
+    files: Sequence[OutboundFile],
+    baseline: date | None,
+    snapshot_sha256: str | None,
+    by: str,
+    *,
+    safe: Safe,
+    recipient: x509.Certificate,
+    needs_approval: bool = False,
+) -> list[SealedFile]:
+    """Seal a partition's files without sending them, for a medium. All of them, or none; safe to repeat.
+
+    Errors: KR-6115 a file is not what `files` says, KR-6118 one is on its way or was sent already, KR-6131 a second person
+    must approve first, KR-6114 another run holds the data folder.
+    """
+    work = _Sending(
+        ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None, recipient=recipient
+    )
+    with exclusive(safe.data_folder, "outbox"):
+        for file in files:
+            _require_unchanged(safe, file)
+        known = ledger.standing(partition, work.interfaces)
+        for file in files:
+            entry = known.get(file.interface)
+            if entry is not None and (
+                entry.state not in ("written", "approved", "sealed") or entry.sha256 != file.sha256
+            ):
+                raise RenkeiError("KR-6118", partition=partition, interface=file.interface, state=entry.state)
+        with ledger.transaction() as connection:
+            entries = {one.interface: known.get(one.interface) or work.enter(one, connection) for one in files}
+        if needs_approval and any(entry.state == "written" for entry in entries.values()):
+            raise RenkeiError("KR-6131", partition=partition)
+        return [_sealed_file(work, entries[file.interface], file, recipient) for file in files]
+
+
+def _sealed_file(work: _Sending, entry: Entry, file: OutboundFile, recipient: x509.Certificate) -> SealedFile:
+    path = sealed_path(file)
+    if entry.state in ("written", "approved"):
+        entry = work.advance(entry, "sealed", **_seal(work, file, recipient))
+    elif not path.is_file() or sha256_of(path) != _parcel(work, entry).sha256:
+        work.note("resealed", entry, **_seal(work, file, recipient))
+    parcel = _parcel(work, entry)
+    return SealedFile(entry, parcel.name, path, parcel.sha256)
 
 
 def _require_unchanged(safe: Safe, file: OutboundFile) -> None:

@@ -65,7 +65,8 @@ def sent(environment: Environment, month: dt.date, file: OutboundFile | None, kn
 
 
 def held_by(environment: Environment, file: OutboundFile, month: dt.date) -> pl.DataFrame:
-    return codec.read(file.path, environment.specification(file.interface, month), month).data
+    with environment.safe.readable(file.path) as path:
+        return codec.read(path, environment.specification(file.interface, month), month).data
 
 
 def test_the_history_holds_the_twelve_months_up_to_the_move(environment: Environment) -> None:

@@ -1,116 +1,53 @@
-"""What an auditor asks: is the history whole, do the files still match it, and who did what in a month. Changes nothing."""
+"""Who did what in a month, for the auditor: sheets of an Excel book, or a page. Changes nothing; no personal data."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import polars as pl
 import xlsxwriter
 
-from interfaces.messages import RenkeiError, message
 from pipelines.calendar import TOKYO, is_business_day
 from pipelines.continuity import decisions
 from pipelines.environment import Environment
-from pipelines.exchange.inbox import archived_copy
-from pipelines.exchange.ledger import SENT_STATES, Entry, Event
-from pipelines.outgoing import outbox_path
+from pipelines.exchange.files import write_durably
+from pipelines.exchange.ledger import Entry, Event
+from pipelines.media import BOOK, book_of
+from pipelines.retention import ERASED
 
 # 時間外: before the offices open or after the evening's re-runs, and on days on which the Union is closed.
 OPEN_FROM, OPEN_UNTIL = dt.time(7), dt.time(22)
 # What an operator did by hand, as opposed to what a run did by itself.
 BY_HAND = {
+    "recalled": "訂正再送のための取下げ",
     "released": "隔離の解除",
     "rejected": "隔離の却下",
     "loss_confirmed": "抽出の減少の確認",
     "worksheet_imported": "判定表の取込",
     "typed": "入力票の取込",
 }
-# Where a received file has its copy: not yet, or never, in the other states.
-ARCHIVED = frozenset({"received", "verified", "quarantined", "applied", "stale", "released", "rejected"})
 SHEETS: Mapping[str, tuple[str, ...]] = {
     "送付記録": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
     "受領": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
     "継続の判定": ("日時", "月", "候補番号", "判定案", "規則", "判定", "備考", "判定者", "承認者", "操作者"),
+    "承認": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "作成者", "承認者"),
+    "媒体管理簿": tuple(BOOK),
+    "鍵": ("日時", "何を", "用途", "鍵", "証明書の SHA-256", "理由", "操作者"),
+    "消去": ("日時", "ファイル", "保管場所", "対象", "保存月数", "消去前の SHA-256", "操作者"),
     "手作業": ("日時", "何を", "対象", "理由", "操作者"),
     "時間外": ("日時", "何を", "対象", "操作者"),
 }
+KEY_USES = {"key_created": "作成", "key_rotated": "更新", "key_retired": "廃棄"}
 _CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  no clock in a file
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One thing that does not agree: a KR code, and a sentence with its remedy."""
-
-    code: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.text}\n  対処: {message(self.code).remedy}"
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What was looked at, and what does not agree."""
-
-    events: int
-    files: int
-    decisions: int
-    faults: list[Fault]
-
-
-def verify(environment: Environment) -> Verified:
-    """Walk the whole ledger: its chain, every file that it knows a hash of, and every decision that it counted.
-
-    Faults: KR-6121 to KR-6123 (rows changed, removed, inserted or reordered), KR-6313 (an archived file is gone or
-    changed), KR-6401 (a sent file in the outbox is gone or changed), KR-6402 (decisions are not those that were imported).
-    """
-    ledger = environment.ledger
-    faults = [Fault(problem.code, problem.text) for problem in ledger.verify_chain()]
-    entries, files = ledger.entries(), 0
-    for entry in entries:
-        if entry.direction == "inbound" and entry.state in ARCHIVED:
-            files += 1
-            try:
-                archived_copy(ledger, environment.safe, entry.id)
-            except RenkeiError as error:
-                faults.append(Fault(error.code, str(error).partition(" ")[2]))
-        elif entry.direction == "outbound" and entry.state in SENT_STATES:
-            files += 1
-            faults += _sent_file(environment, entry)
-    counted, wrong = _decisions(environment)
-    return Verified(len(ledger.events()), files, counted, faults + wrong)
-
-
-def _sent_file(environment: Environment, entry: Entry) -> list[Fault]:
-    if entry.partition is None or entry.sha256 is None:
-        return []
-    path = outbox_path(environment, entry.partition, entry.file_name, entry.sha256)
-    if environment.safe.holds(path, entry.sha256):
-        return []
-    return [Fault("KR-6401", message("KR-6401").render(entry=entry.id, name=entry.file_name))]
-
-
-def _decisions(environment: Environment) -> tuple[int, list[Fault]]:
-    """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
-    told = [
-        event for event in environment.ledger.events() if event.action == "worksheet_imported" and event.detail["new"]
-    ]
-    with environment.ledger.transaction() as connection:
-        decisions.create(connection)
-        digests = {event.sequence: decisions.digest(connection, *event.detail.get("rows", (0, 0))) for event in told}
-        total = decisions.count(connection)
-    faults = [
-        Fault("KR-6402", message("KR-6402").render(sequence=event.sequence))
-        for event in told
-        if digests[event.sequence] != event.detail.get("rows_sha256")
-    ]
-    if total != sum(int(event.detail["new"]) for event in told):
-        faults.append(Fault("KR-6402", message("KR-6402").render(sequence="（件数）")))
-    return total, faults
+_pages = jinja2.Environment(
+    loader=jinja2.PackageLoader("pipelines.audit"), autoescape=True, undefined=jinja2.StrictUndefined
+)
 
 
 def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
@@ -143,10 +80,31 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
         for event in events
         if _out_of_hours(_local(event.at))
     ]
-    rows: dict[str, list[tuple[str, ...]]] = {
+    rows: dict[str, list[tuple[Any, ...]]] = {
         "送付記録": sent,
         "受領": taken,
         "継続の判定": _decided(environment, month),
+        "承認": [
+            (*_file_row(event, entries[event.entry_id])[:6], ledger.events(event.entry_id)[0].operator, event.operator)
+            for event in events
+            if event.action == "approved" and event.entry_id
+        ],
+        "媒体管理簿": book_of(events).rows(),
+        "鍵": [
+            (
+                _shown(e.at),
+                KEY_USES[e.action],
+                *_details(e, "purpose", "key", "certificate_sha256", "reason"),
+                e.operator,
+            )
+            for e in events
+            if e.action in KEY_USES
+        ],
+        "消去": [
+            (_shown(e.at), *_details(e, "file", "store", "kept_since", "months", "stored_sha256"), e.operator)
+            for e in events
+            if e.action == ERASED
+        ],
         "手作業": [*by_hand, *means],
         "時間外": late,
     }
@@ -166,6 +124,10 @@ def _shown(at: str) -> str:
 
 def _out_of_hours(at: dt.datetime) -> bool:
     return not (is_business_day(at.date()) and OPEN_FROM <= at.time() < OPEN_UNTIL)
+
+
+def _details(event: Event, *names: str) -> tuple[str, ...]:
+    return tuple(str(event.detail.get(name) or "") for name in names)
 
 
 def _subject(event: Event, entries: Mapping[int, Entry]) -> str:
@@ -215,6 +177,12 @@ def write_report(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path)
         for name, table in tables.items():
             _sheet(book.add_worksheet(name), table.columns, table.rows(), bold)
     path.chmod(0o600)
+
+
+def write_html(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:
+    """The report as a page for a browser and for A4 paper; everything in it is escaped."""
+    page = _pages.get_template("report.html").render(month=f"{month:%Y年%-m月}", tables=tables)
+    write_durably(path, page.encode())
 
 
 def _sheet(sheet: Any, headings: Sequence[str], rows: Sequence[tuple[Any, ...]], bold: Any) -> None:

@@ -1,0 +1,127 @@
+"""What has been kept long enough is erased, and the ledger says so. How long is data (`retention/stores.csv`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dateutil.relativedelta import relativedelta
+
+from interfaces.catalogue import Catalogue
+from interfaces.messages import RenkeiError
+from pipelines.environment import Environment
+from pipelines.exchange.files import erase_file, sha256_of
+from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.exchange.lock import exclusive
+from pipelines.known import SENT_FILES
+from pipelines.store import MY_NUMBER_ASSETS
+
+ERASED = "erased"
+# An entry in one of these needs its files no longer to do its work.
+SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "stale", "duplicate", "vanished", "recalled"}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file whose time is over. `path` from the data folder; `proved`: the ledger shows that its work is done."""
+
+    path: Path
+    store: str
+    day: dt.date
+    months: int
+    proved: bool
+
+
+def load_rules(catalogue: Catalogue, on: dt.date) -> dict[str, int]:
+    """Months by store (`assets`, `assets/my_numbers`, `outbox` …) in force on a day. KR-7101 for months that are none."""
+    rows = catalogue.table("retention/stores", on)
+    wrong = [row["保管場所"] for row in rows if not row["保存月数"].isdigit() or int(row["保存月数"]) < 1]
+    if wrong:
+        raise RenkeiError("KR-7101", path="retention/stores.csv", reason=f"保存月数が正の整数ではありません: {wrong}")
+    return {row["保管場所"]: int(row["保存月数"]) for row in rows}
+
+
+def overdue(environment: Environment, today: dt.date) -> list[Kept]:
+    """Every file that has been kept longer than its store's months, whether or not it may go yet. The last sent tables
+    that a coming day is compared with are never among them."""
+    rules = load_rules(environment.catalogue, today)
+    entries = environment.ledger.entries()
+    quiet = {
+        dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.events() if e.action == "quiet_day"
+    }
+    needed = environment.ledger.effective_baseline(interfaces=SENT_FILES)
+    found = []
+    for store, path, day in _files(environment):
+        months = rules[store if store in rules else store.partition("/")[0]]
+        is_needed = store.startswith("assets/") and needed is not None and day >= needed
+        if day + relativedelta(months=months) <= today and not is_needed:
+            proved = _is_done(environment, entries, quiet, store, path, day)
+            found.append(Kept(path, store, day, months, proved))
+    return found
+
+
+def run(environment: Environment, today: dt.date, by: str) -> list[Kept]:
+    """Erase what is overdue and proved, each with its row in the ledger; gives what was erased.
+
+    The row is written before the file goes: after a crash the next run finds the file still there and erases it again.
+    """
+    folder = environment.settings.data_folder
+    gone = []
+    with exclusive(folder, "outbox"), exclusive(folder, "inbox"):
+        for kept in overdue(environment, today):
+            if kept.proved:
+                file = folder / kept.path
+                environment.ledger.note(
+                    ERASED, operator=by, file=kept.path.as_posix(), store=kept.store, kept_since=kept.day,
+                    months=kept.months, stored_sha256=sha256_of(file),
+                )  # fmt: skip
+                erase_file(file)
+                gone.append(kept)
+    for folder_left in sorted({(folder / kept.path).parent for kept in gone}):
+        if not any(folder_left.iterdir()):
+            folder_left.rmdir()
+    return gone
+
+
+def erased_files(environment: Environment) -> set[str]:
+    """Paths from the data folder that the ledger says are erased."""
+    return {str(event.detail["file"]) for event in environment.ledger.events() if event.action == ERASED}
+
+
+def _files(environment: Environment) -> Iterator[tuple[str, Path, dt.date]]:
+    """(store, path from the data folder, the day it belongs to) of everything that is kept by day."""
+    folder = environment.settings.data_folder
+    for path in sorted((folder / "assets").glob("*/*.parquet")):
+        asset = f"assets/{path.parent.name}"
+        yield (asset if path.parent.name in MY_NUMBER_ASSETS else "assets/"), path.relative_to(folder), _day(path.stem)
+    for store in ("outbox", "reports"):
+        for path in sorted((folder / store).glob("*/*")):
+            yield store, path.relative_to(folder), _day(path.parent.name)
+    for path in sorted((folder / "archive" / "from_union").glob("*/*")):
+        yield "archive", path.relative_to(folder), _day(path.parent.name)
+    for path in sorted((folder / "quarantine").glob("*/*")):
+        entry = environment.ledger.entry(int(path.parent.name))
+        yield "quarantine", path.relative_to(folder), _day(entry.created_at[: len("2026-04-01")])
+
+
+def _day(text: str) -> dt.date:
+    return dt.date.fromisoformat(text)
+
+
+def _is_done(
+    environment: Environment, entries: list[Entry], quiet: set[dt.date], store: str, path: Path, day: dt.date
+) -> bool:
+    """Whether the ledger shows that a file was sent or taken in, or that a person decided about it."""
+    if store == "quarantine":
+        return environment.ledger.entry(int(path.parent.name)).state in SETTLED
+    if store == "archive":
+        theirs = [one for one in entries if one.direction == "inbound" and path.name.startswith(str(one.sha256)[:12])]
+    elif store == "outbox":
+        theirs = [one for one in entries if one.partition == day and path.name.startswith(str(one.sha256)[:12])]
+    else:
+        theirs = [one for one in entries if one.partition == day]
+        if day in quiet and not theirs:
+            return True
+    return bool(theirs) and all(one.state in SETTLED for one in theirs)
