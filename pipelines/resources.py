@@ -7,6 +7,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from interfaces.messages import RenkeiError
+from pipelines import checks
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 from pipelines.store import MY_NUMBER_ASSETS
@@ -34,8 +36,11 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def environment(self) -> Environment:
-        """Opened at first use, once per process."""
-        environment = Environment.open(Settings.load(self.settings_path))
+        """Opened at first use, once per process. Settings or a ledger that cannot be opened fail the step with their code."""
+        try:
+            environment = Environment.open(Settings.load(self.settings_path))
+        except RenkeiError as error:
+            raise checks.stop(error) from None
         _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
         return environment
 

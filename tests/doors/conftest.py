@@ -65,35 +65,32 @@ def doors(nginx: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doo
     prefix = Path(tempfile.mkdtemp(prefix="renkei-doors-"))
     shutil.copy(SHIPPED / "nginx.conf", prefix)
     (prefix / "nginx").mkdir()
-    site = {name: (SHIPPED / "nginx" / name).read_text() for name in ("listen.conf", "webservers.conf")}
-    ports = {port: free_port() for port in ("8443", "3200", "3201")}
-    for name, text in site.items():
-        (prefix / "nginx" / name).write_text(re.sub(r"\b(8443|3200|3201)\b", lambda found: str(ports[found[1]]), text))
     write_certificate(prefix / "nginx")
     passwords = {"analyst": "見る人の合言葉", "operator": "動かす人の合言葉"}
     for user, file in (("analyst", "viewers"), ("operator", "operators")):
         (prefix / "nginx" / file).write_text(f"{user}:{_hashed(passwords[user])}\n")
     account = pwd.getpwnam("www-data") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
-    for path in (prefix, *prefix.rglob("*")):
-        os.chown(path, account.pw_uid, account.pw_gid)
-    commands = re.findall(r"^#   (dagster-webserver .*)$", (prefix / "nginx" / "webservers.conf").read_text(), re.M)
+    site = {name: (SHIPPED / "nginx" / name).read_text() for name in ("webservers.conf", "listen.conf")}
+    commands = re.findall(r"^#   (dagster-webserver .*)$", site["webservers.conf"], re.M)
+    ports: dict[str, int] = {}
     try:
         with ExitStack() as running:
-            for command, port in zip(commands, ("3200", "3201"), strict=True):
-                name, *arguments = shlex.split(command)
+            # A port is chosen as late as can be: other tests look for free ones, too.
+            for shipped, command in zip(("3200", "3201"), commands, strict=True):
+                port = ports[shipped] = free_port()
+                name, *arguments = shlex.split(command.replace(shipped, str(port)))
                 running.enter_context(
-                    _running([COMMANDS / name, *arguments], home / f"{port}.log", ports[port], env=environment)
+                    _running([COMMANDS / name, *arguments], home / f"{shipped}.log", port, env=environment)
                 )
-            running.enter_context(
-                _running(
-                    [nginx, "-p", prefix, "-c", "nginx.conf", "-e", "nginx/error.log", "-g", "daemon off;"],
-                    home / "nginx.log",
-                    ports["8443"],
-                    user=account.pw_uid,
-                    group=account.pw_gid,
-                    extra_groups=[],
-                )
-            )
-            yield Doors(ports["8443"], (ports["3200"], ports["3201"]), prefix / "nginx", passwords)
+            port = ports["8443"] = free_port()
+            for name, text in site.items():
+                numbers = re.compile("|".join(ports))
+                (prefix / "nginx" / name).write_text(numbers.sub(lambda found: str(ports[found[0]]), text))
+            for path in (prefix, *prefix.rglob("*")):
+                os.chown(path, account.pw_uid, account.pw_gid)
+            command = [nginx, "-p", prefix, "-c", "nginx.conf", "-e", "nginx/error.log", "-g", "daemon off;"]
+            own = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            running.enter_context(_running(command, home / "nginx.log", port, **own))
+            yield Doors(port, (ports["3200"], ports["3201"]), prefix / "nginx", passwords)
     finally:
         shutil.rmtree(prefix)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from doors import Doors
+from servers import wait_until
 
 VERSION = "{ version }"
 LAUNCH = """mutation LaunchRunMutation($parameters: ExecutionParams!) {
@@ -160,7 +161,9 @@ def test_the_log_says_who_asked_for_what_and_no_more(doors: Doors) -> None:
     doors.query("operator", "/operator/graphql?op=Version", VERSION)
     doors.ask("analyst", "/viewer/runs?q=%E5%90%88%E6%88%90")
     doors.ask("analyst", "/operator/runs?q=123456789018")
-    lines = [json.loads(line) for line in (doors.folder / "access.log").read_text().splitlines()]
+    log = doors.folder / "access.log"
+    wait_until(lambda: '"path":"/operator/runs"' in log.read_text(), "the log's last line")  # written after the answer
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     seen = [{k: line[k] for k in ("user", "method", "path", "operation", "status")} for line in lines]
     assert {
         "user": "operator",
