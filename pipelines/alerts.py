@@ -8,7 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Alert:
             {"code": code, "title": message(code).title, "count": count, "runbook": runbook(code)}
             for code, count in self.codes.items()
         ]
-        return {**asdict(self), "codes": codes}
+        return {**vars(self), "codes": codes}
 
     def text(self) -> str:
         """The alert as people read it."""
@@ -158,7 +158,7 @@ def failure_alerts(context: dg.SensorEvaluationContext, deployment: Deployment) 
     _append(log, [alert.line() for alert in new])  # before any mail: whatever becomes of that, this is written
     unsent, attempt = _mailed(settings, waiting)
     _append(log, attempt)
-    seen["unsent"] = [asdict(alert) for alert in unsent]
+    seen["unsent"] = [vars(alert) for alert in unsent]
     return dg.SensorResult(
         cursor=json.dumps(seen, ensure_ascii=False), skip_reason=f"知らせ {len(new)}件、未送信 {len(unsent)}件"
     )
