@@ -140,6 +140,12 @@ def test_a_failed_run_is_told_once_by_mail_and_log(duty: Duty) -> None:
     assert (duty.town.folder / "data" / "alerts.log").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_failed_before_the_first_look_alarms_nobody(town: Town) -> None:
+    town.run(DAY)
+    duty = Duty(town)
+    assert (duty.tick(), duty.log()) == ("知らせ 0件、未送信 0件", [])
+
+
 def test_a_server_that_is_down_delays_and_loses_nothing(duty: Duty) -> None:
     duty.town.run(DAY)
     assert duty.tick() == "知らせ 1件、未送信 1件"
