@@ -32,6 +32,10 @@ test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random 
 torture: $(STAMP) ## the cycle killed at random instants; the Union must end as if nothing had happened (docs/reliability.md)
 	$(BIN)/python -m fixtures.torture
 
+canary: $(STAMP) ## the demo, then every byte that it left searched for persons: no 個人番号 anywhere, no names but for clerks
+	$(BIN)/python -m fixtures.demo --folder $(DEMO)
+	$(BIN)/python -m fixtures.canary --folder $(DEMO)
+
 check: $(STAMP) ## ruff, types, specifications
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +49,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui test test-long torture check bench lock
+.PHONY: help setup demo ui test test-long torture canary check bench lock

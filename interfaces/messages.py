@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,12 @@ def messages() -> dict[str, Message]:
 def message(code: str) -> Message:
     """The message of a code; KeyError is a programming error and caught by a test over all codes used."""
     return messages()[code]
+
+
+def runbook(code: str) -> str:
+    """Where docs/runbook.md tells of a code. Headings are anchors in lower case, punctuation left out, blanks as hyphens."""
+    heading = f"{code} {message(code).title}".lower()
+    return "docs/runbook.md#" + re.sub(r"[^\w -]", "", heading).replace(" ", "-")
 
 
 EFFECTS: Mapping[Level, str] = {

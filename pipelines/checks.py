@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 import polars as pl
 
-from interfaces.messages import RenkeiError, message
+from interfaces.messages import RenkeiError, message, runbook
 from pipelines.partitions import BUSINESS_DAYS, MONTHS
+
+CODE = "KRコード"  # the metadata by which alerts know a failure
 
 
 def file_check(
@@ -103,15 +105,17 @@ def failed(interface: str, error: RenkeiError) -> dg.AssetCheckResult:
         asset_key=interface,
         check_name=f"{interface}_is_valid",
         description=str(error),
-        metadata={"KRコード": error.code, "対処": error.remedy},
+        metadata=_told(error),
     )
 
 
 def stop(error: RenkeiError) -> dg.Failure:
     """The failure that leaves no file and a red partition; it is never retried (dagster.md 3, the third pattern)."""
-    return dg.Failure(
-        description=error.for_people(), metadata={"KRコード": error.code, "対処": error.remedy}, allow_retries=False
-    )
+    return dg.Failure(description=error.for_people(), metadata=_told(error), allow_retries=False)
+
+
+def _told(error: RenkeiError) -> dict[str, str]:
+    return {CODE: error.code, "対処": error.remedy, "手引": f"renkei explain {error.code}（{runbook(error.code)}）"}
 
 
 def of_file(findings: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:

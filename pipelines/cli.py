@@ -36,7 +36,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON で出力�
 def speaks_to_people(command: Function) -> Function:
     """A RenkeiError becomes its sentence and remedy on standard error, and exit status 2; never a traceback.
 
-    Of any other error only kind and place are told (KR-7199): its text may hold a row.
+    Of any other error only kind and place are told (KR-7701): its text may hold a row.
     """
 
     @wraps(command)
@@ -49,7 +49,7 @@ def speaks_to_people(command: Function) -> Function:
         except click.ClickException:
             raise
         except Exception as error:
-            click.echo(f"{RenkeiError('KR-7199').for_people()}\n{outline(error)}", err=True)
+            click.echo(f"{RenkeiError('KR-7701').for_people()}\n{outline(error)}", err=True)
             sys.exit(NOT_DONE)
 
     return guarded  # type: ignore[return-value]

@@ -1,6 +1,7 @@
 """The roof: one function that assembles assets, checks, jobs, schedule and sensor for tests, CLI and deployment alike."""
 
 import datetime as dt
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,8 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 from interfaces.catalogue import Catalogue  # noqa: E402  the filters above come first
 from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
-from pipelines import watch  # noqa: E402
+from pipelines import reruns, watch  # noqa: E402
+from pipelines.alerts import failure_alerts  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
@@ -25,9 +27,12 @@ from pipelines.linkage import assets as linkage  # noqa: E402
 from pipelines.partitions import BUSINESS_DAYS, MONTHS  # noqa: E402
 from pipelines.resources import Deployment, StoreIOManager  # noqa: E402
 from pipelines.settings import ENVIRONMENT_KEY  # noqa: E402
+from pipelines.unexpected import tell_outlines  # noqa: E402
 
-# An error that is not ours may hold a row: Dagster then stores an id only (dagster.md 3).
+# An error that is not ours may hold a row: Dagster then stores an id only (dagster.md 3). Its outline goes to standard
+# error until a deployment is opened, which has a file for it.
 os.environ.setdefault("DAGSTER_REDACT_USER_CODE_ERRORS", "1")
+tell_outlines(logging.StreamHandler())
 
 SENDING_HOUR = 18  # after the municipal systems' evening extract
 RUN_LIMIT_SECONDS = 7200  # 300,000 persons take minutes; two hours means that a run hangs
@@ -138,7 +143,7 @@ def daily_out_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
 
 
 daily_watch = dg.define_asset_job(
-    "daily_watch",
+    watch.WATCH_JOB,
     selection=dg.AssetSelection.assets(*watch.outstanding_asset.keys),
     description="毎日の見回り: 送るはず・届くはずのもので、まだないもの",
 )
@@ -222,7 +227,7 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
         ],
         jobs=[daily_out, daily_in, daily_watch, *MONTHLY_JOBS.values()],
         schedules=[daily_out_schedule, daily_watch_schedule, *MONTHLY_SCHEDULES],
-        sensors=[arrival_sensor],
+        sensors=[arrival_sensor, failure_alerts],
         resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
         executor=dg.in_process_executor,
     )
@@ -252,21 +257,9 @@ def run_month(month: dt.date, step: str) -> bool:
 
 
 def failed_runs(first: dt.date | None = None, last: dt.date | None = None) -> list[tuple[str, str]]:
-    """(job, partition) whose newest run failed, oldest partition first; within [first, last] when given."""
-    newest: dict[tuple[str, str], dg.DagsterRun] = {}
+    """(job, partition) whose newest run failed, by the records in DAGSTER_HOME (`reruns`)."""
     with dg.DagsterInstance.get() as instance:
-        for run in instance.get_runs():  # newest first
-            partition = run.tags.get("dagster/partition")
-            if partition is not None:
-                newest.setdefault((run.job_name, partition), run)
-    found = [
-        (partition, job)
-        for (job, partition), run in newest.items()
-        if run.status == dg.DagsterRunStatus.FAILURE
-        and (first is None or partition >= first.isoformat())
-        and (last is None or partition <= last.isoformat())
-    ]
-    return [(job, partition) for partition, job in sorted(found)]
+        return reruns.failed_runs(instance, first, last)
 
 
 def rerun(job: str, partition: str) -> bool:

@@ -1,16 +1,20 @@
 """Dagster's way to the environment and the store: a resource and an IO manager, both thin. No decision is taken here."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
+from interfaces.messages import RenkeiError
+from pipelines import checks
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 from pipelines.store import MY_NUMBER_ASSETS
-from pipelines.unexpected import OutlineFormatter
+from pipelines.unexpected import DAGSTERS_LOGGER, tell_outlines
 
 
 def _keep_unexpected_errors_apart(path: Path) -> None:
@@ -18,16 +22,11 @@ def _keep_unexpected_errors_apart(path: Path) -> None:
 
     Without this it would fall to standard error, and from there into whatever keeps that (dagster.md 3).
     """
-    logger = logging.getLogger("dagster.redacted_errors")
+    logger = logging.getLogger(DAGSTERS_LOGGER)
     if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):
         return
     path.touch(mode=0o600)
-    for other in list(logger.handlers):
-        logger.removeHandler(other)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(OutlineFormatter("%(asctime)s %(message)s"))
-    logger.addHandler(handler)
-    logger.propagate = False
+    tell_outlines(logging.FileHandler(path, encoding="utf-8"))
 
 
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -37,8 +36,9 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def environment(self) -> Environment:
-        """Opened at first use, once per process."""
-        environment = Environment.open(Settings.load(self.settings_path))
+        """Opened at first use, once per process. Settings or a ledger that cannot be opened fail the step with their code."""
+        with _told():
+            environment = Environment.open(Settings.load(self.settings_path))
         _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
         return environment
 
@@ -51,7 +51,8 @@ class StoreIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         """Write atomically; the UI gets rows and bytes, never a value."""
         asset = context.asset_key.path[-1]
-        path = self.deployment.environment.store.write(asset, context.partition_key, obj)
+        with _told():
+            path = self.deployment.environment.store.write(asset, context.partition_key, obj)
         context.add_output_metadata(
             {
                 "dagster/row_count": obj.height,
@@ -61,5 +62,15 @@ class StoreIOManager(dg.ConfigurableIOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame:
-        """Read the same partition; KR-7207 when it was never written."""
-        return self.deployment.environment.store.read(context.asset_key.path[-1], context.partition_key)
+        """Read the same partition; KR-7207 when it was never written, KR-7112 when this process lacks its key."""
+        with _told():
+            return self.deployment.environment.store.read(context.asset_key.path[-1], context.partition_key)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """An error of ours fails the step with its sentence and code, instead of an error id."""
+    try:
+        yield
+    except RenkeiError as error:
+        raise checks.stop(error) from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -96,6 +97,48 @@ class MediaSettings(_Strict):
     allowed: tuple[str, ...] = Field(default=(), description='使ってよい媒体の管理番号の並び（例 ["M-0001"]）')
 
 
+_Address = Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
+_ADDRESSES = 'メールアドレス（例 "renkei@city.example"、to は ["…", "…"]）'
+
+
+class AlertSettings(_Strict):
+    """`[alerts]`: the mail server that takes alerts (`alerts`), and who gets them. Never a password, only its file."""
+
+    host: str = Field(min_length=1, description="メールサーバの名前かアドレス")
+    port: int = Field(default=587, ge=1, le=65535, description="1から65535までの整数")
+    sender: _Address = Field(alias="from", description=_ADDRESSES)
+    to: tuple[_Address, ...] = Field(min_length=1, description=_ADDRESSES)
+    tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="starttls、tls、none のどれか（none は host がこの機械自身のときだけ）"
+    )
+    ca_file: Path | None = Field(default=None, description="サーバの証明書を確かめる証明書のファイルの場所")
+    user: str = Field(default="", description="メールサーバの利用者名（あれば password_file も）")
+    password_file: Path | None = Field(
+        default=None, validate_default=True, description="本人だけが読める合言葉のファイルの場所（user とともに）"
+    )
+
+    @field_validator("tls")
+    @classmethod
+    def _in_the_clear_on_this_machine_only(cls, tls: str, info: ValidationInfo) -> str:
+        if tls == "none" and not _is_this_machine(info.data.get("host", "")):
+            raise ValueError
+        return tls
+
+    @field_validator("password_file")
+    @classmethod
+    def _with_a_user(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if (path is None) != (not info.data.get("user")):
+            raise ValueError
+        return path
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Settings(_Strict):
     """One deployment serves one municipality (design.md 3)."""
 
@@ -121,6 +164,7 @@ class Settings(_Strict):
     clerk_folder: Path | None = Field(
         default=None, description="判定表と印刷するリストを置くフォルダ（なければ data_folder の隣の clerk）"
     )
+    alerts: AlertSettings | None = Field(default=None, description="[alerts] の見出しの下に書くメールの宛先")
 
     @property
     def ledger(self) -> str:
@@ -178,6 +222,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "sealing": SealingSettings,
     "approval": ApprovalSettings,
     "media": MediaSettings,
+    "alerts": AlertSettings,
 }
 
 
@@ -186,7 +231,8 @@ def _problem(detail: ErrorDetails) -> str:
     names = [str(part) for part in detail["loc"]]
     key = ".".join(names)
     table = _TABLES.get(names[0]) if len(names) > 1 else None
-    field = (table or Settings).model_fields.get(names[1] if table else names[0])
+    fields = {field.alias or name: field for name, field in (table or Settings).model_fields.items()}
+    field = fields.get(names[1] if table else names[0])
     if field is None:
         return f"{key}: 知らない項目です"
     fault = "ありません" if detail["type"] == "missing" else "値が正しくありません"

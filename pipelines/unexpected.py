@@ -17,6 +17,19 @@ def outline(error: BaseException | None) -> str:
     return "\n".join(lines)
 
 
+DAGSTERS_LOGGER = "dagster.redacted_errors"  # to which Dagster gives the errors that it masks (dagster.md 3)
+
+
+def tell_outlines(handler: logging.Handler) -> None:
+    """From now on the errors that Dagster masks go to this handler alone, as outlines."""
+    logger = logging.getLogger(DAGSTERS_LOGGER)
+    for other in list(logger.handlers):
+        logger.removeHandler(other)
+    handler.setFormatter(OutlineFormatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
 class OutlineFormatter(logging.Formatter):
     """Formats log records with the outline of their error in place of its text."""
 

@@ -38,6 +38,12 @@ def chromium() -> Path:
     return _need(Path("/usr/bin/chromium"), "chromium")
 
 
+@pytest.fixture(scope="session")
+def nginx() -> Path:
+    """Debian's nginx."""
+    return _need(Path("/usr/sbin/nginx"), "nginx-light")
+
+
 @pytest.fixture
 def openssh_server(tmp_path: Path) -> Iterator[OpenSshServer]:
     """Debian's OpenSSH on a loopback port, with folders `to_union` and `from_union` below its root."""

@@ -68,7 +68,8 @@ def test_dagster_stays_at_the_edge() -> None:
     assert users == {
         "pipelines/checks.py", "pipelines/definitions.py", "pipelines/partitions.py", "pipelines/resources.py",
         "pipelines/eligibility/assets.py", "pipelines/linkage/assets.py", "pipelines/continuity/assets.py",
-        "pipelines/high_cost/assets.py", "pipelines/inbound.py", "pipelines/watch.py",
+        "pipelines/high_cost/assets.py", "pipelines/inbound.py", "pipelines/watch.py", "pipelines/alerts.py",
+        "pipelines/reruns.py",
     }  # fmt: skip
 
 

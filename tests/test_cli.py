@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from interfaces.messages import runbook as place_of
 from pipelines.cli import main
 
 
@@ -75,3 +76,5 @@ def test_a_code_is_explained_and_the_runbook_is_what_the_catalogue_says() -> Non
     assert unknown.output.startswith("KR-7110 KR-0000 という KR コードはありません")
     runbook = Path(__file__).parent.parent / "docs" / "runbook.md"
     assert CliRunner().invoke(main, ["explain", "--all"]).output == runbook.read_text(encoding="utf-8")
+    assert place_of("KR-8110") == "docs/runbook.md#kr-8110-idが変わった"
+    assert "### KR-8110 IDが変わった\n" in runbook.read_text(encoding="utf-8")

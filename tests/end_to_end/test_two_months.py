@@ -18,6 +18,8 @@ from fixtures.oracle.counts import counts
 from fixtures.oracle.history import Benefit, History
 from fixtures.prefecture import MUNICIPALITIES
 from fixtures.world import OURS
+from pipelines.environment import Environment
+from pipelines.settings import Settings
 
 APRIL, MAY, JUNE = (dt.date(2026, month, 1) for month in (4, 5, 6))
 
@@ -49,7 +51,7 @@ class MonthlyTown(Town):
         self.step(month, "instruction")
 
     def asset(self, name: str, month: dt.date) -> pl.DataFrame:
-        return pl.read_parquet(self.settings.parent / "data" / "assets" / name / f"{month.isoformat()}.parquet")
+        return Environment.open(Settings.load(self.settings)).store.read(name, month.isoformat())
 
     def truth(self, as_of: dt.date) -> History:
         """Every decision of every municipality known on a day."""

@@ -86,9 +86,9 @@ def test_illegal_moves_are_refused_and_leave_no_trace(any_url: str) -> None:
 
 def test_the_moves_are_those_of_the_design() -> None:
     outbound, inbound = TRANSITIONS["outbound"], TRANSITIONS["inbound"]
-    assert outbound["sent"] == {"accepted", "rejected"}
+    assert outbound["sent"] == {"accepted", "rejected", "recalled"}
     assert "sent" not in outbound["written"] | outbound["sealed"] | outbound["sending"]
-    for end in ("accepted", "rejected", "superseded", "withdrawn"):
+    for end in ("accepted", "rejected", "superseded", "withdrawn", "recalled"):
         assert end not in outbound
     for end in ("applied", "rejected", "duplicate", "stale"):
         assert end not in inbound

@@ -25,7 +25,13 @@ private_key = "keys/union"
 host_key = "ssh-ed25519 AAAA"
 to_union_folder = "/in"
 from_union_folder = "/out"
+
+[alerts]
+host = "mail.example"
+from = "renkei@city.example"
+to = ["duty@city.example"]
 """
+ALERTS, FROM = 'host = "mail.example"', 'from = "renkei@city.example"'
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -52,6 +58,8 @@ def test_a_good_file_with_its_defaults(tmp_path: Path) -> None:
     assert settings.ledger == f"sqlite:///{tmp_path}/data/ledger.sqlite"
     assert settings.switched_off_interfaces == ("income_class",)
     sftp = settings.required_sftp()
+    assert settings.alerts is not None
+    assert (settings.alerts.port, settings.alerts.tls, settings.alerts.ca_file) == (587, "starttls", None)
     assert (sftp.port, sftp.private_key, sftp.attempts) == (22, tmp_path / "keys" / "union", 4)
 
 
@@ -114,6 +122,21 @@ def test_not_utf_8(tmp_path: Path) -> None:
         ('prefecture_code = "99"', 'prefecture_code = "99"\nmunicipalty = "x"', "municipalty: 知らない項目です"),
         ('["income_class"]', "[1]", "switched_off_interfaces.0: 値が正しくありません。書き方はインタフェースのid"),
         ('operator = "test-operator"', 'operator = ""', "operator: 値が正しくありません。書き方は操作者の名前"),
+        (
+            ALERTS,
+            'host = "mail.example"\ntls = "none"',
+            "alerts.tls: 値が正しくありません。書き方はstarttls、tls、none",
+        ),
+        (ALERTS, 'host = "127.0.0.1.example"\ntls = "none"', "alerts.tls: 値が正しくありません"),
+        (
+            ALERTS,
+            'host = "mail.example"\nuser = "renkei"',
+            "alerts.password_file: 値が正しくありません。書き方は本人だけ",
+        ),
+        (ALERTS, 'host = "mail.example"\npassword_file = "p"', "alerts.password_file: 値が正しくありません"),
+        (ALERTS, 'host = "mail.example"\npassword = "p"', "alerts.password: 知らない項目です"),
+        (FROM, 'from = "a@b\\nBcc: c@d"', "alerts.from: 値が正しくありません。書き方はメールアドレス"),
+        (FROM, "", "alerts.from: ありません。書き方はメールアドレス"),
         ("[sftp]", "[[sftp]]", "sftp: 値が正しくありません。書き方は[sftp]"),
     ],
 )
