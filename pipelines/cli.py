@@ -683,25 +683,30 @@ def ledger_mark_sent(date: dt.datetime, by: str | None, reason: str) -> None:
 @main.command(
     "approve", help="大量・初回の送付を、作成した人とは別の人が承認する（--by がなければ待っているものを示す）"
 )
-@click.option("--date", "date", type=DATE, required=True, help="処理年月日")
+@click.option("--date", "date", type=DATE, help="処理年月日")
+@click.option("--month", "month", type=click.DateTime(formats=["%Y-%m"]), help="月次のファイルなら年月 YYYY-MM")
 @click.option("--by", help="承認する人")
 @click.option("--sha256", "hashes", multiple=True, help="承認するファイルのハッシュ値（先頭12桁以上、ファイルごとに）")
 @speaks_to_people
-def approve_command(date: dt.datetime, by: str | None, hashes: tuple[str, ...]) -> None:
+def approve_command(
+    date: dt.datetime | None, month: dt.datetime | None, by: str | None, hashes: tuple[str, ...]
+) -> None:
     """Show what waits, or approve exactly what was seen."""
-    from pipelines.eligibility.files import FILES
     from pipelines.exchange.approval import approve, awaiting
 
-    environment, day = _environment(), date.date()
+    if (date is None) == (month is None):
+        raise click.UsageError("--date か --month のどちらか一つを書いてください")
+    ledger, partition = _environment().ledger, (date or month).date()  # type: ignore[union-attr]  # one of them is there
     if by is not None:
-        for entry in approve(environment.ledger, day, FILES, hashes, by):
+        for entry in approve(ledger, partition, hashes, by):
             click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
-        click.echo(f"続けて実行してください: renkei run daily --date {day} --only out")
+        again = f"monthly --month {partition:%Y-%m} --step out" if month else f"daily --date {partition} --only out"
+        click.echo(f"続けて実行してください: renkei run {again}")
         return
-    waiting = awaiting(environment.ledger, day, FILES)
+    waiting = awaiting(ledger, partition)
     for entry in waiting:
         click.echo(f"{entry.id} {entry.file_name} {entry.records}件 SHA-256 {entry.sha256}")
-    click.echo(f"{day} の承認待ち {len(waiting)}ファイル")
+    click.echo(f"{partition} の承認待ち {len(waiting)}ファイル")
 
 
 @main.group(help="鍵（封・署名、控え、個人番号）")

@@ -57,6 +57,12 @@ def sealing(environment: Environment) -> x509.Certificate | None:
     return partners[0]
 
 
+def needs_approval(environment: Environment, persons: int, *, first: bool) -> bool:
+    """Whether a second person must approve a sending: as many persons as the settings say, or everybody for the first time."""
+    rule = environment.settings.approval
+    return persons >= rule.persons or (rule.first_load and first and persons > 0)
+
+
 def compare(interface: str, encoded: codec.Encoded, validated: Validated) -> None:
     """KR-7205 unless what was read back is what was written, record kind by record kind."""
     for kind, raw in encoded.raw.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,10 @@ SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "stal
 
 @dataclass(frozen=True)
 class Kept:
-    """A file whose time is over. `path` from the data folder; `proved`: the ledger shows that its work is done."""
+    """A file whose time is over. `path` from the data folder (the clerks' files lie beside it).
+
+    `proved`: the ledger shows that its work is done.
+    """
 
     path: Path
     store: str
@@ -101,9 +106,16 @@ def _files(environment: Environment) -> Iterator[tuple[str, Path, dt.date]]:
             yield store, path.relative_to(folder), _day(path.parent.name)
     for path in sorted((folder / "archive" / "from_union").glob("*/*")):
         yield "archive", path.relative_to(folder), _day(path.parent.name)
+    for path in sorted(environment.settings.clerks.glob("*")):
+        month = _MONTH.search(path.name)
+        if month is not None:
+            yield "clerk", Path(os.path.relpath(path, folder)), _day(f"{month.group()}-01")
     for path in sorted((folder / "quarantine").glob("*/*")):
         entry = environment.ledger.entry(int(path.parent.name))
         yield "quarantine", path.relative_to(folder), _day(entry.created_at[: len("2026-04-01")])
+
+
+_MONTH = re.compile(r"20\d{2}-\d{2}")  # in the names of worksheets and lists
 
 
 def _day(text: str) -> dt.date:

@@ -15,7 +15,7 @@ from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
 from pipelines.exchange.ledger import Entry
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
-from pipelines.outgoing import outbox_path, sealing
+from pipelines.outgoing import needs_approval, outbox_path, sealing
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 
@@ -124,7 +124,7 @@ def dispatch(
             run_id=run_id,
             safe=environment.safe,
             retry=environment.retry(),
-            needs_approval=needs_approval(environment, outbound, before),
+            needs_approval=_needs_approval(environment, outbound, before),
             recipient=sealing(environment),
         )
 
@@ -147,7 +147,7 @@ def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) 
     outbound, before = _outbound(environment, day, files), baseline(environment, day).partition
     return mark_sent(
         environment.ledger, day, outbound, before, known.sha256(),
-        by, reason, safe=environment.safe, needs_approval=needs_approval(environment, outbound, before),
+        by, reason, safe=environment.safe, needs_approval=_needs_approval(environment, outbound, before),
     )  # fmt: skip
 
 
@@ -165,14 +165,9 @@ def seal_day(environment: Environment, day: dt.date, by: str, *, needs_approval:
     )  # fmt: skip
 
 
-def needs_approval(environment: Environment, files: Sequence[OutboundFile], before: dt.date | None) -> bool:
-    """Whether a second person must approve: as many persons as the settings say, or everybody because nobody was sent yet.
-
-    `before`: the day of the baseline.
-    """
-    rule = environment.settings.approval
+def _needs_approval(environment: Environment, files: Sequence[OutboundFile], before: dt.date | None) -> bool:
     persons = sum(file.records for file in files if file.interface == INDIVIDUAL_FILE)
-    return persons >= rule.persons or (rule.first_load and before is None and persons > 0)
+    return needs_approval(environment, persons, first=before is None)
 
 
 def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> tuple[Built, SendOutcome]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -15,24 +15,21 @@ from pipelines.exchange.ledger import Entry, Ledger
 SHORTEST_HASH: Final = 12  # hexadecimal digits: 48 bits, more than a person could forge by trying
 
 
-def awaiting(
-    ledger: Ledger, partition: date, interfaces: Collection[str], connection: Connection | None = None
-) -> list[Entry]:
+def awaiting(ledger: Ledger, partition: date, connection: Connection | None = None) -> list[Entry]:
     """The partition's files that wait: written, and neither approved nor sent; in the order of their interfaces."""
-    standing = ledger.standing(partition, interfaces, connection=connection)
+    entries = ledger.entries(direction="outbound", partition=partition, connection=connection)
+    standing = ledger.standing(partition, {str(one.interface) for one in entries}, connection=connection)
     return [standing[one] for one in sorted(standing) if standing[one].state == "written"]
 
 
-def approve(
-    ledger: Ledger, partition: date, interfaces: Collection[str], hashes: Sequence[str], by: str
-) -> tuple[Entry, ...]:
+def approve(ledger: Ledger, partition: date, hashes: Sequence[str], by: str) -> tuple[Entry, ...]:
     """Approve all that waits, or nothing: `hashes` must begin the SHA-256 of every waiting file, and of nothing else.
 
     What is approved is the content: files made again with other bytes wait again.
     Errors: KR-6134 nothing waits, KR-6132 `by` made one of the files, KR-6133 a hash is missing, too short, or another's.
     """
     with ledger.transaction() as connection:
-        waiting = awaiting(ledger, partition, interfaces, connection)
+        waiting = awaiting(ledger, partition, connection)
         if not waiting:
             raise RenkeiError("KR-6134", partition=partition)
         for entry in waiting:

@@ -124,13 +124,18 @@ def monthly_files(
     pool="sftp",
     deps=["known_high_cost_history", "known_income_class"],
     description="月次ファイルの連合会への送付（SFTP）と送付記録",
+    check_specs=[
+        checks.month_check(
+            "monthly_dispatch", "nothing_awaits_approval", "大量・初回の送付が、二人目の人の承認を待っていない"
+        )
+    ],
 )
 def monthly_dispatch(
     context: dg.AssetExecutionContext,
     deployment: Deployment,
     high_cost_history: pl.DataFrame,
     income_class: pl.DataFrame,
-) -> pl.DataFrame:
+) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
     """送付し、台帳の行を残す。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     rows = []
@@ -144,8 +149,14 @@ def monthly_dispatch(
         rows += [(interface, outcome.kind, e.file_name, e.state) for e in outcome.entries] or [
             (interface, outcome.kind, "", "")
         ]
-    context.add_output_metadata({interface: result for interface, result, _, _ in rows})
-    return pl.DataFrame(rows, schema=DISPATCHED, orient="row")
+    waiting = [interface for interface, result, _, _ in rows if result == "awaiting_approval"]
+    said = {
+        "承認待ち": "・".join(waiting) or "—",
+        "実行するもの": f"renkei approve --month {month:%Y-%m}" if waiting else "—",
+    }
+    yield checks.warning("monthly_dispatch", "nothing_awaits_approval", not waiting, said)
+    results = {interface: result for interface, result, _, _ in rows}
+    yield dg.Output(pl.DataFrame(rows, schema=DISPATCHED, orient="row"), metadata=results)
 
 
 @dg.multi_asset(

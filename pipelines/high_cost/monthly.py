@@ -31,7 +31,7 @@ from pipelines.high_cost.history import HISTORY_SCHEMA, corrections, moved_out_h
 from pipelines.high_cost.income_class import classify, load_borders
 from pipelines.high_cost.months import as_text
 from pipelines.known import SENT_FILES, days_not_sent, people_sent
-from pipelines.outgoing import checked_file, outbox_path, sealing
+from pipelines.outgoing import checked_file, needs_approval, outbox_path, sealing
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
@@ -221,6 +221,7 @@ def send(environment: Environment, month: dt.date, file: OutboundFile | None, ru
         return send_partition(
             environment.ledger, transport, month, [file], before, None, environment.settings.operator, run_id,
             safe=environment.safe, retry=environment.retry(), recipient=sealing(environment),
+            needs_approval=needs_approval(environment, file.records, first=before is None and file.interface == INCOME),
         )  # fmt: skip
 
 

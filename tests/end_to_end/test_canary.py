@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import os
 import subprocess
 from io import StringIO
@@ -16,6 +17,7 @@ from test_two_months import APRIL, MonthlyTown
 from fixtures.canary import CLERKS, Leak, Person, answers_of_the_ui, files, persons, search
 from fixtures.counterpart.misbehaviour import MY_NUMBERS, Misbehaviour
 from fixtures.demo import DAGSTER, months_of_days
+from fixtures.world import OURS
 
 
 class WatchedTown(MonthlyTown):
@@ -32,6 +34,21 @@ class WatchedTown(MonthlyTown):
         assert status in (None, done.returncode), done.stdout + done.stderr
         self.said += done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def step(self, month: dt.date, step: str, status: int = 0) -> str:
+        """A month's step; the first income classes are everybody's, and wait for a second person."""
+        said = super().step(month, step, status)
+        if step == "out":
+            self.approve("--month", f"{month:%Y-%m}", files=1)
+            said += super().step(month, step, status)
+        return said
+
+    def approve(self, *partition: str, files: int) -> None:
+        shown = self.renkei("approve", *partition)
+        assert f"承認待ち {files}ファイル" in shown
+        hashes = [f"--sha256={line.split()[-1]}" for line in shown.splitlines() if "SHA-256" in line]
+        self.renkei("approve", *partition, "--by", "合成　承認者", *hashes)
+        assert "承認待ち 0ファイル" in self.renkei("approve", *partition)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,6 +90,8 @@ def spoil(extract: Path, person: Person) -> None:
 def test_nobody_is_to_be_found_anywhere(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = WatchedTown(tmp_path, openssh_server, seed=8, persons=400)
     town.open()
+    text = town.settings.read_text(encoding="utf-8").replace("first_load = false", "first_load = true")
+    town.settings.write_text(text, encoding="utf-8")
     days = months_of_days(APRIL, 1)[APRIL]
     canaries = []
     for number, day in enumerate(days):
@@ -80,6 +99,9 @@ def test_nobody_is_to_be_found_anywhere(tmp_path: Path, openssh_server: OpenSshS
         out = ("run", "daily", "--date", day.isoformat(), "--only", "out")
         ours = number in (0, 1, len(days) - 1)
         if number == 0:
+            town.renkei(*out)
+            assert list((openssh_server.root / OURS.code / "to_union").iterdir()) == []
+            town.approve("--date", day.isoformat(), files=2)
             town.renkei(*out)
             canaries = persons(tmp_path / "extracts")
         elif number == 1:  # a canary's record is spoilt: held back; then an extract that cannot be read at all
