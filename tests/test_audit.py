@@ -150,9 +150,10 @@ def test_the_report_of_a_month(environment: Environment, tmp_path: Path) -> None
     book = openpyxl.load_workbook(path)
     assert tuple(book.sheetnames) == tuple(SHEETS)
     sent = [cell.value for cell in book["送付記録"][2]]
-    assert sent[2:5] == ["continuity_instruction", "KRKKS_999997_202604_000001.csv", "2"]
+    assert sent[2:5] == ["継続世帯の確定指示", "KRKKS_999997_202604_000001.csv", "2"]
+    assert sent[6] == "送付済み"
     decided = [[cell.value for cell in row] for row in book["継続の判定"].iter_rows(min_row=2)]
-    assert [row[5] for row in decided] == ["continued", "not_continued"]
+    assert [row[5] for row in decided] == ["継続", "非継続"]
     assert {row[7] for row in decided} == {DECIDED}
     assert path.stat().st_mode & 0o077 == 0
     assert report(environment, dt.date(2026, 6, 1))["送付記録"].is_empty()

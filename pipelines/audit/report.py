@@ -41,10 +41,20 @@ SHEETS: Mapping[str, tuple[str, ...]] = {
     "手作業": ("日時", "何を", "対象", "理由", "操作者"),
     "時間外": ("日時", "何を", "対象", "操作者"),
 }
+# The ledger's states in the words of the report.
+STATES = {
+    "sent": "送付済み", "accepted": "受付済み", "rejected": "却下", "recalled": "取下げ", "approved": "承認済み", "sealed": "封済み",
+    "written": "作成済み", "sending": "送付中", "uploaded": "送付中", "superseded": "後の日に含む", "withdrawn": "作り直し",
+    "applied": "取込済み", "verified": "検証済み", "quarantined": "隔離中", "released": "隔離を解除", "stale": "古い内容",
+    "duplicate": "重複",
+}  # fmt: skip
+ANSWERS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認", "postponed": "保留"}
 KEY_USES = {"key_created": "作成", "key_rotated": "更新", "key_retired": "廃棄"}
 _CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  no clock in a file
 
 
+# Columns whose texts may take more than one line; the others stay on one.
+WIDE = ("理由", "備考", "判定案")
 _pages = jinja2.Environment(
     loader=jinja2.PackageLoader("pipelines.audit"), autoescape=True, undefined=jinja2.StrictUndefined
 )
@@ -55,9 +65,15 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     ledger = environment.ledger
     entries = {entry.id: entry for entry in ledger.entries()}
     events = [event for event in ledger.events() if _local(event.at).date().replace(day=1) == month]
-    sent = [_file_row(event, entries[event.entry_id]) for event in events if event.entry_id and event.action == "sent"]
+    sent = [
+        _file_row(environment, event, entries[event.entry_id])
+        for event in events
+        if event.entry_id and event.action == "sent"
+    ]
     taken = [
-        _file_row(event, entries[event.entry_id]) for event in events if event.entry_id and event.action == "applied"
+        _file_row(environment, event, entries[event.entry_id])
+        for event in events
+        if event.entry_id and event.action == "applied"
     ]
     means = [
         (_shown(event.at), "ほかの手段での送付", _subject(event, entries), str(event.detail["reason"]), event.operator)
@@ -85,7 +101,11 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
         "受領": taken,
         "継続の判定": _decided(environment, month),
         "承認": [
-            (*_file_row(event, entries[event.entry_id])[:6], ledger.events(event.entry_id)[0].operator, event.operator)
+            (
+                *_file_row(environment, event, entries[event.entry_id])[:6],
+                ledger.events(event.entry_id)[0].operator,
+                event.operator,
+            )
             for event in events
             if event.action == "approved" and event.entry_id
         ],
@@ -136,11 +156,12 @@ def _subject(event: Event, entries: Mapping[int, Entry]) -> str:
     return str(event.detail.get("month") or event.detail.get("partition") or "")
 
 
-def _file_row(event: Event, entry: Entry) -> tuple[str, ...]:
+def _file_row(environment: Environment, event: Event, entry: Entry) -> tuple[str, ...]:
     records = "" if entry.records is None else str(entry.records)
+    name = environment.catalogue.versions(entry.interface)[-1].plan.name if entry.interface else ""
     return (
-        _shown(event.at), str(entry.partition or ""), str(entry.interface or ""), entry.file_name, records,
-        str(entry.sha256 or ""), entry.state, event.operator,
+        _shown(event.at), str(entry.partition or ""), name, entry.file_name, records,
+        str(entry.sha256 or ""), STATES.get(entry.state, entry.state), event.operator,
     )  # fmt: skip
 
 
@@ -161,7 +182,7 @@ def _decided(environment: Environment, month: dt.date) -> list[tuple[str, ...]]:
         "operator",
     )
     return [
-        (_shown(row["at"]), *(str(row[name]) for name in names[1:]))
+        (_shown(row["at"]), *(ANSWERS.get(str(row[name]), str(row[name])) for name in names[1:]))
         for row in rows.iter_rows(named=True)
         if _local(row["at"]).date().replace(day=1) == month
     ]
@@ -181,7 +202,7 @@ def write_report(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path)
 
 def write_html(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:
     """The report as a page for a browser and for A4 paper; everything in it is escaped."""
-    page = _pages.get_template("report.html").render(month=f"{month:%Y年%-m月}", tables=tables)
+    page = _pages.get_template("report.html").render(month=f"{month:%Y年%-m月}", tables=tables, wide=WIDE)
     write_durably(path, page.encode())
 
 
