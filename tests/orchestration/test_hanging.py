@@ -1,0 +1,94 @@
+"""A run that hangs is ended by the daemon's run monitoring, as shipped; what it held is free again."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from rings import settings_lines
+from servers import wait_until, write_key
+
+from pipelines.definitions import RUN_LIMIT_SECONDS
+
+SHIPPED = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
+COMMANDS = Path(sys.executable).parent
+PATIENCE = 12  # × 10 s of looking: a daemon and a run each import everything, on a busy machine
+
+
+def eventually(ready, what: str) -> None:  # type: ignore[no-untyped-def]
+    for attempt in range(PATIENCE):
+        try:
+            wait_until(ready, what)
+            return
+        except AssertionError:
+            if attempt == PATIENCE - 1:
+                raise
+
+
+def locked(path: Path) -> bool:
+    with path.open("r+b") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.slow
+def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    shipped = SHIPPED.read_text(encoding="utf-8")
+    assert f"max_runtime_seconds: {RUN_LIMIT_SECONDS}" in shipped
+    # As shipped, but the limit is seconds instead of hours, and it is looked at more often.
+    quick = shipped.replace("poll_interval_seconds: 20", "poll_interval_seconds: 1").replace(
+        "_seconds: 7200", "_seconds: 15"
+    )
+    assert quick.count("15") > shipped.count("15")
+    (home / "dagster.yaml").write_text(quick, encoding="utf-8")
+    with socket.socket() as silent:  # takes every connection, and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        public = write_key(tmp_path / "user_key")
+        (tmp_path / "extracts").mkdir()
+        (tmp_path / "renkei.toml").write_text(
+            'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\n'
+            'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\n'
+            f'[sftp]\nhost = "127.0.0.1"\nport = {silent.getsockname()[1]}\nuser = "u"\nprivate_key = "user_key"\n'
+            f'host_key = "{public}"\nto_union_folder = "t"\nfrom_union_folder = "f"\nbanner_seconds = 3600\n'
+            "total_deadline_seconds = 36000\n" + settings_lines(),
+            encoding="utf-8",
+        )
+        environment = os.environ | {
+            "DAGSTER_HOME": str(home), "RENKEI_SETTINGS": str(tmp_path / "renkei.toml"), "RENKEI_FIRST_DAY": "2026-04-01",
+        }  # fmt: skip
+        subprocess.run([COMMANDS / "dagster", "instance", "migrate"], env=environment, check=True, capture_output=True)
+        with (tmp_path / "daemon.log").open("wb") as log:
+            daemon = subprocess.Popen(
+                [COMMANDS / "dagster-daemon", "run", "-m", "pipelines.definitions"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            # The job's own limit of two hours gives way to the one of this test.
+            tags = json.dumps({"dagster/partition": "2026-04-01", "dagster/max_runtime": "15"})
+            launch = ["job", "launch", "-m", "pipelines.definitions", "-j", "daily_in", "--tags", tags]
+            subprocess.run([COMMANDS / "dagster", *launch], env=environment, check=True, capture_output=True)
+            lock = tmp_path / "data" / ".inbox.lock"
+            eventually(lambda: lock.exists() and locked(lock), "the run")
+            with dg.DagsterInstance.from_config(str(home)) as instance:
+                eventually(lambda: instance.get_runs()[0].status == dg.DagsterRunStatus.FAILURE, "the end of the run")
+                (run,) = instance.get_runs()
+                assert run.tags["dagster/max_runtime"] == "15"
+            eventually(lambda: not locked(lock), "the freed lock")
+        finally:
+            daemon.terminate()
+            daemon.wait()
