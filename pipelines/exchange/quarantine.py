@@ -46,9 +46,12 @@ def release(
     """Let the file be applied in spite of what was found. Its content is proved against the ledger first.
 
     Errors: KR-6104 no operator, KR-6311 not in quarantine, KR-6312 no reason, KR-6313 the copy is gone or changed,
-    KR-6314 the reason holds what looks like an individual number.
+    KR-6314 the reason holds what looks like an individual number, KR-6315 it cannot be applied whoever releases it: its
+    seal is not sound, or nobody knows which file of which day it is.
     """
-    _waiting(ledger, entry_id)
+    entry = _waiting(ledger, entry_id)
+    if entry.interface is None or entry.partition is None:
+        raise RenkeiError("KR-6315", name=entry.file_name)
     archived_copy(ledger, safe, entry_id)
     return _decide(ledger, entry_id, "released", operator, reason, run_id)
 

@@ -127,6 +127,9 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     assert "KR-6325" in told
     assert "KR-6322" in told
     assert list(town.states().values()).count("quarantined") == 2
+    held = json.loads(town.renkei("quarantine", "list", "--json"))[0]["id"]
+    assert "KR-6315" in town.renkei("quarantine", "release", str(held), "--reason", "電話で確認", status=2)
+    town.renkei("quarantine", "reject", str(held), "--reason", "送り主が分からない")
 
 
 @pytest.mark.slow
