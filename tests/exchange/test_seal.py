@@ -14,7 +14,6 @@ from pipelines.exchange.keys import KeyRing
 from pipelines.exchange.seal import enveloped, opened, sealed, unsealed
 
 CONTENT = "合成　1行目\r\n2\n\r3\r\n".encode("cp932") * 400
-NOW = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5)  # after the certificates of the fixture
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +47,13 @@ def from_union(folder: Path, signer: str = "union", content: bytes = CONTENT, re
     return (folder / "sealed").read_bytes()
 
 
-def code_of(data: bytes, signers: list[object], at: dt.datetime = NOW) -> str:
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def code_of(data: bytes, signers: list[object], at: dt.datetime | None = None) -> str:
     with pytest.raises(RenkeiError) as caught:
-        unsealed(data, ring(), signers, at)  # type: ignore[arg-type]
+        unsealed(data, ring(), signers, at or now())  # type: ignore[arg-type]
     return caught.value.code
 
 
@@ -82,11 +85,11 @@ def test_openssl_refuses_what_was_changed_or_signed_by_another(union: Path, tmp_
 
 
 def test_we_open_what_the_union_seals(union: Path) -> None:
-    assert unsealed(from_union(union), ring(), [certificate(union, "union")], NOW) == CONTENT
+    assert unsealed(from_union(union), ring(), [certificate(union, "union")], now()) == CONTENT
 
 
 def test_an_empty_file_is_sealed_and_opened_too(union: Path) -> None:
-    assert unsealed(from_union(union, content=b""), ring(), [certificate(union, "union")], NOW) == b""
+    assert unsealed(from_union(union, content=b""), ring(), [certificate(union, "union")], now()) == b""
     assert opened_by_openssl(union, sealed(b"", ring(), certificate(union, "union"))) == b""
 
 
@@ -107,8 +110,8 @@ def test_an_envelope_without_a_signature_is_refused(union: Path) -> None:
 
 def test_an_expired_certificate_is_refused(union: Path) -> None:
     data = from_union(union)
-    assert code_of(data, [certificate(union, "union")], NOW + dt.timedelta(days=31)) == "KR-6323"
-    assert code_of(data, [certificate(union, "union")], NOW - dt.timedelta(days=2)) == "KR-6323"
+    assert code_of(data, [certificate(union, "union")], now() + dt.timedelta(days=31)) == "KR-6323"
+    assert code_of(data, [certificate(union, "union")], now() - dt.timedelta(days=2)) == "KR-6323"
 
 
 def test_no_flipped_byte_passes(union: Path) -> None:
@@ -119,7 +122,7 @@ def test_no_flipped_byte_passes(union: Path) -> None:
         changed = bytearray(data)
         changed[place] ^= 0x10
         try:
-            assert unsealed(bytes(changed), ring(), [signer], NOW) == b"synthetic\r\n" * 20
+            assert unsealed(bytes(changed), ring(), [signer], now()) == b"synthetic\r\n" * 20
         except RenkeiError as error:
             assert error.code in ("KR-6321", "KR-6322")
             refused += 1
@@ -138,7 +141,7 @@ def test_no_flipped_byte_of_the_signed_part_passes(union: Path) -> None:
         changed[place] ^= 0x10
         data = enveloped(bytes(changed), ring().current("transfer").certificate)
         try:
-            assert unsealed(data, ring(), [signer], NOW) == content
+            assert unsealed(data, ring(), [signer], now()) == content
         except RenkeiError as error:
             assert error.code == "KR-6322"
             refused += 1
