@@ -92,7 +92,8 @@ def judge(decoded: Decoded, context: Context) -> Validated:
         of_records = _one_per_file(pl.concat(judged_records))
         faults.append(of_records)
         faults.append(_rows(_duplicates(data, specification, of_records)))
-        faults.append(_rows(files.counts(decoded) if complete else []))
+        miscounted = _rows(files.counts(decoded) if complete else [])
+        faults.append(miscounted.join(of_records, on=["line", "item"], how="anti"))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.path.name
     found = findings(_placed(pl.concat(faults), decoded), specification, name)

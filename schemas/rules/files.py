@@ -92,6 +92,8 @@ def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
         table = decoded.tables[record.kind]
         for item in record.items:
             long = table.filter(pl.col(item.id).str.len_chars() >= _MY_NUMBER_DIGITS)
+            if long.is_empty():
+                continue
             runs = (
                 long.select("line", run=digit_runs(pl.col(item.id)))
                 .explode("run")
