@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
 from mutations import BY_ROW, NAMED, SEEN_BY_NAME_ALONE, Mutant, mutants
-from sound import Sound, sound_files
+from sound import Sound
 
 from interfaces.catalogue import load_catalogue
 from interfaces.spec import Call, Item
@@ -21,11 +20,6 @@ MY_NUMBERS = ("999000000016", "123456789018", "983205673214")
 NOBODY = "000000099999999"
 
 Batch = dict[tuple[int, str], tuple[Mutant, str]]  # (line, item) -> what is broken there, and the value that breaks it
-
-
-@pytest.fixture(scope="module")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sound]:
-    return sound_files(tmp_path_factory.mktemp("sound"))
 
 
 def looks_at(one: Item, other: Item) -> bool:
