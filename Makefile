@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 DEMO ?= $(CURDIR)/demo
+FUZZ ?= 300
 export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 
 help: ## this list
@@ -29,6 +30,9 @@ test: $(STAMP) ## every test
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
 
+fuzz: $(STAMP) ## random damage to files, names and Excel books, FUZZ examples of each (about fifteen minutes)
+	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/hostile
+
 torture: $(STAMP) ## the cycle killed at random instants; the Union must end as if nothing had happened (docs/reliability.md)
 	$(BIN)/python -m fixtures.torture
 
@@ -49,4 +53,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui test test-long torture canary check bench lock
+.PHONY: help setup demo ui test test-long fuzz torture canary check bench lock

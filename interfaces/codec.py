@@ -48,6 +48,9 @@ PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
 CHUNK = 16 * 1024 * 1024
 # A value can double (every quote twice) and be quoted (2), and every item has a comma: a longer line is no record.
 _LINE_SLACK = 3
+# As many lines that are no record as a municipality has households (100,000): then the file is of another layout. To
+# tell of one takes about 1 kB, so that a file of nothing but line ends takes 100 MB and not all the memory there is.
+MOST_MISFORMED = 100_000
 _BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
 _CSV_FIELD = r'(?:[^",]*|"(?:[^"]|"")*")'
 # CP932 writes any of these as 外字 bytes: one that the table does not name would become somebody else's character.
@@ -192,6 +195,10 @@ def _scan(path: Path, spec: Specification) -> _Scan:
         worst = int(lengths.argmax())
         faults.append({"code": "KR-1013", "line": worst + 1, "value": str(int(lengths[worst])), "expected": str(limit)})
         return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
+    blank = np.flatnonzero(lengths <= len(spec.format.line_end_text) * unit.itemsize)
+    if len(blank) > MOST_MISFORMED:
+        faults.append(_misformed(int(blank[0]) + 1, len(blank)))
+        return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
     if bare is not None:
         line, _ = place(bare)
         faults.append(
@@ -208,6 +215,11 @@ def _scan(path: Path, spec: Specification) -> _Scan:
     if not closed:
         faults.append({"code": "KR-1019", "line": len(starts) - 1})
     return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
+
+
+def _misformed(line: int, count: int) -> dict[str, object]:
+    """So many lines are no record, from that one on, that the file is refused without telling of each (KR-1025)."""
+    return {"code": "KR-1025", "line": line, "value": str(count), "expected": str(MOST_MISFORMED)}
 
 
 def _bom_fault(head: bytes, spec: Specification) -> dict[str, object] | None:
@@ -411,6 +423,8 @@ def _csv_block(
     skipped, rows = start, stop - start
     if not sound.all():
         bad = ~sound
+        if bad.sum() > MOST_MISFORMED:
+            return _empty_tables(spec)[record.kind], [_misformed(int(numbers.filter(bad)[0]), int(bad.sum()))]
         for line, content in zip(numbers.filter(bad), block.filter(bad), strict=True):
             problems.append(_line_problem(line, content, record, spec))
         numbers = numbers.filter(sound)
@@ -474,6 +488,8 @@ def _read_fixed(content: bytes, spec: Specification) -> tuple[dict[str, pl.DataF
         block = lines[start:stop]
         numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
         right = block.str.len_chars() == record.record_length
+        if (~right).sum() > MOST_MISFORMED:
+            return _empty_tables(spec), [_misformed(int(numbers.filter(~right)[0]), int((~right).sum()))]
         for line, length in zip(numbers.filter(~right), block.filter(~right).str.len_chars(), strict=True):
             problems.append(
                 {"code": "KR-1020", "line": line, "record_number": line, "value": str(length),

@@ -20,6 +20,10 @@ from schemas.normalise import normalise
 from schemas.rules import files, relations
 from schemas.rules.registry import Context, all_rules
 
+# A fault in every record of a first sending (300,000 insured), and room for two thirds more. To tell of one takes
+# about 1 kB, so that a file of nothing but faults takes 500 MB and not all the memory there is.
+MOST_FINDINGS = 500_000
+
 __all__ = ["Context", "Validated", "judge", "relate", "validate"]
 
 
@@ -92,10 +96,11 @@ def judge(decoded: Decoded, context: Context) -> Validated:
         of_records = _one_per_file(pl.concat(judged_records))
         faults.append(of_records)
         faults.append(_rows(_duplicates(data, specification, of_records)))
-        faults.append(_rows(files.counts(decoded, of_records) if complete else []))
+        miscounted = _rows(files.counts(decoded) if complete else [])
+        faults.append(miscounted.join(of_records, on=["line", "item"], how="anti"))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.path.name
-    found = findings(_placed(pl.concat(faults), decoded), specification, name)
+    found = findings(_placed(_bounded(pl.concat(faults)), decoded), specification, name)
     judged = Validated(decoded, data, found, name, normalised)
     alone = [call for call in _relations(specification) if not call.arguments]
     if alone and complete and not _broken(judged):
@@ -118,6 +123,14 @@ def _rows(rows: list[dict[str, object]]) -> pl.DataFrame:
 
 def _no_rows() -> pl.DataFrame:
     return pl.DataFrame(schema=FAULT_SCHEMA)
+
+
+def _bounded(faults: pl.DataFrame) -> pl.DataFrame:
+    """The faults as they are; of more than MOST_FINDINGS the first ones, and one that refuses the whole file (KR-4009)."""
+    if faults.height <= MOST_FINDINGS:
+        return faults
+    refused = _rows([{"code": "KR-4009", "expected": str(MOST_FINDINGS), "value": str(faults.height)}])
+    return pl.concat([refused, faults.head(MOST_FINDINGS)])
 
 
 def _any_of_the_file(codes: Iterable[str]) -> bool:

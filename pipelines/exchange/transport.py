@@ -32,8 +32,9 @@ from pipelines.settings import SftpSettings
 Result = TypeVar("Result")
 Kind = Literal["file", "folder", "link", "other"]
 
-# A name of 255 bytes is the limit of usual file systems; ours add a prefix, a hash of 12 and `.part` to it.
-LONGEST_NAME_BYTES: Final = 255 - len(".") - len(".") - 12 - len(".part")
+# A name of 255 bytes is the limit of usual file systems; while the archive writes, a hash of 12, the seal's `.p7m`
+# and a hidden `.part` are added to it (our temporary name at the Union is shorter).
+LONGEST_NAME_BYTES: Final = 255 - len(".") - 12 - len("_") - len(".p7m") - len(".part")
 # paramiko raises the same class for a refusal and for silence; only this text tells them apart.
 SILENT_LOGIN: Final = "Authentication timeout."
 OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")

@@ -54,12 +54,8 @@ def same_as_file_name(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr
     return place.value == named, named
 
 
-def counts(decoded: Decoded, known: pl.DataFrame) -> list[dict[str, object]]:
-    """The control record's count against the data records, both too few and too many (FAULT_SCHEMA rows).
-
-    known: faults found already (line, item); a count that is no number, or too long, is told once.
-    """
-    told_already = set(known.select("line", "item").rows())
+def counts(decoded: Decoded) -> list[dict[str, object]]:
+    """The control record's count against the data records, both too few and too many (FAULT_SCHEMA rows)."""
     found: list[dict[str, object]] = []
     real = decoded.data.height
     for record in decoded.spec.records:
@@ -67,8 +63,6 @@ def counts(decoded: Decoded, known: pl.DataFrame) -> list[dict[str, object]]:
             if not item.rule("data_record_count"):
                 continue
             for line, told in decoded.tables[record.kind].select("line", item.id).rows():
-                if (line, item.id) in told_already:
-                    continue
                 if not (told.isascii() and told.isdigit() and int(told) == real):
                     found.append(
                         {"line": line, "record_number": line, "record_kind": record.kind, "item": item.id,
@@ -98,6 +92,8 @@ def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
         table = decoded.tables[record.kind]
         for item in record.items:
             long = table.filter(pl.col(item.id).str.len_chars() >= _MY_NUMBER_DIGITS)
+            if long.is_empty():
+                continue
             runs = (
                 long.select("line", run=digit_runs(pl.col(item.id)))
                 .explode("run")

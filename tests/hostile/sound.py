@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -21,13 +22,30 @@ from schemas.validate import Context
 DAY, CUT_OFF = dt.date(2026, 4, 1), dt.date(2026, 4, 30)
 MONTH = dt.date(2026, 4, 1)
 THEIRS = MUNICIPALITIES[1]
-# The Union asks about nobody on a first day: a list of one, made by hand.
-ASKED = {
-    "resident_number": ["000000000000101"],
-    "verification_kind": ["different_my_number"],
-    "my_number_registered_on": [DAY],
-    "detected_on": [DAY],
+# Records that a first day, or the small monthly files, lack: somebody asked about, a file refused, a second household.
+BY_HAND = {
+    "verification_list": pl.DataFrame(
+        {
+            "resident_number": ["000000000000101", "000000000000102"],
+            "verification_kind": ["different_my_number"] * 2,
+            "my_number_registered_on": [DAY] * 2,
+            "detected_on": [DAY] * 2,
+        }
+    ),
+    "reception_result": pl.DataFrame(
+        {
+            "sent_file_name": ["KRSET_999997_20260401_000001.csv", "KRKOJ_999997_20260401_000001.csv"],
+            "sent_record_count": ["0000012", "0000034"],
+            "reception_kind": ["accepted", "rejected"],
+            "reception_reason": [None, "件数の相違"],
+        }
+    ),
+    "income_class": pl.DataFrame(
+        [row | {"household_number": f"{number:015d}"} for number in (31, 32) for row in SOUND["income_class"]]
+    ),
 }
+
+Cells = Mapping[tuple[int, str], str]  # (line, item) -> text
 
 
 @dataclass(frozen=True)
@@ -39,17 +57,31 @@ class Sound:
     context: Context
     name: str
     lines: dict[int, tuple[str, list[str]]]  # line -> (record kind, cells)
-    heading: list[str] | None
 
-    def written(self, line: int, column: int, value: str) -> bytes:
-        """The file with one cell changed."""
+    @property
+    def data_lines(self) -> list[int]:
+        return sorted(line for line, (kind, _) in self.lines.items() if kind == self.specification.data.kind)
+
+    def _column(self, line: int, item: str) -> int:
+        return self.specification.by_kind[self.lines[line][0]].item_ids.index(item)
+
+    def cell(self, line: int, item: str) -> str:
+        return self.lines[line][1][self._column(line, item)]
+
+    def changed(self, cells: Cells) -> Sound:
+        """The file with some cells changed."""
+        lines = {line: (kind, list(held)) for line, (kind, held) in self.lines.items()}
+        for (line, item), value in cells.items():
+            lines[line][1][self._column(line, item)] = value
+        return replace(self, lines=lines)
+
+    def written(self, cells: Cells) -> bytes:
+        """The bytes of the file with some cells changed."""
         form = self.specification.format
-        rows = [self.heading] if self.heading else []
-        for number, (_, cells) in sorted(self.lines.items()):
-            rows.append([*cells[:column], value, *cells[column + 1 :]] if number == line else cells)
+        rows = [[item.name for item in self.specification.data.items]] if form.header else []
+        rows += [held for _, (_, held) in sorted(self.changed(cells).lines.items())]
         end = {"CRLF": "\r\n", "LF": "\n"}[form.line_end]
-        text = "".join(",".join(map(_quoted, row)) + end for row in rows)
-        return text.encode(form.encoding)
+        return "".join(",".join(map(_quoted, row)) + end for row in rows).encode(form.encoding)
 
 
 def _quoted(cell: str) -> str:
@@ -61,44 +93,37 @@ def _cells(path: Path, specification: Specification, on: dt.date, context: Conte
     assert decoded.problems.is_empty(), (path.name, decoded.problems)
     lines = {}
     for kind, table in decoded.tables.items():
-        columns = specification.by_kind[kind].item_ids
         for row in table.iter_rows(named=True):
-            lines[row["line"]] = (kind, [row[name] or "" for name in columns])
-    heading = None
-    if 1 not in lines:
-        heading = [item.name for item in specification.data.items]
-    return Sound(specification, on, context, path.name, lines, heading)
+            lines[row["line"]] = (kind, [row[name] for name in specification.by_kind[kind].item_ids])
+    return Sound(specification, on, context, path.name, lines)
 
 
 def sound_files(folder: Path) -> dict[str, Sound]:
     """By interface: a day of a small prefecture for the daily files, the defects' sound files for the monthly ones."""
     catalogue = load_catalogue()
-    world = World(folder / "union", folder / "extracts", DAY, 1, 120)
+    world = World(folder / "union", folder / "extracts", DAY, 1, 400)
     world.live(DAY)
-    world.prefecture.write_extracts(folder / "extracts" / "theirs", THEIRS.code, DAY, catalogue)
-    theirs = folder / "union" / THEIRS.code
-    kept = folder / "kept"
-    kept.mkdir()
-    for path in (theirs / "to_union").iterdir():
-        (kept / path.name).write_bytes(path.read_bytes())
+    extracts = folder / "extracts" / "theirs"
+    world.prefecture.write_extracts(extracts, THEIRS.code, DAY, catalogue)
+    union = folder / "union" / THEIRS.code
+    sent = {path.name: path.read_bytes() for path in (union / "to_union").iterdir()}
     world.night(DAY)
+    for name, data in sent.items():
+        (extracts / name).write_bytes(data)
     found: dict[str, Sound] = {}
-    for path in [*kept.iterdir(), *(theirs / "from_union").iterdir(), *(folder / "extracts" / "theirs").iterdir()]:
+    for path in [*extracts.iterdir(), *(union / "from_union").iterdir()]:
         recognised = recognise(catalogue, path.name)
         assert recognised is not None, path.name
         context = Context(THEIRS.code, THEIRS.insurer_number, "99", DAY, path.name)
         specification = catalogue.in_force(recognised[0], DAY)
         found[recognised[0]] = _cells(path, specification, DAY, context)
-    asked = catalogue.in_force("verification_list", DAY)
-    header = HEADER | {"created_on": DAY}
-    path = kept / file_name(asked, header)
-    path.write_bytes(codec.compose(asked, DAY, pl.DataFrame(ASKED), header).data)
-    context = Context("999997", "990010", "99", DAY, path.name)
-    found["verification_list"] = _cells(path, asked, DAY, context)
-    for interface in SOUND:
-        specification = catalogue.in_force(interface, CUT_OFF)
-        header = HEADER | {"target_month": "2026-04", "processed_on": CUT_OFF, "created_on": CUT_OFF}
-        path = kept / file_name(specification, header)
-        path.write_bytes(sound(interface))
-        found[interface] = _cells(path, specification, CUT_OFF, Context("999997", "990010", "99", MONTH, path.name))
+    for interface in {**SOUND, **BY_HAND}:
+        on = CUT_OFF if interface in SOUND else DAY
+        specification = catalogue.in_force(interface, on)
+        header = HEADER | {"target_month": "2026-04", "processed_on": on, "created_on": on}
+        path = extracts / file_name(specification, header)
+        by_hand = BY_HAND.get(interface)
+        data = sound(interface) if by_hand is None else codec.compose(specification, on, by_hand, header).data
+        path.write_bytes(data)
+        found[interface] = _cells(path, specification, on, Context("999997", "990010", "99", MONTH, path.name))
     return found
