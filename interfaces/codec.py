@@ -424,7 +424,7 @@ def _csv_block(
     if not sound.all():
         bad = ~sound
         if bad.sum() > MOST_MISFORMED:
-            return _empty_tables(spec)[record.kind], [_misformed(numbers.filter(bad)[0], bad.sum())]
+            return _empty_tables(spec)[record.kind], [_misformed(numbers.filter(bad)[0], int(bad.sum()))]
         for line, content in zip(numbers.filter(bad), block.filter(bad), strict=True):
             problems.append(_line_problem(line, content, record, spec))
         numbers = numbers.filter(sound)
@@ -489,7 +489,7 @@ def _read_fixed(content: bytes, spec: Specification) -> tuple[dict[str, pl.DataF
         numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
         right = block.str.len_chars() == record.record_length
         if (~right).sum() > MOST_MISFORMED:
-            return _empty_tables(spec), [_misformed(numbers.filter(~right)[0], (~right).sum())]
+            return _empty_tables(spec), [_misformed(numbers.filter(~right)[0], int((~right).sum()))]
         for line, length in zip(numbers.filter(~right), block.filter(~right).str.len_chars(), strict=True):
             problems.append(
                 {"code": "KR-1020", "line": line, "record_number": line, "value": str(length),
