@@ -7,16 +7,13 @@ judged, in the ledger. Nothing here knows what an interface means.
 from __future__ import annotations
 
 import datetime as dt
-import zipfile
 from contextlib import closing
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-import openpyxl
 import polars as pl
 import xlsxwriter
-from openpyxl.utils.exceptions import InvalidFileException
 
 from interfaces import codec
 from interfaces.messages import RenkeiError
@@ -29,6 +26,7 @@ from pipelines.exchange.files import write_durably
 from pipelines.exchange.inbox import Arrival, collect
 from pipelines.exchange.lock import drafts
 from pipelines.exchange.transport import LocalFolderTransport
+from pipelines.workbooks import read_book
 
 SHEET = "入力"
 # What the program fills in itself: it is the same in every record.
@@ -66,17 +64,12 @@ def write_form(environment: Environment, interface: str, month: dt.date, path: P
 
 
 def read_form(specification: Specification, month: dt.date, path: Path) -> pl.DataFrame:
-    """The typed records, canonical. KR-7401 when it is no Excel book, KR-7602 for anything that cannot be read."""
-    try:
-        book = openpyxl.load_workbook(path, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise RenkeiError("KR-7401", name=path.name) from error
-    except OSError as error:
-        raise RenkeiError("KR-7104", path=str(path), reason=error.strerror or type(error).__name__) from error
+    """The typed records, canonical. KR-7602 for anything that cannot be read; errors of the book as in `read_book`."""
+    book = read_book(path, results=True)
     items = typed_items(specification)
-    if SHEET not in book.sheetnames:
+    if SHEET not in book:
         raise RenkeiError("KR-7602", problems=f"シート「{SHEET}」がありません")
-    rows = [row[: len(items)] for row in book[SHEET].iter_rows(max_col=len(items), values_only=True)]
+    rows = [row[: len(items)] for row in book[SHEET]]
     if not rows or [str(cell or "") for cell in rows[0]] != [item.name for item in items]:
         raise RenkeiError("KR-7602", problems="見出しが変わっています")
     problems: list[str] = []

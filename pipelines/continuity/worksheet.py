@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
-import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import polars as pl
 import xlsxwriter
-from openpyxl.utils.exceptions import InvalidFileException
 
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
 from pipelines.continuity.judgement import KEY
+from pipelines.workbooks import Rows, read_book
 
 SHEET, GUIDE, MARKS = "判定", "使い方", "印"
 PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認"}
@@ -172,9 +170,12 @@ def _shown(name: str, value: object) -> str:
 
 
 def read_month(path: Path) -> dt.date:
-    """The month that a worksheet is for. KR-7401 when it is no Excel book, KR-7402 when it is no worksheet of ours."""
-    (month, *_) = _marks(_open(path))
-    return dt.date.fromisoformat(f"{month}-01")
+    """The month that a worksheet is for. KR-7402 when it is no worksheet of ours, else as `read_book`."""
+    (month, *_) = _marks(read_book(path))
+    try:
+        return dt.date.fromisoformat(f"{month}-01")
+    except ValueError as error:
+        raise RenkeiError("KR-7402", problem="印のシートが変わっています") from error
 
 
 def read_answers(path: Path, cases: pl.DataFrame, month: dt.date) -> tuple[list[Answer], list[Problem]]:
@@ -182,15 +183,15 @@ def read_answers(path: Path, cases: pl.DataFrame, month: dt.date) -> tuple[list[
 
     cases: as they are now. Nothing is taken from a book with a problem: rows deleted, added, sorted or doubled, facts
     edited, no decision, one that the list does not have, no names, approver = decider, no reason where one is due, a
-    book of another month, or one made before newer data came. KR-7401 and KR-7402 as in `read_month`.
+    book of another month, or one made before newer data came. Errors as in `read_month`.
     """
-    book = _open(path)
+    book = read_book(path)
     told_month, _, told_fingerprint, _ = _marks(book)
     if told_month != f"{month:%Y-%m}":
         return [], [_problem("KR-7403", None, told=told_month, month=f"{month:%Y-%m}")]
     if told_fingerprint != fingerprint(cases):
         return [], [_problem("KR-7404", None, month=f"{month:%Y-%m}")]
-    rows = [list(row) for row in book[SHEET].iter_rows(min_row=_FIRST_ROW, max_col=len(_HEADINGS), values_only=True)]
+    rows = [row[: len(_HEADINGS)] for row in book[SHEET][_FIRST_ROW - 1 :]]
     while rows and not any(rows[-1]):
         rows.pop()
     known = {case[KEY]: case for case in cases.iter_rows(named=True)}
@@ -207,26 +208,21 @@ def read_answers(path: Path, cases: pl.DataFrame, month: dt.date) -> tuple[list[
     return ([], problems) if problems else (answers, [])
 
 
-def _open(path: Path) -> Any:
-    try:
-        return openpyxl.load_workbook(path, read_only=False, data_only=False)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise RenkeiError("KR-7401", name=path.name) from error
-    except OSError as error:
-        raise RenkeiError("KR-7104", path=str(path), reason=error.strerror or type(error).__name__) from error
-
-
-def _marks(book: Any) -> tuple[str, str, str, str]:
+def _marks(book: Mapping[str, Rows]) -> tuple[str, ...]:
     """Month, municipality, fingerprint and number of cases, as written when the book was made."""
-    if SHEET not in book.sheetnames or MARKS not in book.sheetnames:
+    if SHEET not in book or MARKS not in book:
         raise RenkeiError("KR-7402", problem="シートがありません")
-    headings = tuple(_text(cell.value) for cell in next(book[SHEET].iter_rows(max_row=1)))
+    headings = tuple(_text(cell) for cell in _first(book[SHEET]))
     if headings[: len(_HEADINGS)] != _HEADINGS or any(headings[len(_HEADINGS) :]):
         raise RenkeiError("KR-7402", problem="見出しが変わっています")
-    marks = next(book[MARKS].iter_rows(max_row=1, max_col=4, values_only=True))
-    if not all(marks):
+    marks = tuple(_text(cell) for cell in _first(book[MARKS])[:4])
+    if len(marks) < 4 or not all(marks):
         raise RenkeiError("KR-7402", problem="印のシートが変わっています")
-    return tuple(_text(cell) for cell in marks)  # type: ignore[return-value]
+    return marks
+
+
+def _first(rows: Rows) -> tuple[object, ...]:
+    return rows[0] if rows else ()
 
 
 def _text(cell: object) -> str:
