@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import errno
 import hashlib
+import logging
 import re
 import shutil
 import socket
@@ -28,6 +29,9 @@ from paramiko.sftp import CMD_NAME
 from interfaces.messages import RenkeiError
 from pipelines.exchange.files import CHUNK_BYTES, copy_durably, open_private, sha256_of, sync, sync_folder
 from pipelines.settings import SftpSettings
+
+# Where nobody listens, Python would print paramiko's tracebacks on the screen; people read our messages.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 Result = TypeVar("Result")
 Kind = Literal["file", "folder", "link", "other"]
