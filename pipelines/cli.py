@@ -20,7 +20,7 @@ from interfaces.naming import date_of, recognise
 from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
 from pipelines.settings import Settings
-from pipelines.unexpected import outline
+from pipelines.unexpected import is_disk_fault, outline
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
@@ -49,6 +49,9 @@ def speaks_to_people(command: Function) -> Function:
         except click.ClickException:
             raise
         except Exception as error:
+            if is_disk_fault(error):
+                click.echo(RenkeiError("KR-6211", name="処理の結果").for_people(), err=True)
+                sys.exit(NOT_DONE)
             click.echo(f"{RenkeiError('KR-7199').for_people()}\n{outline(error)}", err=True)
             sys.exit(NOT_DONE)
 
