@@ -335,7 +335,10 @@ class SftpTransport:
         settings = self._settings
         private_key = _private_key(settings.private_key)
         address = (settings.host, settings.port)
-        connection = paramiko.Transport(socket.create_connection(address, timeout=settings.connect_seconds))
+        line = socket.create_connection(address, timeout=settings.connect_seconds)
+        # paramiko waits for ever to write into a line that has gone silent; the kernel gives up when we say.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.reply_seconds * 1000))
+        connection = paramiko.Transport(line)
         self._connection = connection
         connection.banner_timeout = settings.banner_seconds
         connection.handshake_timeout = settings.handshake_seconds
