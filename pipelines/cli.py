@@ -20,7 +20,7 @@ from interfaces.naming import date_of, recognise
 from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
 from pipelines.settings import Settings
-from pipelines.unexpected import outline
+from pipelines.unexpected import is_disk_fault, outline
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
@@ -49,6 +49,9 @@ def speaks_to_people(command: Function) -> Function:
         except click.ClickException:
             raise
         except Exception as error:
+            if is_disk_fault(error):
+                click.echo(RenkeiError("KR-6211", name="処理の結果").for_people(), err=True)
+                sys.exit(NOT_DONE)
             click.echo(f"{RenkeiError('KR-7701').for_people()}\n{outline(error)}", err=True)
             sys.exit(NOT_DONE)
 
@@ -238,10 +241,10 @@ def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, thr
 
         sys.exit(0 if run_day(day, only, confirm_loss) else NOT_DONE)
     environment = _environment()
-    if only != "out":
-        _receive(environment)
+    complete = only == "out" or _receive(environment)
     if only != "in":
         _send(environment, day, confirm_loss)
+    sys.exit(0 if complete else FAULTS)
 
 
 STEPS = ("out", "candidates", "instruction", "results")
@@ -277,23 +280,23 @@ def _monthly_out(environment: Any, month: dt.date) -> None:
         click.echo(f"送付 {outcome.kind} {outcome.message}".rstrip())
 
 
-def _take_monthly(environment: Any) -> None:
-    from pipelines import arrival
+def _take_monthly(environment: Any) -> bool:
     from pipelines.continuity import monthly
 
-    for one in arrival.receive(environment):
-        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+    complete = _arrived(environment)
     for taken in monthly.take(environment):
         click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件 保留{taken.aside}件")
+    return complete
 
 
 def _candidates(environment: Any, month: dt.date) -> None:
     from pipelines.continuity import monthly
 
-    _take_monthly(environment)
+    complete = _take_monthly(environment)
     path, _ = monthly.make_worksheet(environment, month)
     click.echo(f"判定表 {path}")
     _print_status(environment, month)
+    sys.exit(0 if complete else FAULTS)
 
 
 def _instruction(environment: Any, month: dt.date) -> None:
@@ -308,7 +311,7 @@ def _results(environment: Any, month: dt.date) -> None:
     from pipelines.continuity import monthly
     from pipelines.high_cost import monthly as high_cost
 
-    _take_monthly(environment)
+    complete = _take_monthly(environment)
     known = monthly.confirm(environment, month)
     for row in known.discrepancies.iter_rows(named=True):
         click.echo(f"{row['code']} {row['title']} 候補 {row['candidate_number'] or '—'}: {row['question']}")
@@ -318,6 +321,7 @@ def _results(environment: Any, month: dt.date) -> None:
     environment.store.write("high_cost_months", month.isoformat(), months)
     multiple = counted.filter(pl.col("is_multiple")).height
     click.echo(f"引き継いだ月 {known.taken.height}件、回数のある世帯 {counted.height}件、多数回該当 {multiple}件")
+    sys.exit(0 if complete else FAULTS)
 
 
 def _print_status(environment: Any, month: dt.date) -> None:
@@ -496,18 +500,28 @@ def high_cost_limit(
     click.echo(f"{limits.limits(case, table)['limit'][0]:,}円")
 
 
-def _receive(environment: Any) -> None:
-    from pipelines import arrival
+def _receive(environment: Any) -> bool:
+    """Take in and apply what is there; whether everything came (see `_arrived`)."""
     from pipelines.known import people_sent
     from pipelines.linkage import daily
 
-    for one in arrival.receive(environment):
-        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+    complete = _arrived(environment)
     for applied in daily.apply_all(environment, people_sent(environment)):
         click.echo(
             f"取込 {applied.entry.file_name}: {applied.entry.state} {applied.taken}件"
             f" 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"
         )
+    return complete
+
+
+def _arrived(environment: Any) -> bool:
+    """Take in what is there; False when a file was left at the Union's for a reason that a person must see to."""
+    from pipelines import arrival
+
+    arrivals = arrival.receive(environment)
+    for one in arrivals:
+        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+    return not any(one.state == "refused" and messages()[str(one.code)].level == "stop" for one in arrivals)
 
 
 def _send(environment: Any, day: dt.date, confirm_loss: str | None) -> None:

@@ -28,7 +28,8 @@ def tokyo_now() -> dt.datetime:
     return dt.datetime.now(TOKYO)
 
 
-# What is in these can be read with the keys only: where one of them is, no new key may quietly take an old one's place.
+# What is in these can be read with the keys only, and the ledger tells what became of it: where one of them is, no new
+# key and no new ledger may quietly take an old one's place.
 CLOSED_FOLDERS = ("assets", "archive", "outbox")
 # Columns of our own tables that hold names of files, counts, codes and hashes; no person can be known from them.
 OWN_PUBLIC_COLUMNS = frozenset({"file_name", "sha256", "size", "records", "code", "level", "title", "due_on", "age",
@@ -56,11 +57,12 @@ class Environment:
 
     @classmethod
     def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
-        """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700."""
+        """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700. KR-6105, KR-6107."""
         folder = settings.data_folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
-        ledger = Ledger(settings.ledger, clock)
+        has_begun = any((folder / name).exists() for name in CLOSED_FOLDERS)
+        ledger = Ledger(settings.ledger, clock, may_begin=not has_begun)
 
         def told(pair: KeyPair) -> None:
             ledger.note(
@@ -72,7 +74,7 @@ class Environment:
             settings.key_folder,
             settings.passphrase_file,
             f"国保連携 {settings.municipality_code}",
-            may_begin=not any((folder / name).exists() for name in CLOSED_FOLDERS),
+            may_begin=not has_begun,
             clock=clock,
             tell=told,
         )

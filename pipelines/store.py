@@ -91,8 +91,11 @@ class Store:
         return pl.DataFrame(table)
 
     def height(self, asset: str, partition: str) -> int:
-        """Rows of a table whose footer is open, without any key."""
-        return int(pq.read_metadata(self.path(asset, partition)).num_rows)
+        """Rows of a table whose footer is open, without any key; KR-7114 when it is damaged."""
+        try:
+            return int(pq.read_metadata(self.path(asset, partition)).num_rows)
+        except (OSError, pa.ArrowException) as error:
+            raise RenkeiError("KR-7114", asset=asset, partition=partition) from error
 
     def purpose_of(self, asset: str) -> Purpose:
         """Whose key closes a table."""

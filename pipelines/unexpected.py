@@ -6,6 +6,8 @@ import logging
 import traceback
 from typing import Any
 
+from pipelines.exchange.files import LOCAL_DISK_FAULTS
+
 
 def outline(error: BaseException | None) -> str:
     """The kinds of an error and of those that caused it, each with its places in the code, innermost cause last."""
@@ -28,6 +30,15 @@ def tell_outlines(handler: logging.Handler) -> None:
     handler.setFormatter(OutlineFormatter("%(asctime)s %(message)s"))
     logger.addHandler(handler)
     logger.propagate = False
+
+
+def is_disk_fault(error: BaseException | None) -> bool:
+    """Whether our own disk is to blame, for the error or one that caused it: no room, or not to be written."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in LOCAL_DISK_FAULTS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class OutlineFormatter(logging.Formatter):

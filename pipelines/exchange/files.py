@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, Final
 
 CHUNK_BYTES = 1 << 20
+LOCAL_DISK_FAULTS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 def sha256_of(path: Path) -> str:
@@ -55,22 +60,39 @@ def move_durably(source: Path, target: Path) -> None:
 
 def copy_durably(source: Path, target: Path) -> None:
     """Copy by temporary name, sync and rename; the copy is readable by its owner alone."""
-    private_folder(target.parent)
-    part = target.with_name(f".{target.name}.part")
-    with source.open("rb") as reader, open_private(part) as writer:
+    with source.open("rb") as reader, _replacing(target) as writer:
         shutil.copyfileobj(reader, writer, CHUNK_BYTES)
-        sync(writer)
-    move_durably(part, target)
 
 
 def write_durably(target: Path, data: bytes) -> None:
     """Write by temporary name, sync and rename; readable by its owner alone."""
+    with _replacing(target) as writer:
+        writer.write(data)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
+    """A file that becomes the target when the block ends well. Two processes with the same target wait for each other."""
     private_folder(target.parent)
     part = target.with_name(f".{target.name}.part")
-    with open_private(part) as writer:
-        writer.write(data)
+    with _alone(part) as writer:
+        writer.truncate()
+        yield writer
         sync(writer)
-    move_durably(part, target)
+        move_durably(part, target)
+
+
+def _alone(part: Path) -> BinaryIO:
+    """The temporary file, opened and locked. One that was renamed while we waited is no temporary file any more."""
+    while True:
+        handle = os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(handle.fileno()), part.stat()):
+                return handle
+        except FileNotFoundError:
+            pass
+        handle.close()
 
 
 def erase_file(path: Path) -> None:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError, message
 from pipelines.exchange.files import private_folder
@@ -203,14 +203,17 @@ def tokyo_now() -> datetime:
 class Ledger:
     """The ledger behind a database URL (SQLite file or PostgreSQL), created when it is not there yet.
 
-    `clock` gives an aware time; it is stored as Asia/Tokyo, ISO 8601 with offset. KR-6105 when it cannot be opened.
+    `clock` gives an aware time; it is stored as Asia/Tokyo, ISO 8601 with offset. KR-6105 when it cannot be opened,
+    KR-6107 when it is not there and `may_begin` is False, because files have left or arrived that it should know.
     """
 
-    def __init__(self, url: str, clock: Clock = tokyo_now) -> None:
+    def __init__(self, url: str, clock: Clock = tokyo_now, *, may_begin: bool = True) -> None:
         self.clock = clock
         try:
             self._engine = _engine(url)
-            with self.transaction() as connection:
+            with self._begun() as connection:
+                if not may_begin and not sa.inspect(connection).has_table(events_table.name):
+                    raise RenkeiError("KR-6107", url=_shown(url))
                 metadata.create_all(connection)
         except (SQLAlchemyError, OSError) as error:
             raise RenkeiError("KR-6105", url=_shown(url), reason=type(error).__name__) from error
@@ -225,7 +228,15 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One write transaction; writers queue here, so the history has one order. Commits unless the block raises."""
+        """One write transaction; writers queue here, so the history has one order. Commits unless the block raises.
+
+        KR-6108 when the database does not do it: locked, full, gone.
+        """
+        with _answering(), self._begun() as connection:
+            yield connection
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
         with self._engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
@@ -234,7 +245,7 @@ class Ledger:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """One consistent view of the ledger that does not wait for writers."""
-        with self._engine.connect() as connection:
+        with _answering(), self._engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 yield connection.execution_options(isolation_level="REPEATABLE READ")
             else:
@@ -526,6 +537,16 @@ def _chain_problem(
 ) -> ChainProblem:
     text = message(code).render(sequence=sequence, entry_id=entry_id, column=column)
     return ChainProblem(code, sequence, entry_id, text)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """A database that fails is told as KR-6108. Its own text may hold values of a row, its kind of error does not."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
+        raise RenkeiError("KR-6108", reason=reason) from error
 
 
 def _shown(url: str) -> str:

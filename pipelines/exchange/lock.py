@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interfaces.messages import RenkeiError
@@ -78,8 +78,12 @@ def _base(data_folder: Path) -> Path:
         return base
     if not os.access(_MEMORY, os.W_OK):
         return private_folder(base)
-    link = data_folder / f".drafts.{os.getpid()}"
-    link.unlink(missing_ok=True)
+    # One name is enough, because the door is ours; what a killed process left under it is found here.
+    link = data_folder / ".drafts.new"
+    if link.is_symlink():
+        with suppress(OSError):
+            link.resolve().rmdir()
+        link.unlink()
     link.symlink_to(tempfile.mkdtemp(prefix="renkei-", dir=_MEMORY))
     link.replace(base)
     return base

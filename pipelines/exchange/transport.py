@@ -11,6 +11,7 @@ from __future__ import annotations
 import binascii
 import errno
 import hashlib
+import logging
 import re
 import shutil
 import socket
@@ -26,8 +27,19 @@ import paramiko
 from paramiko.sftp import CMD_NAME
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import CHUNK_BYTES, copy_durably, open_private, sha256_of, sync, sync_folder
+from pipelines.exchange.files import (
+    CHUNK_BYTES,
+    LOCAL_DISK_FAULTS,
+    copy_durably,
+    open_private,
+    sha256_of,
+    sync,
+    sync_folder,
+)
 from pipelines.settings import SftpSettings
+
+# Where nobody listens, Python would print paramiko's tracebacks on the screen; people read our messages.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 Result = TypeVar("Result")
 Kind = Literal["file", "folder", "link", "other"]
@@ -38,7 +50,6 @@ LONGEST_NAME_BYTES: Final = 255 - len(".") - 12 - len("_") - len(".p7m") - len("
 # paramiko raises the same class for a refusal and for silence; only this text tells them apart.
 SILENT_LOGIN: Final = "Authentication timeout."
 OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
-LOCAL_DISK_FAULTS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 class TransientTransportError(RenkeiError):
@@ -237,7 +248,7 @@ class SftpTransport:
     """One folder of the Union's server by SFTP: key authentication and a pinned host key, nothing else.
 
     Connects at the first call and again after a failure. Never asks an agent, known_hosts or the user's keys, and knows
-    no password. Errors: see the module; KR-6201 to KR-6211.
+    no password. Errors: see the module; KR-6201 to KR-6212.
     """
 
     def __init__(self, settings: SftpSettings, folder: str) -> None:
@@ -284,6 +295,9 @@ class SftpTransport:
             raise PermanentTransportError("KR-6116", file_name=name)
         with self._speaking(name) as client:
             client.rename(source, target)
+        # A server may say yes and do nothing. That the final name is gone again proves nothing: the Union takes files away.
+        if self.stat(temporary) is not None:
+            raise TransientTransportError("KR-6212", name=name)
 
     def remove(self, name: str) -> None:
         path = self._path(name)
@@ -322,7 +336,10 @@ class SftpTransport:
         settings = self._settings
         private_key = _private_key(settings.private_key)
         address = (settings.host, settings.port)
-        connection = paramiko.Transport(socket.create_connection(address, timeout=settings.connect_seconds))
+        line = socket.create_connection(address, timeout=settings.connect_seconds)
+        # paramiko waits for ever to write into a line that has gone silent; the kernel gives up when we say.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.reply_seconds * 1000))
+        connection = paramiko.Transport(line)
         self._connection = connection
         connection.banner_timeout = settings.banner_seconds
         connection.handshake_timeout = settings.handshake_seconds

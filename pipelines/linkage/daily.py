@@ -130,9 +130,16 @@ def _about_file(row: Mapping[str, object], code: str, *, set_aside: bool) -> dic
 
 
 def apply_all(environment: Environment, told: pl.DataFrame, run_id: str | None = None) -> list[Applied]:
-    """Apply every waiting file in order, and keep the linkage state of each day that brought one."""
+    """Apply every waiting file in order, and keep the linkage state of each day that brought one.
+
+    Also of days whose files an earlier run applied before it was cut off.
+    """
+    kept = max(environment.store.partitions("linkage_state"), default="")
     applied = [apply(environment, entry, told, run_id) for entry in arrival.waiting(environment, INTERFACES)]
-    for day in sorted({one.entry.partition for one in applied if one.entry.partition and one.entry.state == "applied"}):
+    brought = {one.entry.partition for one in applied if one.entry.state == "applied"}
+    known = environment.ledger.entries(direction="inbound", interfaces=INTERFACES, states={"applied"})
+    cut_off = {entry.partition for entry in known if str(entry.partition) > kept}
+    for day in sorted(day for day in brought | cut_off if day):
         environment.store.write("linkage_state", day.isoformat(), linkage_on(environment, day))
     return applied
 
