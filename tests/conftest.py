@@ -39,8 +39,15 @@ def chromium() -> Path:
 
 
 @pytest.fixture(scope="session")
-def nginx() -> Path:
-    """Debian's nginx."""
+def openssl() -> Path:
+    """Debian's openssl, the partner's tool in the tests of seals."""
+    found = shutil.which("openssl")
+    return _need(Path(found) if found else None, "openssl")
+
+
+@pytest.fixture(scope="session")
+def nginx(openssl: Path) -> Path:
+    """Debian's nginx; its certificate is made by openssl."""
     return _need(Path("/usr/sbin/nginx"), "nginx-light")
 
 

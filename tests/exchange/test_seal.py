@@ -17,17 +17,17 @@ CONTENT = "合成　1行目\r\n2\n\r3\r\n".encode("cp932") * 400
 
 
 @pytest.fixture(scope="module")
-def union(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def union(openssl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Union's folder: a key and certificate of its own, and one of a stranger, made by openssl."""
     folder = tmp_path_factory.mktemp("union")
     for name in ("union", "stranger"):
-        openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out",
+        run_openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out",
                 f"{name}.pem", "-days", "30", "-subj", f"/CN={name}")  # fmt: skip
     (folder / "ours.pem").write_bytes((key_folder() / "transfer-1.cert.pem").read_bytes())
     return folder
 
 
-def openssl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def run_openssl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
 
@@ -40,9 +40,9 @@ def certificate(folder: Path, name: str):  # type: ignore[no-untyped-def]
 def from_union(folder: Path, signer: str = "union", content: bytes = CONTENT, recipient: str = "ours") -> bytes:
     """A file as openssl signs and seals it for us."""
     (folder / "plain").write_bytes(content)
-    openssl(folder, "cms", "-sign", "-binary", "-nodetach", "-in", "plain", "-outform", "DER", "-out", "signed",
+    run_openssl(folder, "cms", "-sign", "-binary", "-nodetach", "-in", "plain", "-outform", "DER", "-out", "signed",
             "-signer", f"{signer}.pem", "-inkey", f"{signer}.key", "-md", "sha256")  # fmt: skip
-    openssl(folder, "cms", "-encrypt", "-binary", "-aes256", "-in", "signed", "-outform", "DER", "-out", "sealed",
+    run_openssl(folder, "cms", "-encrypt", "-binary", "-aes256", "-in", "signed", "-outform", "DER", "-out", "sealed",
             f"{recipient}.pem")  # fmt: skip
     return (folder / "sealed").read_bytes()
 
@@ -60,9 +60,9 @@ def code_of(data: bytes, signers: list[object], at: dt.datetime | None = None) -
 def opened_by_openssl(folder: Path, data: bytes) -> bytes:
     """What the Union does: decrypt with its key, then believe our certificate alone."""
     (folder / "arrived").write_bytes(data)
-    openssl(folder, "cms", "-decrypt", "-inform", "DER", "-in", "arrived", "-inkey", "union.key", "-recip",
+    run_openssl(folder, "cms", "-decrypt", "-inform", "DER", "-in", "arrived", "-inkey", "union.key", "-recip",
             "union.pem", "-out", "inner")  # fmt: skip
-    openssl(folder, "cms", "-verify", "-inform", "DER", "-in", "inner", "-certfile", "ours.pem", "-nointern",
+    run_openssl(folder, "cms", "-verify", "-inform", "DER", "-in", "inner", "-certfile", "ours.pem", "-nointern",
             "-CAfile", "ours.pem", "-purpose", "any", "-out", "found")  # fmt: skip
     return (folder / "found").read_bytes()
 
@@ -163,11 +163,11 @@ def test_after_a_new_generation_old_seals_still_open(tmp_path: Path) -> None:
     assert opened(new, again, "records") == CONTENT
 
 
-def test_private_keys_lie_encrypted(tmp_path: Path) -> None:
+def test_private_keys_lie_encrypted(openssl: Path, tmp_path: Path) -> None:
     for path in key_folder().glob("*.key.pem"):
         assert path.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
         assert path.stat().st_mode & 0o077 == 0
         (tmp_path / "nothing").write_text("", encoding="ascii")
         with pytest.raises(subprocess.CalledProcessError):
-            openssl(key_folder(), "pkey", "-in", path.name, "-passin", f"file:{tmp_path / 'nothing'}", "-noout")
-        openssl(key_folder(), "pkey", "-in", path.name, "-passin", "file:passphrase", "-noout")
+            run_openssl(key_folder(), "pkey", "-in", path.name, "-passin", f"file:{tmp_path / 'nothing'}", "-noout")
+        run_openssl(key_folder(), "pkey", "-in", path.name, "-passin", "file:passphrase", "-noout")

@@ -109,7 +109,7 @@ class Duty:
 
 
 @pytest.fixture
-def duty(town: Town) -> Duty:
+def duty(openssl: Path, town: Town) -> Duty:
     return Duty(town)
 
 
