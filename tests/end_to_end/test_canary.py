@@ -136,6 +136,7 @@ def test_nobody_is_to_be_found_anywhere(tmp_path: Path, openssh_server: OpenSshS
     assert any(place.startswith("data/reports/") and place.endswith(".xlsx") for place in rest)
     assert search(rest, canaries) == []
     assert clerks
+    assert not (tmp_path / "data" / "drafts").exists()
     assert search(clerks, canaries, words=False) == []
 
 
