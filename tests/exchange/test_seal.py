@@ -88,6 +88,11 @@ def test_we_open_what_the_union_seals(union: Path) -> None:
     assert unsealed(from_union(union), ring(), [certificate(union, "union")], now()) == CONTENT
 
 
+def test_while_the_union_changes_its_certificate_both_are_believed(union: Path) -> None:
+    both = [certificate(union, "stranger"), certificate(union, "union")]
+    assert unsealed(from_union(union), ring(), both, now()) == CONTENT
+
+
 def test_an_empty_file_is_sealed_and_opened_too(union: Path) -> None:
     assert unsealed(from_union(union, content=b""), ring(), [certificate(union, "union")], now()) == b""
     assert opened_by_openssl(union, sealed(b"", ring(), certificate(union, "union"))) == b""
