@@ -137,7 +137,14 @@ def test_what_was_kept_long_enough_is_erased_and_proved(tmp_path: Path, openssh_
 
     before = {store: names(store) for store in ("assets/my_numbers", "assets/people", "outbox", "archive")}
     today = ("--by", "合成　操作者")
-    assert "消去 " in town.renkei("retention", "run", *today)
+    # A day that was never sent: nobody can prove that its table did its work.
+    numbers = data / "assets" / "my_numbers"
+    (numbers / "2026-03-31.parquet").write_bytes((numbers / "2026-04-01.parquet").read_bytes())
+    said = town.renkei("retention", "run", *today)
+    assert "消去 " in said
+    assert "残す assets/my_numbers/2026-03-31.parquet" in said
+    assert "2026-03-31.parquet" in names("assets/my_numbers")
+    (numbers / "2026-03-31.parquet").unlink()
     # 3 months for 個人番号: the first day's tables go, those of the last sent day stay as the coming day's basis.
     assert before["assets/my_numbers"] == ["2026-04-01.parquet", "2026-04-02.parquet"]
     assert names("assets/my_numbers") == ["2026-04-02.parquet"]
