@@ -28,10 +28,17 @@ PIECES = [b"\r\n", b"\n", b"\r", b"\0", b"\t", b"\x1a", b",", b'"', b'""', b"=",
           b"\xef\xbb\xbf", b"\xff\xfe", b"\xe3\x81", b"\xed\xa0\x80", b"\xf3\xa0\x84\x80", b"2,", b"3,"]  # fmt: skip
 
 
+# What lies at F040 to F042, which Python reads as U+E000 to U+E002 (characters/union_cp932.csv).
+EXTERNAL = {"\ue000": "𠮷", "\ue001": "辻\U000e0100", "\ue002": "葛\U000e0100"}
+
+
 def cells_as_python_reads_them(data: bytes, validated: Validated) -> list[list[str]]:
     """The records by the standard library's reader, without the heading."""
     form = validated.decoded.spec.format
-    rows = list(csv.reader(io.StringIO(data.decode(form.encoding), newline=""), strict=True))
+    text = data.decode(form.encoding)
+    if form.external_characters:
+        text = text.translate(str.maketrans(EXTERNAL))
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     return rows[1:] if form.header else rows
 
 
