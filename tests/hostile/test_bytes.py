@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from damage import Edits, edited, edits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sound import Sound
@@ -22,36 +23,22 @@ from schemas.validate import Context, Validated, validate
 
 INTERFACES = load_catalogue().ids()
 PROFILE = settings.get_profile("hostile")
-EDITS = ("flip", "insert", "remove", "truncate", "double")
 # Bytes that mean something to a CSV file, to Shift_JIS (a lead byte, a trail byte that is a backslash, 外字) or to Excel.
 PIECES = [b"\r\n", b"\n", b"\r", b"\0", b"\t", b"\x1a", b",", b'"', b'""', b"=", b"\x81", b"\x83\x5c", b"\xf0\x40",
           b"\xef\xbb\xbf", b"\xff\xfe", b"\xe3\x81", b"\xed\xa0\x80", b"\xf3\xa0\x84\x80", b"2,", b"3,"]  # fmt: skip
-edits = st.lists(
-    st.tuples(st.sampled_from(EDITS), st.floats(0, 1), st.sampled_from(PIECES) | st.binary(min_size=1, max_size=8)),
-    min_size=1,
-    max_size=4,
-)
 
 
-def edited(data: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
-    """The bytes after some edits, each at a share of their length."""
-    for kind, share, piece in changes:
-        at = int(share * len(data))
-        after = at + len(piece)
-        data = {
-            "flip": data[:at] + piece + data[after:],
-            "insert": data[:at] + piece + data[at:],
-            "remove": data[:at] + data[after:],
-            "truncate": data[:at],
-            "double": data[:after] + data[at:],
-        }[kind]
-    return data
+# What lies at F040 to F042, which Python reads as U+E000 to U+E002 (characters/union_cp932.csv).
+EXTERNAL = {"\ue000": "𠮷", "\ue001": "辻\U000e0100", "\ue002": "葛\U000e0100"}
 
 
 def cells_as_python_reads_them(data: bytes, validated: Validated) -> list[list[str]]:
     """The records by the standard library's reader, without the heading."""
     form = validated.decoded.spec.format
-    rows = list(csv.reader(io.StringIO(data.decode(form.encoding), newline=""), strict=True))
+    text = data.decode(form.encoding)
+    if form.external_characters:
+        text = text.translate(str.maketrans(EXTERNAL))
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     return rows[1:] if form.header else rows
 
 
@@ -87,9 +74,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("interface", INTERFACES)
 @settings(PROFILE)
-@given(changes=edits)
+@given(changes=edits(PIECES))
 def test_a_sound_file_with_damaged_bytes(
-    sounds: dict[str, Sound], folder: Path, interface: str, changes: list[tuple[str, float, bytes]]
+    sounds: dict[str, Sound], folder: Path, interface: str, changes: Edits
 ) -> None:
     sound = sounds[interface]
     data = edited(sound.written({}), changes)
