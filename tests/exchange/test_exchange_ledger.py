@@ -325,3 +325,11 @@ def test_a_ledger_that_cannot_be_opened_says_so_without_the_password(url: str) -
         Ledger(url, noon)
     assert caught.value.code == "KR-6105"
     assert "secret" not in caught.value.for_people()
+
+
+def test_a_ledger_that_should_be_there_is_not_begun_anew(any_url: str) -> None:
+    for _ in range(2):
+        with pytest.raises(RenkeiError, match="KR-6107"):
+            Ledger(any_url, noon, may_begin=False)
+    Ledger(any_url, noon).close()
+    Ledger(any_url, noon, may_begin=False).close()

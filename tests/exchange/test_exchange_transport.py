@@ -15,6 +15,8 @@ import pytest
 from exchange_support import names_in, remote_names
 from servers import OpenSshServer, free_port, write_key
 
+from fixtures.line import line
+from fixtures.sftp_server import Faults, serve
 from interfaces.messages import RenkeiError
 from pipelines.exchange.transport import (
     LocalFolderTransport,
@@ -238,6 +240,42 @@ def test_a_server_that_says_nothing_is_transient(openssh_server: OpenSshServer) 
         settings = settings_of(openssh_server, port=silent.getsockname()[1], banner_seconds=0.3, handshake_seconds=0.3)
         failure = failure_of(SftpTransport(settings, "/").list)
     assert (failure.code, type(failure)) == ("KR-6205", TransientTransportError)
+
+
+def test_a_line_that_goes_silent_under_a_full_send_buffer_is_transient(
+    openssh_server: OpenSshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = socket.create_connection
+
+    def narrow(*arguments: Any, **options: Any) -> socket.socket:
+        made = connect(*arguments, **options)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        return made
+
+    large = tmp_path / "large.csv"
+    large.write_bytes(bytes(8 << 20))
+    with line(openssh_server.host, openssh_server.port) as wire:
+        wire.harms("up", 200_000, "silent")
+        monkeypatch.setattr(socket, "create_connection", narrow)
+        sftp = SftpTransport(settings_of(openssh_server, port=wire.port, reply_seconds=1), str(openssh_server.root))
+        sha256 = hashlib.sha256(large.read_bytes()).hexdigest()
+        failure = failure_of(lambda: sftp.put_temporary(large, "large.csv", sha256))
+    assert (failure.code, type(failure)) == ("KR-6205", TransientTransportError)
+
+
+def test_a_server_that_says_it_renamed_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "union").mkdir()
+    (tmp_path / "a").write_bytes(b"a")
+    with serve(tmp_path / "union", tmp_path / "keys", Faults(forgets_names=True)) as server:
+        settings = SftpSettings(
+            host=server.host, port=server.port, user=server.user, private_key=server.private_key,
+            host_key=server.host_key, to_union_folder="/", from_union_folder="/",
+        )  # fmt: skip
+        liar = SftpTransport(settings, "/")
+        temporary = liar.put_temporary(tmp_path / "a", "a.csv", hashlib.sha256(b"a").hexdigest())
+        failure = failure_of(lambda: liar.rename(temporary, "a.csv"))
+        liar.close()
+    assert (failure.code, type(failure)) == ("KR-6212", TransientTransportError)
 
 
 def test_a_dropped_connection_is_transient_and_the_next_call_connects_anew(
