@@ -16,12 +16,12 @@ from interfaces.messages import RenkeiError
 
 Rows = list[tuple[object, ...]]
 
-# 1 % of 300,000 insured move within the prefecture in a month: 3,000 candidates at most, and three times as many.
-MOST_ROWS = 10_000
+# 1 % of 300,000 insured move within the prefecture in a month: 3,000 candidates at most, and two thirds more; a heading.
+MOST_ROWS = 5_000 + 1
 MOST_COLUMNS = 64  # our widest sheet has 16, four times over
 # Excel keeps a row of our widest sheet in 16 cells of about 60 bytes, and its texts of about 600 bytes elsewhere.
-LARGEST_MEMBER = MOST_ROWS * 16 * 100  # 16 MB
-LARGEST_CONTENT = 4 * LARGEST_MEMBER  # 64 MB: the sheet, its texts, and twice as much for style and theme
+LARGEST_MEMBER = MOST_ROWS * 16 * 100  # 8 MB
+LARGEST_CONTENT = 4 * LARGEST_MEMBER  # 32 MB: the sheet, its texts, and twice as much for style and theme
 LARGEST_FILE = LARGEST_CONTENT  # nobody gains by packing
 MOST_MEMBERS = 100  # Excel writes about 20 for three sheets
 # Excel's own books are packed to a tenth, a sheet of blank cells to a fiftieth; a bomb to a thousandth.

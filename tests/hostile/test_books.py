@@ -122,7 +122,7 @@ BOOKS: dict[str, tuple[Change, str]] = {
     "five times the largest": (
         lambda data: repacked(data, {}, {f"xl/{n}.bin": os.urandom(7_900_000) for n in range(5)}), "KR-7420"),
     "a bomb below the size": (beside("xl/x.xml", bytes(7_900_000)), "KR-7420"),
-    "too many rows": (part(SHEET, sheet("<row/>" * 5_001)), "KR-7420"),
+    "too many rows": (part(SHEET, sheet("<row/>" * 5_002)), "KR-7420"),
     "a row far below": (part(SHEET, sheet('<row r="1048576"><c r="A1048576"><v>1</v></c></row>')), "KR-7420"),
     "a row that Excel has not": (part(SHEET, sheet('<row r="99999999999999"><c/></row>')), "KR-7420"),
     "a row before the first": (part(SHEET, sheet('<row r="-5"><c r="A-5"/></row>')), "KR-7401"),
