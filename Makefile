@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 DEMO ?= $(CURDIR)/demo
-FUZZ ?= 300
+FUZZ ?= 100
 export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 
 help: ## this list
@@ -30,7 +30,7 @@ test: $(STAMP) ## every test
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
 
-fuzz: $(STAMP) ## random damage to files, names and Excel books, FUZZ examples of each (about fifteen minutes)
+fuzz: $(STAMP) ## random damage to files, names and Excel books, FUZZ examples of each (about a quarter of an hour)
 	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/hostile
 
 torture: $(STAMP) ## kills at every step, cut lines, lying servers, full disks: the Union must end as if nothing had happened

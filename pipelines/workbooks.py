@@ -19,12 +19,12 @@ Rows = list[tuple[object, ...]]
 # 1 % of 300,000 insured move within the prefecture in a month: 3,000 candidates at most, and two thirds more; a heading.
 MOST_ROWS = 5_000 + 1
 MOST_COLUMNS = 64  # our widest sheet has 16, four times over
-# Excel keeps a row of our widest sheet in 16 cells of about 60 bytes, and its texts of about 600 bytes elsewhere.
-LARGEST_MEMBER = MOST_ROWS * 16 * 100  # 8 MB
-LARGEST_CONTENT = 4 * LARGEST_MEMBER  # 32 MB: the sheet, its texts, and twice as much for style and theme
+# A row of our widest sheet takes about 1,600 bytes with its texts, whether they stand in it or in a part of their own.
+LARGEST_MEMBER = MOST_ROWS * 2_500  # 12.5 MB; 1 GB of memory while it is read when it is nothing but empty cells
+LARGEST_CONTENT = 2 * LARGEST_MEMBER  # 25 MB: as much again for the other sheets, the style and the theme
 LARGEST_FILE = LARGEST_CONTENT  # nobody gains by packing
 MOST_MEMBERS = 100  # Excel writes about 20 for three sheets
-# Excel's own books are packed to a tenth, a sheet of blank cells to a fiftieth; a bomb to a thousandth.
+# Books of ours are packed to a twelfth, saved by other programs to a twentieth; a bomb to a thousandth.
 MOST_RATIO = 200
 # What only a book with a life of its own declares. None of it is ever run or followed here; a filled form has none.
 _FOREIGN = {
