@@ -29,7 +29,7 @@ test: $(STAMP) ## every test
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
 
-torture: $(STAMP) ## the cycle killed at random instants; the Union must end as if nothing had happened (docs/reliability.md)
+torture: $(STAMP) ## everything that can go wrong outside, done on purpose: kills, lines, servers, disk, clock (docs/reliability.md, about an hour)
 	$(BIN)/python -m fixtures.torture
 
 check: $(STAMP) ## ruff, types, specifications

@@ -75,3 +75,14 @@ def test_a_code_is_explained_and_the_runbook_is_what_the_catalogue_says() -> Non
     assert unknown.output.startswith("KR-7110 KR-0000 という KR コードはありません")
     runbook = Path(__file__).parent.parent / "docs" / "runbook.md"
     assert CliRunner().invoke(main, ["explain", "--all"]).output == runbook.read_text(encoding="utf-8")
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    file, book = tmp_path / "any.csv", tmp_path / "book.xlsx"
+    file.write_bytes(b"x")
+    book.symlink_to("/dev/full")
+    result = renkei(
+        "validate", str(file), "--interface", "eligibility_household", "--on", "2026-04-01", "--xlsx", str(book)
+    )
+    assert result.exit_code == 2
+    assert "KR-6211" in result.stderr
