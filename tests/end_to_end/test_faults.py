@@ -102,6 +102,12 @@ def test_a_server_that_says_it_renamed_is_not_believed(place: Town, calm: Outcom
     assert put_right(place, calm) == []
 
 
+def test_a_command_leaves_the_whole_ledger_in_its_one_file(place: Town) -> None:
+    # Whoever keeps a copy of ledger.sqlite keeps all of it: nothing waits in a -wal file beside it.
+    place.must(*place.day_out(1))
+    assert [path.name for path in place.data.glob("ledger.sqlite*")] == ["ledger.sqlite"]
+
+
 def test_a_lost_ledger_is_never_begun_anew(place: Town, calm: Outcome) -> None:
     for path in place.data.glob("ledger.sqlite*"):
         path.unlink()
