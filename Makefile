@@ -33,7 +33,7 @@ test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random 
 fuzz: $(STAMP) ## random damage to files, names and Excel books, FUZZ examples of each (about a quarter of an hour)
 	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/hostile
 
-torture: $(STAMP) ## kills at every step, cut lines, lying servers, full disks: the Union must end as if nothing had happened
+torture: $(STAMP) ## everything that can go wrong outside, done on purpose: kills, lines, servers, disk, clock (docs/reliability.md, about an hour)
 	$(BIN)/python -m fixtures.torture
 
 canary: $(STAMP) ## the demo, then every byte that it left searched for persons: no 個人番号 anywhere, no names but for clerks

@@ -6,6 +6,7 @@ import datetime as dt
 import html
 import json
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,16 @@ def write_xlsx(validated: Validated, path: Path) -> None:
     """An Excel book: 使い方, 先頭500件, 集計. Text is written as text; nothing becomes a formula or a link."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as book:
+    # Made in memory: a book whose disk is full would still complain when the process ends.
+    data = BytesIO()
+    with xlsxwriter.Workbook(data, options) as book:
         book.set_properties({"created": _CREATED, "title": "検証報告書"})
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
         wrap = book.add_format({"text_wrap": True, "valign": "top"})
         _guide(book.add_worksheet("使い方"), validated, wrap, bold)
         _first(book.add_worksheet("先頭500件"), validated.findings, wrap, bold)
         _summary(book.add_worksheet("集計"), validated.findings, wrap, bold)
+    path.write_bytes(data.getvalue())
 
 
 def write_html(validated: Validated, path: Path) -> None:

@@ -78,3 +78,14 @@ def test_a_code_is_explained_and_the_runbook_is_what_the_catalogue_says() -> Non
     assert CliRunner().invoke(main, ["explain", "--all"]).output == runbook.read_text(encoding="utf-8")
     assert place_of("KR-8110") == "docs/runbook.md#kr-8110-idが変わった"
     assert "### KR-8110 IDが変わった\n" in runbook.read_text(encoding="utf-8")
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    file, book = tmp_path / "any.csv", tmp_path / "book.xlsx"
+    file.write_bytes(b"x")
+    book.symlink_to("/dev/full")
+    result = renkei(
+        "validate", str(file), "--interface", "eligibility_household", "--on", "2026-04-01", "--xlsx", str(book)
+    )
+    assert result.exit_code == 2
+    assert "KR-6211" in result.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -211,6 +212,9 @@ class Ledger:
         self.clock = clock
         try:
             self._engine = _engine(url)
+            # SQLite moves what is in its -wal file into the ledger when the last connection closes; a process that ends
+            # without it leaves a ledger file that is old by itself, and a backup of that file alone with it.
+            weakref.finalize(self, self._engine.dispose)
             with self._begun() as connection:
                 if not may_begin and not sa.inspect(connection).has_table(events_table.name):
                     raise RenkeiError("KR-6107", url=_shown(url))

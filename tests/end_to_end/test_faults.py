@@ -102,6 +102,12 @@ def test_a_server_that_says_it_renamed_is_not_believed(place: Town, calm: Outcom
     assert put_right(place, calm) == []
 
 
+def test_a_command_leaves_the_whole_ledger_in_its_one_file(place: Town) -> None:
+    # Whoever keeps a copy of ledger.sqlite keeps all of it: nothing waits in a -wal file beside it.
+    place.must(*place.day_out(1))
+    assert [path.name for path in place.data.glob("ledger.sqlite*")] == ["ledger.sqlite"]
+
+
 def test_a_lost_ledger_is_never_begun_anew(place: Town, calm: Outcome) -> None:
     for path in place.data.glob("ledger.sqlite*"):
         path.unlink()
@@ -110,3 +116,18 @@ def test_a_lost_ledger_is_never_begun_anew(place: Town, calm: Outcome) -> None:
     for path in (place.folder / "saved" / BEFORE_OUT / "data").glob("ledger.sqlite*"):
         place.bring_back(BEFORE_OUT, place.data / path.name)
     assert put_right(place, calm) == []
+
+
+def test_a_receiving_that_is_cut_is_not_called_done(place: Town) -> None:
+    with line(place.server.host, place.server.port) as wire:
+        place.restore(BEFORE_IN)
+        place.configure(port=wire.port, sftp=f"{SHORT}\nattempts = 1")
+        calm, _ = place.outcome(place.day_in(1))
+        whole = wire.carried["down"]
+        place.restore(BEFORE_IN)
+        # Behind the listing, in the middle of the files.
+        wire.harms("down", whole * 8 // 10, "cut")
+        (cut,) = place.run(place.day_in(1))
+        assert (cut.status, cut.code) == (1, "KR-6205")
+        wire.heals()
+        assert differences(calm, place.outcome(place.day_in(1))[0]) == []
