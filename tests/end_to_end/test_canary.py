@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from processes import renkei
 from servers import OpenSshServer, free_port
 from test_ten_days import START
 from test_two_months import APRIL, MonthlyTown
@@ -28,9 +29,7 @@ class WatchedTown(MonthlyTown):
     def renkei(self, *arguments: str, status: int | None = 0) -> str:
         more = ("--dagster",) if arguments[0] == "run" else ()
         environment = os.environ | self.environment
-        done = subprocess.run(
-            [str(DAGSTER.with_name("renkei")), *arguments, *more], env=environment, capture_output=True, text=True
-        )
+        done = renkei((*arguments, *more), environment)
         assert status in (None, done.returncode), done.stdout + done.stderr
         self.said += done.stdout + done.stderr
         return done.stdout + done.stderr

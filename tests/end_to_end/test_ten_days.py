@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
 import polars as pl
 import pytest
+from processes import renkei
 from servers import OpenSshServer
 
 from fixtures.counterpart.misbehaviour import Misbehaviour
@@ -21,7 +20,6 @@ from fixtures.world import OURS, World, settings_text
 
 START = dt.date(2026, 4, 1)
 FACTS = ["resident_number", "acquired_on", "acquisition_reason", "lost_on", "loss_reason", "applied_on", "ended_on"]
-RENKEI = Path(sys.executable).with_name("renkei")
 
 
 class Town:
@@ -46,7 +44,7 @@ class Town:
 
     def renkei(self, *arguments: str, status: int = 0) -> str:
         environment = os.environ | {"RENKEI_SETTINGS": str(self.settings)}
-        done = subprocess.run([RENKEI, *arguments], env=environment, capture_output=True, text=True, check=False)
+        done = renkei(arguments, environment)
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stdout + done.stderr

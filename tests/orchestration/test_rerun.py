@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import renkei
 from town import DAY, Town
 
-RENKEI = Path(sys.executable).with_name("renkei")
+DAGSTER = Path(sys.executable).with_name("dagster")
 NEXT = dt.date(2026, 4, 2)
 
 
@@ -25,12 +26,10 @@ class Desk:
         home.mkdir()
         shutil.copy(Path(__file__).parents[2] / "dagster_home" / "dagster.yaml", home)
         self.environment = os.environ | {"RENKEI_SETTINGS": str(town.folder / "renkei.toml"), "DAGSTER_HOME": str(home)}
-        subprocess.run(
-            [RENKEI.with_name("dagster"), "instance", "migrate"], env=self.environment, check=True, capture_output=True
-        )
+        subprocess.run([DAGSTER, "instance", "migrate"], env=self.environment, check=True, capture_output=True)
 
     def renkei(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run([RENKEI, *arguments], env=self.environment, capture_output=True, text=True, check=False)
+        done = renkei(arguments, self.environment)
         return done.returncode, done.stdout
 
 
