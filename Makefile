@@ -25,7 +25,7 @@ ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
 	  $(BIN)/dagster-webserver -h 127.0.0.1 -p 3000 -m pipelines.definitions
 
 test: $(STAMP) ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py

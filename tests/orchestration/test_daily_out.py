@@ -322,7 +322,7 @@ def test_a_day_brought_by_other_means_is_the_baseline_of_the_next(town: Town) ->
     town.extract(DAY)
     config = town.folder / "renkei.toml"
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace(f"port = {town.server.port}", "port = 1"), encoding="utf-8")
+    config.write_text(text.replace(f"port = {town.server.port}", "port = 1\nattempts = 1"), encoding="utf-8")
     away = Environment.open(Settings.load(config))
     with pytest.raises(RenkeiError, match="KR-62"):
         daily.run_out(away, DAY)
