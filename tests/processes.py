@@ -12,7 +12,10 @@ from importlib.metadata import entry_points
 
 _FORKS = multiprocessing.get_context("forkserver")
 # The commands import what they need when they need it; a suite of hundreds of commands would import for minutes.
-_FORKS.set_forkserver_preload(["pipelines.cli", "pipelines.definitions", "pipelines.continuity.monthly"])
+_FORKS.set_forkserver_preload([
+    "pipelines.cli", "pipelines.definitions", "pipelines.continuity.monthly",
+    "pandera.strategies.base_strategies", "pyarrow.dataset", "sqlalchemy.dialects.sqlite",
+])  # fmt: skip
 
 
 @dataclass(frozen=True)
