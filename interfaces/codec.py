@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
+import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+import pyarrow as pa
 
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.characters import (
@@ -29,6 +27,15 @@ from interfaces.characters import (
     replace_outgoing,
     spell,
     unencodable,
+)
+from interfaces.lines import (
+    BYTES_OF_BOM,
+    MOST_MISFORMED,
+    Lines,
+    Positions,
+    field_starts,
+    lines_of,
+    misformed,
 )
 from interfaces.messages import RenkeiError
 from interfaces.spec import Record, Specification
@@ -45,14 +52,6 @@ PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
     "byte_position": pl.UInt32,
 }
 
-CHUNK = 16 * 1024 * 1024
-# A value can double (every quote twice) and be quoted (2), and every item has a comma: a longer line is no record.
-_LINE_SLACK = 3
-# As many lines that are no record as a municipality has households (100,000): then the file is of another layout. To
-# tell of one takes about 1 kB, so that a file of nothing but line ends takes 100 MB and not all the memory there is.
-MOST_MISFORMED = 100_000
-_BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
-_CSV_FIELD = r'(?:[^",]*|"(?:[^"]|"")*")'
 # CP932 writes any of these as 外字 bytes: one that the table does not name would become somebody else's character.
 _PRIVATE_USE = r"[\x{E000}-\x{F8FF}\x{F0000}-\x{10FFFF}]"
 _NEEDS_QUOTES = r"[^!#-+\-./0-~]"
@@ -73,7 +72,7 @@ class Decoded:
     problems: pl.DataFrame
     sha256: str
     size: int
-    line_starts: NDArray[np.int64] = field(repr=False)
+    _starts: Positions = field(repr=False)
 
     @property
     def data(self) -> pl.DataFrame:
@@ -81,155 +80,31 @@ class Decoded:
         return self.tables[self.spec.data.kind]
 
     def lines(self, numbers: Iterable[int]) -> dict[int, bytes]:
-        """The bytes of some lines (1-based) without their line end."""
-        found: dict[int, bytes] = {}
+        """The bytes of some lines (1-based) with their line end."""
         with self.path.open("rb") as handle:
-            for number in sorted(set(numbers)):
-                if 1 <= number < len(self.line_starts):
-                    handle.seek(int(self.line_starts[number - 1]))
-                    size = int(self.line_starts[number] - self.line_starts[number - 1])
-                    found[number] = handle.read(min(size, CHUNK))
-        return found
+            content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+            return {
+                number: content[self._starts[number - 1] : self._starts[number]]
+                for number in sorted(set(numbers))
+                if 1 <= number < len(self._starts)
+            }
 
     def positions(self, numbers: Iterable[int]) -> pl.DataFrame:
         """Columns line, item, byte_position: where each item starts (1-based byte) in the given lines."""
-        kind_of = (
-            {line: kind for kind, table in self.tables.items() for line in table["line"].to_list()[:1]}
-            if len(self.spec.records) > 1
-            else {}
-        )
-        rows: list[tuple[int, str, int]] = []
-        wide = 2 if self.spec.format.encoding == "utf-16-le" else 1
-        for number, content in self.lines(numbers).items():
-            record = self.spec.by_kind.get(kind_of.get(number, ""), self.spec.data)
+        found = [pl.DataFrame(schema={"line": pl.UInt32, "item": pl.String, "byte_position": pl.UInt32})]
+        wanted = pl.DataFrame({"line": pl.Series(list(numbers), dtype=pl.UInt32)})
+        for record in self.spec.records:
+            lines = wanted.join(self.tables[record.kind], on="line", how="semi")
+            items = pl.DataFrame({"field": np.arange(len(record.items), dtype=np.uint32), "item": record.item_ids})
             if self.spec.format.kind == "fixed":
-                starts = [item.start or 1 for item in record.items]
+                starts = pl.Series("byte_position", [item.start or 1 for item in record.items], pl.UInt32)
+                placed = lines.join(items.with_columns(starts), how="cross")
+            elif lines.height:
+                placed = field_starts(self.lines(lines["line"]), self.spec).join(items, on="field")
             else:
-                text = content.decode("utf-16-le", "replace") if wide == 2 else content.decode("latin-1")
-                starts = [start * wide + 1 for start in _field_starts(text)]
-            rows += [(number, item.id, start) for item, start in zip(record.items, starts, strict=False)]
-        return pl.DataFrame(
-            rows, schema={"line": pl.UInt32, "item": pl.String, "byte_position": pl.UInt32}, orient="row"
-        )
-
-
-def _field_starts(line: str) -> list[int]:
-    """0-based offsets at which the fields of a CSV line begin. A Shift_JIS trail byte is never a comma or a quote."""
-    starts, quoted = [0], False
-    for index, character in enumerate(line):
-        if character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            starts.append(index + 1)
-    return starts
-
-
-@dataclass(frozen=True)
-class _Scan:
-    """One pass over the bytes without loading them: where lines start, and the first fault of each sort."""
-
-    size: int
-    sha256: str
-    line_starts: NDArray[np.int64]
-    faults: tuple[dict[str, object], ...]
-
-
-def _longest_record(spec: Specification) -> int:
-    if spec.format.kind == "fixed":
-        return max(record.record_length for record in spec.records) * 2
-    return max(sum(_LINE_SLACK * item.length + _LINE_SLACK for item in record.items) for record in spec.records) * 2
-
-
-def _scan(path: Path, spec: Specification) -> _Scan:
-    wide = spec.format.encoding == "utf-16-le"
-    unit: np.dtype[np.unsignedinteger[Any]] = np.dtype("<u2") if wide else np.dtype("u1")
-    digest = hashlib.sha256()
-    ends: list[NDArray[np.int64]] = []
-    controls: list[tuple[int, int]] = []
-    returns = offset = 0
-    bare: int | None = None
-    previous = 0
-    crlf = spec.format.line_end == "CRLF"
-    with path.open("rb") as handle:
-        while block := handle.read(CHUNK):
-            digest.update(block)
-            values = np.frombuffer(block[: len(block) // unit.itemsize * unit.itemsize], dtype=unit)
-            small = np.flatnonzero(values < 0x20)
-            marks = values[small]
-            newline = small[marks == 0x0A]
-            ends.append(newline.astype(np.int64) * unit.itemsize + offset + unit.itemsize)
-            before = values[newline - 1]
-            if len(newline) and newline[0] == 0:
-                before = before.copy()
-                before[0] = previous
-            wrong = newline[(before != 0x0D) if crlf else (before == 0x0D)]
-            if bare is None and len(wrong):
-                bare = int(wrong[0]) * unit.itemsize + offset
-            returns += int((before == 0x0D).sum())
-            other = small[(marks != 0x0A) & (marks != 0x0D)]
-            if len(other) and not controls:
-                controls.append((int(other[0]) * unit.itemsize + offset, int(values[other[0]])))
-            lone = int((marks == 0x0D).sum()) - int((before == 0x0D).sum())
-            if lone > 1 and not controls:
-                at = small[marks == 0x0D]
-                stray = at[~np.isin(at + 1, newline)]
-                controls.append((int(stray[0]) * unit.itemsize + offset, 0x0D))
-            previous = int(values[-1]) if len(values) else 0
-            offset += len(block)
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), *ends]) if offset else np.zeros(1, dtype=np.int64)
-    closed = bool(len(starts) > 1 and starts[-1] == offset)
-    if not closed:
-        starts = np.append(starts, offset)
-    faults: list[dict[str, object]] = []
-
-    def place(position: int) -> tuple[int, int]:
-        line = int(np.searchsorted(starts, position, side="right"))
-        return line, position - int(starts[line - 1]) + 1
-
-    if offset == 0:
-        faults.append({"code": "KR-1001"})
-        return _Scan(0, digest.hexdigest(), starts, tuple(faults))
-    lengths = np.diff(starts)
-    limit = _longest_record(spec)
-    if lengths.max() > limit:
-        worst = int(lengths.argmax())
-        faults.append({"code": "KR-1013", "line": worst + 1, "value": str(int(lengths[worst])), "expected": str(limit)})
-        return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
-    blank = np.flatnonzero(lengths <= len(spec.format.line_end_text) * unit.itemsize)
-    if len(blank) > MOST_MISFORMED:
-        faults.append(_misformed(int(blank[0]) + 1, len(blank)))
-        return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
-    if bare is not None:
-        line, _ = place(bare)
-        faults.append(
-            {
-                "code": "KR-1008",
-                "line": line,
-                "expected": spec.format.line_end,
-                "value": "LF" if crlf else "CRLF",
-            }
-        )
-    elif controls:
-        line, column = place(controls[0][0])
-        faults.append({"code": "KR-1014", "line": line, "byte_position": column, "value": f"0x{controls[0][1]:02X}"})
-    if not closed:
-        faults.append({"code": "KR-1019", "line": len(starts) - 1})
-    return _Scan(offset, digest.hexdigest(), starts, tuple(faults))
-
-
-def _misformed(line: int, count: int) -> dict[str, object]:
-    """So many lines are no record, from that one on, that the file is refused without telling of each (KR-1025)."""
-    return {"code": "KR-1025", "line": line, "value": str(count), "expected": str(MOST_MISFORMED)}
-
-
-def _bom_fault(head: bytes, spec: Specification) -> dict[str, object] | None:
-    own = _BYTES_OF_BOM.get(spec.format.encoding)
-    has_own = own is not None and head.startswith(own)
-    if spec.format.bom and not has_own:
-        return {"code": "KR-1009", "line": 1, "expected": "あり"}
-    if not spec.format.bom and any(head.startswith(mark) for mark in (*_BYTES_OF_BOM.values(), b"\xfe\xff")):
-        return {"code": "KR-1009", "line": 1, "expected": "なし"}
-    return None
+                continue
+            found.append(placed.select("line", "item", "byte_position"))
+        return pl.concat(found)
 
 
 def _empty_tables(spec: Specification) -> dict[str, pl.DataFrame]:
@@ -237,14 +112,6 @@ def _empty_tables(spec: Specification) -> dict[str, pl.DataFrame]:
         record.kind: pl.DataFrame(schema={"line": pl.UInt32, **dict.fromkeys(record.item_ids, pl.String)})
         for record in spec.records
     }
-
-
-def _split_lines(data: bytes, blank_lines: bool) -> pl.Series:
-    """The lines of UTF-8 bytes without their line ends; blank lines are kept."""
-    if blank_lines:
-        return pl.Series([row.removesuffix("\r") for row in data.decode().removesuffix("\n").split("\n")])
-    frame = pl.read_csv(data, has_header=False, separator="\x01", quote_char=None, infer_schema=False)
-    return frame.to_series().fill_null("")
 
 
 def read(path: Path, spec: Specification, on: dt.date) -> Decoded:
@@ -257,98 +124,83 @@ def read(path: Path, spec: Specification, on: dt.date) -> Decoded:
             if not path.exists():
                 raise RenkeiError("KR-7104", path=path.name, reason="見つかりません")
             return _rejected(path, spec, on, [{"code": "KR-1018", "value": path.name}])
-        scan = _scan(path, spec)
-        with path.open("rb") as handle:
-            head = handle.read(4)
+        lines = lines_of(path, spec)
     except OSError as error:
         raise RenkeiError("KR-7104", path=path.name, reason=type(error).__name__) from error
-    faults = list(scan.faults)
-    bom = _bom_fault(head, spec)
-    if bom:
-        faults = [bom]
-    if faults:
+    if lines.faults:
         # A file cut in its last line lacks its end record too: one cause, one finding.
-        return _rejected(path, spec, on, faults[:1], scan)
-    content = path.read_bytes()
-    if spec.format.bom:
-        content = content[len(_BYTES_OF_BOM[spec.format.encoding]) :]
-    if spec.format.kind == "fixed":
-        tables, problems = _read_fixed(content, spec)
-    else:
-        tables, problems = _read_csv(content, spec, scan)
+        return _rejected(path, spec, on, lines.faults[:1], lines)
+    tables, problems = _read_fixed(lines) if spec.format.kind == "fixed" else _read_csv(lines)
     if not problems and not spec.plan.zero_records_allowed and tables[spec.data.kind].height == 0:
         problems = [{"code": "KR-1017"}]
-    return Decoded(path, spec, on, tables, _problems(problems), scan.sha256, scan.size, scan.line_starts)
+    return Decoded(path, spec, on, tables, _problems(problems), lines.sha256, lines.size, lines.starts)
 
 
 def _rejected(
-    path: Path, spec: Specification, on: dt.date, faults: list[dict[str, object]], scan: _Scan | None = None
+    path: Path, spec: Specification, on: dt.date, faults: Iterable[dict[str, object]], lines: Lines | None = None
 ) -> Decoded:
-    return Decoded(
-        path,
-        spec,
-        on,
-        _empty_tables(spec),
-        _problems(faults),
-        scan.sha256 if scan else "",
-        scan.size if scan else 0,
-        scan.line_starts if scan else np.zeros(1, dtype=np.int64),
-    )
+    sha256, size, starts = (lines.sha256, lines.size, lines.starts) if lines else ("", 0, np.zeros(1, np.int64))
+    return Decoded(path, spec, on, _empty_tables(spec), _problems(faults), sha256, size, starts)
 
 
-def _undecodable(content: bytes, encoding: str, position: int, scan: _Scan) -> dict[str, object]:
-    line = int(np.searchsorted(scan.line_starts, position, side="right"))
-    return {
-        "code": "KR-1010",
-        "line": line,
-        "record_number": line,
-        "expected": encoding,
-        "byte_position": position - int(scan.line_starts[line - 1]) + 1,
-    }
-
-
-def _read_csv(
-    content: bytes, spec: Specification, scan: _Scan
-) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
-    encoding = spec.format.encoding
+def _read_csv(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
+    spec = lines.spec
     try:
-        data = _as_utf8(content, encoding)
+        data = _as_utf8(lines.content[lines.starts[0] :], spec.format.encoding)
     except UnicodeDecodeError as error:
-        return _empty_tables(spec), [_undecodable(content, encoding, error.start, scan)]
-    del content
-    end = len(spec.format.line_end_text) * (2 if encoding == "utf-16-le" else 1)
-    lines = _split_lines(data, bool((np.diff(scan.line_starts) <= end).any()))
-    kinds, problems = _record_kinds(lines, spec)
+        return _empty_tables(spec), [_undecodable(lines, error.start + int(lines.starts[0]))]
     first = 1 if spec.format.header else 0
+    kinds, problems = _record_kinds(lines, first)
     if spec.format.header:
-        problems = _header_problems(lines[0], spec) + problems
+        problems = (
+            _header_problems(lines.line(1).decode(spec.format.encoding).removesuffix(spec.format.line_end_text), spec)
+            + problems
+        )
     if problems:
         return _empty_tables(spec), problems
     tables: dict[str, pl.DataFrame] = {}
     for record, start, stop in kinds:
-        tables[record.kind], faults = _csv_block(data, lines, start + first, stop + first, record, spec)
+        tables[record.kind], faults = _csv_block(data, lines, start + first, stop + first, record)
         problems += faults
     return tables, problems
 
 
+def _undecodable(lines: Lines, position: int) -> dict[str, object]:
+    line = lines.line_of(position)
+    return {
+        "code": "KR-1010",
+        "line": line,
+        "record_number": line,
+        "expected": lines.spec.format.encoding,
+        "byte_position": position - int(lines.starts[line - 1]) + 1,
+    }
+
+
 def _as_utf8(content: bytes, encoding: str) -> bytes:
     """The same text in UTF-8; UnicodeDecodeError where a byte cannot be read."""
-    text = content.decode(encoding)
-    return content if encoding == "utf-8" else text.encode()
+    if encoding == "utf-8":
+        whole = np.array([0, len(content)], np.int64)
+        buffers = [None, pa.py_buffer(whole), pa.py_buffer(content)]
+        try:
+            pa.Array.from_buffers(pa.large_string(), 1, buffers).validate(full=True)
+            return content
+        except pa.ArrowInvalid:
+            pass  # Python's codec says where.
+    return content.decode(encoding).encode()
 
 
-def _record_kinds(
-    lines: pl.Series, spec: Specification
-) -> tuple[list[tuple[Record, int, int]], list[dict[str, object]]]:
+def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, int, int]], list[dict[str, object]]]:
     """Which lines belong to which record kind, as (record, first, behind the last), or what is wrong with the order."""
-    count = lines.len() - (1 if spec.format.header else 0)
+    spec = lines.spec
+    count = len(lines) - headings
     if len(spec.records) == 1:
         return [(spec.records[0], 0, count)], []
     marks = {record.items[0].constant: record for record in spec.records}
     width = spec.records[0].items[0].length
-    first_field = r'^"?([^",]*)"?(?:,|$)'
-    fixed = spec.format.kind == "fixed"
-    mark = lines.str.slice(0, width) if fixed else lines.str.extract(first_field, 1).fill_null("")
+    if spec.format.kind == "fixed":
+        mark = lines.beginnings(width)
+    else:  # with room for two quotes and a comma
+        mark = lines.beginnings(width + 3).str.extract(r'^"?([^",]*)"?(?:,|$)', 1).fill_null("")
     problems: list[dict[str, object]] = []
     unknown = (~mark.is_in(list(marks))).arg_true()
     if len(unknown):
@@ -403,40 +255,43 @@ def _header_problems(header: str, spec: Specification) -> list[dict[str, object]
     return [{"code": "KR-1016", "line": 1, "expected": str(len(expected)), "value": str(len(received))}]
 
 
-@lru_cache(maxsize=64)
-def _line_pattern(columns: int, quoted: bool) -> str:
-    one = _CSV_FIELD if quoted else "[^,]*"
-    return f"^{one}(?:,{one}){{{columns - 1}}}$"
-
-
 def _csv_block(
-    data: bytes, lines: pl.Series, start: int, stop: int, record: Record, spec: Specification
+    data: bytes, lines: Lines, start: int, stop: int, record: Record
 ) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    """The records in lines [start, stop) as a raw table; lines that are no record of the kind are problems."""
+    """The records in lines [start, stop) as a raw table; lines that are no record of the kind are problems.
+
+    `data`: all lines in UTF-8.
+    """
+    spec = lines.spec
     if start == stop:
         return _empty_tables(spec)[record.kind], []
-    block = lines[start:stop]
-    quoted = spec.format.quote != "none"
-    sound = block.str.contains(_line_pattern(len(record.items), quoted))
+    sound = (lines.fields[start:stop] == len(record.items)) & (lines.torn[start:stop] < 0)
     numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
     problems: list[dict[str, object]] = []
     skipped, rows = start, stop - start
     if not sound.all():
-        bad = ~sound
-        if bad.sum() > MOST_MISFORMED:
-            return _empty_tables(spec)[record.kind], [_misformed(int(numbers.filter(bad)[0]), int(bad.sum()))]
-        for line, content in zip(numbers.filter(bad), block.filter(bad), strict=True):
-            problems.append(_line_problem(line, content, record, spec))
-        numbers = numbers.filter(sound)
-        data, skipped, rows = "\n".join(block.filter(sound)).encode() + b"\n", 0, numbers.len()
+        bad = np.flatnonzero(~sound) + start
+        if len(bad) > MOST_MISFORMED:
+            return _empty_tables(spec)[record.kind], [misformed(int(bad[0]) + 1, len(bad))]
+        problems = [_line_problem(int(line), lines, record) for line in bad]
+        numbers = numbers.filter(pl.Series(sound))
+        data, skipped, rows = _as_utf8(lines.bytes_of(start, stop, sound), spec.format.encoding), 0, len(numbers)
     if rows == 0:
         return _empty_tables(spec)[record.kind], problems
     frame = pl.read_csv(
-        data, has_header=False, infer_schema=False, quote_char='"' if quoted else None, skip_lines=skipped,
-        n_rows=rows, new_columns=record.item_ids, truncate_ragged_lines=True,
+        data, has_header=False, infer_schema=False, empty_string_is_null=False,
+        quote_char=None if spec.format.quote == "none" else '"',
+        skip_lines=skipped, n_rows=rows, new_columns=record.item_ids, truncate_ragged_lines=True,
     )  # fmt: skip
-    frame, strays = _incoming(frame.with_columns(pl.all().fill_null("")), numbers, record, spec)
+    frame, strays = _incoming(frame, numbers, record, spec)
     return frame.select(numbers, *record.item_ids), problems + strays
+
+
+def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]:
+    base: dict[str, object] = {"line": index + 1, "record_number": index + 1, "record_kind": record.kind}
+    if lines.torn[index] >= 0:
+        return base | {"code": "KR-1011", "byte_position": int(lines.torn[index]) + 1}
+    return base | {"code": "KR-1012", "expected": str(len(record.items)), "value": str(lines.fields[index])}
 
 
 def _incoming(
@@ -464,32 +319,21 @@ def _incoming(
     return frame.with_columns(columns), problems
 
 
-def _line_problem(line: int, content: str, record: Record, spec: Specification) -> dict[str, object]:
-    starts = _field_starts(content)
-    base: dict[str, object] = {"line": line, "record_number": line, "record_kind": record.kind}
-    whole = re.compile(_CSV_FIELD)
-    if spec.format.quote != "none":
-        fields = [content[a : b - 1] for a, b in zip(starts, [*starts[1:], len(content) + 1], strict=True)]
-        for position, value in zip(starts, fields, strict=True):
-            if not whole.fullmatch(value):
-                prefix = content[:position].encode(spec.format.encoding, "replace")
-                return base | {"code": "KR-1011", "byte_position": len(prefix) + 1}
-    return base | {"code": "KR-1012", "expected": str(len(record.items)), "value": str(len(starts))}
-
-
-def _read_fixed(content: bytes, spec: Specification) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
-    end = spec.format.line_end_text.encode("utf-16-le" if spec.format.encoding == "utf-16-le" else "ascii")
-    lines = pl.Series([line.decode("latin-1") for line in content.removesuffix(end).split(end)])
-    kinds, problems = _record_kinds(lines, spec)
+def _read_fixed(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
+    spec = lines.spec
+    kinds, problems = _record_kinds(lines)
     if problems:
         return _empty_tables(spec), problems
+    end = spec.format.line_end_text.encode("utf-16-le" if spec.format.encoding == "utf-16-le" else "ascii")
+    content = lines.content[lines.starts[0] :].removesuffix(end)
+    one_character_per_byte = pl.Series([line.decode("latin-1") for line in content.split(end)])
     tables: dict[str, pl.DataFrame] = {}
     for record, start, stop in kinds:
-        block = lines[start:stop]
+        block = one_character_per_byte[start:stop]
         numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
         right = block.str.len_chars() == record.record_length
         if (~right).sum() > MOST_MISFORMED:
-            return _empty_tables(spec), [_misformed(int(numbers.filter(~right)[0]), int((~right).sum()))]
+            return _empty_tables(spec), [misformed(int(numbers.filter(~right)[0]), int((~right).sum()))]
         for line, length in zip(numbers.filter(~right), block.filter(~right).str.len_chars(), strict=True):
             problems.append(
                 {"code": "KR-1020", "line": line, "record_number": line, "value": str(length),
@@ -621,7 +465,7 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
         return Encoded(b"", found, raws)
     parts = [_header_line(spec)] if spec.format.header else []
     parts += [_lines(raws[record.kind], record, spec) for record in spec.records]
-    mark = _BYTES_OF_BOM[spec.format.encoding] if spec.format.bom else b""
+    mark = BYTES_OF_BOM[spec.format.encoding] if spec.format.bom else b""
     return Encoded(mark + b"".join(parts), found, raws)
 
 

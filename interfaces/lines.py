@@ -1,0 +1,248 @@
+"""Where the lines of a file begin and how many fields they hold, found in its bytes. What is between is `codec`'s.
+
+No byte of a Shift_JIS or UTF-8 character of several bytes is a comma, a quote or a line end, so nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from interfaces.spec import Specification
+
+CHUNK = 16 * 1024 * 1024
+BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
+# As many lines that are no record as a municipality has households (100,000): then the file is of another layout. To
+# tell of one takes about 1 kB, so that a file of nothing but line ends takes 100 MB and not all the memory there is.
+MOST_MISFORMED = 100_000
+# A value can double (every quote twice) and be quoted (2), and every item has a comma: a longer line is no record.
+_LINE_SLACK = 3
+_LF, _CR, _SPACE, _QUOTE, _COMMA = 0x0A, 0x0D, 0x20, 0x22, 0x2C
+
+Positions = NDArray[np.int64]
+Units = NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A file's bytes as lines. `starts`: the byte where each line starts, and the one behind the last line.
+
+    `faults`: what keeps the bytes from being lines at all, worst first (KR-1001, KR-1008, KR-1009, KR-1013, KR-1014,
+    KR-1019, KR-1025); with a line too long for any record (KR-1013) the rest of the file is only hashed.
+    """
+
+    content: bytes = field(repr=False)
+    starts: Positions = field(repr=False)
+    sha256: str
+    size: int
+    faults: tuple[dict[str, object], ...]
+    spec: Specification = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def _unit(self) -> np.dtype[np.unsignedinteger[Any]]:
+        return _unit(self.spec)
+
+    def line_of(self, position: int) -> int:
+        """The line (1-based) in which a byte (0-based) of the file lies."""
+        return int(np.searchsorted(self.starts, position, side="right"))
+
+    def line(self, number: int) -> bytes:
+        """The bytes of a line (1-based), with its line end."""
+        return self.content[self.starts[number - 1] : self.starts[number]]
+
+    def bytes_of(self, start: int, stop: int, wanted: NDArray[np.bool_]) -> bytes:
+        """The bytes of the wanted ones of the lines [start, stop) (0-based), with their line ends."""
+        bounds = self.starts[start : stop + 1]
+        values = np.frombuffer(self.content, "u1")[bounds[0] : bounds[-1]]
+        return values[np.repeat(wanted, np.diff(bounds))].tobytes()
+
+    def beginnings(self, width: int) -> pl.Series:
+        """The first `width` characters of each line, or all up to its line end; `?` for what is not ASCII."""
+        values = np.frombuffer(self.content, self._unit, len(self.content) // self._unit.itemsize)
+        firsts = self.starts[:-1] // self._unit.itemsize
+        at = np.minimum(firsts[:, None] + np.arange(width), len(values) - 1)
+        letters = np.where(values[at] < 0x80, values[at], ord("?")).astype("u1")
+        texts = np.ascontiguousarray(letters).view(f"S{width}").ravel().astype(f"U{width}")
+        return pl.Series(texts.tolist(), dtype=pl.String).str.extract(r"^([^\r\n]*)", 1)
+
+    @cached_property
+    def _fields(self) -> tuple[NDArray[np.int32], Positions]:
+        counts, torn = np.ones(len(self), np.int32), np.full(len(self), -1, np.int64)
+        for first, last in self._chunks():
+            begin = self.starts[first]
+            values = np.frombuffer(self.content[begin : self.starts[last]], self._unit)
+            bounds = (self.starts[first : last + 1] - begin) // self._unit.itemsize
+            separators, misplaced = _separators(values, bounds, quoted=self.spec.format.quote != "none")
+            counts[first:last] += np.diff(np.searchsorted(separators, bounds)).astype(np.int32)
+            if len(misplaced):
+                lines, firsts = np.unique(np.searchsorted(bounds, misplaced, side="right") - 1, return_index=True)
+                field_starts = np.concatenate([[-1], separators])[np.searchsorted(separators, misplaced[firsts])] + 1
+                torn[first + lines] = np.maximum(field_starts - bounds[lines], 0) * self._unit.itemsize
+        return counts, torn
+
+    @property
+    def fields(self) -> NDArray[np.int32]:
+        """How many fields each line holds."""
+        return self._fields[0]
+
+    @property
+    def torn(self) -> Positions:
+        """The byte (0-based, in its line) of the first field whose quotes do not enclose it whole; -1 where none is."""
+        return self._fields[1]
+
+    def _chunks(self) -> Iterator[tuple[int, int]]:
+        """Runs of lines [first, last) of about CHUNK bytes."""
+        first = 0
+        while first < len(self):
+            last = int(np.searchsorted(self.starts, self.starts[first] + CHUNK))
+            last = min(max(last, first + 1), len(self))
+            yield first, last
+            first = last
+
+
+def field_starts(lines: dict[int, bytes], spec: Specification) -> pl.DataFrame:
+    """Columns line, field (0-based), byte_position (1-based, in its line): where each field of some lines begins."""
+    unit = _unit(spec)
+    sizes = [0, *(len(content) // unit.itemsize for content in lines.values())]
+    bounds = np.cumsum(sizes, dtype=np.int64)
+    values = np.frombuffer(b"".join(lines.values()), unit)
+    separators, _ = _separators(values, bounds, quoted=spec.format.quote != "none")
+    begins = np.sort(np.concatenate([bounds[:-1], separators + 1]))
+    which = np.searchsorted(bounds, begins, side="right") - 1
+    ordinal = np.arange(len(begins)) - np.searchsorted(begins, bounds[:-1])[which]
+    return pl.DataFrame({
+        "line": np.array(list(lines), np.uint32)[which],
+        "field": ordinal.astype(np.uint32),
+        "byte_position": ((begins - bounds[which]) * unit.itemsize + 1).astype(np.uint32),
+    })  # fmt: skip
+
+
+def _separators(values: Units, bounds: Positions, *, quoted: bool) -> tuple[Positions, Positions]:
+    """The commas that separate fields, and the quotes that stand where none can, of the lines between `bounds`.
+
+    A quote opens a field at its beginning and closes it at its end; between them two of them stand for one.
+    """
+    commas = values == _COMMA
+    marks = np.flatnonzero(commas | (values == _QUOTE)) if quoted else np.flatnonzero(commas)
+    is_quote = values[marks] == _QUOTE
+    at = marks[is_quote]
+    if len(at) == 0:
+        return marks, at
+    earlier = np.cumsum(is_quote, dtype=np.int32) - is_quote
+    firsts = np.searchsorted(marks, bounds)
+    of_earlier_lines = np.append(earlier, len(at))[firsts]
+    odd = np.diff(of_earlier_lines) % 2 == 1
+    if odd.any():
+        earlier -= np.repeat(of_earlier_lines[:-1], np.diff(firsts))
+    outside = earlier % 2 == 0
+    before, after = values[at - 1], values[np.minimum(at + 1, len(values) - 1)]
+    fits = np.where(
+        outside[is_quote],
+        (before == _COMMA) | (before == _QUOTE) | (before == _LF) | (at == 0),
+        (after == _COMMA) | (after == _QUOTE) | (after == _CR) | (after == _LF) | (at + 1 == len(values)),
+    )
+    fits[of_earlier_lines[1:][odd] - 1] = False
+    return marks[outside & ~is_quote], at[~fits]
+
+
+def lines_of(path: Path, spec: Specification) -> Lines:
+    """Read a file. OSError when it cannot be read; anything in it is a fault, never an exception."""
+    unit, limit = _unit(spec), _longest_record(spec)
+    digest = hashlib.sha256()
+    blocks: list[bytes] = []
+    ends: list[Positions] = [np.zeros(1, np.int64)]
+    size = count = 0
+    too_long: dict[str, object] | None = None
+    with path.open("rb") as handle:
+        while block := handle.read(CHUNK):
+            digest.update(block)
+            begun, size = size, size + len(block)
+            if too_long is None:
+                values = np.frombuffer(block, unit, len(block) // unit.itemsize)
+                found = (np.flatnonzero(values == _LF) + 1) * unit.itemsize + begun
+                lengths = np.diff(np.concatenate([ends[-1][-1:], found, [size]]))
+                if lengths.max() > limit:
+                    line = count + int(lengths.argmax()) + 1
+                    too_long = {"code": "KR-1013", "line": line, "value": str(lengths.max()), "expected": str(limit)}
+                    blocks.clear()
+                else:
+                    ends += [found] if len(found) else []
+                    count += len(found)
+                    blocks.append(block)
+    if too_long is not None:
+        return Lines(b"", np.zeros(1, np.int64), digest.hexdigest(), size, (too_long,), spec)
+    content, starts = b"".join(blocks), np.concatenate(ends)
+    del blocks
+    closed = bool(starts[-1] == size)
+    if not closed:
+        starts = np.append(starts, size)
+    faults = _bom_faults(content, spec) + _line_faults(content, starts, closed, spec)
+    if size == 0:
+        faults = [{"code": "KR-1001"}]
+    elif not closed:
+        faults.append({"code": "KR-1019", "line": len(starts) - 1})
+    if spec.format.bom and not faults:
+        starts[0] = len(BYTES_OF_BOM[spec.format.encoding])
+    return Lines(content, starts, digest.hexdigest(), size, tuple(faults), spec)
+
+
+def _unit(spec: Specification) -> np.dtype[np.unsignedinteger[Any]]:
+    return np.dtype("<u2" if spec.format.encoding == "utf-16-le" else "u1")
+
+
+def _longest_record(spec: Specification) -> int:
+    if spec.format.kind == "fixed":
+        return max(record.record_length for record in spec.records) * 2
+    return max(sum(_LINE_SLACK * item.length + _LINE_SLACK for item in record.items) for record in spec.records) * 2
+
+
+def _bom_faults(content: bytes, spec: Specification) -> list[dict[str, object]]:
+    own = BYTES_OF_BOM.get(spec.format.encoding)
+    if spec.format.bom and not (own is not None and content.startswith(own)):
+        return [{"code": "KR-1009", "line": 1, "expected": "あり"}]
+    if not spec.format.bom and content.startswith((*BYTES_OF_BOM.values(), b"\xfe\xff")):
+        return [{"code": "KR-1009", "line": 1, "expected": "なし"}]
+    return []
+
+
+def _line_faults(content: bytes, starts: Positions, closed: bool, spec: Specification) -> list[dict[str, object]]:
+    """Too many empty lines (KR-1025), or the first wrong line end (KR-1008), or the first control character (KR-1014)."""
+    unit = _unit(spec)
+    crlf = spec.format.line_end == "CRLF"
+    blank = np.flatnonzero(np.diff(starts) <= len(spec.format.line_end_text) * unit.itemsize)
+    if len(blank) > MOST_MISFORMED:
+        return [misformed(int(blank[0]) + 1, len(blank))]
+    values = np.frombuffer(content, unit, len(content) // unit.itemsize)
+    newlines = starts[1 : None if closed else -1] // unit.itemsize - 1
+    after_return = (values[newlines - 1] == _CR) & (newlines > 0)
+    wrong = newlines[after_return != crlf]
+    if len(wrong):
+        line = int(np.searchsorted(starts, wrong[0] * unit.itemsize, side="right"))
+        return [{"code": "KR-1008", "line": line, "expected": spec.format.line_end, "value": "LF" if crlf else "CRLF"}]
+    allowed = len(newlines) * len(spec.format.line_end_text)
+    if sum(np.count_nonzero(values[at : at + CHUNK] < _SPACE) for at in range(0, len(values), CHUNK)) == allowed:
+        return []
+    controls = np.flatnonzero(values < _SPACE)
+    line_ends = np.concatenate([newlines, newlines - 1]) if crlf else newlines
+    stray = controls[~np.isin(controls, line_ends)]
+    if len(stray) == 1 and stray[0] == len(values) - 1 and values[-1] == _CR:
+        return []  # The file is cut in its last line end: KR-1019 says it.
+    line = int(np.searchsorted(starts, stray[0] * unit.itemsize, side="right"))
+    column = int(stray[0]) * unit.itemsize - int(starts[line - 1]) + 1
+    return [{"code": "KR-1014", "line": line, "byte_position": column, "value": f"0x{int(values[stray[0]]):02X}"}]
+
+
+def misformed(line: int, count: int) -> dict[str, object]:
+    """So many lines are no record, from that one on, that the file is refused without telling of each (KR-1025)."""
+    return {"code": "KR-1025", "line": line, "value": str(count), "expected": str(MOST_MISFORMED)}

@@ -1,0 +1,65 @@
+"""Lines and fields found in bytes agree with the grammar of a CSV line, written as a regular expression."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interfaces import lines
+from interfaces.catalogue import load_catalogue
+
+SPEC = load_catalogue().in_force("eligibility_individual", dt.date(2026, 4, 1))
+FIELD = r'(?:[^",]*|"(?:[^"]|"")*")'
+# ソ ends in 0x5C in CP932; ァ begins with 0x83 and ends in 0x40: neither may be taken for a character of its own.
+LETTERS = st.text(alphabet=st.sampled_from('a,"ソァ '), max_size=12)
+
+
+@pytest.fixture(params=[lines.CHUNK, 8], ids=["whole", "in small chunks"], autouse=True)
+def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "CHUNK", request.param)
+
+
+def read(texts: list[str]) -> lines.Lines:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_bytes("".join(f"{text}\r\n" for text in texts).encode("cp932"))
+        return lines.lines_of(path, SPEC)
+
+
+@given(st.lists(LETTERS, min_size=1, max_size=6))
+def test_a_line_is_sound_exactly_when_the_grammar_says_so(texts: list[str]) -> None:
+    found = read(texts)
+    assert len(found) == len(texts)
+    for number, text in enumerate(texts):
+        assert found.line(number + 1) == f"{text}\r\n".encode("cp932")
+        sound = re.fullmatch(f"{FIELD}(?:,{FIELD})*", text) is not None
+        assert (found.torn[number] < 0) == sound, text
+        if sound:
+            fields = re.findall(f"(?:^|,)({FIELD})(?=,|$)", text)
+            assert found.fields[number] == len(fields), text
+
+
+@given(
+    st.lists(st.lists(st.text(alphabet=st.sampled_from('a,"ソァ '), max_size=4), min_size=1, max_size=4), min_size=1)
+)
+def test_every_field_is_found_where_it_was_written(rows: list[list[str]]) -> None:
+    written = [['"{}"'.format(value.replace('"', '""')).encode("cp932") for value in row] for row in rows]
+    content = {number: b",".join(row) + b"\r\n" for number, row in enumerate(written, 1)}
+    placed = lines.field_starts(content, SPEC)
+    assert placed.height == sum(len(row) for row in rows)
+    for line, field, position in placed.rows():
+        value = written[line - 1][field]
+        assert content[line][position - 1 : position - 1 + len(value)] == value
+        assert content[line][position - 1 + len(value) :][:1] in (b",", b"\r")
+
+
+def test_the_first_field_that_its_quotes_do_not_enclose_is_named() -> None:
+    found = read(['a,"b', 'a,b"c,"d', '"a" ,b', '"a""b",c', "ソ,ァ", '"",""'])
+    assert found.torn.tolist() == [2, 2, 0, -1, -1, -1]
+    assert found.fields.tolist()[3:] == [2, 2, 2]
