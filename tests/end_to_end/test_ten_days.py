@@ -17,6 +17,9 @@ from fixtures.counterpart.misbehaviour import Misbehaviour
 from fixtures.counterpart.seals import Seals
 from fixtures.demo import business_days
 from fixtures.world import OURS, World, settings_text
+from pipelines.environment import Environment
+from pipelines.exchange.seal import unsealed
+from pipelines.settings import Settings
 
 START = dt.date(2026, 4, 1)
 FACTS = ["resident_number", "acquired_on", "acquisition_reason", "lost_on", "loss_reason", "applied_on", "ended_on"]
@@ -102,8 +105,8 @@ def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer,
 @pytest.mark.slow
 def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=3, persons=300)
-    town.seal(tmp_path)
-    first, second, third = business_days(START, 3)
+    certificate = town.seal(tmp_path)
+    first, second, third, fourth = business_days(START, 4)
     town.send(first)
     names = [path.name for path in (openssh_server.root / OURS.code / "to_union").iterdir()]
     assert sorted(names) == ["KRKOJ_999997_20260401_000001.csv.p7m", "KRSET_999997_20260401_000001.csv.p7m"]
@@ -118,16 +121,29 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     town.world.night(third)
     arrived = openssh_server.root / OURS.code / "from_union"
     sealed = sorted(arrived.glob("*.p7m"))
-    (arrived / sealed[0].name.removesuffix(".p7m")).write_bytes(b"1,0000001\r\n")
+    same = Environment.open(Settings.load(town.settings))
+    content = unsealed(sealed[0].read_bytes(), same.keys, same.partners(), same.clock())
+    (arrived / sealed[0].name.removesuffix(".p7m")).write_bytes(content)
     other = Seals(tmp_path / "stranger", tmp_path / "data" / "keys" / "transfer-1.cert.pem")
     sealed[1].write_bytes(other.seal(b"1,0000001\r\n"))
     told = town.renkei("run", "daily", "--date", third.isoformat(), "--only", "in")
     assert "KR-6325" in told
     assert "KR-6322" in told
     assert list(town.states().values()).count("quarantined") == 2
+    # The one that came sealed is no duplicate of the one that nobody vouched for.
+    assert town.states()[sealed[0].name] == "applied"
     held = json.loads(town.renkei("quarantine", "list", "--json"))[0]["id"]
     assert "KR-6315" in town.renkei("quarantine", "release", str(held), "--reason", "電話で確認", status=2)
     town.renkei("quarantine", "reject", str(held), "--reason", "送り主が分からない")
+    # Nothing is sealed for a certificate that has expired.
+    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    expired = Seals(tmp_path / "old", tmp_path / "data" / "keys" / "transfer-1.cert.pem", long_ago).certificate_path
+    settings = town.settings.read_text(encoding="utf-8")
+    town.settings.write_text(settings.replace(str(certificate), str(expired)), encoding="utf-8")
+    before = sorted(path.name for path in (openssh_server.root / OURS.code / "to_union").iterdir())
+    town.world.live(fourth)
+    assert "KR-6324" in town.renkei("run", "daily", "--date", fourth.isoformat(), "--only", "out", status=2)
+    assert sorted(path.name for path in (openssh_server.root / OURS.code / "to_union").iterdir()) == before
 
 
 @pytest.mark.slow

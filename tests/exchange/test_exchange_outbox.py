@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from itertools import count
@@ -23,13 +24,14 @@ from exchange_support import (
     noon,
     outbound,
 )
-from rings import safe
+from rings import ring, safe
 from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.lock import exclusive
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.exchange.outbox import OutboundFile, SendOutcome, sealed_path, send_partition
+from pipelines.exchange.seal import unsealed
 from pipelines.exchange.transport import (
     LocalFolderTransport,
     Retry,
@@ -413,3 +415,26 @@ def test_through_a_real_server_with_a_crash_on_the_way(
             path.unlink()
         for path in (tmp_path / "data").glob("ledger.sqlite*"):
             path.unlink()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"half")], ids=["lost", "damaged"]
+)
+def test_a_sealed_form_that_is_lost_or_damaged_is_sealed_anew(
+    ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    recipient = ring().current("transfer").certificate
+    # The process ends when the first is sealed, before it is on the server.
+    with pytest.raises(Crash):
+        send(ledger, FusedTransport(LocalFolderTransport(union), Fuse(1)), pair, tmp_path, recipient=recipient)
+    assert states(ledger)[0] == (HOUSEHOLD, "sending")
+    damage(sealed_path(pair[1]))
+    assert send(ledger, LocalFolderTransport(union), pair, tmp_path, recipient=recipient).kind == "sent"
+    assert names_in(union) == [f"{name}.p7m" for name in PAIR]
+    for file in pair:
+        arrived = (union / f"{file.file_name}.p7m").read_bytes()
+        assert unsealed(arrived, ring(), [recipient], recipient.not_valid_before_utc) == safe(
+            tmp_path / "data"
+        ).content(file.path)
+    assert states(ledger) == BOTH_SENT
+    assert "resealed" in {event.action for entry in ledger.entries() for event in ledger.events(entry.id)}
