@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -81,13 +80,13 @@ class Decoded:
 
     def lines(self, numbers: Iterable[int]) -> dict[int, bytes]:
         """The bytes of some lines (1-based) with their line end."""
+        found: dict[int, bytes] = {}
         with self.path.open("rb") as handle:
-            content = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
-            return {
-                number: content[self._starts[number - 1] : self._starts[number]]
-                for number in sorted(set(numbers))
-                if 1 <= number < len(self._starts)
-            }
+            for number in sorted(set(numbers)):
+                if 1 <= number < len(self._starts):
+                    handle.seek(self._starts[number - 1])
+                    found[number] = handle.read(self._starts[number] - self._starts[number - 1])
+        return found
 
     def positions(self, numbers: Iterable[int]) -> pl.DataFrame:
         """Columns line, item, byte_position: where each item starts (1-based byte) in the given lines."""
