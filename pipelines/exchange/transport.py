@@ -16,6 +16,7 @@ import re
 import shutil
 import socket
 import stat as modes
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -356,11 +357,17 @@ class SftpTransport:
             self.close()
             raise PermanentTransportError("KR-6201", host=settings.host)
         self._log_in(connection, private_key)
-        client: _Client | None = _Client.from_transport(connection)
-        if client is None:
-            raise EOFError
-        client.get_channel().settimeout(settings.reply_seconds)
-        return client
+        channel = connection.open_session(timeout=settings.reply_seconds)
+        channel.settimeout(settings.reply_seconds)
+        # paramiko waits for ever for this answer; ending the connection ends the wait.
+        patience = threading.Timer(settings.reply_seconds, connection.close)
+        patience.daemon = True
+        patience.start()
+        try:
+            channel.invoke_subsystem("sftp")
+        finally:
+            patience.cancel()
+        return _Client(channel)
 
     def _log_in(self, connection: paramiko.Transport, private_key: paramiko.PKey) -> None:
         try:

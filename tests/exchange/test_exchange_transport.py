@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from exchange_support import names_in, remote_names
@@ -238,6 +238,20 @@ def test_a_server_that_is_down_is_transient(openssh_server: OpenSshServer) -> No
 def test_a_server_that_says_nothing_is_transient(openssh_server: OpenSshServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = settings_of(openssh_server, port=silent.getsockname()[1], banner_seconds=0.3, handshake_seconds=0.3)
+        failure = failure_of(SftpTransport(settings, "/").list)
+    assert (failure.code, type(failure)) == ("KR-6205", TransientTransportError)
+
+
+@pytest.mark.parametrize("moment", ["subsystem", "version"])
+def test_a_server_that_falls_silent_while_it_greets_is_transient(
+    moment: Literal["subsystem", "version"], tmp_path: Path
+) -> None:
+    (tmp_path / "union").mkdir()
+    with serve(tmp_path / "union", tmp_path / "keys", Faults(silent_at=moment)) as server:
+        settings = SftpSettings(
+            host=server.host, port=server.port, user=server.user, private_key=server.private_key,
+            host_key=server.host_key, to_union_folder="/", from_union_folder="/", reply_seconds=0.5,
+        )  # fmt: skip
         failure = failure_of(SftpTransport(settings, "/").list)
     assert (failure.code, type(failure)) == ("KR-6205", TransientTransportError)
 
