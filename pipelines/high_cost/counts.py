@@ -27,8 +27,8 @@ def qualifying_months(benefits: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sorted(months: pl.DataFrame) -> pl.DataFrame:
-    """HOUSEHOLD, MONTH unique and sorted: per household first, because households are fewer than rows."""
-    return months.group_by(HOUSEHOLD).agg(pl.col(MONTH).unique().sort()).sort(HOUSEHOLD).explode(MONTH)
+    """HOUSEHOLD, MONTH unique and sorted."""
+    return months.lazy().unique().sort(HOUSEHOLD, MONTH).collect(engine="streaming")
 
 
 def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
