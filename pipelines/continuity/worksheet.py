@@ -159,8 +159,7 @@ def _guide_sheet(book: Any) -> None:
 
 def _lines(text: str, width: int) -> int:
     """How many lines a text takes in a column: a full-width character takes the room of two, as it does in CP932."""
-    rooms = (len(line.encode("cp932", "replace")) for line in text.split("\n"))
-    return sum(max(1, -(-room // (width - 2))) for room in rooms)
+    return sum(max(1, -(-len(line) // (width - 2))) for line in text.encode("cp932", "replace").split(b"\n"))
 
 
 def _shown(name: str, value: object) -> str:
