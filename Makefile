@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 setup: $(STAMP) ## the virtual environment with the locked packages
 
-demo: $(STAMP) ## two months of a synthetic prefecture, end to end (about six minutes)
+demo: $(STAMP) ## two months of a synthetic prefecture, end to end (about eight minutes)
 	$(BIN)/python -m fixtures.demo --folder $(DEMO)
 
 ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
@@ -33,7 +33,7 @@ test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random 
 fuzz: $(STAMP) ## random damage to files, names and Excel books, FUZZ examples of each (about a quarter of an hour)
 	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/hostile
 
-torture: $(STAMP) ## everything that can go wrong outside, done on purpose: kills, lines, servers, disk, clock (docs/reliability.md, about an hour)
+torture: $(STAMP) ## everything that can go wrong outside, done on purpose: kills, lines, servers, disk, clock (docs/reliability.md, about an hour and a half)
 	$(BIN)/python -m fixtures.torture
 
 canary: $(STAMP) ## the demo, then every byte that it left searched for persons: no 個人番号 anywhere, no names but for clerks

@@ -236,7 +236,7 @@ def _line_faults(content: bytes, starts: Positions, closed: bool, spec: Specific
     controls = np.flatnonzero(values < _SPACE)
     line_ends = np.concatenate([newlines, newlines - 1]) if crlf else newlines
     stray = controls[~np.isin(controls, line_ends)]
-    if len(stray) == 1 and stray[0] == len(values) - 1 and values[-1] == _CR:
+    if len(stray) == 1 and values[-1] == _CR:
         return []  # The file is cut in its last line end: KR-1019 says it.
     line = int(np.searchsorted(starts, stray[0] * unit.itemsize, side="right"))
     column = int(stray[0]) * unit.itemsize - int(starts[line - 1]) + 1

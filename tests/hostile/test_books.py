@@ -258,15 +258,20 @@ PIECES = [b"<", b">", b"/>", b'"', b"&", b"&#0;", b"&#x1F600;", b"&l9;", b"<!DOC
           b"<v>1e999</v>", b"<v>-1</v>", b"NaN", b"9" * 400, b"\xef\xbf\xbf", b"\xff\xfe", b"PK\x05\x06"]  # fmt: skip
 
 
+def damaged(book: Path, changes: Edits, name: str | None) -> Path:
+    """The book with changes in one of its parts, or in its bytes as they lie."""
+    sound, damage = book.read_bytes(), partial(edited, changes=changes)
+    path = book.with_name("damaged.xlsx")
+    path.write_bytes(repacked(sound, {name: damage}) if name else damage(sound))
+    return path
+
+
 @settings(PROFILE)
 @given(changes=edits(PIECES), name=st.sampled_from(PARTS) | st.none())
 def test_a_damaged_worksheet_is_refused_or_told_what_to_mend(
     environment: Environment, worksheet: Path, changes: Edits, name: str | None
 ) -> None:
-    sound = worksheet.read_bytes()
-    damage = partial(edited, changes=changes)
-    path = worksheet.with_name("damaged.xlsx")
-    path.write_bytes(repacked(sound, {name: damage}) if name else damage(sound))
+    path = damaged(worksheet, changes, name)
     cases = monthly.build_cases(environment, MONTH)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -285,10 +290,7 @@ def test_a_damaged_worksheet_is_refused_or_told_what_to_mend(
 def test_a_damaged_form_is_refused_or_read(
     environment: Environment, form: Path, changes: Edits, name: str | None
 ) -> None:
-    sound = form.read_bytes()
-    damage = partial(edited, changes=changes)
-    path = form.with_name("damaged.xlsx")
-    path.write_bytes(repacked(sound, {name: damage}) if name else damage(sound))
+    path = damaged(form, changes, name)
     specification = environment.specification("continuity_result", MONTH)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -106,6 +106,11 @@ FORMS = {
     "Shift_JIS-2004": {'encoding = "cp932"': 'encoding = "shift_jis_2004"', '"union_cp932"': '""'},
     "UTF-8": {'encoding = "cp932"': 'encoding = "utf-8"', '"union_cp932"': '""'},
     "UTF-8 BOM": {'encoding = "cp932"': 'encoding = "utf-8"\nbom = true', '"union_cp932"': '""'},
+    "UTF-8 BOM, all quoted": {
+        'encoding = "cp932"': 'encoding = "utf-8"\nbom = true',
+        '"union_cp932"': '""',
+        'quote = "when_needed"': 'quote = "all"',
+    },
     "UTF-16LE": {'encoding = "cp932"': 'encoding = "utf-16-le"', '"union_cp932"': '""'},
     "UTF-16LE BOM": {'encoding = "cp932"': 'encoding = "utf-16-le"\nbom = true', '"union_cp932"': '""'},
     "fixed cp932": {'kind = "csv"': 'kind = "fixed"'},

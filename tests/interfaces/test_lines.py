@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,37 @@ def test_the_first_field_that_its_quotes_do_not_enclose_is_named() -> None:
     found = read(['a,"b', 'a,b"c,"d', '"a" ,b', '"a""b",c', "ソ,ァ", '"",""'])
     assert found.torn.tolist() == [2, 2, 0, -1, -1, -1]
     assert found.fields.tolist()[3:] == [2, 2, 2]
+
+
+FIRST, SECOND = b"1,a\r\n", b"2,b\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "codes", "place"),
+    [
+        (FIRST + b"2,\rb\r\n", ["KR-1014"], (2, 3)),
+        (FIRST + b"2,\x00b\r\n", ["KR-1014"], (2, 3)),
+        (FIRST + b"2,b\n", ["KR-1008"], (2, None)),
+        (FIRST + b"2,b\r", ["KR-1019"], (2, None)),
+        (FIRST + b"2,b", ["KR-1019"], (2, None)),
+        (b"\xef\xbb\xbf" + FIRST, ["KR-1009"], (1, None)),
+        (b"", ["KR-1001"], (None, None)),
+        (FIRST + SECOND, [], (None, None)),
+    ],
+)
+def test_what_keeps_bytes_from_being_lines(
+    content: bytes, codes: list[str], place: tuple[int | None, int | None], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    faults = lines.lines_of(tmp_path / "file", SPEC).faults
+    assert [fault["code"] for fault in faults] == codes
+    for fault in faults:
+        assert (fault.get("line"), fault.get("byte_position")) == place
+
+
+@pytest.mark.parametrize("content", [b"1", b"1\x00\n\x00x", b"\n", b"\x00\n", b"\n\x00\n"])
+def test_half_a_character_is_a_fault_and_no_exception(content: bytes, tmp_path: Path) -> None:
+    wide = SPEC.plan.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
+    spec = replace(SPEC, plan=SPEC.plan.model_copy(update={"format": wide}))
+    (tmp_path / "file").write_bytes(content)
+    assert lines.lines_of(tmp_path / "file", spec).faults
