@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -53,6 +54,8 @@ PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
 
 # CP932 writes any of these as 外字 bytes: one that the table does not name would become somebody else's character.
 _PRIVATE_USE = r"[\x{E000}-\x{F8FF}\x{F0000}-\x{10FFFF}]"
+_TEXTS = pl.col(pl.String)
+_WIDE = _TEXTS.str.len_bytes() != _TEXTS.str.len_chars()
 _NEEDS_QUOTES = r"[^!#-+\-./0-~]"
 
 
@@ -301,18 +304,14 @@ def _incoming(
     if spec.format.encoding.startswith("utf"):
         return frame, []
     columns = []
-    for item in record.items:
-        column = frame[item.id]
+    for name in _columns_where(frame.select(_columns_where(frame, _WIDE)), _TEXTS.str.contains(_PRIVATE_USE)):
+        column = frame[name]
         wide = column.str.len_bytes() != column.str.len_chars()
-        if not wide.any():
-            continue
-        if not column.str.contains(_PRIVATE_USE).any():
-            continue
-        columns.append(replace_incoming(pl.col(item.id), table))
+        columns.append(replace_incoming(pl.col(name), table))
         strays = _strays(column.filter(wide), list(table.incoming))
         for line, stray in zip(numbers.filter(wide).filter(strays != ""), strays.filter(strays != ""), strict=True):
             problems.append(
-                {"line": line, "record_number": line, "record_kind": record.kind, "item": item.id, "code": "KR-1024",
+                {"line": line, "record_number": line, "record_kind": record.kind, "item": name, "code": "KR-1024",
                  "value": stray.encode(spec.format.encoding).hex().upper(), "expected": "外字表にある外字"}
             )  # fmt: skip
     return frame.with_columns(columns), problems
@@ -381,7 +380,7 @@ class Encoded:
     problems: pl.DataFrame
     raw: dict[str, pl.DataFrame]
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
@@ -392,7 +391,7 @@ def with_header(data: pl.DataFrame, record: Record, header: Mapping[str, object]
     return data.with_columns([pl.lit(header[name]).alias(name) for name in absent])
 
 
-def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -> pl.DataFrame:
+def _character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -> pl.DataFrame:
     """Which raw values the file's encoding cannot hold (KR-1021) or holds only as an agreed substitute (KR-1022).
 
     `record_number` is the row's 1-based position in `raw`. The value shown is the code points, never the whole text.
@@ -400,11 +399,9 @@ def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -
     table = _table(spec)
     unicode = spec.format.encoding.startswith("utf")
     rows: list[dict[str, object]] = []
-    for item in record.items:
-        column = raw[item.id]
+    for name in _columns_where(raw, _WIDE):
+        column = raw[name]
         wide = (column.str.len_bytes() != column.str.len_chars()).arg_true()
-        if len(wide) == 0:
-            continue
         texts = column.gather(wide)
         held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
         private = not unicode and texts.str.contains(_PRIVATE_USE).any()
@@ -413,12 +410,12 @@ def character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -
             for row, text, stray in zip(wide, held, strays, strict=True):
                 missing = stray or unencodable(text, spec.format.encoding)
                 if missing:
-                    rows.append(_cell(row, record, item.id, "KR-1021", spec.format.encoding, spell(missing)))
+                    rows.append(_cell(row, record, name, "KR-1021", spec.format.encoding, spell(missing)))
         if table.substitute:
             touched = texts.str.contains_any(list(table.substitute))
             for row, text in zip(wide.filter(touched), texts.filter(touched), strict=True):
                 named = next(key for key in table.substitute if key in text)
-                rows.append(_cell(row, record, item.id, "KR-1022", spell(table.substitute[named]), spell(named)))
+                rows.append(_cell(row, record, name, "KR-1022", spell(table.substitute[named]), spell(named)))
     return _problems(rows)
 
 
@@ -456,8 +453,8 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
         raw = from_canonical(with_header(source, record, header), record, spec, on)
         raw = _filled(raw, record, number, rows[spec.data.kind])
         number += raw.height
-        problems.append(character_problems(raw, record, spec))
-        wide = _columns_with(raw, r"[^\x00-\x7F]")
+        problems.append(_character_problems(raw, record, spec))
+        wide = _columns_where(raw, _WIDE)
         raws[record.kind] = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in wide)
     found = pl.concat(problems)
     if (found["code"] == "KR-1021").any():
@@ -492,8 +489,9 @@ def _lines(raw: pl.DataFrame, record: Record, spec: Specification) -> bytes:
     table = _table(spec)
     if spec.format.kind == "fixed":
         return _fixed_lines(raw, record, spec, table)
-    wide = set(_columns_with(raw, r"[^\x00-\x7F]"))
-    quoted = set(record.item_ids) if spec.format.quote == "all" else set(_columns_with(raw, _NEEDS_QUOTES))
+    wide = set(_columns_where(raw, _WIDE))
+    needing = _TEXTS.str.contains(_NEEDS_QUOTES)
+    quoted = set(record.item_ids) if spec.format.quote == "all" else set(_columns_where(raw, needing))
     columns = []
     for name in record.item_ids:
         column = replace_outgoing(pl.col(name), table) if name in wide else pl.col(name)
@@ -511,10 +509,9 @@ def _lines(raw: pl.DataFrame, record: Record, spec: Specification) -> bytes:
     return buffer.getvalue().decode("utf-8").encode(spec.format.encoding)
 
 
-def _columns_with(raw: pl.DataFrame, pattern: str) -> list[str]:
-    """The columns in which some value matches a pattern."""
-    found = raw.select(pl.all().str.contains(pattern).any())
-    return [name for name, holds in zip(found.columns, found.row(0), strict=True) if holds]
+def _columns_where(frame: pl.DataFrame, holds: pl.Expr) -> list[str]:
+    """The columns in which an expression on `_TEXTS` is true of some value."""
+    return [column.name for column in frame.select(holds.any()) if column.item()]
 
 
 def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: CharacterTable) -> bytes:
@@ -537,5 +534,5 @@ def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: 
 
 
 __all__ = [
-    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "Decoded", "Encoded", "character_problems", "compose", "read", "with_header",
+    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "Decoded", "Encoded", "compose", "read", "with_header",
 ]  # fmt: skip

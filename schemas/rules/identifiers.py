@@ -17,12 +17,10 @@ def _digit(column: pl.Expr, position: int) -> pl.Expr:
 
 
 def _weighted(column: pl.Expr, weights: tuple[int, ...]) -> pl.Expr:
-    """Σ digit × weight, from one cast: digits are taken out of the number by division."""
-    number = column.str.slice(0, len(weights)).cast(pl.Int64, strict=False)
-    total = pl.lit(0, pl.Int64)
-    for place, weight in enumerate(reversed(weights)):
-        total = total + (number // 10**place % 10) * weight
-    return total
+    """Σ digit × weight of the leading digits; null where one of them is no digit."""
+    return pl.sum_horizontal(
+        [_digit(column, place) * weight for place, weight in enumerate(weights)], ignore_nulls=False
+    )
 
 
 def my_number_check(column: pl.Expr) -> pl.Expr:
