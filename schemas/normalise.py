@@ -8,7 +8,7 @@ from collections.abc import Callable
 import jaconv
 import polars as pl
 
-from interfaces.spec import Call, Record
+from interfaces.spec import Call, Item, Record
 
 
 def half_width_digits(text: str) -> str:
@@ -58,27 +58,26 @@ def _apply(calls: tuple[Call, ...], text: str) -> str:
     return text
 
 
-def _may_change(calls: tuple[Call, ...], column: pl.Series) -> pl.Series:
-    """The distinct values that some normalisation could change."""
+def _may_change(item: Item) -> pl.Expr:
+    """The distinct values of an item that some of its normalisations could change, as one list."""
     patterns = [
         f"^[0-9]{{1,{int(call.arguments[0]) - 1}}}$" if call.name == "zero_fill" else _TOUCHES[call.name]
-        for call in calls
+        for call in item.normalise
     ]
-    return column.filter(column.str.contains("|".join(patterns))).unique()
+    return pl.col(item.id).filter(pl.col(item.id).str.contains("|".join(patterns))).unique().implode()
 
 
 def normalise(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, dict[str, int]]:
     """A raw table with its items' declared normalisations done, and how many values of each item changed."""
     columns: list[pl.Series] = []
     changed: dict[str, int] = {}
-    for item in record.items:
-        if not item.normalise:
-            continue
-        before = table[item.id]
-        values = _may_change(item.normalise, before).to_list()
-        pairs = {text: new for text in values if (new := _apply(item.normalise, text)) != text}
+    declared = [item for item in record.items if item.normalise]
+    touched = table.select(map(_may_change, declared))
+    for item in declared:
+        pairs = {text: new for text in touched[item.id].item() if (new := _apply(item.normalise, text)) != text}
         if not pairs:
             continue
+        before = table[item.id]
         columns.append(before.replace(pairs).alias(item.id))
         changed[item.id] = int(before.is_in(list(pairs)).sum())
     return table.with_columns(columns), changed

@@ -252,6 +252,48 @@ def test_every_test_of_a_record_is_a_bare_expression_too(tmp_path: Path) -> None
     assert answers.height == 3
 
 
+PEOPLE = 2_500
+PERIOD = {
+    "branch_number": "01", "acquired_on": "2020-04-01", "acquisition_reason": "01", "applied_on": "2020-04-01",
+    "application_reason": "01", "changed_on": "2020-04-01",
+}  # fmt: skip
+
+
+def insured(**spoilt: dict[int, str]) -> dict[str, list[str]]:
+    """Columns of an extract of the insured in which some rows (0-based) of some items hold another value."""
+    columns = {item: [value] * PEOPLE for item, value in PERIOD.items()}
+    columns["resident_number"] = columns["household_number"] = [f"{number:015d}" for number in range(PEOPLE)]
+    for item, values in spoilt.items():
+        columns[item] = [values.get(row, value) for row, value in enumerate(columns[item])]
+    return columns
+
+
+@pytest.mark.parametrize(
+    ("item", "rows", "value", "code"),
+    [
+        pytest.param("acquisition_reason", {3}, "77", "KR-2006", id="once, in a column that repeats"),
+        pytest.param("acquisition_reason", {3, 40, 2_400}, "77", "KR-2006", id="often, in a column that repeats"),
+        pytest.param("changed_on", {1_900, 2_499}, "2020-02-30", "KR-2004", id="behind the rows that are looked at"),
+        pytest.param("changed_on", {1_900}, "", "KR-2001", id="a blank one"),
+        pytest.param("resident_number", {2, 2_200}, "00000000000000X", "KR-2003", id="in a column of distinct values"),
+    ],
+)
+def test_a_wrong_value_is_found_in_every_row_however_often_the_column_repeats(
+    item: str, rows: set[int], value: str, code: str, tmp_path: Path
+) -> None:
+    spoilt = extract(tmp_path, "insured_extract", insured(**{item: dict.fromkeys(rows, value)}))
+    assert seen(spoilt) == [(code, row + 2, item) for row in sorted(rows)]
+
+
+def test_a_sound_table_passes_its_pandera_schema_at_once(tmp_path: Path) -> None:
+    sound = extract(tmp_path, "insured_extract", insured())
+    layout = specification("insured_extract")
+    name = sound.decoded.path.name
+    rules = compiled(layout, layout.data, DAY, replace(OURS, file_name=name))
+    assert seen(sound) == []
+    assert rules.schema.validate(sound.data, lazy=True).equals(sound.data)
+
+
 # Normalisation of extracts.
 
 
