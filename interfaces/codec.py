@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -391,32 +391,32 @@ def with_header(data: pl.DataFrame, record: Record, header: Mapping[str, object]
     return data.with_columns([pl.lit(header[name]).alias(name) for name in absent])
 
 
-def _character_problems(raw: pl.DataFrame, record: Record, spec: Specification) -> pl.DataFrame:
-    """Which raw values the file's encoding cannot hold (KR-1021) or holds only as an agreed substitute (KR-1022).
+def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, spec: Specification) -> pl.DataFrame:
+    """The values of some columns that the encoding cannot hold (KR-1021) or holds as an agreed substitute (KR-1022).
 
     `record_number` is the row's 1-based position in `raw`. The value shown is the code points, never the whole text.
     """
     table = _table(spec)
     unicode = spec.format.encoding.startswith("utf")
-    rows: list[dict[str, object]] = []
-    for name in _columns_where(raw, _WIDE):
+    found: list[dict[str, object]] = []
+    for name in wide:
         column = raw[name]
-        wide = (column.str.len_bytes() != column.str.len_chars()).arg_true()
-        texts = column.gather(wide)
+        rows = (column.str.len_bytes() != column.str.len_chars()).arg_true()
+        texts = column.gather(rows)
         held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
         private = not unicode and texts.str.contains(_PRIVATE_USE).any()
         if private or not _encodes(held, spec.format.encoding):
             strays = _strays(texts, list(table.outgoing)) if private else texts.clear(texts.len()).fill_null("")
-            for row, text, stray in zip(wide, held, strays, strict=True):
+            for row, text, stray in zip(rows, held, strays, strict=True):
                 missing = stray or unencodable(text, spec.format.encoding)
                 if missing:
-                    rows.append(_cell(row, record, name, "KR-1021", spec.format.encoding, spell(missing)))
+                    found.append(_cell(row, record, name, "KR-1021", spec.format.encoding, spell(missing)))
         if table.substitute:
             touched = texts.str.contains_any(list(table.substitute))
-            for row, text in zip(wide.filter(touched), texts.filter(touched), strict=True):
+            for row, text in zip(rows.filter(touched), texts.filter(touched), strict=True):
                 named = next(key for key in table.substitute if key in text)
-                rows.append(_cell(row, record, name, "KR-1022", spell(table.substitute[named]), spell(named)))
-    return _problems(rows)
+                found.append(_cell(row, record, name, "KR-1022", spell(table.substitute[named]), spell(named)))
+    return _problems(found)
 
 
 def _strays(texts: pl.Series, named: list[str]) -> pl.Series:
@@ -445,6 +445,7 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
     problems and leave `data` empty: nothing is half-written.
     """
     raws: dict[str, pl.DataFrame] = {}
+    wide: dict[str, list[str]] = {}
     problems: list[pl.DataFrame] = []
     rows = {record.kind: data.height if record.occurrence == "many" else 1 for record in spec.records}
     number = 1
@@ -453,14 +454,14 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
         raw = from_canonical(with_header(source, record, header), record, spec, on)
         raw = _filled(raw, record, number, rows[spec.data.kind])
         number += raw.height
-        problems.append(_character_problems(raw, record, spec))
-        wide = _columns_where(raw, _WIDE)
-        raws[record.kind] = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in wide)
+        wide[record.kind] = _columns_where(raw, _WIDE)
+        problems.append(_character_problems(raw, wide[record.kind], record, spec))
+        raws[record.kind] = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in wide[record.kind])
     found = pl.concat(problems)
     if (found["code"] == "KR-1021").any():
         return Encoded(b"", found, raws)
     parts = [_header_line(spec)] if spec.format.header else []
-    parts += [_lines(raws[record.kind], record, spec) for record in spec.records]
+    parts += [_lines(raws[record.kind], wide[record.kind], record, spec) for record in spec.records]
     mark = BYTES_OF_BOM[spec.format.encoding] if spec.format.bom else b""
     return Encoded(mark + b"".join(parts), found, raws)
 
@@ -483,13 +484,12 @@ def _header_line(spec: Specification) -> bytes:
     return (names + spec.format.line_end_text).encode(spec.format.encoding)
 
 
-def _lines(raw: pl.DataFrame, record: Record, spec: Specification) -> bytes:
+def _lines(raw: pl.DataFrame, wide: Sequence[str], record: Record, spec: Specification) -> bytes:
     if raw.height == 0:
         return b""
     table = _table(spec)
     if spec.format.kind == "fixed":
         return _fixed_lines(raw, record, spec, table)
-    wide = set(_columns_where(raw, _WIDE))
     needing = _TEXTS.str.contains(_NEEDS_QUOTES)
     quoted = set(record.item_ids) if spec.format.quote == "all" else set(_columns_where(raw, needing))
     columns = []
