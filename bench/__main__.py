@@ -15,7 +15,7 @@ from typing import Any
 import click
 import polars as pl
 import pyarrow.parquet as pq
-from frictionless import Dialect, Resource, Schema, fields
+from frictionless import Dialect, Field, Resource, Schema, fields
 
 from bench.loop import Loop, python_pattern
 from bench.monthly import monthly_rows
@@ -114,7 +114,7 @@ def frictionless_seconds_per_row(bench: Bench) -> float:
         lines = [line for _, line in zip(range(FRICTIONLESS_ROWS + 1), source, strict=False)]
     part.write_text("".join(lines), encoding="utf-8")
     catalogue = load_catalogue()
-    described = []
+    described: list[Field] = []
     for item in catalogue.in_force("resident_extract", DAY).data.items:
         constraints: dict[str, Any] = {"required": item.required == "必須"}
         if item.type.is_date:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from interfaces.catalogue import load_catalogue
-from interfaces.spec import Item, Record, Specification
+from interfaces.spec import Call, Item, Record, Specification
 from schemas.normalise import NORMALISATIONS
 
 Row = dict[str, str]
@@ -63,24 +63,27 @@ def _checks_of(item: Item, spec: Specification, on: dt.date, own: Mapping[str, s
     if item.code_table:
         codes = {code.value for code in load_catalogue().codes[item.code_table] if code.in_force(on)}
         checks.append(lambda row: row[name] in codes)
-    for call in item.rules:
-        first = call.arguments[0] if call.arguments else ""
-        named: dict[str, Check] = {
-            "digits": lambda row, size=first: len(row[name]) == int(size) and row[name].isdecimal(),
-            "my_number_check_digit": lambda row: MY_NUMBER(row[name]),
-            "municipality_check_digit": lambda row: MUNICIPALITY(row[name]),
-            "insurer_check_digit": lambda row: _insurer(row[name]),
-            "own_municipality": lambda row: row[name] == own["municipality"],
-            "own_insurer": lambda row: row[name] == own["insurer"],
-            "partition_date": lambda row: _date(row[name]) == on,
-            "not_after_file_date": lambda row: (_date(row[name]) or on) <= on,
-            "not_before": lambda row, other=first: not row[other] or row[name] >= row[other],
-            "only_with": lambda row, other=first: row[other] != "",
-            "constant": lambda row, value=first: row[name] == value,
-        }
-        if call.name in named:
-            checks.append(named[call.name])
-    return checks
+    named = (_named(call, name, on, own) for call in item.rules)
+    return checks + [check for check in named if check]
+
+
+def _named(call: Call, name: str, on: dt.date, own: Mapping[str, str]) -> Check | None:
+    """A rule that the item names, where it is one of a single row."""
+    first = call.arguments[0] if call.arguments else ""
+    checks: dict[str, Check] = {
+        "digits": lambda row: len(row[name]) == int(first) and row[name].isdecimal(),
+        "my_number_check_digit": lambda row: MY_NUMBER(row[name]),
+        "municipality_check_digit": lambda row: MUNICIPALITY(row[name]),
+        "insurer_check_digit": lambda row: _insurer(row[name]),
+        "own_municipality": lambda row: row[name] == own["municipality"],
+        "own_insurer": lambda row: row[name] == own["insurer"],
+        "partition_date": lambda row: _date(row[name]) == on,
+        "not_after_file_date": lambda row: (_date(row[name]) or on) <= on,
+        "not_before": lambda row: not row[first] or row[name] >= row[first],
+        "only_with": lambda row: row[first] != "",
+        "constant": lambda row: row[name] == first,
+    }
+    return checks.get(call.name)
 
 
 def _required(item: Item) -> Check | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -46,7 +47,7 @@ def answered(environment: Environment, day: dt.date, *interfaces: str, state: st
         entry = environment.ledger.enter_inbound(file_name=f"{interface}_{day}", operator="試験")
         environment.ledger.advance(entry.id, "claimed", operator="試験")
         environment.ledger.advance(entry.id, "received", operator="試験", sha256=f"{interface}{day}", size=1)
-        kept = {"interface": interface, "partition": day, "records": 0}
+        kept: dict[str, Any] = {"interface": interface, "partition": day, "records": 0}
         last = "quarantined" if state == "quarantined" else "verified"
         environment.ledger.advance(entry.id, last, operator="試験", **kept)
         if state == "applied":

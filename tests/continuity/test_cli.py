@@ -67,9 +67,9 @@ def prepared(desk: Desk) -> None:
     send_days(desk.environment, people)
     write_extract(desk.environment, "household_extract", [household(NEW)])
     write_extract(desk.environment, "benefit_extract", [benefit(NEW, "2026-04")])
-    declared = {"declaration_kind": "declared", "base_income": "3000000", "resident_tax": "taxed",
+    declared: dict[str, object] = {"declaration_kind": "declared", "base_income": "3000000", "resident_tax": "taxed",
                 "taxable_income": "2000000", "receipts": "4000000", "low_income": "no"}  # fmt: skip
-    tax = {"resident_number": "000000000000901", "income_year": "2024"} | declared
+    tax = {"resident_number": "000000000000901", "income_year": "2024", **declared}
     write_extract(desk.environment, "tax_extract", [tax])
 
 

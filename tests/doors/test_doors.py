@@ -41,7 +41,7 @@ PATHS = (
 
 
 def test_a_stranger_gets_nothing(doors: Doors) -> None:
-    asked = [(path, method, {}) for path in PATHS for method in ("GET", "POST")]
+    asked: list[tuple[str, str, dict[str, str]]] = [(path, method, {}) for path in PATHS for method in ("GET", "POST")]
     asked += [(f"/{door}/graphql", "GET", WEBSOCKET) for door in ("viewer", "operator")]
     with ThreadPoolExecutor(len(asked)) as strangers:
         answers = list(strangers.map(lambda one: doors.ask(None, one[0], method=one[1], headers=one[2]), asked))

@@ -44,14 +44,17 @@ DATED = "born_on acquired_on lost_on applied_on ended_on notified_on changed_on 
 TYPES = dict.fromkeys(DATED.split(), DATES)
 
 
-def frame(rows: list[dict[str, object]]) -> pl.DataFrame:
+Rows = list[dict[str, object]]
+
+
+def frame(rows: Rows) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={name: TYPES.get(name, pl.String()) for name in rows[0]})
 
 
 class World:
     """A municipality's extracts by hand."""
 
-    def __init__(self, residents: list, insured_: list, households: list) -> None:
+    def __init__(self, residents: Rows, insured_: Rows, households: Rows) -> None:
         self.people = snapshot.people(frame(residents), frame(insured_), frame(households))
         self.households = snapshot.households(frame(households))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exchange_support import noon
+from exchange.exchange_support import noon
 
 from pipelines.exchange.ledger import Ledger
 

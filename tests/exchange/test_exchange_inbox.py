@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_support import (
+from exchange.exchange_support import (
     WEDNESDAY,
     ChangingTransport,
     Crash,

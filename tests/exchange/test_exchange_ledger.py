@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from exchange_support import HOUSEHOLD, INDIVIDUAL, MONDAY, TUESDAY, WEDNESDAY, noon
+from exchange.exchange_support import HOUSEHOLD, INDIVIDUAL, MONDAY, TUESDAY, WEDNESDAY, noon
 from sqlalchemy.exc import DBAPIError
 
 from interfaces.messages import RenkeiError

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_support import (
+from exchange.exchange_support import (
     HOUSEHOLD,
     INDIVIDUAL,
     MONDAY,

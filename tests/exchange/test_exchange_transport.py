@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from exchange_support import names_in, remote_names
+from exchange.exchange_support import names_in, remote_names
 from servers import OpenSshServer, free_port, write_key
 
 from fixtures.line import line

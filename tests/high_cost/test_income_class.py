@@ -27,7 +27,7 @@ TAXES = (
 
 def tax(
     person: str, base: int = 0, taxed: bool = True, *, taxable: int = 0, receipts: int = 0, low: bool = False
-) -> tuple[str, ...]:
+) -> tuple[str | None, ...]:
     return (
         person,
         "2025",

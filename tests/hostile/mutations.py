@@ -59,9 +59,9 @@ def _blank(place: Place, _: tuple[str, ...]) -> str | None:
         return ""
     if not words.startswith("条件 ") or not place.value:
         return None
-    other, _, values = words.removeprefix("条件 ").partition("=")
+    other, *values = words.removeprefix("条件 ").split("=")
     held = place.other(other)
-    return "" if (held in values.split("|") if values else held) else None
+    return "" if (held in values[0].split("|") if values else held) else None
 
 
 def _too_long(place: Place, _: tuple[str, ...]) -> str | None:
@@ -161,7 +161,8 @@ def mutants(sound: Sound) -> Iterator[Mutant]:
         lines = [line for line, (kind, _) in sound.lines.items() if kind == record.kind]
         # What a record is, is read from its first item before any rule: another value makes another record of it.
         for item in (one for one in record.items if one.id != "record_kind"):
-            calls = [(name, *BY_ROW[name], ()) for name in BY_ROW]
+            calls: list[tuple[str, str, Breaking, tuple[str, ...]]] = []
+            calls += [(name, *BY_ROW[name], ()) for name in BY_ROW]
             calls += [(call.name, *NAMED[call.name], call.arguments) for call in item.rules]
             for name, code, breaking, arguments in calls:
                 found = {line: breaking(Place(sound, record, item, line), arguments) for line in lines}

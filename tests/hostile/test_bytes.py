@@ -29,7 +29,7 @@ PIECES = [b"\r\n", b"\n", b"\r", b"\0", b"\t", b"\x1a", b",", b'"', b'""', b"=",
 
 
 # What lies at F040 to F042, which Python reads as U+E000 to U+E002 (characters/union_cp932.csv).
-EXTERNAL = {"\ue000": "𠮷", "\ue001": "辻\U000e0100", "\ue002": "葛\U000e0100"}
+EXTERNAL = str.maketrans({"\ue000": "𠮷", "\ue001": "辻\U000e0100", "\ue002": "葛\U000e0100"})
 
 
 def cells_as_python_reads_them(data: bytes, validated: Validated) -> list[list[str]]:
@@ -37,7 +37,7 @@ def cells_as_python_reads_them(data: bytes, validated: Validated) -> list[list[s
     form = validated.decoded.spec.format
     text = data.decode(form.encoding)
     if form.external_characters:
-        text = text.translate(str.maketrans(EXTERNAL))
+        text = text.translate(EXTERNAL)
     rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     return rows[1:] if form.header else rows
 
@@ -97,7 +97,7 @@ def test_any_bytes(sounds: dict[str, Sound], folder: Path, interface: str, piece
 
 @pytest.mark.parametrize("interface", INTERFACES)
 @settings(PROFILE)
-@given(text=st.text(st.characters(exclude_categories=("Cs",)), max_size=30), share=st.floats(0, 0.999))
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=30), share=st.floats(0, 0.999))
 def test_any_text_in_a_cell(sounds: dict[str, Sound], folder: Path, interface: str, text: str, share: float) -> None:
     """What the codec reads out of a cell is what was written into it, or the file is refused."""
     sound = sounds[interface]

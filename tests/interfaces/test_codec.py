@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -56,7 +57,11 @@ def people(count: int = 5) -> pl.DataFrame:
 
 
 def altered(
-    tmp_path: Path, interface: str, *, plan: dict[str, str] | None = None, items: dict | None = None
+    tmp_path: Path,
+    interface: str,
+    *,
+    plan: dict[str, str] | None = None,
+    items: dict[str, dict[str, Any]] | None = None,
 ) -> Catalogue:
     """A copy of the catalogue in which lines of one file.toml and cells of its data.csv are changed."""
     root = tmp_path / "catalogue"

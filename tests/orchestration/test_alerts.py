@@ -42,7 +42,7 @@ class Post:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        self.letters.append(envelope.content or b"")
+        self.letters.append(envelope.original_content or b"")
         return "250 OK"
 
     def read(self) -> list[tuple[str, str]]:
@@ -55,7 +55,8 @@ class Duty:
     """Somebody on duty: the town, its mail server's address, and the sensor's memory between ticks."""
 
     def __init__(self, town: Town) -> None:
-        self.town, self.port, self.cursor = town, free_port(), None
+        self.town, self.port = town, free_port()
+        self.cursor: str | None = None
         self.post = Post()
         write_certificate(town.folder)
         self.trusted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

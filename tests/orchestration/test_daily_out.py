@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -18,6 +19,7 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule
 from pipelines.eligibility import daily
+from pipelines.eligibility.intake import read_extracts
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 
@@ -241,7 +243,8 @@ def test_a_quiet_day_makes_no_file_where_the_specification_wants_none(town: Town
 def test_the_sensor_asks_once_for_one_delivery(town: Town) -> None:
     def asked() -> list[dg.RunRequest]:
         context = dg.build_sensor_context(resources={"deployment": town.deployment}, repository_def=town.repository)
-        return [tick for tick in arrival_sensor(context) if isinstance(tick, dg.RunRequest)]
+        ticks: Any = arrival_sensor(context)
+        return [tick for tick in ticks if isinstance(tick, dg.RunRequest)]
 
     assert asked() == []
     folder = town.server.root / "from_union"
@@ -346,7 +349,7 @@ def test_a_day_brought_by_other_means_is_the_baseline_of_the_next(town: Town) ->
 def test_a_day_behind_a_later_one_cannot_be_marked(town: Town) -> None:
     town.extract(DAY)
     environment = town.deployment.environment
-    extracts = daily.read_extracts(environment, DAY)
+    extracts = read_extracts(environment, DAY)
     people, households = daily.snapshot_of(extracts.tables)
     built = daily.build_day(
         environment, DAY, people, households, extracts.my_numbers, daily.bad_of(extracts.faults, extracts.findings)

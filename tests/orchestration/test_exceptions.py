@@ -45,7 +45,7 @@ def failing(function: Callable[..., Any]) -> Callable[..., Any]:
 def test_nothing_of_a_row_reaches_dagster_or_our_log(
     town: Town, asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    compute = asset.op.compute_fn
+    compute: Any = asset.op.compute_fn
     broken = compute._replace(decorated_fn=failing(compute.decorated_fn))  # a named tuple
     monkeypatch.setattr(asset.op, "_compute_fn", broken)
     monkeypatch.setattr(StoreIOManager, "load_input", lambda *_: ROW)

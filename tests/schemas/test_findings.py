@@ -89,8 +89,8 @@ def test_no_finding_of_any_item_shows_what_is_hidden(tmp_path: Path) -> None:
     found = judged(tmp_path, b"".join(rows)).findings
     assert set(found["item"]) == set(secrets)
     text = str(found.to_dicts())
-    for item, (secret, mask) in secrets.items():
-        assert (secret in text) is (mask == "none"), item
+    for name, (secret, mask) in secrets.items():
+        assert (secret in text) is (mask == "none"), name
 
 
 def test_the_sentence_names_the_place_and_the_fault(tmp_path: Path) -> None:
