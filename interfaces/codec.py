@@ -147,24 +147,34 @@ def _rejected(
 
 def _read_csv(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
     spec = lines.spec
-    try:
-        data = _as_utf8(lines.content[lines.starts[0] :], spec.format.encoding)
-    except UnicodeDecodeError as error:
-        return _empty_tables(spec), [_undecodable(lines, error.start + int(lines.starts[0]))]
     first = 1 if spec.format.header else 0
     kinds, problems = _record_kinds(lines, first)
-    if spec.format.header:
-        problems = (
-            _header_problems(lines.line(1).decode(spec.format.encoding).removesuffix(spec.format.line_end_text), spec)
-            + problems
-        )
-    if problems:
-        return _empty_tables(spec), problems
-    tables: dict[str, pl.DataFrame] = {}
-    for record, start, stop in kinds:
-        tables[record.kind], faults = _csv_block(data, lines, start + first, stop + first, record)
+    if first:
+        problems = _header_problems(lines, spec) + problems
+    blocks = [] if problems else [(record, start + first, stop + first) for record, start, stop in kinds]
+    # The heading goes with the first block. A line that is no record cannot spoil another block's reading.
+    begins = [0 if start == first else start for _, start, _ in blocks]
+    try:
+        if problems:
+            _text(lines, 0, len(lines))
+        texts = [_text(lines, begin, stop) for begin, (_, _, stop) in zip(begins, blocks, strict=True)]
+    except UnicodeDecodeError as error:
+        return _empty_tables(spec), [_undecodable(lines, error.start)]
+    tables = _empty_tables(spec)
+    for (record, start, stop), begin, text in zip(blocks, begins, texts, strict=True):
+        tables[record.kind], faults = _csv_block(text, start - begin, lines, start, stop, record)
         problems += faults
     return tables, problems
+
+
+def _text(lines: Lines, start: int, stop: int) -> bytes:
+    """The lines [start, stop) (0-based) in UTF-8; UnicodeDecodeError with the byte's place in the file."""
+    begin = int(lines.starts[start])
+    try:
+        return _as_utf8(lines.content[begin : lines.starts[stop]], lines.spec.format.encoding)
+    except UnicodeDecodeError as error:
+        place = (error.start + begin, error.end + begin)
+        raise UnicodeDecodeError(error.encoding, lines.content, *place, error.reason) from None
 
 
 def _undecodable(lines: Lines, position: int) -> dict[str, object]:
@@ -244,7 +254,8 @@ def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, i
     return blocks, []
 
 
-def _header_problems(header: str, spec: Specification) -> list[dict[str, object]]:
+def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object]]:
+    header = lines.line(1).decode(spec.format.encoding, "replace").removesuffix(spec.format.line_end_text)
     received = [name.strip('"') for name in header.split(",")]
     expected = [item.name for item in spec.data.items]
     if received == expected:
@@ -258,11 +269,11 @@ def _header_problems(header: str, spec: Specification) -> list[dict[str, object]
 
 
 def _csv_block(
-    data: bytes, lines: Lines, start: int, stop: int, record: Record
+    text: bytes, skipped: int, lines: Lines, start: int, stop: int, record: Record
 ) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     """The records in lines [start, stop) as a raw table; lines that are no record of the kind are problems.
 
-    `data`: all lines in UTF-8.
+    `text`: these lines in UTF-8, behind `skipped` others.
     """
     spec = lines.spec
     if start == stop:
@@ -270,20 +281,19 @@ def _csv_block(
     sound = (lines.fields[start:stop] == len(record.items)) & (lines.torn[start:stop] < 0)
     numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
     problems: list[dict[str, object]] = []
-    skipped, rows = start, stop - start
     if not sound.all():
         bad = np.flatnonzero(~sound) + start
         if len(bad) > MOST_MISFORMED:
             return _empty_tables(spec)[record.kind], [misformed(int(bad[0]) + 1, len(bad))]
         problems = [_line_problem(int(line), lines, record) for line in bad]
         numbers = numbers.filter(pl.Series(sound))
-        data, skipped, rows = _as_utf8(lines.bytes_of(start, stop, sound), spec.format.encoding), 0, len(numbers)
-    if rows == 0:
+        text, skipped = _as_utf8(lines.bytes_of(start, stop, sound), spec.format.encoding), 0
+    if len(numbers) == 0:
         return _empty_tables(spec)[record.kind], problems
     frame = pl.read_csv(
-        data, has_header=False, infer_schema=False, empty_string_is_null=False,
+        text, has_header=False, infer_schema=False, empty_string_is_null=False,
         quote_char=None if spec.format.quote == "none" else '"',
-        skip_lines=skipped, n_rows=rows, new_columns=record.item_ids, truncate_ragged_lines=True,
+        skip_lines=skipped, new_columns=record.item_ids,
     )  # fmt: skip
     frame, strays = _incoming(frame, numbers, record, spec)
     return frame.select(numbers, *record.item_ids), problems + strays

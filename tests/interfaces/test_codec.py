@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import shutil
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,25 @@ def test_positions_point_at_the_bytes_of_an_item(tmp_path: Path) -> None:
         rest = decoded.lines([line])[line][position - 1 :].decode("cp932", "replace").lstrip('"')
         if raw.isascii():
             assert rest.startswith(raw), item
+
+
+@pytest.mark.parametrize("form", ["cp932 CRLF", "UTF-8 BOM"])
+def test_quotes_out_of_place_spoil_their_own_lines_only(form: str, tmp_path: Path) -> None:
+    specification = altered(tmp_path, "eligibility_individual", plan=FORMS[form]).in_force(
+        "eligibility_individual", DAY
+    )
+    sound = codec.compose(specification, DAY, people(6).drop("name"), HEADER).data.splitlines(keepends=True)
+    path = tmp_path / "file.csv"
+    # A quote that opens the second field and is never closed, and one in the middle of it.
+    spoilt = [(line, line.replace(b",0", before, 1)) for line in sound for before in (b',"0', b',0"')]
+    for (one, one_spoilt), (other, other_spoilt) in combinations(spoilt, 2):
+        wrong = {sound.index(one) + 1, sound.index(other) + 1}
+        changed = {other: other_spoilt, one: one_spoilt}
+        path.write_bytes(b"".join(changed.get(line, line) for line in sound))
+        decoded = codec.read(path, specification, DAY)
+        assert decoded.problems.select("line", "code").rows() == [(line, "KR-1011") for line in sorted(wrong)]
+        read = [line for table in decoded.tables.values() for line in table["line"]]
+        assert sorted(read) == sorted(set(range(1, len(sound) + 1)) - wrong)
 
 
 def test_the_version_is_chosen_by_the_day_that_the_file_is_for(tmp_path: Path) -> None:
