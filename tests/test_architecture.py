@@ -55,6 +55,15 @@ def test_capabilities_never_reach_into_each_other() -> None:
                 assert not any(name.startswith(f"pipelines.{other}") for name in imported(path)), path
 
 
+def test_nothing_inside_knows_its_doors() -> None:
+    doors = {"pipelines/cli.py", "pipelines/definitions.py"}
+    for path in (ROOT / "pipelines").rglob("*.py"):
+        place = str(path.relative_to(ROOT))
+        if place not in doors and not place.startswith("pipelines/commands/"):
+            known = {name for name in imported(path) if name.startswith(("pipelines.cli", "pipelines.commands"))}
+            assert not known, f"{place} imports {known}"
+
+
 @pytest.mark.parametrize("module", PURE)
 def test_decisions_know_no_dagster_no_clock_no_files(module: str) -> None:
     path = ROOT / module

@@ -1,0 +1,88 @@
+"""Commands for the auditor and on how long things are kept (`renkei audit`, `retention`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+
+import click
+
+from interfaces.messages import RenkeiError
+from pipelines.commands.common import (
+    BY,
+    DATE,
+    FAULTS,
+    MONTH_OPTION,
+    environment_of_settings,
+    operator,
+    speaks_to_people,
+)
+
+
+@click.group(help="監査: 台帳・ファイル・判定の照合と、月の報告")
+def audit() -> None:
+    """Commands for the auditor."""
+
+
+@audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確かめる（0 一致、1 不一致）")
+@speaks_to_people
+def audit_verify() -> None:
+    """Print every fault; exit 1 when there is one."""
+    from pipelines.audit.verification import verify
+
+    found = verify(environment_of_settings())
+    for fault in found.faults:
+        click.echo(str(fault))
+    click.echo(
+        f"記録 {found.events}行、ファイル {found.files}件、判定 {found.decisions}件: 不一致 {len(found.faults)}件"
+    )
+    sys.exit(FAULTS if found.faults else 0)
+
+
+@audit.command("report", help="月の監査報告（送付・受領・承認・判定・媒体・鍵・消去・手作業・時間外）を作る")
+@MONTH_OPTION
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="報告書を書く場所（.xlsx か .html）")
+@speaks_to_people
+def audit_report(month: dt.datetime, path: Path) -> None:
+    """Write the month's report, as its name's ending says."""
+    from pipelines.audit.report import report, write_html, write_report
+
+    if path.suffix not in (".xlsx", ".html"):
+        raise RenkeiError("KR-6404", name=path.name)
+    tables = report(environment_of_settings(), month.date())
+    (write_html if path.suffix == ".html" else write_report)(tables, month.date(), path)
+    click.echo("、".join(f"{name} {table.height}件" for name, table in tables.items()))
+
+
+@click.group(help="保存期間の過ぎたものの消去")
+def retention() -> None:
+    """Commands on how long things are kept."""
+
+
+@retention.command("run", help="保存期間が過ぎ、送付・取込が台帳で証明できるものだけを消去し、記録する")
+@click.option("--on", type=DATE, help="どの日として見るか（既定: 今日。先の日付は --dry-run だけ）")
+@click.option("--dry-run", is_flag=True, help="何を消去するかだけを示す")
+@BY
+@speaks_to_people
+def retention_run(on: dt.datetime | None, dry_run: bool, by: str | None) -> None:
+    """Show, or erase."""
+    from pipelines.retention import overdue, run
+
+    environment = environment_of_settings()
+    today = environment.clock().date()
+    day = on.date() if on else today
+    if day > today and not dry_run:
+        raise RenkeiError("KR-7801", day=day)
+    found = overdue(environment, day)
+    gone = found if dry_run else run(environment, day, operator(environment, by))
+    for kept in gone:
+        if kept.proved:
+            click.echo(f"{'消去する' if dry_run else '消去'} {kept.path}（{kept.day}、{kept.months}か月）")
+    for kept in found:
+        if not kept.proved:
+            click.echo(f"残す {kept.path}: 送付・取込の記録がない")
+    count = sum(kept.proved for kept in gone)
+    click.echo(
+        f"{'消去するもの' if dry_run else '消去'} {count}件、証明がなく残すもの {sum(not k.proved for k in found)}件"
+    )

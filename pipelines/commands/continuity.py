@@ -1,0 +1,126 @@
+"""Commands for the clerk who judges continuity (`renkei continuity`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from interfaces.messages import RenkeiError
+from pipelines.commands.common import (
+    AS_JSON,
+    FAULTS,
+    MONTH_OPTION,
+    SHOWN,
+    environment_of_settings,
+    operator,
+    say_json,
+    speaks_to_people,
+)
+
+if TYPE_CHECKING:
+    from pipelines.environment import Environment
+
+
+def print_status(environment: Environment, month: dt.date) -> None:
+    """Say how far the month has come."""
+    from pipelines.continuity import monthly
+
+    for line in monthly.status(environment, month, environment.clock().date()).lines():
+        click.echo(line)
+
+
+@click.group(help="世帯の継続性（月次）")
+def continuity() -> None:
+    """Commands for the clerk who judges continuity."""
+
+
+@continuity.command("worksheet", help="判定表（Excel）と継続候補世帯リスト（印刷用）を作る")
+@MONTH_OPTION
+@click.option("--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: 設定の clerk_folder）")
+@speaks_to_people
+def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
+    """Write the month's worksheet."""
+    from pipelines.continuity import monthly
+
+    environment = environment_of_settings()
+    written, found = monthly.make_worksheet(environment, month.date(), path)
+    click.echo(f"判定表 {written}: 候補 {found.height}件")
+    click.echo(f"印刷用 {monthly.list_path(environment, '継続候補世帯リスト', month.date())}")
+
+
+@continuity.command("import", help="書き込んだ判定表を取り込む（全部か、なし）")
+@click.argument("file", type=click.Path(path_type=Path))
+@speaks_to_people
+def continuity_import(file: Path) -> None:
+    """Take the decisions, or print everything that must be mended and exit 1."""
+    from pipelines.continuity import monthly
+
+    environment = environment_of_settings()
+    taken = monthly.import_worksheet(environment, file)
+    if taken.problems:
+        for problem in taken.problems[:SHOWN]:
+            click.echo(str(problem), err=True)
+        click.echo(RenkeiError("KR-7416", count=len(taken.problems)).for_people(), err=True)
+        sys.exit(FAULTS)
+    click.echo(
+        f"{taken.month:%Y-%m} の判定 新しく{taken.new}件"
+        if taken.new
+        else "この判定は取り込み済みです。何も変わっていません"
+    )
+    print_status(environment, taken.month)
+
+
+@continuity.command("status", help="月の継続判定がどこまで進んだか")
+@MONTH_OPTION
+@AS_JSON
+@speaks_to_people
+def continuity_status(month: dt.datetime, as_json: bool) -> None:
+    """Where the month stands."""
+    from pipelines.continuity import monthly
+
+    environment = environment_of_settings()
+    if as_json:
+        found = monthly.status(environment, month.date(), environment.clock().date())
+        say_json(vars(found))
+        return
+    print_status(environment, month.date())
+
+
+INTERFACE = click.argument(
+    "interface", type=click.Choice(["continuity_candidates", "continuity_result", "high_cost_handover"])
+)
+
+
+@continuity.command("form", help="画面から書き写すための空の入力票（Excel）を作る")
+@INTERFACE
+@MONTH_OPTION
+@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="入力票を書く場所")
+@speaks_to_people
+def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
+    """An empty form for an interface that is switched off."""
+    from pipelines import typed
+
+    typed.write_form(environment_of_settings(), interface, month.date(), path)
+    click.echo(f"入力票 {path}")
+
+
+@continuity.command("typed", help="書き写した入力票を、届いたファイルと同じように取り込む")
+@INTERFACE
+@click.argument("file", type=click.Path(path_type=Path))
+@MONTH_OPTION
+@click.option("--by", help="書き写した人（既定: 設定の operator）")
+@speaks_to_people
+def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
+    """Take a typed form."""
+    from pipelines import typed
+    from pipelines.continuity import monthly
+
+    environment = environment_of_settings()
+    for one in typed.enter(environment, interface, month.date(), file, operator(environment, by)):
+        click.echo(f"入力 {one.name}: {one.state} {one.message}".rstrip())
+    for taken in monthly.take(environment):
+        click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件")

@@ -1,0 +1,71 @@
+"""Commands on our key pairs (`renkei keys`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipelines.commands.common import AS_JSON, BY, REASON, environment_of_settings, operator, say_json, speaks_to_people
+
+
+@click.group(help="鍵（封・署名、控え、個人番号）")
+def keys() -> None:
+    """Commands on our key pairs."""
+
+
+@keys.command("init", help="まだない鍵を作る。連合会に渡す証明書の場所も示す")
+@speaks_to_people
+def keys_init() -> None:
+    """Make what is missing; what is there stays."""
+    from pipelines.keys import init
+
+    environment = environment_of_settings()
+    for pair in init(environment):
+        click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}")
+    transfer = environment.keys.current("transfer")
+    click.echo(f"連合会に渡す証明書: {environment.keys.folder / f'{transfer.name}.cert.pem'}")
+
+
+@keys.command("list", help="鍵の一覧（用途・世代・期限・証明書の SHA-256）")
+@AS_JSON
+@speaks_to_people
+def keys_list(as_json: bool) -> None:
+    """Every generation of every purpose."""
+    from pipelines.keys import listed
+
+    found = listed(environment_of_settings())
+    if as_json:
+        say_json(found.to_dicts())
+        return
+    for row in found.iter_rows(named=True):
+        state = "使用中" if row["current"] else "旧" if row["private_key"] else "廃棄済み"
+        click.echo(f"{row['key']:14}{state:6}{row['valid_until']} まで  SHA-256 {row['certificate_sha256']}")
+
+
+@keys.command("rotate", help="新しい世代の鍵を作り、読めなければならないものを新しい鍵で閉じ直す")
+@click.argument("purpose", type=click.Choice(["transfer", "records", "my_number"]))
+@BY
+@REASON
+@speaks_to_people
+def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
+    """A new generation; the old one stays until it is retired."""
+    from pipelines.keys import rotate
+
+    environment = environment_of_settings()
+    pair, closed = rotate(environment, purpose, operator(environment, by), reason)
+    click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}\n閉じ直したもの {closed}件")
+
+
+@keys.command("retire", help="もう何も閉じていない旧世代の秘密鍵を廃棄する")
+@click.argument("key")
+@BY
+@REASON
+@speaks_to_people
+def keys_retire(key: str, by: str | None, reason: str) -> None:
+    """Destroy an old private key, once nothing needs it."""
+    from pipelines.keys import retire
+
+    environment = environment_of_settings()
+    retire(environment, key, operator(environment, by), reason)
+    click.echo(f"廃棄 {key}")

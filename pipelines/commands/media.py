@@ -1,0 +1,91 @@
+"""Commands on media that are carried by hand (`renkei media`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import click
+
+from pipelines.commands.common import (
+    AS_JSON,
+    BY,
+    DAY_OPTION,
+    REASON,
+    environment_of_settings,
+    operator,
+    say_json,
+    speaks_to_people,
+)
+
+
+@click.group(help="電子記録媒体での受け渡しと媒体管理簿")
+def media() -> None:
+    """Commands on media."""
+
+
+MEDIUM = click.argument("medium", type=click.Path(path_type=Path, exists=True, file_okay=False))
+
+
+@media.command("export", help="その日のファイルを、封をして空の媒体に書き出す（先に renkei approve が要る）")
+@MEDIUM
+@DAY_OPTION
+@BY
+@REASON
+@speaks_to_people
+def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -> None:
+    """Write and compare; the sending itself is recorded when the medium is handed over."""
+    from pipelines.media import export_day
+
+    environment = environment_of_settings()
+    for file in export_day(environment, date.date(), medium, operator(environment, by), reason):
+        click.echo(f"書き出し {file.name} SHA-256 {file.sha256}")
+    click.echo(
+        f"連合会に渡したら: renkei ledger mark-sent --date {date:%Y-%m-%d} --reason 媒体\n終わったら: renkei media erase"
+    )
+
+
+@media.command("import", help="媒体のファイルを、届いたファイルと同じように取り込む（取り込んだものは媒体から消す）")
+@MEDIUM
+@BY
+@REASON
+@speaks_to_people
+def media_import(medium: Path, by: str | None, reason: str) -> None:
+    """Take in what a medium holds."""
+    from pipelines.media import take
+
+    environment = environment_of_settings()
+    for one in take(environment, medium, operator(environment, by), reason):
+        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+
+
+@media.command("erase", help="仕事の終わった媒体を消去し、消えたことを確かめて記録する")
+@MEDIUM
+@BY
+@REASON
+@speaks_to_people
+def media_erase(medium: Path, by: str | None, reason: str) -> None:
+    """Erase with a proof."""
+    from pipelines.media import erase
+
+    environment = environment_of_settings()
+    erased = erase(environment, medium, operator(environment, by), reason)
+    for one in erased:
+        click.echo(f"消去 {one.name} {one.size}バイト SHA-256 {one.sha256}")
+    click.echo(f"消去 {len(erased)}件。媒体には管理番号だけがあります")
+
+
+@media.command("list", help="媒体管理簿")
+@AS_JSON
+@speaks_to_people
+def media_list(as_json: bool) -> None:
+    """Every use of a medium."""
+    from pipelines.media import book
+
+    found = book(environment_of_settings())
+    if as_json:
+        say_json(found.to_dicts())
+        return
+    for row in found.iter_rows():
+        click.echo("  ".join(row))
+    click.echo(f"媒体管理簿 {found.height}行")

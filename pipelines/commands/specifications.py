@@ -1,0 +1,179 @@
+"""Commands on the specifications and on single files (`renkei spec`, `validate`, `explain`): they need no deployment."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from interfaces.catalogue import load_catalogue
+from interfaces.lint import lint
+from interfaces.messages import RenkeiError, explained, messages
+from interfaces.naming import date_of, recognise
+from interfaces.spec import Specification
+from pipelines.calendar import TOKYO
+from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people
+
+
+@click.group(help="インタフェースの仕様")
+def spec() -> None:
+    """Commands on specifications."""
+
+
+@spec.command("list", help="仕様の一覧（版・効力期間・方向）")
+@AS_JSON
+@speaks_to_people
+def spec_list(as_json: bool) -> None:
+    """One line per version of every interface."""
+    catalogue = load_catalogue(catalogue_root())
+    plans = [s.plan for interface in catalogue.ids() for s in catalogue.versions(interface)]
+    if as_json:
+        say_json([plan.model_dump(mode="json") for plan in plans])
+        return
+    for plan in plans:
+        end = plan.effective_to.isoformat() if plan.effective_to else "（期限なし）"
+        click.echo(f"{plan.id:28}{plan.effective_from} 〜 {end}  {plan.status:9}{plan.direction:11}{plan.name}")
+
+
+@spec.command("lint", help="仕様データに誤りがないことを確かめる")
+@speaks_to_people
+def spec_lint() -> None:
+    """Print every fault; exit 1 when there is one."""
+    from pipelines.tables import KEYS, lint_tables
+    from schemas.normalise import NORMALISATIONS
+    from schemas.rules import known_rules
+
+    catalogue = load_catalogue(catalogue_root())
+    faults = lint(catalogue, known_rules(), frozenset(NORMALISATIONS)) + lint_tables(catalogue)
+    for fault in faults:
+        click.echo(str(fault))
+    versions = sum(len(catalogue.versions(interface)) for interface in catalogue.ids())
+    click.echo(f"{len(catalogue.ids())}インタフェース {versions}版、表{len(KEYS)}: 誤り{len(faults)}件")
+    sys.exit(FAULTS if faults else 0)
+
+
+@spec.command("show", help="ある日に効力のある仕様の項目表")
+@click.argument("interface")
+@click.option("--on", type=DATE, help="どの日のファイルの仕様か（既定: 今日）")
+@AS_JSON
+@speaks_to_people
+def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
+    """The specification in force as a table, laid out like the printed document."""
+    day = on.date() if on else dt.datetime.now(TOKYO).date()
+    specification = load_catalogue(catalogue_root()).in_force(interface, day)
+    shown = _spec_json(specification)
+    if as_json:
+        say_json(shown)
+        return
+    plan = specification.plan
+    click.echo(
+        f"{plan.name}（{plan.id} {specification.version} {plan.status}）\n{plan.description}\n出典: {plan.source}"
+    )
+    form = plan.format
+    click.echo(f"ファイル名: {plan.file_name}  形式: {form.kind} {form.encoding} {form.line_end} 引用符 {form.quote}")
+    for record in specification.records:
+        click.echo(f"\n[{record.kind}] {'繰り返し' if record.occurrence == 'many' else '1件'}")
+        for item in record.items:
+            rules = "; ".join(map(str, item.rules))
+            click.echo(
+                f"{item.number:>3} {item.name}  {item.id}  {item.type.id} {item.length}バイト  {item.required}"
+                f"  {item.code_table}  {rules}  [{item.sensitivity.id}]  {item.source}"
+            )
+
+
+def _spec_json(specification: Specification) -> dict[str, Any]:
+    return {
+        **specification.plan.model_dump(mode="json"),
+        "version": specification.version,
+        "records": [
+            {
+                "kind": record.kind,
+                "occurrence": record.occurrence,
+                "key": list(record.key),
+                "items": [
+                    {
+                        "number": item.number,
+                        "name": item.name,
+                        "id": item.id,
+                        "type": item.type.id,
+                        "start": item.start,
+                        "length": item.length,
+                        "required": item.required,
+                        "code_table": item.code_table,
+                        "rules": [str(call) for call in item.rules],
+                        "normalise": [str(call) for call in item.normalise],
+                        "sensitivity": item.sensitivity.id,
+                        "source": item.source,
+                    }
+                    for item in record.items
+                ],
+            }
+            for record in specification.records
+        ],
+    }
+
+
+@click.command("validate", help="ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--interface", help="インタフェースの id（既定: ファイル名から見つける）")
+@click.option("--on", type=DATE, help="どの日のファイルか（既定: ファイル名の日付、なければ今日）")
+@AS_JSON
+@click.option("--xlsx", type=click.Path(path_type=Path), help="Excel の報告書を書く場所")
+@speaks_to_people
+def validate_command(
+    file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
+) -> None:
+    """Judge one file without a deployment."""
+    from schemas.report import to_json, write_xlsx
+    from schemas.validate import Context, validate
+
+    catalogue = load_catalogue(catalogue_root())
+    recognised = recognise(catalogue, file.name)
+    if interface is None and recognised is None:
+        raise RenkeiError("KR-7302", name=file.name)
+    chosen = interface or (recognised[0] if recognised else "")
+    named = None
+    if recognised and recognised[0] == chosen:
+        named = date_of(recognised[1], catalogue.versions(chosen)[-1].plan)
+    day = on.date() if on else named or dt.datetime.now(TOKYO).date()
+    specification = catalogue.in_force(chosen, day)
+    by_name = recognised is not None and recognised[0] == chosen
+    context = Context(None, None, None, day if on or named else None, file.name if by_name else None)
+    validated = validate(file, specification, day, context)
+    if xlsx:
+        write_xlsx(validated, xlsx)
+    if as_json:
+        say_json(to_json(validated))
+    else:
+        for message in validated.findings["message"].head(SHOWN):
+            click.echo(message)
+        rest = validated.findings.height - SHOWN
+        if rest > 0:
+            click.echo(f"… 他{rest}件（--xlsx で全ての集計を書けます）")
+        verdict = "正しいファイルです" if validated.valid else "誤りがあります"
+        click.echo(f"{specification.plan.name}（{specification.version}）{validated.records}件: {verdict}")
+    sys.exit(0 if validated.valid else FAULTS)
+
+
+RUNBOOK = """# 手引 — KR コードごとに、何が起き、どうなり、何をするか
+
+`renkei explain --all` の出力。元は `interfaces/catalogue/messages/`。
+"""
+
+
+@click.command("explain", help="KR コードの意味と対処（--all で全部を Markdown で）")
+@click.argument("code", required=False)
+@click.option("--all", "everything", is_flag=True, help="全てのコード（docs/runbook.md の中身）")
+@speaks_to_people
+def explain(code: str | None, everything: bool) -> None:
+    """What a code means and what to do about it."""
+    known = messages()
+    if everything:
+        click.echo("\n".join([RUNBOOK, *(explained(known[one]) for one in sorted(known))]), nl=False)
+        return
+    if code not in known:
+        raise RenkeiError("KR-7110", asked=code or "（指定なし）")
+    click.echo(explained(known[code]), nl=False)
