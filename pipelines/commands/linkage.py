@@ -38,5 +38,7 @@ def linkage_discrepancies(date: dt.datetime, as_json: bool) -> None:
         say_json(found.to_dicts())
         return
     for row in found.iter_rows(named=True):
-        click.echo(f"{row['code']} {row['title']} 宛名番号 …{row['resident_number'][-3:]}: {row['question']}")
+        person = row["resident_number"]
+        about = f"宛名番号 …{person[-3:]}" if person else f"{row['ours']} {row['theirs']}"
+        click.echo(f"{row['code']} {row['title']} {about}: {row['question']}")
     click.echo(f"問い合わせ {found.height}件")

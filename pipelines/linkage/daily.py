@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 from sqlalchemy.engine import Connection
 
-from interfaces.messages import RenkeiError, message
+from interfaces.messages import RenkeiError
 from pipelines import arrival
 from pipelines.environment import Environment
 from pipelines.exchange.ledger import Entry
 from pipelines.known import people_sent
 from pipelines.linkage import state
 from pipelines.linkage.matching import (
-    DISCREPANCY_SCHEMA,
     Match,
     match_dates,
     match_ids,
+    match_receptions,
     match_verification,
     unanswered,
 )
 
-RECEPTION = "reception_result"
 # Ids first: the later files speak of persons whom the ids name.
-INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", RECEPTION)
+INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
 
 
 @dataclass(frozen=True)
@@ -83,50 +81,30 @@ def _match(
     if interface == "acquisition_loss_linkage":
         return match_dates(data, told)
     if interface == "municipal_id_linkage":
-        held = state.held(connection, interface).select(
-            "resident_number", "municipal_insured_id", "prefecture_insured_id"
-        )
-        return match_ids(data, told, held)
+        taken = state.history(connection, interface)
+        return match_ids(data, told, taken.select("resident_number", "municipal_insured_id", "prefecture_insured_id"))
     if interface == "verification_list":
         return match_verification(data, told)
     return _receptions(environment, connection, data)
 
 
 def _receptions(environment: Environment, connection: Connection, data: pl.DataFrame) -> Match:
-    """Each answer moves the file that it speaks of to accepted or rejected; an answer about no file of ours is set aside."""
+    """Each answer that is taken moves the file that it speaks of to accepted or rejected."""
     ours = {e.file_name: e for e in environment.ledger.entries(direction="outbound", connection=connection)}
-    taken, found = [], []
-    for row in data.iter_rows(named=True):
-        entry = ours.get(row["sent_file_name"])
-        if entry is None:
-            found.append(_about_file(row, "KR-8115", set_aside=True))
-            continue
-        taken.append(row)
-        if row["reception_kind"] == "rejected":
-            found.append(_about_file(row, "KR-8114", set_aside=False))
-        if entry.state == "sent":
+    schema = {"file_name": pl.String, "state": pl.String, "records": pl.Int64}
+    rows = [(name, entry.state, entry.records) for name, entry in ours.items()]
+    match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
+    for row in match.taken.iter_rows(named=True):
+        entry, kind = ours[row["sent_file_name"]], row["reception_kind"]
+        for reached in {"uploaded": ("sent", kind), "sent": (kind,)}.get(entry.state, ()):
             environment.ledger.advance(
                 entry.id,
-                row["reception_kind"],
+                reached,
                 operator=environment.settings.operator,
                 connection=connection,
-                records_at_union=row["sent_record_count"],
+                records_at_union=int(row["sent_record_count"]),
             )
-    return Match(pl.DataFrame(taken, schema=data.schema), pl.DataFrame(found, schema=DISCREPANCY_SCHEMA))
-
-
-def _about_file(row: Mapping[str, object], code: str, *, set_aside: bool) -> dict[str, object]:
-    text = message(code)
-    return {
-        "interface": RECEPTION,
-        "resident_number": "",
-        "code": code,
-        "title": text.title,
-        "ours": row["sent_file_name"],
-        "theirs": row["reception_kind"],
-        "question": text.remedy,
-        "set_aside": set_aside,
-    }
+    return match
 
 
 def apply_all(environment: Environment, told: pl.DataFrame, run_id: str | None = None) -> list[Applied]:

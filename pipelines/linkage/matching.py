@@ -88,31 +88,51 @@ def match_dates(received: pl.DataFrame, told: pl.DataFrame) -> Match:
     )
 
 
-def match_ids(received: pl.DataFrame, told: pl.DataFrame, held: pl.DataFrame) -> Match:
-    """市町村被保険者ID連携 against the people told of and the ids held so far (`held`: resident_number, both ids).
+MUNICIPAL_ID, PREFECTURE_ID = "municipal_insured_id", "prefecture_insured_id"
 
+
+def match_ids(received: pl.DataFrame, told: pl.DataFrame, owners: pl.DataFrame) -> Match:
+    """市町村被保険者ID連携 against the people told of and every id taken so far.
+
+    `owners`: resident_number and both ids of all records taken, oldest first; the newest of a person is what he holds.
     Set aside: an unknown 宛名番号, an id that belongs to somebody else, an id given to two persons in one file.
-    Listed but taken: a person whose id changed. (domain.md 4: identifiers that change owner.)
+    Listed but taken: an id that was somebody else's once, a person whose id changed, and a 都道府県被保険者ID that
+    changed or that two 宛名番号 have (one person may have two: domain.md 4 does not say). (domain.md 4: identifiers that
+    change owner.)
     """
     name = "municipal_id_linkage"
     unknown = received.join(told, on=KEY, how="anti")
     known = received.join(told.select(KEY), on=KEY, how="semi")
-    owners = held.select(pl.col(KEY).alias("owner"), "municipal_insured_id").drop_nulls()
-    taken_from = known.join(owners, on="municipal_insured_id", how="inner").filter(pl.col("owner") != pl.col(KEY))
-    twice = known.filter(pl.col("municipal_insured_id").is_duplicated())
-    renamed = known.join(held, on=KEY, how="inner", suffix="_held").filter(
-        pl.col("municipal_insured_id") != pl.col("municipal_insured_id_held")
-    )
-    theirs = pl.col("municipal_insured_id")
+    held = owners.unique(KEY, keep="last", maintain_order=True)
+    taken_from = _of_somebody_else(known, held, MUNICIPAL_ID)
+    once = _of_somebody_else(known, owners, MUNICIPAL_ID).join(taken_from, on=KEY, how="anti")
+    twice = known.filter(pl.col(MUNICIPAL_ID).is_duplicated())
+    now = pl.concat([held, known.select(held.columns)])
+    shared = _of_somebody_else(known, now, PREFECTURE_ID)
+    before = known.join(held, on=KEY, how="inner", suffix="_held")
+    ours, theirs = pl.col(f"{MUNICIPAL_ID}_held"), pl.col(MUNICIPAL_ID)
+    ours_in_prefecture, theirs_in_prefecture = pl.col(f"{PREFECTURE_ID}_held"), pl.col(PREFECTURE_ID)
+    renamed = before.filter(theirs != ours)
+    renamed_in_prefecture = before.filter(theirs_in_prefecture != ours_in_prefecture)
     return _settle(
         received,
         [
             _listed(name, unknown, "KR-8101", _NONE, theirs, set_aside=True),
             _listed(name, taken_from, "KR-8108", pl.col("owner"), theirs, set_aside=True),
             _listed(name, twice, "KR-8109", _NONE, theirs, set_aside=True),
-            _listed(name, renamed, "KR-8110", pl.col("municipal_insured_id_held"), theirs, set_aside=False),
+            _listed(name, renamed, "KR-8110", ours, theirs, set_aside=False),
+            _listed(name, once, "KR-8118", pl.col("owner"), theirs, set_aside=False),
+            _listed(name, shared, "KR-8119", pl.col("owner"), theirs_in_prefecture, set_aside=False),
+            _listed(name, renamed_in_prefecture, "KR-8120", ours_in_prefecture, theirs_in_prefecture, set_aside=False),
         ],
     )
+
+
+def _of_somebody_else(rows: pl.DataFrame, owners: pl.DataFrame, identifier: str) -> pl.DataFrame:
+    """The rows whose `identifier` another person has among `owners`, with that person as `owner`."""
+    others = owners.select(pl.col(KEY).alias("owner"), identifier).drop_nulls()
+    found = rows.join(others, on=identifier, how="inner").filter(pl.col("owner") != pl.col(KEY))
+    return found.unique(KEY, keep="last", maintain_order=True)
 
 
 def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
@@ -138,6 +158,47 @@ def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
             ),
         ],
     )
+
+
+# A file that is `uploaded` may have been renamed just before a crash: the Union's answer is the proof that it was.
+UNANSWERED_STATES = ("sent", "uploaded")
+
+
+def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
+    """受付結果 against our files (`ours`: file_name, state, records; one row per name). `ours` of a question is the name.
+
+    Set aside: an answer about a file that is not ours, one that contradicts what the ledger says of the file (never sent,
+    taken back, answered otherwise), an acceptance of another number of records than were sent.
+    Listed but taken: a rejection, with its reason.
+    """
+    known = received.join(ours, left_on="sent_file_name", right_on="file_name", how="left")
+    count, accepted = pl.col("sent_record_count").cast(pl.Int64), pl.col("reception_kind") == "accepted"
+    waits = pl.col("state").is_in(UNANSWERED_STATES)
+    code = (
+        pl.when(pl.col("state").is_null()).then(pl.lit("KR-8115"))
+        .when(~waits & (pl.col("state") != pl.col("reception_kind"))).then(pl.lit("KR-8117"))
+        .when(accepted & (count != pl.col("records"))).then(pl.lit("KR-8116"))
+        .when(~accepted).then(pl.lit("KR-8114"))
+    )  # fmt: skip
+    theirs = (
+        pl.when(~accepted)
+        .then(pl.format("却下: {}", pl.col("reception_reason").fill_null("理由なし")))
+        .when(pl.col("records").is_null())
+        .then(pl.format("受付 {}件", count))
+        .otherwise(pl.format("受付 {}件（送付 {}件）", count, "records"))
+    )
+    asked = known.with_columns(code.alias("code"), theirs.alias("theirs")).filter(pl.col("code").is_not_null())
+    found = [
+        {
+            "interface": "reception_result", KEY: "", "code": row["code"], "title": message(row["code"]).title,
+            "ours": row["sent_file_name"], "theirs": row["theirs"], "question": message(row["code"]).remedy,
+            "set_aside": row["code"] != "KR-8114",
+        }
+        for row in asked.iter_rows(named=True)
+    ]  # fmt: skip
+    listed = pl.DataFrame(found, schema=DISCREPANCY_SCHEMA)
+    aside = listed.filter("set_aside").select(sent_file_name="ours")
+    return Match(received.join(aside, on="sent_file_name", how="anti"), listed)
 
 
 def unanswered(told: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:

@@ -79,10 +79,10 @@ def add(connection: Connection, interface: str, taken: pl.DataFrame, known_from:
         connection.execute(sa.insert(TABLES[interface]), rows)
 
 
-def held(connection: Connection, interface: str, on: dt.date | None = None) -> pl.DataFrame:
-    """What was known of each 宛名番号 at the end of `on` (None: now): resident_number, facts, known_from.
+def history(connection: Connection, interface: str, on: dt.date | None = None) -> pl.DataFrame:
+    """Every record taken until the end of `on` (None: now), oldest first: resident_number, facts, known_from.
 
-    The newest file wins; of two files of one day the one entered later.
+    Of two files of one day the one entered later is the newer.
     """
     table = TABLES[interface]
     query = sa.select(table).order_by(table.c.known_from, table.c.entry_id, table.c.sequence)
@@ -93,9 +93,14 @@ def held(connection: Connection, interface: str, on: dt.date | None = None) -> p
         else pl.String
         for column in table.columns
     }  # fmt: skip
-    frame = pl.DataFrame([tuple(row) for row in connection.execute(query)], schema=columns, orient="row")
+    rows = [tuple(row) for row in connection.execute(query)]
+    return pl.DataFrame(rows, schema=columns, orient="row").drop("sequence", "entry_id")
+
+
+def held(connection: Connection, interface: str, on: dt.date | None = None) -> pl.DataFrame:
+    """What was known of each 宛名番号 at the end of `on` (None: now), columns as `history`: the newest record wins."""
     key = ["resident_number", "verification_kind"] if interface == "verification_list" else ["resident_number"]
-    return frame.unique(key, keep="last", maintain_order=True).drop("sequence", "entry_id").sort(key)
+    return history(connection, interface, on).unique(key, keep="last", maintain_order=True).sort(key)
 
 
 def linkage(connection: Connection, on: dt.date | None = None) -> pl.DataFrame:
@@ -115,8 +120,8 @@ discrepancies = sa.Table(
     sa.Column("resident_number", sa.String(15), nullable=False),
     sa.Column("code", sa.String(8), nullable=False),
     sa.Column("title", sa.String(64), nullable=False),
-    sa.Column("ours", sa.String(64), nullable=False),
-    sa.Column("theirs", sa.String(64), nullable=False),
+    sa.Column("ours", sa.Text, nullable=False),
+    sa.Column("theirs", sa.Text, nullable=False),
     sa.Column("question", sa.Text, nullable=False),
     sa.Column("set_aside", sa.Boolean, nullable=False),
 )

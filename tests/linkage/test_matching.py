@@ -9,7 +9,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from pipelines.linkage import state
-from pipelines.linkage.matching import Match, match_dates, match_ids, match_verification
+from pipelines.linkage.matching import Match, match_dates, match_ids, match_receptions, match_verification
 
 APRIL, MAY = dt.date(2026, 4, 1), dt.date(2026, 5, 1)
 TOLD = pl.DataFrame(
@@ -61,11 +61,17 @@ def test_periods_unlike_ours_are_taken_and_asked_about() -> None:
     assert outcome(match_dates(dates(lost_on=MAY), TOLD)) == (1, ["KR-8107"])
 
 
-def ids(*pairs: tuple[str, str]) -> pl.DataFrame:
+def ids(*rows: tuple[str, ...]) -> pl.DataFrame:
+    """(宛名番号, 市町村被保険者ID) or (宛名番号, 市町村被保険者ID, 都道府県被保険者ID) each."""
     return pl.DataFrame(
         [
-            {"resident_number": n, "municipal_insured_id": i, "prefecture_insured_id": None, "assigned_on": APRIL}
-            for n, i in pairs
+            {
+                "resident_number": row[0],
+                "municipal_insured_id": row[1],
+                "prefecture_insured_id": row[2] if len(row) > 2 else None,
+                "assigned_on": APRIL,
+            }
+            for row in rows
         ],
         schema_overrides={"prefecture_insured_id": pl.String},
     )
@@ -87,6 +93,60 @@ def test_ids_that_change_owner_are_set_aside() -> None:
 def test_a_new_id_for_the_same_person_is_taken_and_asked_about() -> None:
     assert outcome(match_ids(ids(("1", "900000000002")), TOLD, HELD)) == (1, ["KR-8110"])
     assert outcome(match_ids(ids(("1", "900000000001")), TOLD, HELD)) == (1, [])
+
+
+def test_an_id_that_was_somebody_elses_once_is_taken_and_asked_about() -> None:
+    owners = ids(("1", "900000000001"), ("1", "900000000002")).drop("assigned_on")
+    found = match_ids(ids(("2", "900000000001")), TOLD, owners)
+    assert outcome(found) == (1, ["KR-8118"])
+    assert found.discrepancies["ours"].to_list() == ["1"]
+    assert outcome(match_ids(ids(("1", "900000000001")), TOLD, owners)) == (1, ["KR-8110"])
+    assert outcome(match_ids(ids(("2", "900000000002")), TOLD, owners)) == (0, ["KR-8108"])
+
+
+def test_prefecture_ids_that_two_have_or_that_change_are_taken_and_asked_about() -> None:
+    owners = ids(("1", "900000000001", "800000000001")).drop("assigned_on")
+    again = ids(("1", "900000000001", "800000000001"))
+    assert outcome(match_ids(again, TOLD, owners)) == (1, [])
+    another = match_ids(ids(("2", "900000000002", "800000000001")), TOLD, owners)
+    assert outcome(another) == (1, ["KR-8119"])
+    assert another.discrepancies["ours"].to_list() == ["1"]
+    both = ids(("2", "900000000002", "800000000002"), ("3", "900000000003", "800000000002"))
+    assert outcome(match_ids(both, TOLD, owners)) == (2, ["KR-8119"] * 2)
+    assert outcome(match_ids(ids(("1", "900000000001", "800000000009")), TOLD, owners)) == (1, ["KR-8120"])
+    assert outcome(match_ids(ids(("1", "900000000001")), TOLD, owners)) == (1, [])
+
+
+def answer(name: str, count: str, kind: str = "accepted", reason: str | None = None) -> pl.DataFrame:
+    row = {"sent_file_name": name, "sent_record_count": count, "reception_kind": kind, "reception_reason": reason}
+    return pl.DataFrame([row], schema=dict.fromkeys(row, pl.String))
+
+
+def files(state: str, records: int = 12) -> pl.DataFrame:
+    return pl.DataFrame({"file_name": ["a.csv"], "state": [state], "records": [records]})
+
+
+def test_answers_of_the_union_about_our_files() -> None:
+    for known in ("sent", "uploaded"):
+        assert outcome(match_receptions(answer("a.csv", "0000012"), files(known))) == (1, [])
+    assert outcome(match_receptions(answer("a.csv", "0000012"), files("accepted"))) == (1, [])
+    refused = match_receptions(answer("a.csv", "0000012", "rejected", "件数の相違"), files("sent"))
+    assert outcome(refused) == (1, ["KR-8114"])
+    assert refused.discrepancies["theirs"].to_list() == ["却下: 件数の相違"]
+    assert outcome(match_receptions(answer("b.csv", "0000012"), files("sent"))) == (0, ["KR-8115"])
+
+
+def test_an_acceptance_of_another_count_is_not_taken() -> None:
+    found = match_receptions(answer("a.csv", "0000011"), files("sent"))
+    assert outcome(found) == (0, ["KR-8116"])
+    assert found.discrepancies.select("ours", "theirs").rows() == [("a.csv", "受付 11件（送付 12件）")]
+    assert outcome(match_receptions(answer("a.csv", "0000000", "rejected"), files("sent"))) == (1, ["KR-8114"])
+
+
+def test_an_answer_that_contradicts_the_ledger_is_not_taken() -> None:
+    for known in ("written", "sending", "recalled", "withdrawn", "rejected"):
+        assert outcome(match_receptions(answer("a.csv", "0000012"), files(known))) == (0, ["KR-8117"])
+    assert outcome(match_receptions(answer("a.csv", "0000012", "rejected"), files("accepted"))) == (0, ["KR-8117"])
 
 
 def test_every_verification_is_a_question() -> None:
