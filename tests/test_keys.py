@@ -59,6 +59,17 @@ def actions() -> list[tuple[str, str]]:
     return [(e.action, str(e.detail["key"])) for e in opened().ledger.events() if e.action.startswith("key_")]
 
 
+@pytest.mark.parametrize(("reason", "code"), [(" ", "KR-6312"), ("１２３４５６７８９０１８ の件", "KR-6314")])
+def test_a_reason_that_the_ledger_must_not_keep_stops_the_command_before_it_does_anything(
+    data: Path, reason: str, code: str
+) -> None:
+    before = states(), actions()
+    said = renkei("rotate", "records", "--reason", reason, status=2)
+    assert code in said
+    assert "１２３" not in said
+    assert (states(), actions()) == before
+
+
 def test_init_makes_what_is_missing_and_says_what_to_hand_over(data: Path) -> None:
     assert states() == {"records-1": (True, True), "my_number-1": (True, True)}
     assert "transfer-1.cert.pem" in renkei("init")

@@ -13,6 +13,7 @@ import click
 
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.messages import RenkeiError
+from pipelines.exchange.words import required_reason
 from pipelines.settings import Settings
 from pipelines.unexpected import is_disk_fault, outline
 
@@ -30,7 +31,17 @@ DAY_OPTION = click.option("--date", "date", type=DATE, required=True, help="処�
 MONTH_OPTION = click.option("--month", "month", type=MONTH, required=True, help="年月 YYYY-MM")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON で出力する")
 BY = click.option("--by", help="操作者（既定: 設定の operator）")
-REASON = click.option("--reason", required=True, help="理由（台帳に残る）")
+
+
+def checked_reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """A reason that the ledger may keep, before anything is done because of it."""
+    try:
+        return None if text is None else required_reason(text)
+    except RenkeiError as error:
+        raise click.UsageError(error.for_people()) from None
+
+
+REASON = click.option("--reason", required=True, callback=checked_reason, help="理由（台帳に残る）")
 
 
 def speaks_to_people(command: Function) -> Function:

@@ -54,7 +54,8 @@ def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
     from pipelines.exchange.outbox import recall
 
     environment = environment_of_settings()
-    for entry in recall(environment.ledger, date.date(), FILES, operator(environment, by), reason):
+    folder = environment.settings.data_folder
+    for entry in recall(environment.ledger, date.date(), FILES, operator(environment, by), reason, data_folder=folder):
         click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
     click.echo(f"元のデータを直してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
 

@@ -16,6 +16,7 @@ from pipelines.commands.common import (
     FAULTS,
     MONTH_OPTION,
     NOT_DONE,
+    checked_reason,
     environment_of_settings,
     say_json,
     speaks_to_people,
@@ -34,7 +35,7 @@ def run() -> None:
 @run.command("daily", help="日次: 連合会から受け取り、資格情報を送る")
 @click.option("--date", "date", type=DATE, required=True, help="処理年月日（営業日）")
 @click.option("--only", type=click.Choice(["out", "in"]), help="送付だけ (out)、受領だけ (in)")
-@click.option("--confirm-loss", help="抽出の大きな減少が正しい理由（台帳に残る）")
+@click.option("--confirm-loss", callback=checked_reason, help="抽出の大きな減少が正しい理由（台帳に残る）")
 @click.option("--dagster", "through_dagster", is_flag=True, help="Dagster の画面に残る形で実行する")
 @speaks_to_people
 def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, through_dagster: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import xlsxwriter
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
 from pipelines.continuity.judgement import KEY
+from pipelines.exchange.words import same_person, seems_individual_number
 from pipelines.workbooks import Rows, read_book
 
 SHEET, GUIDE, MARKS = "判定", "使い方", "印"
@@ -256,11 +256,6 @@ def _facts_problems(number: int, row: Sequence[object], case: dict[str, Any]) ->
     ]
 
 
-def _plain(name: str) -> str:
-    """A name for comparing: widths and spaces do not make another person."""
-    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
-
-
 def _answer_problems(row: int, answer: Answer, proposal: str) -> list[Problem]:
     problems = []
     if not answer.decision:
@@ -273,8 +268,10 @@ def _answer_problems(row: int, answer: Answer, proposal: str) -> list[Problem]:
         problems.append(_problem("KR-7415", row, length=len(answer.remark)))
     if not answer.decided_by or not answer.approved_by:
         problems.append(_problem("KR-7412", row, who="判定者" if not answer.decided_by else "承認者"))
-    elif _plain(answer.decided_by) == _plain(answer.approved_by):
+    elif same_person(answer.decided_by, answer.approved_by):
         problems.append(_problem("KR-7413", row))
+    written = {"備考": answer.remark, "判定者": answer.decided_by, "承認者": answer.approved_by}
+    problems += [_problem("KR-7422", row, column=one) for one, text in written.items() if seems_individual_number(text)]
     return problems
 
 

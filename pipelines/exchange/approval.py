@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -11,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError
 from pipelines.exchange.ledger import Entry, Ledger
+from pipelines.exchange.words import same_person
 
 SHORTEST_HASH: Final = 12  # hexadecimal digits: 48 bits, more than a person could forge by trying
 
@@ -34,7 +34,7 @@ def approve(ledger: Ledger, partition: date, hashes: Sequence[str], by: str) -> 
             raise RenkeiError("KR-6134", partition=partition)
         for entry in waiting:
             maker = ledger.events(entry.id, connection=connection)[0].operator
-            if _same_person(maker, by):
+            if same_person(maker, by):
                 raise RenkeiError("KR-6132", partition=partition, maker=maker)
             if not any(_begins(entry, one) for one in hashes):
                 raise RenkeiError("KR-6133", partition=partition, interface=entry.interface)
@@ -51,12 +51,3 @@ def approve(ledger: Ledger, partition: date, hashes: Sequence[str], by: str) -> 
 
 def _begins(entry: Entry, text: str) -> bool:
     return len(text) >= SHORTEST_HASH and str(entry.sha256).startswith(text.lower())
-
-
-def _same_person(one: str, other: str) -> bool:
-    """Names as people write them: width, case and spaces do not make another person."""
-    return _bare(one) == _bare(other)
-
-
-def _bare(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())

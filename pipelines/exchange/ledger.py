@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError, message
 from pipelines.exchange.files import private_folder
+from pipelines.exchange.words import required_reason
 
 Clock = Callable[[], datetime]
 Direction = Literal["outbound", "inbound"]
@@ -320,8 +321,10 @@ class Ledger:
 
         A detail named like an open column of the entry (OPEN_COLUMNS) fills it while it is empty. Details hold names,
         counts, hashes and reasons, never personal data.
+        A detail `reason` is what a person wrote.
         Errors: KR-6102 when another process was first (the entry is no longer in `expected`, or already in `to_state`),
-        KR-6101 for a move that TRANSITIONS does not have, KR-6103 no such entry, KR-6104 no operator.
+        KR-6101 for a move that TRANSITIONS does not have, KR-6103 no such entry, KR-6104 no operator, KR-6312 and KR-6314
+        a reason that is empty or seems to hold a 個人番号.
         """
         with self._writing(connection) as writer:
             entry = self.entry(entry_id, connection=writer)
@@ -483,6 +486,8 @@ class Ledger:
     ) -> None:
         if not operator.strip():
             raise RenkeiError("KR-6104")
+        if "reason" in detail:
+            required_reason(detail["reason"])
         columns = events_table.c
         last = connection.execute(
             sa.select(columns.sequence, columns.row_hash).order_by(columns.sequence.desc()).limit(1)

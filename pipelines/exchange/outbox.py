@@ -188,14 +188,16 @@ def mark_sent(
     return tuple(done)
 
 
-def recall(ledger: Ledger, partition: date, interfaces: Collection[str], by: str, reason: str) -> tuple[Entry, ...]:
+def recall(
+    ledger: Ledger, partition: date, interfaces: Collection[str], by: str, reason: str, *, data_folder: Path
+) -> tuple[Entry, ...]:
     """Take a sent partition back for its corrected resending (訂正再送), as agreed with the Union; all files or none.
 
     The partition is then as if it had not been sent; made again it gets the next file number.
     Errors: KR-6135 a file is not `sent` (the Union accepted or rejected it, or it never left), KR-6136 a later partition
-    is out, which was compared with this one.
+    is out, which was compared with this one; KR-6114 another run holds the data folder: it may be sending just that.
     """
-    with ledger.transaction() as connection:
+    with exclusive(data_folder, "outbox"), ledger.transaction() as connection:
         standing = ledger.standing(partition, interfaces, connection=connection)
         states = sorted({entry.state for entry in standing.values()})
         if states != ["sent"]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from interfaces.messages import RenkeiError
 from pipelines.exchange.inbox import REPORT_NAME, archived_copy, quarantine_folder
 from pipelines.exchange.ledger import Entry, Event, Ledger
 from pipelines.exchange.safe import Safe
-
-# Twelve digits, also wide ones and in groups: the shape of an individual number, which no ledger may hold.
-INDIVIDUAL_NUMBER_SHAPE: Final = re.compile(r"\d(?:[\s\-‐－ー]?\d){11}")
+from pipelines.exchange.words import required_reason
 
 
 @dataclass(frozen=True)
@@ -70,10 +67,6 @@ def _waiting(ledger: Ledger, entry_id: int) -> Entry:
 
 
 def _decide(ledger: Ledger, entry_id: int, state: str, operator: str, reason: str, run_id: str | None) -> Entry:
-    if not reason.strip():
-        raise RenkeiError("KR-6312")
-    if INDIVIDUAL_NUMBER_SHAPE.search(reason):
-        raise RenkeiError("KR-6314")
     return ledger.advance(
-        entry_id, state, operator=operator, run_id=run_id, expected="quarantined", reason=reason.strip()
+        entry_id, state, operator=operator, run_id=run_id, expected="quarantined", reason=required_reason(reason)
     )

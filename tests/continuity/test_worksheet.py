@@ -130,6 +130,8 @@ def cell(row: int, column: int, value: object) -> Callable[[Any], None]:
         (cell(2, DECISION, "保留"), ["KR-7414"]),
         (cell(2, DECISION, "非継続"), ["KR-7414"]),
         (cell(2, REMARK, "あ" * 201), ["KR-7415"]),
+        (cell(2, REMARK, "１２３４ ５６７８ ９０１２ の人と同居"), ["KR-7422"]),
+        (cell(2, DECIDED_BY, "123456789012"), ["KR-7422"]),
     ],
     ids=lambda value: getattr(value, "__name__", None) or "-".join(value),
 )

@@ -79,6 +79,8 @@ def test_illegal_moves_are_refused_and_leave_no_trace(any_url: str) -> None:
         ledger.advance(entry.id, "accepted", **ME)
     assert code_of(lambda: ledger.advance(999, "sent", **ME)) == "KR-6103"
     assert code_of(lambda: ledger.advance(entry.id, "sending", operator=" ")) == "KR-6104"
+    assert code_of(lambda: ledger.advance(entry.id, "sending", reason=" 　", **ME)) == "KR-6312"
+    assert code_of(lambda: ledger.note("key_retired", reason="番号 1234-5678-9018 の人", **ME)) == "KR-6314"
     assert ledger.entry(entry.id).state == "written"
     assert len(ledger.events()) == 1
     ledger.close()

@@ -28,9 +28,9 @@ from rings import ring, safe
 from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger import Entry, Ledger
 from pipelines.exchange.lock import exclusive
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, sealed_path, send_partition
+from pipelines.exchange.outbox import OutboundFile, SendOutcome, recall, sealed_path, send_partition
 from pipelines.exchange.seal import unsealed
 from pipelines.exchange.transport import (
     LocalFolderTransport,
@@ -326,6 +326,19 @@ def test_a_second_run_is_turned_away_at_once(
         assert code_of(lambda: send(ledger, LocalFolderTransport(union), pair, tmp_path)) == "KR-6114"
     assert ledger.entries() == []
     assert send(ledger, LocalFolderTransport(union), pair, tmp_path).kind == "sent"
+
+
+def test_a_day_is_not_taken_back_while_another_is_being_sent(
+    ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path
+) -> None:
+    def take_back() -> tuple[Entry, ...]:
+        return recall(ledger, TUESDAY, (HOUSEHOLD, INDIVIDUAL), "o", "打合せ済み", data_folder=tmp_path / "data")
+
+    send(ledger, LocalFolderTransport(union), pair, tmp_path)
+    with exclusive(tmp_path / "data", "outbox"):
+        assert code_of(take_back) == "KR-6114"
+    assert {entry.state for entry in ledger.entries()} == {"sent"}
+    assert {entry.state for entry in take_back()} == {"recalled"}
 
 
 def test_a_file_that_changed_since_it_was_checked_is_not_sent(

@@ -1,0 +1,35 @@
+"""What people write into records that are kept for years: their names and their reasons. Keeps nothing itself."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from interfaces.messages import RenkeiError
+
+# Twelve digits, also wide ones and in groups: the shape of an individual number, which no ledger may hold.
+_INDIVIDUAL_NUMBER: Final = re.compile(r"\d(?:[\s\-‐－ー]?\d){11}")
+
+
+def seems_individual_number(text: str) -> bool:
+    """Whether a text holds what looks like a 個人番号, whatever its check digit says."""
+    return _INDIVIDUAL_NUMBER.search(text) is not None
+
+
+def required_reason(text: str) -> str:
+    """The reason without the spaces around it. KR-6312 when it is empty, KR-6314 when it seems to hold a 個人番号."""
+    if not text.strip():
+        raise RenkeiError("KR-6312")
+    if seems_individual_number(text):
+        raise RenkeiError("KR-6314")
+    return text.strip()
+
+
+def same_person(one: str, other: str) -> bool:
+    """Names as people write them: width, case and spaces do not make another person."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
