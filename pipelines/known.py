@@ -24,6 +24,12 @@ def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataF
     return environment.store.read("sent_people", partition.isoformat())
 
 
+def first_month_sent(environment: Environment) -> dt.date | None:
+    """The month (its first day) of the deployment's first daily sending; what was before it is another system's."""
+    entries = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
+    return min((e.partition.replace(day=1) for e in entries if e.partition is not None), default=None)
+
+
 def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> list[dt.date]:
     """The business days of [first, last] that were neither sent, nor carried by a later day, nor quiet.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError
 from pipelines import arrival
@@ -18,15 +19,15 @@ from pipelines.calendar import business_days_between, monthly_days
 from pipelines.continuity import decisions
 from pipelines.continuity.cases import FINGERPRINT, cases
 from pipelines.continuity.criteria import load_criteria
-from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge, month_of
+from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge
 from pipelines.continuity.lists import candidates_page, instruction_page, results_page
-from pipelines.continuity.reconcile import Reconciled, arrivals_not_listed, reconcile
+from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
 from pipelines.continuity.worksheet import PROPOSALS, Problem, read_answers, read_month, write_worksheet
 from pipelines.environment import Environment
 from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
-from pipelines.known import people_sent
+from pipelines.known import first_month_sent, people_sent
 from pipelines.outgoing import checked_file, sealing
 
 CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
@@ -36,6 +37,7 @@ CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
     "high_cost_handover",
 )
 INBOUND = (CANDIDATES, RESULT, HANDOVER)
+DISCREPANCIES = "continuity_discrepancies"
 WORD_TABLES = ("head_kind", "application_reason", "end_reason")
 NOT_SENT = "not_sent"
 INSTRUCTION_STATES = {NOT_SENT: "未送付", "sent": "送付済み", "accepted": "受付済み"}
@@ -259,10 +261,31 @@ def reconciled(environment: Environment, month: dt.date, *, due: bool = True) ->
 
 
 def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
-    """In-prefecture arrivals that the candidates list does not name (KR-8207)."""
-    first, behind = month_of(month)
+    """In-prefecture arrivals that no candidates list names (KR-8207), each asked once: also those notified late.
+
+    An arrival matters as long as a month handed over for it could count.
+    """
+    began = min(first_month_sent(environment) or month, month)
+    back = [month - relativedelta(months=number) for number in range(WINDOW_BEFORE, -1, -1)]
+    months = [one for one in back if one >= began]
     people = people_sent(environment, monthly_days(environment.catalogue, month).cut_off)
-    return arrivals_not_listed(people, stored(environment, CANDIDATES, month), first, behind)
+    listed = [
+        stored(environment, CANDIDATES, one).select("household_side", "household_number", pl.lit(one).alias("month"))
+        for one in months
+    ]  # fmt: skip
+    asked = [
+        environment.store.read(DISCREPANCIES, one.isoformat())
+        .filter(pl.col("code") == NOT_LISTED)
+        .select(
+            pl.col("new_household_number").alias("household_number"),
+            pl.col("ours").str.to_date("%Y-%m-%d").alias("applied_on"),
+        )
+        for one in months[:-1]
+        if environment.store.exists(DISCREPANCIES, one.isoformat())
+    ]
+    nothing = pl.DataFrame(schema={"household_number": pl.String, "applied_on": pl.Date})
+    behind = month + relativedelta(months=1)
+    return arrivals_not_listed(people, pl.concat(listed), pl.concat([nothing, *asked]), months[0], behind)
 
 
 def confirm(environment: Environment, month: dt.date) -> Reconciled:
@@ -270,7 +293,7 @@ def confirm(environment: Environment, month: dt.date) -> Reconciled:
     known = reconciled(environment, month)
     environment.store.write("handover_taken", month.isoformat(), known.taken)
     environment.store.write("households_gone", month.isoformat(), known.gone)
-    environment.store.write("continuity_discrepancies", month.isoformat(), known.discrepancies)
+    environment.store.write(DISCREPANCIES, month.isoformat(), known.discrepancies)
     write_results_page(environment, month, known.taken)
     return known
 

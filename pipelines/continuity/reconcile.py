@@ -15,6 +15,7 @@ DISCREPANCY_SCHEMA = {
     "title": pl.String, "ours": pl.String, "theirs": pl.String, "question": pl.String,
 }  # fmt: skip
 RESULT, HANDOVER = "continuity_result", "high_cost_handover"
+NOT_LISTED = "KR-8207"
 WINDOW_BEFORE = 11  # with the month of the move: the 12 months that the next municipality can ever need
 
 
@@ -125,25 +126,32 @@ def _questions(code: str, interface: str, rows: pl.DataFrame, ours: str | None, 
     )
 
 
-def arrivals_not_listed(people: pl.DataFrame, listed: pl.DataFrame, first: dt.date, behind: dt.date) -> pl.DataFrame:
+def arrivals_not_listed(
+    people: pl.DataFrame, listed: pl.DataFrame, asked: pl.DataFrame, first: dt.date, behind: dt.date
+) -> pl.DataFrame:
     """Households into which somebody moved inside the prefecture in [first, behind) and that no candidate names.
 
-    people: as sent to the Union (household_number, applied_on, application_reason). listed: the candidates' rows.
-    DISCREPANCY_SCHEMA, one row per household (KR-8207).
+    people: as sent to the Union (household_number, applied_on, application_reason). listed: candidates' rows with the
+    `month` of their list; a list names the arrivals of its own month and those of earlier months that were notified late.
+    asked: household_number and applied_on of what an earlier month asked already.
+    DISCREPANCY_SCHEMA, one row per household and month of arrival (KR-8207).
     """
-    arrived = people.filter(
-        (pl.col("application_reason") == "moved_in_prefecture")
-        & (pl.col("applied_on") >= first)
-        & (pl.col("applied_on") < behind)
-    )
-    new = listed.filter(pl.col("household_side") == "after").select("household_number")
-    rows = (
-        arrived.join(new, on="household_number", how="anti")
-        .group_by("household_number")
+    arrived = (
+        people.filter(
+            (pl.col("application_reason") == "moved_in_prefecture")
+            & (pl.col("applied_on") >= first)
+            & (pl.col("applied_on") < behind)
+        )
+        .group_by("household_number", pl.col("applied_on").dt.truncate("1mo").alias("arrived_in"))
         .agg(pl.col("applied_on").min())
     )
-    named = rows.sort("household_number").select(
+    new = listed.filter(pl.col("household_side") == "after").select("household_number", "month")
+    named = arrived.join(new, on="household_number").filter(pl.col("month") >= pl.col("arrived_in"))
+    rows = arrived.join(named, on=["household_number", "arrived_in"], how="anti").join(
+        asked, on=["household_number", "applied_on"], how="anti"
+    )
+    questions = rows.sort("household_number", "applied_on").select(
         pl.lit("").alias(KEY), pl.lit("").alias(HOUSEHOLDS[0]), pl.lit("").alias(HOUSEHOLDS[1]),
         pl.col("household_number").alias(HOUSEHOLDS[2]), "applied_on",
     )  # fmt: skip
-    return _questions("KR-8207", "continuity_candidates", named, "applied_on", None)
+    return _questions(NOT_LISTED, "continuity_candidates", questions, "applied_on", None)

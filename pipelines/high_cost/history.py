@@ -15,9 +15,9 @@ KNOWN_FOR_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two
 
 
 def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) -> pl.DataFrame:
-    """Households of which an insured person moved out inside the prefecture in [first, behind): HOUSEHOLD, moved_out_on.
+    """The days in [first, behind) on which insured persons moved out inside the prefecture: HOUSEHOLD, moved_out_on.
 
-    people: as sent to the Union (household_number, ended_on, end_reason). moved_out_on: the first such day.
+    people: as sent to the Union (household_number, ended_on, end_reason). A household has a row for each such day.
     """
     return (
         people.filter(
@@ -25,17 +25,18 @@ def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) 
             & (pl.col("ended_on") >= first)
             & (pl.col("ended_on") < behind)
         )
-        .group_by(HOUSEHOLD)
-        .agg(pl.col("ended_on").min().alias(MOVED_OUT_ON))
-        .sort(HOUSEHOLD)
+        .select(HOUSEHOLD, pl.col("ended_on").alias(MOVED_OUT_ON))
+        .unique()
+        .sort(HOUSEHOLD, MOVED_OUT_ON)
     )
 
 
 def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFrame:
-    """What the next municipality will need: the counted months M−11 … M of every moved-out household (HISTORY_SCHEMA).
+    """What the next municipality will need: the counted months M−11 … M of every move out of a household (HISTORY_SCHEMA).
 
     counted: HOUSEHOLD, MONTH, own (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
-    month_source: own when we paid in the month ourselves, else handed_over.
+    month_source: own when we paid in the month ourselves, else handed_over. A month that two moves need is told once, with
+    the first.
     """
     distance = number(pl.col(MOVED_OUT_ON)) - number(pl.col(MONTH))
     return (
@@ -47,7 +48,8 @@ def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFra
             pl.when("own").then(pl.lit("own")).otherwise(pl.lit("handed_over")).alias("month_source"),
             MOVED_OUT_ON,
         )
-        .sort(HOUSEHOLD, MONTH)
+        .sort(HOUSEHOLD, MONTH, MOVED_OUT_ON)
+        .unique([HOUSEHOLD, MONTH], keep="first", maintain_order=True)
     )
 
 

@@ -27,10 +27,17 @@ from pipelines.high_cost.counts import (
     in_window,
     qualifying_months,
 )
-from pipelines.high_cost.history import HISTORY_SCHEMA, corrections, moved_out_households, still_known, wanted_history
+from pipelines.high_cost.history import (
+    HISTORY_SCHEMA,
+    KNOWN_FOR_MONTHS,
+    corrections,
+    moved_out_households,
+    still_known,
+    wanted_history,
+)
 from pipelines.high_cost.income_class import classify, load_borders
 from pipelines.high_cost.months import as_text
-from pipelines.known import SENT_FILES, days_not_sent, people_sent
+from pipelines.known import days_not_sent, first_month_sent, people_sent
 from pipelines.outgoing import checked_file, needs_approval, outbox_path, sealing
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
@@ -165,17 +172,16 @@ class History:
 
 
 def build_history(environment: Environment, month: dt.date, extract: Extract) -> History:
-    """The months of the households that moved away in the month, and corrections of what was told before.
+    """The months of the households that moved away and that the Union does not know, and corrections of those it knows.
 
     The history is that of before this month's confirmation: what follows a household is what it had here. Households
     with a faulty record keep what the Union knows of them until they pass. KR-7601 when the month's days are not sent.
     """
     cut_off = require_sent(environment, month)
     known = still_known(_known(environment, HISTORY, KNOWN_HISTORY, month, HISTORY_SCHEMA), month)
-    behind = month + relativedelta(months=1)
-    moved = moved_out_households(people_sent(environment, cut_off), _not_told_since(environment, month), behind)
-    earlier = known.group_by(HOUSEHOLD).agg(pl.col("moved_out_on").min())
-    moved_out = pl.concat([moved, earlier.select(moved.columns).join(moved, on=HOUSEHOLD, how="anti")])
+    people, behind = people_sent(environment, cut_off), month + relativedelta(months=1)
+    moved = moved_out_households(people, _answerable_since(environment, month), behind)
+    moved_out = pl.concat([moved, known.select(moved.columns)]).unique()
     handed = _handed_over(environment, month - relativedelta(months=1))
     counted = counted_months(
         qualifying_months(extract.records), handed, pl.DataFrame(schema={HOUSEHOLD: pl.String, "until": pl.Date})
@@ -192,14 +198,14 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     return History(file, rows, after)
 
 
-def _not_told_since(environment: Environment, month: dt.date) -> dt.date:
-    """The first day whose moves the Union has no history of: a month that was not sent is carried by the next."""
-    told = environment.ledger.effective_baseline(before=month, interfaces={HISTORY})
-    if told is not None:
-        first: dt.date = told + relativedelta(months=1)
-        return first
-    sent = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
-    return min([month, *(entry.partition.replace(day=1) for entry in sent if entry.partition is not None)])
+def _answerable_since(environment: Environment, month: dt.date) -> dt.date:
+    """The first day whose moves we tell of: as long as they can be corrected, but none before our own first sending.
+
+    All of them are looked at every month: a move may be notified late, a benefit decided late, a faulty record mended late.
+    """
+    began = first_month_sent(environment) or month
+    oldest: dt.date = month - relativedelta(months=KNOWN_FOR_MONTHS)
+    return max(min(began, month), oldest)
 
 
 def _known(

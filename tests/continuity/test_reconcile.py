@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from continuity.deployment import opened, send_days
+from pipelines.continuity import monthly
 from pipelines.continuity.reconcile import Reconciled, arrivals_not_listed, reconcile
 
 OURS, THEIRS = "999997", "999989"
@@ -130,14 +133,46 @@ def test_our_household_that_was_continued_elsewhere_is_gone() -> None:
     ]
 
 
+APRIL, MAY = dt.date(2026, 4, 1), dt.date(2026, 5, 1)
+NOBODY = pl.DataFrame(schema={"household_number": pl.String, "applied_on": pl.Date})
+
+
+def arrivals(*rows: tuple[str, dt.date, str]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=["household_number", "applied_on", "application_reason"], orient="row")
+
+
+def on_a_list(household: str, month: dt.date = APRIL, side: str = "after") -> pl.DataFrame:
+    return pl.DataFrame({"household_side": [side], "household_number": [household], "month": [month]})
+
+
 def test_arrivals_that_the_list_does_not_name() -> None:
-    people = pl.DataFrame(
-        {
-            "household_number": ["2", "3", "4", "5"],
-            "applied_on": [MOVE, MOVE, dt.date(2026, 3, 31), MOVE],
-            "application_reason": ["moved_in_prefecture"] * 3 + ["born"],
-        }
-    )
-    listed = pl.DataFrame({"household_side": ["after"], "household_number": ["2"]})
-    found = arrivals_not_listed(people, listed, dt.date(2026, 4, 1), dt.date(2026, 5, 1))
+    moved = "moved_in_prefecture"
+    people = arrivals(("2", MOVE, moved), ("3", MOVE, moved), ("4", dt.date(2026, 3, 31), moved), ("5", MOVE, "born"))
+    found = arrivals_not_listed(people, on_a_list("2"), NOBODY, APRIL, MAY)
     assert found.select("code", "new_household_number", "ours").rows() == [("KR-8207", "3", "2026-04-10")]
+    assert arrivals_not_listed(people, on_a_list("2", side="before"), NOBODY, APRIL, MAY).height == 2
+
+
+def test_an_arrival_is_asked_once_and_a_list_names_those_of_earlier_months() -> None:
+    people = arrivals(("2", MOVE, "moved_in_prefecture"))
+    june = dt.date(2026, 6, 1)
+    assert arrivals_not_listed(people, on_a_list("9"), NOBODY, APRIL, june).height == 1
+    assert arrivals_not_listed(people, on_a_list("2", MAY), NOBODY, APRIL, june).is_empty()
+    assert arrivals_not_listed(people, on_a_list("2", dt.date(2026, 3, 1)), NOBODY, APRIL, june).height == 1
+    asked = people.select("household_number", "applied_on")
+    assert arrivals_not_listed(people, on_a_list("9"), asked, APRIL, june).is_empty()
+
+
+def test_a_move_that_is_notified_after_its_month_is_asked_about_once(tmp_path: Path) -> None:
+    environment = opened(tmp_path)
+
+    def sent(month: dt.date, *households: str) -> list[str]:
+        """The households that are asked about once the month, with these arrivals of April, is confirmed."""
+        people = arrivals(*((one, MOVE, "moved_in_prefecture") for one in households))
+        names = pl.Series("resident_number", [f"{number:015d}" for number in range(people.height)], pl.String)
+        send_days(environment, people.with_columns(names, pl.lit("合成　太郎").alias("name")), month)
+        return monthly.confirm(environment, month).discrepancies["new_household_number"].to_list()
+
+    assert sent(APRIL, "2") == ["2"]
+    assert sent(MAY, "2", "3") == ["3"]
+    assert sent(dt.date(2026, 6, 1), "2", "3") == []

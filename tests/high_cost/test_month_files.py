@@ -115,6 +115,64 @@ def test_a_late_correction_is_sent_in_a_later_month(environment: Environment) ->
     assert june.rows.is_empty()
 
 
+def told_in_may(
+    environment: Environment, now: pl.DataFrame, *rows: dict[str, object]
+) -> list[tuple[str, dt.date, str]]:
+    send_days(environment, now, MAY)
+    write_extract(environment, "household_extract", [household(HOME), household(OTHER)], MAY)
+    may = monthly.build_history(environment, MAY, extract(environment, *rows, month=MAY))
+    return may.rows.select("household_number", "treatment_month", "update_kind").rows()
+
+
+@pytest.fixture
+def april_was_sent(environment: Environment) -> Environment:
+    """In April one person of HOME moved out, with one month; all others stayed."""
+    send_days(environment, people(person("1", moved=dt.date(2026, 4, 10)), person("2"), person("3", OTHER)))
+    april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2025-05")))
+    sent(environment, MONTH, april.file, april.known, monthly.KNOWN_HISTORY)
+    return environment
+
+
+def test_a_move_that_is_notified_after_its_month_is_told(april_was_sent: Environment) -> None:
+    now = people(person("1", moved=dt.date(2026, 4, 10)), person("2"), person("3", OTHER, dt.date(2026, 4, 28)))
+    rows = (benefit(HOME, "2025-05"), benefit(OTHER, "2026-02"))
+    assert told_in_may(april_was_sent, now, *rows) == [(OTHER, dt.date(2026, 2, 1), "added")]
+
+
+def test_a_first_benefit_that_is_decided_after_the_move_is_told(environment: Environment) -> None:
+    moved = people(person("1", moved=dt.date(2026, 4, 10)), person("3", OTHER, dt.date(2026, 4, 10)))
+    send_days(environment, moved)
+    april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
+    sent(environment, MONTH, april.file, april.known, monthly.KNOWN_HISTORY)
+    rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-03"))
+    assert told_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
+
+
+def test_who_was_held_when_he_moved_is_told_when_his_record_is_mended(environment: Environment) -> None:
+    moved = people(person("1", moved=dt.date(2026, 4, 10)), person("3", OTHER, dt.date(2026, 4, 10)))
+    send_days(environment, moved)
+    faulty = extract(environment, benefit(HOME, "2026-02"), benefit(OTHER, "2026-03", -5))
+    april = monthly.build_history(environment, MONTH, faulty)
+    assert april.rows["household_number"].to_list() == [HOME]
+    sent(environment, MONTH, april.file, april.known, monthly.KNOWN_HISTORY)
+    rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-03"))
+    assert told_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
+
+
+def test_a_second_move_takes_nothing_back_of_the_first(april_was_sent: Environment) -> None:
+    """2025-05 lies in the twelve months up to April, and not in those up to May."""
+    now = people(person("1", moved=dt.date(2026, 4, 10)), person("2", moved=dt.date(2026, 5, 20)), person("3", OTHER))
+    rows = (benefit(HOME, "2025-05"), benefit(HOME, "2026-05"))
+    assert told_in_may(april_was_sent, now, *rows) == [(HOME, dt.date(2026, 5, 1), "added")]
+
+
+def test_nobody_is_told_of_who_moved_before_our_first_sending(environment: Environment) -> None:
+    send_days(environment, people(person("1", moved=dt.date(2026, 3, 31)), person("3", OTHER, dt.date(2026, 4, 1))))
+    rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-02"))
+    april = monthly.build_history(environment, MONTH, extract(environment, *rows))
+    assert april.rows["household_number"].to_list() == [OTHER]
+
+
 def test_a_month_that_was_not_sent_is_carried_by_the_next(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
