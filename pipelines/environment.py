@@ -87,7 +87,7 @@ class Environment:
         return Safe(self.keys, self.settings.data_folder)
 
     def partners(self) -> list[x509.Certificate]:
-        """The Union's certificates, newest first; empty when files are not sealed. KR-6004 one cannot be read."""
+        """The Union's certificates, newest first; empty when files are not sealed. KR-6005 one cannot be read."""
         if self.settings.sealing is None:
             return []
         found = []

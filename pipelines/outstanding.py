@@ -51,7 +51,8 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
         and plan.cycle == "daily"
         and interface not in off
     ]
-    arrived = {(e.interface, e.partition) for e in entries if e.direction == "inbound"}
+    # A file that a person refused is waited for again: the Union owes a corrected one.
+    arrived = {(e.interface, e.partition) for e in entries if e.direction == "inbound" and e.state != "rejected"}
     for day in sorted({e.partition for e in sent if e.state in SENT_STATES and e.partition is not None}):
         due = day + dt.timedelta(days=1)
         if due > on:

@@ -16,6 +16,7 @@ from continuity.test_worksheet import listed
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.environment import Environment
+from pipelines.exchange.quarantine import reject
 from pipelines.outstanding import outstanding
 
 # Wednesday to the next Tuesday; the weekend lies between.
@@ -92,6 +93,16 @@ def test_a_quarantined_file_waits_for_a_decision(environment: Environment) -> No
     answered(environment, WED, "acquisition_loss_linkage", state="quarantined")
     found = outstanding(environment, THU).filter(pl.col("code") == "KR-6504")
     assert found.select("subject", "age").rows() == [("acquisition_loss_linkage_2026-04-01", 1)]
+
+
+def test_a_file_that_was_refused_is_waited_for_again(environment: Environment) -> None:
+    sent(environment, WED, "accepted")
+    answered(environment, WED, "municipal_id_linkage", "reception_result")
+    answered(environment, WED, "acquisition_loss_linkage", state="quarantined")
+    (refused,) = environment.ledger.entries(states={"quarantined"})
+    reject(environment.ledger, refused.id, operator="試験", reason="件数が違う")
+    found = outstanding(environment, THU).filter(pl.col("partition") == WED)
+    assert found.select("code", "subject").rows() == [("KR-6502", "国保資格取得喪失年月日連携ファイル")]
 
 
 def test_a_month_is_expected_by_the_days_of_the_union(tmp_path: Path) -> None:
