@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.calendar import business_days
 from pipelines.environment import Environment
-from pipelines.exchange.ledger import SENT_STATES
+from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES
 
 SENT_FILES = ("eligibility_household", "eligibility_individual")
 
@@ -33,10 +33,22 @@ def first_month_sent(environment: Environment) -> dt.date | None:
 def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> list[dt.date]:
     """The business days of [first, last] that were neither sent, nor carried by a later day, nor quiet.
 
-    Days before the deployment's first sending are not missed.
+    Days before the deployment's first sending are not missed. A day of which the Union rejected a file, or that was taken
+    back, is carried by the next day that reaches it.
     """
     entries = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
-    done = {e.partition for e in entries if e.state in SENT_STATES or e.state == "superseded"}
+    standing: dict[dt.date | None, dict[str | None, str]] = {}
+    for entry in entries:
+        if entry.state != "withdrawn":
+            standing.setdefault(entry.partition, {})[entry.interface] = entry.state
+    out = SENT_STATES | {"superseded"}
+    carried_by = environment.ledger.effective_baseline(interfaces=SENT_FILES)
+    done = {
+        day
+        for day, states in standing.items()
+        if out.issuperset(states.values())
+        or (day and carried_by and day < carried_by and not CLOSED_OUTBOUND_STATES.isdisjoint(states.values()))
+    }
     quiet = {e.detail.get("partition") for e in environment.ledger.events() if e.action == "quiet_day"}
     began = min((e.partition for e in entries if e.partition is not None), default=first)
     days = business_days(max(first, began), last + dt.timedelta(days=1))

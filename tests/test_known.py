@@ -18,9 +18,9 @@ def day(number: int) -> dt.date:
     return dt.date(2026, 4, number)
 
 
-def entered(environment: Environment, on: dt.date, *states: str) -> None:
+def entered(environment: Environment, on: dt.date, *states: str, interface: str = "eligibility_household") -> None:
     entry = environment.ledger.enter_outbound(
-        interface="eligibility_household", partition=on, file_name=f"{on}", sha256="0" * 64, size=1, records=1,
+        interface=interface, partition=on, file_name=f"{on}", sha256="0" * 64, size=1, records=1,
         baseline=None, snapshot_sha256=None, operator="試験",
     )  # fmt: skip
     for state in states:
@@ -44,3 +44,18 @@ def test_a_day_is_sent_carried_or_quiet(environment: Environment) -> None:
     entered(environment, day(8), "sending", "uploaded", "sent", "rejected")
     environment.ledger.note("quiet_day", operator="試験", partition=day(7))
     assert days_not_sent(environment, FIRST, LAST) == [day(6), day(8)]
+
+
+def test_a_rejected_day_is_carried_by_the_next_that_reaches_the_union(environment: Environment) -> None:
+    entered(environment, day(1), "sending", "uploaded", "sent")
+    entered(environment, day(2), "sending", "uploaded", "sent", "rejected")
+    entered(environment, day(3), "sending", "uploaded", "sent", "recalled")
+    assert days_not_sent(environment, FIRST, day(3)) == [day(2), day(3)]
+    entered(environment, day(6), "sending", "uploaded", "sent")
+    assert days_not_sent(environment, FIRST, day(6)) == []
+
+
+def test_a_day_is_not_sent_when_one_of_its_files_was_rejected(environment: Environment) -> None:
+    entered(environment, day(1), "sending", "uploaded", "sent", "accepted")
+    entered(environment, day(1), "sending", "uploaded", "sent", "rejected", interface="eligibility_individual")
+    assert days_not_sent(environment, FIRST, day(1)) == [day(1)]
