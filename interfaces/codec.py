@@ -37,7 +37,7 @@ from interfaces.lines import (
     lines_of,
     misformed,
 )
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 from interfaces.spec import Record, Specification
 from interfaces.values import from_canonical
 
@@ -124,11 +124,11 @@ def read(path: Path, spec: Specification, on: dt.date) -> Decoded:
     try:
         if not path.is_file() or path.is_symlink():
             if not path.exists():
-                raise RenkeiError("KR-7104", path=path.name, reason="見つかりません")
+                raise RenkeiError("KR-7104", path=path.name, reason="ありません")
             return _rejected(path, spec, on, [{"code": "KR-1018", "value": path.name}])
         lines = lines_of(path, spec)
     except OSError as error:
-        raise RenkeiError("KR-7104", path=path.name, reason=type(error).__name__) from error
+        raise RenkeiError("KR-7104", path=path.name, reason=reason_of(error)) from error
     if lines.faults:
         # A file cut in its last line lacks its end record too: one cause, one finding.
         return _rejected(path, spec, on, lines.faults[:1], lines)

@@ -56,6 +56,19 @@ def message(code: str) -> Message:
     return messages()[code]
 
 
+def reason_of(error: OSError) -> str:
+    """Why a file could not be read or written, in words for whoever can mend it."""
+    return _REASONS.get(type(error), error.strerror or type(error).__name__)
+
+
+_REASONS: dict[type[OSError], str] = {
+    FileNotFoundError: "ありません",
+    PermissionError: "権限がありません",
+    IsADirectoryError: "フォルダです",
+    NotADirectoryError: "途中の名前がフォルダではありません",
+}
+
+
 def runbook(code: str) -> str:
     """Where docs/runbook.md tells of a code. Headings are anchors in lower case, punctuation left out, blanks as hyphens."""
     heading = f"{code} {message(code).title}".lower()

@@ -5,7 +5,9 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,7 +20,7 @@ from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
 from pipelines import reruns, watch  # noqa: E402
 from pipelines.alerts import failure_alerts  # noqa: E402
-from pipelines.calendar import TOKYO, is_business_day, monthly_days  # noqa: E402
+from pipelines.calendar import TOKYO, is_business_day, monthly_days, require_business_day  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
 from pipelines.exchange.seal import plain_name  # noqa: E402
@@ -26,7 +28,7 @@ from pipelines.high_cost import assets as high_cost  # noqa: E402
 from pipelines.linkage import assets as linkage  # noqa: E402
 from pipelines.partitions import BUSINESS_DAYS, MONTHS  # noqa: E402
 from pipelines.resources import Deployment, StoreIOManager  # noqa: E402
-from pipelines.settings import ENVIRONMENT_KEY  # noqa: E402
+from pipelines.settings import ENVIRONMENT_KEY, Settings  # noqa: E402
 from pipelines.unexpected import tell_outlines  # noqa: E402
 
 # An error that is not ours may hold a row: Dagster then stores an id only (dagster.md 3). Its outline goes to standard
@@ -233,10 +235,28 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     )
 
 
+@contextmanager
+def _records() -> Iterator[dg.DagsterInstance]:
+    """Dagster's records. KR-6006 when DAGSTER_HOME names no folder."""
+    home = os.environ.get("DAGSTER_HOME", "")
+    if not Path(home).is_absolute() or not Path(home).is_dir():
+        raise RenkeiError("KR-6006", home=home or "指定なし")
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def _require_partition(known: dg.PartitionsDefinition, partition: str) -> None:  # type: ignore[type-arg]
+    """KR-6007 when there is no such day or month."""
+    keys = known.get_partition_keys()
+    if partition not in keys:
+        raise RenkeiError("KR-6007", partition=partition, first=keys[0], last=keys[-1])
+
+
 def _run(names: Sequence[str], partition: str, tags: dict[str, str]) -> bool:
     """Run jobs in this process, recorded in DAGSTER_HOME so that the UI shows them; False when one failed."""
+    Settings.load()  # before Dagster, which would only say that the variable is missing
     repository = definitions(Deployment(settings_path=os.environ[ENVIRONMENT_KEY])).get_repository_def()
-    with dg.DagsterInstance.get() as instance:
+    with _records() as instance:
         return all(
             repository.get_job(name)
             .execute_in_process(instance=instance, partition_key=partition, tags=tags, raise_on_error=False)
@@ -246,19 +266,22 @@ def _run(names: Sequence[str], partition: str, tags: dict[str, str]) -> bool:
 
 
 def run_day(day: dt.date, only: str | None, confirm_loss: str | None) -> bool:
-    """Run a day's jobs, receiving before sending; False when one failed."""
+    """Run a day's jobs, receiving before sending; False when one failed. KR-7209 the Union is closed, KR-6006, KR-6007."""
+    require_business_day(day)
+    _require_partition(BUSINESS_DAYS, day.isoformat())
     names = [name for name in ("daily_in", "daily_out") if only in (None, name.removeprefix("daily_"))]
     return _run(names, day.isoformat(), {eligibility.CONFIRM_LOSS_TAG: confirm_loss} if confirm_loss else {})
 
 
 def run_month(month: dt.date, step: str) -> bool:
-    """Run one step of a month (its first day); False when it failed."""
+    """Run one step of a month (its first day); False when it failed. KR-6006, KR-6007."""
+    _require_partition(MONTHS, month.isoformat())
     return _run([f"monthly_{step}"], month.isoformat(), {})
 
 
 def failed_runs(first: dt.date | None = None, last: dt.date | None = None) -> list[tuple[str, str]]:
     """(job, partition) whose newest run failed, by the records in DAGSTER_HOME (`reruns`)."""
-    with dg.DagsterInstance.get() as instance:
+    with _records() as instance:
         return reruns.failed_runs(instance, first, last)
 
 

@@ -9,7 +9,7 @@ from email.policy import SMTP
 from email.utils import localtime, make_msgid
 from pathlib import Path
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 from pipelines.settings import AlertSettings
 
 # Greeting, EHLO twice, STARTTLS, handshake, two of AUTH, MAIL, RCPT, DATA, its end: 11 replies × 5 s = 55 s,
@@ -53,7 +53,7 @@ def _password(path: Path) -> str:
             raise RenkeiError("KR-7106", name=path.name)
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise RenkeiError("KR-7104", path=str(path), reason=error.strerror or type(error).__name__) from None
+        raise RenkeiError("KR-7104", path=str(path), reason=reason_of(error)) from None
 
 
 def _reason(error: Exception) -> str:

@@ -19,13 +19,14 @@ SCHEMA = {
     "code": pl.String, "title": pl.String, "subject": pl.String, "partition": pl.Date, "due_on": pl.Date,
     "age": pl.Int64, "remedy": pl.String,
 }  # fmt: skip
-RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 2
+RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
 Row = tuple[str, str, dt.date, dt.date]
 
 
 def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
     """Everything that is due at the end of `on` and not there: SCHEMA, oldest first. Names and ages, never a person.
 
+    Before the first sending there is one row (KR-6506): nobody looks into a wrong data folder without being told.
     The Union answers in the night after a sending, so its answers are due on the next calendar day.
     """
     entries = environment.ledger.entries()
@@ -39,6 +40,7 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
     off = environment.settings.switched_off_interfaces
     sent = [e for e in entries if e.direction == "outbound" and e.interface in SENT_FILES and e.partition is not None]
     if not sent:
+        yield "KR-6506", "資格情報", on, on
         return
     first = min(e.partition for e in sent if e.partition is not None)
     for day in days_not_sent(environment, first, on):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 
 ENVIRONMENT_KEY = "RENKEI_SETTINGS"
 
@@ -201,12 +201,12 @@ class Settings(_Strict):
         """
         chosen = path or os.environ.get(ENVIRONMENT_KEY)
         if not chosen:
-            raise RenkeiError("KR-6001", path="（指定なし）", reason=f"{ENVIRONMENT_KEY} も引数もありません")
+            raise RenkeiError("KR-6001", path="（指定なし）", reason=f"環境変数 {ENVIRONMENT_KEY} がありません")
         file = Path(chosen).expanduser().absolute()
         try:
             data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except OSError as error:
-            raise RenkeiError("KR-6001", path=str(file), reason=error.strerror or type(error).__name__) from error
+            raise RenkeiError("KR-6001", path=str(file), reason=reason_of(error)) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RenkeiError("KR-6002", path=str(file), reason=str(error)) from error
         try:

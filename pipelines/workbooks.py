@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openpyxl
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 
 Rows = list[tuple[object, ...]]
 
@@ -46,7 +46,7 @@ def read_book(path: Path, *, results: bool = False) -> dict[str, Rows]:
         with path.open("rb") as handle:
             data = handle.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise RenkeiError("KR-7104", path=str(path), reason=error.strerror or type(error).__name__) from error
+        raise RenkeiError("KR-7104", path=str(path), reason=reason_of(error)) from error
     try:
         _check(data, path.name)
         return _values(data, path.name, results)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
+from continuity.deployment import settings_file
 
+from interfaces.messages import messages
 from interfaces.messages import runbook as place_of
 from pipelines.cli import main
 
@@ -55,6 +60,80 @@ def test_errors_speak_to_people(arguments: tuple[str, ...], code: str, monkeypat
     assert "対処:" in result.stderr
 
 
+def commands_in(text: str) -> Iterator[list[str]]:
+    """Every `renkei …` of a text as its words, up to the Japanese that follows."""
+    for found in re.findall(r"renkei ((?:[a-z-]+ ?|--[a-z0-9-]+ [^ 、。（）]+ ?|--[a-z0-9-]+ ?)+)", text):
+        yield found.split()
+
+
+@pytest.mark.parametrize("code", sorted(messages()))
+def test_every_command_that_a_message_names_can_be_given_so(code: str) -> None:
+    known = messages()[code]
+    for words in commands_in(f"{known.template} {known.remedy}"):
+        command: click.Command = main
+        while isinstance(command, click.Group):
+            assert words, f"{code}: {command.name} is no command by itself"
+            command = command.commands[words.pop(0)]
+        given = {word for word in words if word.startswith("--")}
+        options = {name: one for one in command.params if isinstance(one, click.Option) for name in one.opts}
+        assert given <= set(options), f"{code}: {command.name} {given - set(options)}"
+        due = {one.opts[0] for one in options.values() if one.required}
+        assert not given or due <= given | {"--reason"}, f"{code}: {command.name} needs {due - given}"
+
+
+def test_a_report_is_never_written_over_what_is_judged(tmp_path: Path) -> None:
+    file = tmp_path / "KRKOJ_999997_20260401_000001.csv"
+    file.write_bytes(b"1\r\n")
+    book = tmp_path / "book.xlsx"
+    book.write_bytes(b"1\r\n")
+    folder = tmp_path / "folder.xlsx"
+    folder.mkdir()
+    for judged, place in (
+        (file, file),
+        (book, book),
+        (file, tmp_path / "report"),
+        (file, folder),
+        (file, Path("/proc/a.xlsx")),
+    ):
+        result = renkei("validate", str(judged), "--interface", "eligibility_individual", "--xlsx", str(place))
+        assert (result.exit_code, result.stderr[:7]) == (2, "KR-6405"), place
+    assert file.read_bytes() == book.read_bytes() == b"1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "daily", "--date", "9999-12-31"), "1900年から2199年まで"),
+        (("expected", "--on", "0001-01-01"), "1900年から2199年まで"),
+        (("run", "monthly", "--step", "out", "--month", "2026-13"), "2026-04 の形で"),
+        (("high-cost", "limit", "--month", "2026-04", "--class", "ア", "--cost", "-5"), "--cost"),
+        (
+            ("high-cost", "limit", "--month", "2026-04", "--class", "ア", "--cost", "5", "--moved-on", "2026-05-02"),
+            "同じ月の日",
+        ),
+        (("quarantine", "show", "99999999999999999999"), "ENTRY"),
+        (("validate", "no_such_file", "--on", "2026-04-01"), "KR-7104"),
+    ],
+)
+def test_what_nobody_can_mean_is_refused_in_words(arguments: tuple[str, ...], words: str) -> None:
+    result = renkei(*arguments)
+    assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+    assert "KR-7701" not in result.stderr
+
+
+def test_dagster_without_its_home_or_its_day_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = ("run", "daily", "--dagster", "--date")
+    monkeypatch.delenv("RENKEI_SETTINGS", raising=False)
+    assert "KR-6001" in renkei(*day, "2026-04-01").stderr
+    monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(tmp_path)))
+    for home in ("", "dagster_home", str(tmp_path / "nowhere")):
+        monkeypatch.setenv("DAGSTER_HOME", home)
+        assert "KR-6006" in renkei(*day, "2026-04-01").stderr
+        assert "KR-6006" in renkei("rerun", "--failed").stderr
+    assert "KR-6007" in renkei(*day, "2025-04-01").stderr
+    assert "KR-7209" in renkei(*day, "2026-04-04").stderr
+
+
 def test_a_closed_day_is_refused_with_the_next_open_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = tmp_path / "renkei.toml"
     settings.write_text(
@@ -70,6 +149,8 @@ def test_a_code_is_explained_and_the_runbook_is_what_the_catalogue_says() -> Non
     shown = CliRunner().invoke(main, ["explain", "KR-7306"])
     assert shown.exit_code == 0
     assert "### KR-7306 " in shown.output
+    for short in ("kr-7306", "7306"):
+        assert renkei("explain", short).output == shown.output
     assert "**対処**" in shown.output
     unknown = CliRunner().invoke(main, ["explain", "KR-0000"])
     assert unknown.exit_code == 2

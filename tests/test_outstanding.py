@@ -59,8 +59,8 @@ def codes(environment: Environment, on: dt.date) -> list[tuple[str, dt.date, int
     return outstanding(environment, on).select("code", "partition", "age").rows()
 
 
-def test_nothing_is_expected_before_the_first_sending(environment: Environment) -> None:
-    assert codes(environment, TUE) == []
+def test_before_the_first_sending_it_is_said_that_there_was_none(environment: Environment) -> None:
+    assert codes(environment, TUE) == [("KR-6506", TUE, 0)]
 
 
 def test_a_sound_day_leaves_nothing(environment: Environment) -> None:
@@ -138,8 +138,8 @@ def test_the_command_says_what_to_do_and_its_status_says_that_there_is_something
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(tmp_path, ANSWERS)))
-    quiet = CliRunner().invoke(main, ["expected", "--on", "2026-04-01"])
-    assert (quiet.exit_code, quiet.output) == (0, "2026-04-01 の終わりにないもの 0件\n")
+    begun = CliRunner().invoke(main, ["expected", "--on", "2026-04-01"])
+    assert (begun.exit_code, begun.output.startswith("KR-6506 まだ一度も送付していない")) == (1, True)
     sent(opened(tmp_path, switched_off=ANSWERS), WED, "accepted")
     late = CliRunner().invoke(main, ["expected", "--on", "2026-04-02"])
     assert late.exit_code == 1

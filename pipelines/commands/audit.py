@@ -17,6 +17,7 @@ from pipelines.commands.common import (
     environment_of_settings,
     operator,
     speaks_to_people,
+    writing,
 )
 
 
@@ -51,7 +52,8 @@ def audit_report(month: dt.datetime, path: Path) -> None:
     if path.suffix not in (".xlsx", ".html"):
         raise RenkeiError("KR-6404", name=path.name)
     tables = report(environment_of_settings(), month.date())
-    (write_html if path.suffix == ".html" else write_report)(tables, month.date(), path)
+    with writing(path):
+        (write_html if path.suffix == ".html" else write_report)(tables, month.date(), path)
     click.echo("、".join(f"{name} {table.height}件" for name, table in tables.items()))
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from xlsxwriter.exceptions import FileCreateError
 
 from interfaces.catalogue import DEFAULT_ROOT
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 from pipelines.exchange.words import required_reason
 from pipelines.settings import Settings
 from pipelines.unexpected import is_disk_fault, outline
@@ -25,8 +27,28 @@ FAULTS, NOT_DONE = 1, 2
 SHOWN = 50  # lines: a screenful; the workbook or the report holds the rest
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-DATE = click.DateTime(formats=["%Y-%m-%d"])
-MONTH = click.DateTime(formats=["%Y-%m"])
+
+class _Calendar(click.DateTime):
+    """A day or a month that calendars can reckon with; what is none is told in Japanese."""
+
+    def __init__(self, form: str, example: str) -> None:
+        super().__init__(formats=[form])
+        self._example = example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            found = super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"「{value}」は日付ではありません。{self._example} の形で書いてください", param, ctx)
+        if not FIRST_YEAR <= found.year <= LAST_YEAR:
+            self.fail(f"{FIRST_YEAR}年から{LAST_YEAR}年までの日付を書いてください", param, ctx)
+        return found
+
+
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+DATE = _Calendar("%Y-%m-%d", "2026-04-01")
+MONTH = _Calendar("%Y-%m", "2026-04")
+ENTRY = click.IntRange(1, 2**31 - 1)  # numbers of the ledger
 DAY_OPTION = click.option("--date", "date", type=DATE, required=True, help="処理年月日")
 MONTH_OPTION = click.option("--month", "month", type=MONTH, required=True, help="年月 YYYY-MM")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON で出力する")
@@ -89,6 +111,18 @@ def catalogue_root() -> Path:
         if error.code == "KR-6001":
             return DEFAULT_ROOT
         raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A report that a person named a place for: KR-6405 when nothing can be written there."""
+    try:
+        yield
+    except (OSError, FileCreateError) as error:
+        if is_disk_fault(error):
+            raise
+        reason = error if isinstance(error, OSError) else error.args[0]
+        raise RenkeiError("KR-6405", name=path.name, reason=reason_of(reason)) from error
 
 
 def say_json(value: Any) -> None:

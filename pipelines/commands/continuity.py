@@ -19,9 +19,12 @@ from pipelines.commands.common import (
     operator,
     say_json,
     speaks_to_people,
+    writing,
 )
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from pipelines.environment import Environment
 
 
@@ -31,6 +34,23 @@ def print_status(environment: Environment, month: dt.date) -> None:
 
     for line in monthly.status(environment, month, environment.clock().date()).lines():
         click.echo(line)
+
+
+def print_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> pl.DataFrame:
+    """Make the month's worksheet, say where it lies and whose book was left or set aside; gives the cases."""
+    from pipelines.continuity import monthly
+    from pipelines.continuity.worksheet import EARLIER
+
+    target = path or monthly.worksheet_path(environment, month)
+    before = target.read_bytes() if target.is_file() else None
+    with writing(target):
+        _, found = monthly.make_worksheet(environment, month, target)
+    click.echo(f"判定表 {target}")
+    if before is not None and target.read_bytes() == before:
+        click.echo("  前からある判定表を、書き込みも含めてそのまま残しました")
+    for earlier in sorted(target.parent.glob(f"{target.stem}{EARLIER}*")):
+        click.echo(f"  候補が変わる前の判定表（書き込みはここにあります）: {earlier.name}")
+    return found
 
 
 @click.group(help="世帯の継続性（月次）")
@@ -47,8 +67,8 @@ def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
     from pipelines.continuity import monthly
 
     environment = environment_of_settings()
-    written, found = monthly.make_worksheet(environment, month.date(), path)
-    click.echo(f"判定表 {written}: 候補 {found.height}件")
+    found = print_worksheet(environment, month.date(), path)
+    click.echo(f"候補 {found.height}件")
     click.echo(f"印刷用 {monthly.list_path(environment, '継続候補世帯リスト', month.date())}")
 
 
@@ -104,7 +124,9 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
     """An empty form for an interface that is switched off."""
     from pipelines import typed
 
-    typed.write_form(environment_of_settings(), interface, month.date(), path)
+    environment = environment_of_settings()
+    with writing(path):
+        typed.write_form(environment, interface, month.date(), path)
     click.echo(f"入力票 {path}")
 
 

@@ -19,6 +19,8 @@ from pipelines.commands.common import (
     speaks_to_people,
 )
 
+MOST_YEN = 10**9  # a thousand million: more than any household's month has ever cost
+
 
 @click.group("high-cost", help="高額該当回数と限度額")
 def high_cost() -> None:
@@ -71,7 +73,7 @@ def high_cost_list(month: dt.datetime, carried: bool, as_json: bool) -> None:
 @high_cost.command("limit", help="診療年月の自己負担限度額（世帯）")
 @MONTH_OPTION
 @click.option("--class", "income_class", required=True, help="所得区分（ア・イ・ウ・エ・オ、現役並みⅢ・…・低所得Ⅰ）")
-@click.option("--cost", type=int, required=True, help="医療費総額（円）")
+@click.option("--cost", type=click.IntRange(0, MOST_YEN), required=True, help="医療費総額（円）")
 @click.option("--multiple", is_flag=True, help="多数回該当（4回目以降）")
 @click.option("--moved-on", type=DATE, help="継続する世帯の県内転居の日（その月は半分。1日付けを除く）")
 @speaks_to_people
@@ -81,6 +83,8 @@ def high_cost_limit(
     """One limit, by the table of its month."""
     from pipelines.high_cost import limits
 
+    if moved_on is not None and moved_on.replace(day=1) != month:
+        raise click.UsageError("--moved-on は --month と同じ月の日にしてください（半分になるのは、その月だけです）")
     first, catalogue = month.date(), load_catalogue(catalogue_root())
     table = limits.limit_table(catalogue, first)
     named = {

@@ -11,6 +11,7 @@ from pipelines.commands.common import (
     BY,
     DATE,
     DAY_OPTION,
+    ENTRY,
     MONTH,
     REASON,
     SHOWN,
@@ -125,7 +126,7 @@ def quarantine_list(as_json: bool) -> None:
 
 
 @quarantine.command("show", help="隔離の理由")
-@click.argument("entry", type=int)
+@click.argument("entry", type=ENTRY)
 @AS_JSON
 @speaks_to_people
 def quarantine_show(entry: int, as_json: bool) -> None:
@@ -144,7 +145,7 @@ def quarantine_show(entry: int, as_json: bool) -> None:
 
 
 @quarantine.command("release", help="隔離を解き、次の取込で取り込む")
-@click.argument("entry", type=int)
+@click.argument("entry", type=ENTRY)
 @BY
 @REASON
 @speaks_to_people
@@ -158,7 +159,7 @@ def quarantine_release(entry: int, by: str | None, reason: str) -> None:
 
 
 @quarantine.command("reject", help="隔離したファイルを受け取らないと決める")
-@click.argument("entry", type=int)
+@click.argument("entry", type=ENTRY)
 @BY
 @REASON
 @speaks_to_people

@@ -40,9 +40,8 @@ def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -
     environment = environment_of_settings()
     for file in export_day(environment, date.date(), medium, operator(environment, by), reason):
         click.echo(f"書き出し {file.name} SHA-256 {file.sha256}")
-    click.echo(
-        f"連合会に渡したら: renkei ledger mark-sent --date {date:%Y-%m-%d} --reason 媒体\n終わったら: renkei media erase"
-    )
+    click.echo(f"連合会に渡したら: renkei ledger mark-sent --date {date:%Y-%m-%d} --reason 媒体")
+    click.echo(f"終わったら: renkei media erase {medium} --reason 媒体")
 
 
 @media.command("import", help="媒体のファイルを、届いたファイルと同じように取り込む（取り込んだものは媒体から消す）")

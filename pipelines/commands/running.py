@@ -21,7 +21,7 @@ from pipelines.commands.common import (
     say_json,
     speaks_to_people,
 )
-from pipelines.commands.continuity import print_status
+from pipelines.commands.continuity import print_status, print_worksheet
 
 if TYPE_CHECKING:
     from pipelines.environment import Environment
@@ -130,11 +130,9 @@ def _take_monthly(environment: Environment) -> bool:
 
 
 def _candidates(environment: Environment, month: dt.date) -> None:
-    from pipelines.continuity import monthly
 
     complete = _take_monthly(environment)
-    path, _ = monthly.make_worksheet(environment, month)
-    click.echo(f"判定表 {path}")
+    print_worksheet(environment, month)
     print_status(environment, month)
     sys.exit(0 if complete else FAULTS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from interfaces.messages import RenkeiError, explained, messages
 from interfaces.naming import date_of, recognise
 from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
-from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people
+from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
 
 
 @click.group(help="インタフェースの仕様")
@@ -130,6 +131,10 @@ def validate_command(
     from schemas.report import to_json, write_xlsx
     from schemas.validate import Context, validate
 
+    if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
+        raise RenkeiError("KR-7104", path=str(file), reason="ありません")
+    if xlsx is not None and (xlsx.suffix != ".xlsx" or xlsx.absolute() == file.absolute()):
+        raise RenkeiError("KR-6405", name=xlsx.name, reason=".xlsx で終わる、別の名前にしてください")
     catalogue = load_catalogue(catalogue_root())
     recognised = recognise(catalogue, file.name)
     if interface is None and recognised is None:
@@ -144,7 +149,8 @@ def validate_command(
     context = Context(None, None, None, day if on or named else None, file.name if by_name else None)
     validated = validate(file, specification, day, context)
     if xlsx:
-        write_xlsx(validated, xlsx)
+        with writing(xlsx):
+            write_xlsx(validated, xlsx)
     if as_json:
         say_json(to_json(validated))
     else:
@@ -171,6 +177,8 @@ RUNBOOK = """# 手引 — KR コードごとに、何が起き、どうなり、
 def explain(code: str | None, everything: bool) -> None:
     """What a code means and what to do about it."""
     known = messages()
+    if code is not None:
+        code = code.upper() if code.upper().startswith("KR-") else f"KR-{code}"
     if everything:
         click.echo("\n".join([RUNBOOK, *(explained(known[one]) for one in sorted(known))]), nl=False)
         return

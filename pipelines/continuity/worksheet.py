@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import xlsxwriter
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
 from pipelines.continuity.judgement import KEY
+from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.words import same_person, seems_individual_number
 from pipelines.workbooks import Rows, read_book
 
@@ -83,10 +85,33 @@ def write_worksheet(path: Path, cases: pl.DataFrame, month: dt.date, municipalit
     """The book of a month: one row per candidate, protected but for the answers, printing on A4 landscape.
 
     cases: FACT_COLUMNS and FINGERPRINT. The same cases give the same bytes. Text stays text: no formula, no link.
+    What a clerk wrote is never written over: a book for these very cases stays as it is, any other that lies there is set
+    aside as `…_前の版_<SHA-256>.xlsx`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    book = _worksheet(cases, month, municipality)
+    if path.is_file() and path.read_bytes() != book:
+        if _is_of(path, cases, month):
+            return
+        path.rename(path.with_name(f"{path.stem}{EARLIER}{sha256_of(path)[:12]}{path.suffix}"))
+    write_durably(path, book)
+
+
+EARLIER = "_前の版_"
+
+
+def _is_of(path: Path, cases: pl.DataFrame, month: dt.date) -> bool:
+    """Whether a book is a worksheet of just these cases, filled in or not."""
+    try:
+        told_month, _, told_fingerprint, _ = _marks(read_book(path))
+    except RenkeiError:
+        return False
+    return (told_month, told_fingerprint) == (f"{month:%Y-%m}", fingerprint(cases))
+
+
+def _worksheet(cases: pl.DataFrame, month: dt.date, municipality: str) -> bytes:
+    data = BytesIO()
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as book:
+    with xlsxwriter.Workbook(data, options) as book:
         book.set_properties({"created": _CREATED, "title": f"継続世帯判定表 {month:%Y-%m}"})
         _cases_sheet(book, cases, month, municipality)
         _guide_sheet(book)
@@ -94,7 +119,7 @@ def write_worksheet(path: Path, cases: pl.DataFrame, month: dt.date, municipalit
         marks.write_row(0, 0, [f"{month:%Y-%m}", municipality, fingerprint(cases), str(cases.height)])
         marks.protect()
         marks.very_hidden()
-    path.chmod(0o600)
+    return data.getvalue()
 
 
 def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: str) -> None:

@@ -37,7 +37,7 @@ class Medium:
         try:
             number = (folder / MARKER).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise RenkeiError("KR-6602", folder=folder.name, marker=MARKER) from error
+            raise RenkeiError("KR-6602", folder=folder.absolute().name, marker=MARKER) from error
         if number not in allowed:
             raise RenkeiError("KR-6601", medium=number[:40])
         return cls(number, folder)

@@ -27,7 +27,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import paramiko
 from paramiko.sftp import CMD_NAME
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 from pipelines.exchange.files import (
     CHUNK_BYTES,
     LOCAL_DISK_FAULTS,
@@ -446,6 +446,6 @@ def _private_key(path: Path) -> paramiko.PKey:
             raise PermanentTransportError("KR-6208", path=str(path), reason="本人以外も読めます")
         return paramiko.PKey.from_path(path)
     except OSError as error:
-        raise PermanentTransportError("KR-6208", path=str(path), reason=error.strerror) from error
+        raise PermanentTransportError("KR-6208", path=str(path), reason=reason_of(error)) from error
     except (ValueError, TypeError, paramiko.SSHException, paramiko.UnknownKeyType) as error:
         raise PermanentTransportError("KR-6208", path=str(path), reason="鍵として読めません") from error

@@ -200,6 +200,23 @@ def test_a_worksheet_of_another_month(environment: Environment, tmp_path: Path) 
     assert [problem.code for problem in monthly.import_worksheet(environment, other).problems] == ["KR-7404"]
 
 
+def test_a_book_that_a_clerk_began_is_never_written_over(environment: Environment, tmp_path: Path) -> None:
+    path, _ = monthly.make_worksheet(environment, MONTH)
+    fill(path).replace(path)
+    begun = path.read_bytes()
+    monthly.make_worksheet(environment, MONTH)
+    assert path.read_bytes() == begun
+    type_in(environment, "continuity_candidates", listed(*THREE, "whole_household_moves"), tmp_path)
+    monthly.take(environment)
+    monthly.make_worksheet(environment, MONTH)
+    (aside,) = path.parent.glob("継続世帯判定表_2026-04_前の版_*.xlsx")
+    assert aside.read_bytes() == begun
+    assert openpyxl.load_workbook(path)["判定"].max_row == 5
+    path.write_bytes(b"no book at all")
+    monthly.make_worksheet(environment, MONTH)
+    assert len(list(path.parent.glob("*_前の版_*"))) == 2
+
+
 def test_saved_as_csv_by_excel(environment: Environment, tmp_path: Path) -> None:
     path, _ = monthly.make_worksheet(environment, MONTH)
     rows = openpyxl.load_workbook(fill(path))["判定"].iter_rows(values_only=True)
