@@ -42,7 +42,11 @@ def typed_items(specification: Specification) -> list[Item]:
 
 
 def write_form(environment: Environment, interface: str, month: dt.date, path: Path) -> None:
-    """An empty form of an interface: one column per item, drop-downs for coded items, dates as YYYY-MM-DD."""
+    """An empty form of an interface: one column per item, drop-downs for coded items, dates as YYYY-MM-DD.
+
+    KR-7603 when the interface is not switched off: nobody could enter the form.
+    """
+    _require_typed(environment, interface)
     specification = environment.specification(interface, month)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with xlsxwriter.Workbook(str(path)) as book:
@@ -124,14 +128,18 @@ def _composed(
     return header, encoded
 
 
+def _require_typed(environment: Environment, interface: str) -> None:
+    if interface not in environment.settings.switched_off_interfaces:
+        raise RenkeiError("KR-7603", interface=interface)
+
+
 def enter(environment: Environment, interface: str, month: dt.date, path: Path, by: str) -> list[Arrival]:
     """Take a filled form as if the Union had sent it as a file. Gives what became of it.
 
     KR-7603 when the interface is not switched off: what comes as a file is not typed. KR-7602 when the form, or the
     file made of it, is wrong; nothing is taken then.
     """
-    if interface not in environment.settings.switched_off_interfaces:
-        raise RenkeiError("KR-7603", interface=interface)
+    _require_typed(environment, interface)
     specification = environment.specification(interface, month)
     data = read_form(specification, month, path)
     header, encoded = _composed(environment, specification, month, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -14,13 +14,14 @@ import click
 from xlsxwriter.exceptions import FileCreateError
 
 from interfaces.catalogue import DEFAULT_ROOT
-from interfaces.messages import RenkeiError, reason_of
+from interfaces.messages import RenkeiError, messages, reason_of
 from pipelines.exchange.words import required_reason
 from pipelines.settings import Settings
 from pipelines.unexpected import is_disk_fault, outline
 
 if TYPE_CHECKING:
     from pipelines.environment import Environment
+    from pipelines.exchange.inbox import Arrival
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
@@ -99,8 +100,8 @@ def environment_of_settings() -> Environment:
 
 
 def operator(environment: Environment, by: str | None) -> str:
-    """Who does it: the name given, else that of the settings."""
-    return by or environment.settings.operator
+    """Who does it: the name given, else that of the settings. An empty name stays empty: the ledger refuses it."""
+    return environment.settings.operator if by is None else by
 
 
 def catalogue_root() -> Path:
@@ -111,6 +112,14 @@ def catalogue_root() -> Path:
         if error.code == "KR-6001":
             return DEFAULT_ROOT
         raise
+
+
+def say_arrivals(arrivals: Sequence[Arrival], word: str = "受領") -> bool:
+    """Say what became of each file. False when a person must see to one: kept apart, or left at the Union's."""
+    for one in arrivals:
+        click.echo(f"{word} {one.name}: {one.state} {one.message}".rstrip())
+    left = [one for one in arrivals if one.state == "refused" and messages()[str(one.code)].level == "stop"]
+    return not left and not any(one.state == "quarantined" for one in arrivals)
 
 
 @contextmanager

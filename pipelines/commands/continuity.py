@@ -17,6 +17,7 @@ from pipelines.commands.common import (
     SHOWN,
     environment_of_settings,
     operator,
+    say_arrivals,
     say_json,
     speaks_to_people,
     writing,
@@ -125,6 +126,8 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
     from pipelines import typed
 
     environment = environment_of_settings()
+    if path.exists():
+        raise RenkeiError("KR-6405", name=path.name, reason="もうあります")
     with writing(path):
         typed.write_form(environment, interface, month.date(), path)
     click.echo(f"入力票 {path}")
@@ -142,7 +145,8 @@ def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | N
     from pipelines.continuity import monthly
 
     environment = environment_of_settings()
-    for one in typed.enter(environment, interface, month.date(), file, operator(environment, by)):
-        click.echo(f"入力 {one.name}: {one.state} {one.message}".rstrip())
+    arrivals = typed.enter(environment, interface, month.date(), file, operator(environment, by))
+    complete = say_arrivals(arrivals, "入力")
     for taken in monthly.take(environment):
         click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件")
+    sys.exit(0 if complete else FAULTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from pathlib import Path
 
 import click
@@ -11,9 +12,11 @@ from pipelines.commands.common import (
     AS_JSON,
     BY,
     DAY_OPTION,
+    FAULTS,
     REASON,
     environment_of_settings,
     operator,
+    say_arrivals,
     say_json,
     speaks_to_people,
 )
@@ -54,8 +57,7 @@ def media_import(medium: Path, by: str | None, reason: str) -> None:
     from pipelines.media import take
 
     environment = environment_of_settings()
-    for one in take(environment, medium, operator(environment, by), reason):
-        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
+    sys.exit(0 if say_arrivals(take(environment, medium, operator(environment, by), reason)) else FAULTS)
 
 
 @media.command("erase", help="仕事の終わった媒体を消去し、消えたことを確かめて記録する")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 import polars as pl
 
-from interfaces.messages import messages
 from pipelines.commands.common import (
     AS_JSON,
     DATE,
@@ -18,6 +17,7 @@ from pipelines.commands.common import (
     NOT_DONE,
     checked_reason,
     environment_of_settings,
+    say_arrivals,
     say_json,
     speaks_to_people,
 )
@@ -53,27 +53,18 @@ def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, thr
 
 
 def _receive(environment: Environment) -> bool:
-    """Take in and apply what is there; whether everything came (see `_arrived`)."""
+    """Take in and apply what is there; False when a person must see to a file (see `say_arrivals`)."""
+    from pipelines import arrival
     from pipelines.known import people_sent
     from pipelines.linkage import daily
 
-    complete = _arrived(environment)
+    complete = say_arrivals(arrival.receive(environment))
     for applied in daily.apply_all(environment, people_sent(environment)):
         click.echo(
             f"取込 {applied.entry.file_name}: {applied.entry.state} {applied.taken}件"
             f" 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"
         )
     return complete
-
-
-def _arrived(environment: Environment) -> bool:
-    """Take in what is there; False when a file was left at the Union's for a reason that a person must see to."""
-    from pipelines import arrival
-
-    arrivals = arrival.receive(environment)
-    for one in arrivals:
-        click.echo(f"受領 {one.name}: {one.state} {one.message}".rstrip())
-    return not any(one.state == "refused" and messages()[str(one.code)].level == "stop" for one in arrivals)
 
 
 def _send(environment: Environment, day: dt.date, confirm_loss: str | None) -> None:
@@ -121,9 +112,10 @@ def _monthly_out(environment: Environment, month: dt.date) -> None:
 
 
 def _take_monthly(environment: Environment) -> bool:
+    from pipelines import arrival
     from pipelines.continuity import monthly
 
-    complete = _arrived(environment)
+    complete = say_arrivals(arrival.receive(environment))
     for taken in monthly.take(environment):
         click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件 保留{taken.aside}件")
     return complete

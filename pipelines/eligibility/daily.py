@@ -13,7 +13,7 @@ from pipelines.eligibility import snapshot
 from pipelines.eligibility.files import FILES, INDIVIDUAL_FILE, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
 from pipelines.outgoing import needs_approval, outbox_path, sealing
 
@@ -82,21 +82,39 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
         "eligibility_changes": built.sent.people,
         "held_list": built.held,
         "build_findings": built.findings,
-        **{interface: manifest(built.files, interface) for interface in FILES},
+        **{interface: manifest(built.files, interface, built.baseline) for interface in FILES},
         "sent_people": built.known.people,
         "sent_households": built.known.households,
         "sent_my_numbers": built.known.my_numbers,
     }
 
 
-def manifest(files: Sequence[OutboundFile], interface: str) -> pl.DataFrame:
-    """The row that names a file and what it must hold: file_name, sha256, size (bytes), records (data records).
+MANIFEST = {"file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64, "baseline": pl.Date}
+
+
+def manifest(files: Sequence[OutboundFile], interface: str, compared_with: dt.date | None) -> pl.DataFrame:
+    """The row that names a file, what it must hold and the day that it was compared with (MANIFEST; size in bytes).
 
     No row on a quiet day on which the specification wants no file.
     """
-    rows = [(f.file_name, f.sha256, f.size, f.records) for f in files if f.interface == interface]
-    schema = {"file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    rows = [(f.file_name, f.sha256, f.size, f.records, compared_with) for f in files if f.interface == interface]
+    return pl.DataFrame(rows, schema=MANIFEST, orient="row")
+
+
+def _compared_with(environment: Environment, day: dt.date, files: Mapping[str, pl.DataFrame]) -> dt.date | None:
+    """The day that the files were compared with when they were made.
+
+    KR-7214 when the Union is no longer at that day, because it rejected it or another one reached it meanwhile: what the
+    files leave out it would then never be told. A day that is out already stays what it is.
+    """
+    (made_with,) = set(pl.concat([files[interface]["baseline"] for interface in FILES])) or {None}
+    standing = environment.ledger.standing(day, FILES).values()
+    is_out = bool(standing) and all(entry.state in SENT_STATES for entry in standing)
+    present = environment.ledger.effective_baseline(before=day, interfaces=FILES)
+    if present != made_with and not is_out:
+        raise RenkeiError("KR-7214", day=day, made_with=made_with or "なし", present=present or "なし")
+    answer: dt.date | None = made_with
+    return answer
 
 
 def dispatch(
@@ -106,11 +124,11 @@ def dispatch(
 
     `files`: manifest by interface. The outbox is trusted no further than its SHA-256 (KR-61xx when it differs).
     """
-    before = baseline(environment, day).partition
     outbound = _outbound(environment, day, files)
     if not outbound:
         environment.ledger.note("quiet_day", operator=environment.settings.operator, run_id=run_id, partition=day)
         return SendOutcome("nothing_to_send", ())
+    before = _compared_with(environment, day, files)
     known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
     with environment.to_union() as transport:
         return send_partition(
@@ -133,7 +151,7 @@ def _outbound(environment: Environment, day: dt.date, files: Mapping[str, pl.Dat
     return [
         OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
         for interface in FILES
-        for name, sha256, size, records in files[interface].rows()
+        for name, sha256, size, records, _ in files[interface].select(list(MANIFEST)).rows()
     ]
 
 
@@ -144,7 +162,7 @@ def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) 
     """
     files = {interface: environment.store.read(interface, day.isoformat()) for interface in FILES}
     known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
-    outbound, before = _outbound(environment, day, files), baseline(environment, day).partition
+    outbound, before = _outbound(environment, day, files), _compared_with(environment, day, files)
     return mark_sent(
         environment.ledger, day, outbound, before, known.sha256(),
         by, reason, safe=environment.safe, needs_approval=_needs_approval(environment, outbound, before),
@@ -158,7 +176,7 @@ def seal_day(environment: Environment, day: dt.date, by: str, *, needs_approval:
         raise RenkeiError("KR-6605")
     files = {interface: environment.store.read(interface, day.isoformat()) for interface in FILES}
     known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
-    outbound, before = _outbound(environment, day, files), baseline(environment, day).partition
+    outbound, before = _outbound(environment, day, files), _compared_with(environment, day, files)
     return seal_partition(
         environment.ledger, day, outbound, before, known.sha256(), by, safe=environment.safe, recipient=recipient,
         needs_approval=needs_approval,

@@ -55,10 +55,12 @@ class Known:
 class Built:
     """The day's files and what they mean.
 
-    sent: what the files hold. held: the 要修正 list (columns of Changes.people + reasons). known: the next baseline.
+    baseline: the day that they were compared with. sent: what the files hold.
+    held: the 要修正 list (columns of Changes.people + reasons). known: the next baseline.
     findings: why persons are held and what was only warned of. counts: changed = changed_sent + changed_held.
     """
 
+    baseline: dt.date | None
     sent: Changes
     held: pl.DataFrame
     files: tuple[OutboundFile, ...]
@@ -108,6 +110,7 @@ def build(
     )
     # A withdrawn person is gone from the extract: his number is the one last sent.
     numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])
+    bad = no_one().and_also(bad)  # who breaks two rules is one person
     # A draft holds 個人番号: it lives no longer than this block, whatever happens in it.
     with private_drafts(environment.settings.data_folder) as folder:
         while True:
@@ -135,7 +138,7 @@ def build(
         _numbers_known(before, now, held),
     )
     findings = pl.concat([bad.findings, more.findings])
-    return Built(sent, _with_reasons(waiting, bad), files, known, findings, counts)
+    return Built(before.partition, sent, _with_reasons(waiting, bad), files, known, findings, counts)
 
 
 def _published(environment: Environment, day: dt.date, drafts: tuple[OutboundFile, ...]) -> tuple[OutboundFile, ...]:

@@ -131,13 +131,19 @@ class KeyRing:
         return KeyRing(self.folder, self._passphrase_file, self._owner, without=name)
 
     def create(self, purpose: Purpose, *, anew: bool = False) -> KeyPair:
-        """A generation more: the first one unless there is one already, the next one with `anew`. Private files."""
+        """A generation more: the first one unless there is one already, the next one with `anew`. Private files.
+
+        A passphrase is made with the very first key only. KR-7112, KR-7113 when the one at hand does not open what is there.
+        """
         with self._alone():
             self._pairs.clear()
             known = self.pairs(purpose)
             if known and not anew:
                 return known[0]
-            if not self._passphrase_file.exists():
+            here = [pair for one in PURPOSES for pair in self.pairs(one) if pair.key_path.is_file()]
+            if here:
+                self.unlock(here[0])  # another passphrase than theirs would lock away what comes: nothing is made then
+            elif not self._passphrase_file.exists():
                 write_durably(self._passphrase_file, secrets.token_hex(PASSPHRASE_BYTES).encode() + b"\n")
             generation = known[0].generation + 1 if known else 1
             key = rsa.generate_private_key(65537, RSA_BITS)

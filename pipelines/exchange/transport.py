@@ -37,6 +37,7 @@ from pipelines.exchange.files import (
     sync,
     sync_folder,
 )
+from pipelines.exchange.words import seems_individual_number, without_individual_numbers
 from pipelines.settings import SftpSettings
 
 # Where nobody listens, Python would print paramiko's tracebacks on the screen; people read our messages.
@@ -130,8 +131,9 @@ class Transport(Protocol):
 
 
 def shown_name(name: str) -> str:
-    """A name as it may stand in a message: whatever does not print is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+    """A name as it may stand in a message: whatever does not print is escaped, what looks like a 個人番号 is blotted out."""
+    printable = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+    return without_individual_numbers("".join(printable))
 
 
 def check_name(name: str) -> str:
@@ -146,6 +148,8 @@ def check_name(name: str) -> str:
         reason = "点が続く"
     elif not name.isprintable():
         reason = "表示できない文字を含む"
+    elif seems_individual_number(name):
+        reason = "個人番号らしい12桁の数字を含む"
     elif len(name.encode()) > LONGEST_NAME_BYTES:
         reason = f"{LONGEST_NAME_BYTES}バイトを超える"
     else:

@@ -17,6 +17,11 @@ def seems_individual_number(text: str) -> bool:
     return _INDIVIDUAL_NUMBER.search(text) is not None
 
 
+def without_individual_numbers(text: str) -> str:
+    """The text with what looks like a 個人番号 blotted out."""
+    return _INDIVIDUAL_NUMBER.sub("●" * 12, text)
+
+
 def required_reason(text: str) -> str:
     """The reason without the spaces around it. KR-6312 when it is empty, KR-6314 when it seems to hold a 個人番号."""
     if not text.strip():

@@ -156,8 +156,13 @@ def counted_households(environment: Environment, month: dt.date) -> pl.DataFrame
 
 
 def explain(environment: Environment, month: dt.date, household: str) -> list[tuple[dt.date, list[str]]]:
-    """The months that a household's count of `month` is made of, each with its sources: `own`, or who handed it over."""
+    """The months that a household's count of `month` is made of, each with its sources: `own`, or who handed it over.
+
+    KR-7604 a household that neither had a month nor was ever sent to the Union: a slip must not be answered with 0.
+    """
     counted = environment.store.read("high_cost_months", month.isoformat())
+    if household not in counted[HOUSEHOLD] and household not in people_sent(environment)[HOUSEHOLD]:
+        raise RenkeiError("KR-7604", month=f"{month:%Y-%m}")
     rows = counted.filter((pl.col(HOUSEHOLD) == household) & in_window(month)).select(MONTH, "own", "handed_over_from")
     return [(day, [*(["own"] if own else []), *(others or [])]) for day, own, others in rows.rows()]
 

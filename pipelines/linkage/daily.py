@@ -25,6 +25,7 @@ from pipelines.linkage.matching import (
 
 # Ids first: the later files speak of persons whom the ids name.
 INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
+ABOUT_ONE_DAY = frozenset({"verification_list", "reception_result"})
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,14 @@ class Applied:
 def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: str | None = None) -> Applied:
     """Apply one waiting file: its records, its discrepancies and its `applied` entry in one transaction.
 
-    A file older than the newest applied one of its interface is stale: recorded, not applied (design.md 5).
+    A file older than the newest applied one of its interface is stale: recorded, not applied (design.md 5). Not so the
+    answers about a day's own files and persons: a newer day's do not take their place.
     `told`: the people whom the Union was told of.
     """
     if entry.interface is None or entry.partition is None:
         raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)
     ledger, day = environment.ledger, entry.partition
-    newest = arrival.stale_since(environment, entry)
+    newest = None if entry.interface in ABOUT_ONE_DAY else arrival.stale_since(environment, entry)
     if newest is not None:
         stale = ledger.advance(entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newest)
         return Applied(stale, 0, 0, 0)

@@ -135,7 +135,8 @@ def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
 
 def test_an_interface_that_comes_as_a_file_is_not_typed(tmp_path: Path) -> None:
     environment = opened(tmp_path, switched_off=())
-    write_form(environment, "continuity_result", MONTH, tmp_path / "form.xlsx")
+    with pytest.raises(RenkeiError, match="KR-7603"):
+        write_form(environment, "continuity_result", MONTH, tmp_path / "form.xlsx")
     with pytest.raises(RenkeiError, match="KR-7603"):
         enter(environment, "continuity_result", MONTH, tmp_path / "form.xlsx", "入力太郎")
 
