@@ -103,13 +103,19 @@ def replace_incoming(column: pl.Expr, table: CharacterTable) -> pl.Expr:
     return column.str.replace_many(list(pairs), list(pairs.values()), leftmost=True)
 
 
+def is_held(text: str, encoding: str) -> bool:
+    """Whether the text comes back from its bytes as it went in. CP932 takes ¢, £ and ¬ and gives back their wide forms."""
+    try:
+        return text.encode(encoding).decode(encoding) == text
+    except UnicodeEncodeError:
+        return False
+
+
 def unencodable(text: str, encoding: str) -> str:
     """The characters of `text` that the encoding cannot hold, with the base that a lone variation selector follows."""
     missing: list[str] = []
     for index, character in enumerate(text):
-        try:
-            character.encode(encoding)
-        except UnicodeEncodeError:
+        if not is_held(character, encoding):
             selects = 0xFE00 <= ord(character) <= 0xFE0F or 0xE0100 <= ord(character) <= 0xE01EF
             missing.append(text[index - 1 : index + 1] if selects and index else character)
     return "".join(missing)

@@ -21,6 +21,7 @@ from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.characters import (
     CharacterTable,
     byte_length,
+    is_held,
     load_table,
     replace_incoming,
     replace_lossy,
@@ -415,7 +416,7 @@ def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, 
         texts = column.gather(rows)
         held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
         private = not unicode and texts.str.contains(_PRIVATE_USE).any()
-        if private or not _encodes(held, spec.format.encoding):
+        if private or not is_held(held.str.join("").item(), spec.format.encoding):
             strays = _strays(texts, list(table.outgoing)) if private else texts.clear(texts.len()).fill_null("")
             for row, text, stray in zip(rows, held, strays, strict=True):
                 missing = stray or unencodable(text, spec.format.encoding)
@@ -438,14 +439,6 @@ def _strays(texts: pl.Series, named: list[str]) -> pl.Series:
 def _cell(row: int, record: Record, item: str, code: str, expected: str, value: str) -> dict[str, object]:
     return {"record_number": row + 1, "record_kind": record.kind, "item": item, "code": code,
             "expected": expected, "value": value}  # fmt: skip
-
-
-def _encodes(column: pl.Series, encoding: str) -> bool:
-    try:
-        column.str.join("").item().encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mapping[str, object]) -> Encoded:

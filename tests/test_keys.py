@@ -70,6 +70,26 @@ def test_a_reason_that_the_ledger_must_not_keep_stops_the_command_before_it_does
     assert (states(), actions()) == before
 
 
+@pytest.mark.parametrize("passphrase", [None, "another"])
+def test_without_its_passphrase_no_key_is_made(data: Path, passphrase: str | None) -> None:
+    """The passphrase lies on a medium that is not there, or another's is: what a new key closed nobody could open."""
+    place = data / "keys" / "passphrase"
+    right = place.read_text(encoding="ascii")
+    place.unlink()
+    if passphrase is not None:
+        place.touch(0o600)
+        place.write_text(passphrase, encoding="ascii")
+    before = states()
+    said = renkei("rotate", "records", "--reason", "期限", status=2)
+    assert ("KR-7112" if passphrase is None else "KR-7113") in said
+    assert states() == before
+    assert place.exists() is (passphrase is not None)
+    place.touch(0o600)
+    place.write_text(right, encoding="ascii")
+    renkei("rotate", "records", "--reason", "期限")
+    everything_is_read()
+
+
 def test_init_makes_what_is_missing_and_says_what_to_hand_over(data: Path) -> None:
     assert states() == {"records-1": (True, True), "my_number-1": (True, True)}
     assert "transfer-1.cert.pem" in renkei("init")

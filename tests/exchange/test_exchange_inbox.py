@@ -368,6 +368,15 @@ def test_a_folder_that_cannot_be_listed_is_an_error_and_not_an_empty_day(
     assert code_of(lambda: take(ledger, LocalFolderTransport(union / "missing"), data)) == "KR-6204"
 
 
+def test_a_name_with_what_seems_an_individual_number_reaches_no_ledger(ledger: Ledger, union: Path, data: Path) -> None:
+    (union / "合成　太郎 123456789012.txt").write_bytes(LINES)
+    arrived = only(take(ledger, LocalFolderTransport(union), data, refuse))
+    assert (arrived.state, arrived.code) == ("refused", "KR-6207")
+    assert "123456789012" not in arrived.name + arrived.message
+    assert ledger.entries() == []
+    assert len(list(union.iterdir())) == 1
+
+
 def quarantined_file(ledger: Ledger, union: Path, data: Path) -> int:
     (union / "a.csv").write_bytes(LINES)
     entry = only(take(ledger, LocalFolderTransport(union), data, refuse)).entry

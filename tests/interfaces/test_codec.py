@@ -161,6 +161,16 @@ def test_a_character_that_the_table_does_not_name_is_never_replaced() -> None:
     assert found == [(1, "name", "KR-1021", "U+29E3D"), (2, "name", "KR-1021", "U+9089 U+E0105")]
 
 
+@pytest.mark.parametrize("lossy", ["¢", "£", "¬"])
+def test_a_character_that_would_come_back_as_another_is_not_written(lossy: str) -> None:
+    """Python's CP932 takes these three and gives back ￠, ￡ and ￢."""
+    specification = load_catalogue().in_force("eligibility_individual", DAY)
+    data = people(2).with_columns(pl.Series("name", ["合成　太郎", f"合成　{lossy}子"]))
+    encoded = codec.compose(specification, DAY, data, HEADER)
+    found = encoded.problems.select("record_number", "item", "code", "value").rows()
+    assert (encoded.data, found) == (b"", [(2, "name", "KR-1021", f"U+{ord(lossy):04X}")])
+
+
 def test_an_agreed_substitute_is_reported_and_read_back_as_the_substitute(tmp_path: Path) -> None:
     specification = load_catalogue().in_force("eligibility_individual", DAY)
     data = people(1).with_columns(pl.lit("合成　邉\U000e0101子").alias("name"))
