@@ -33,7 +33,8 @@ def tokyo_now() -> dt.datetime:
 CLOSED_FOLDERS = ("assets", "archive", "outbox")
 # Columns of our own tables that hold names of files, counts, codes and hashes; no person can be known from them.
 OWN_PUBLIC_COLUMNS = frozenset({"file_name", "sha256", "size", "records", "code", "level", "title", "due_on", "age",
-                                "partition", "baseline", "change_kinds", "count", "is_multiple", "handed_over"})  # fmt: skip
+                                "partition", "baseline", "told_by", "snapshot_sha256",
+                                "in_doubt", "change_kinds", "count", "is_multiple", "handed_over"})  # fmt: skip
 
 
 def public_columns(catalogue: Catalogue) -> frozenset[str]:

@@ -9,19 +9,50 @@ import polars as pl
 from pipelines.calendar import business_days
 from pipelines.environment import Environment
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES
+from pipelines.outgoing import records_of
 
 SENT_FILES = ("eligibility_household", "eligibility_individual")
+SENT_KEYS = {"eligibility_household": "household_number", "eligibility_individual": "resident_number"}
 
 
 def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
-    """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them."""
+    """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them.
+
+    Whom a later file told of that is, or may be, at the Union (Ledger.in_doubt) is there as that file told.
+    """
     before = on + dt.timedelta(days=1) if on else None
     partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
     if partition is None:
         text = ("resident_number", "household_number", "name", "head_kind", "application_reason", "end_reason")
         days = ("born_on", "applied_on", "ended_on")
-        return pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
-    return environment.store.read("sent_people", partition.isoformat())
+        known = pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
+    else:
+        known = environment.store.read("sent_people", partition.isoformat())
+    told = told_in_doubt(environment, before).get("eligibility_individual")
+    return known if told is None else overlaid(known, told, "resident_number")
+
+
+def told_in_doubt(environment: Environment, before: dt.date | None) -> dict[str, pl.DataFrame]:
+    """What files tell that are, or may be, at the Union, but are no baseline (Ledger.in_doubt).
+
+    By interface (SENT_FILES): canonical records with `in_doubt` true, of each person or household the newest. Nothing for
+    an interface without such a file. KR-6115 when our copy of one is not what the ledger says.
+    """
+    told: dict[str, list[pl.DataFrame]] = {}
+    for entry in environment.ledger.in_doubt(before, SENT_FILES):
+        told.setdefault(str(entry.interface), []).append(records_of(environment, entry))
+    return {
+        interface: pl.concat(frames, how="diagonal")
+        .unique(SENT_KEYS[interface], keep="last", maintain_order=True)
+        .with_columns(pl.lit(True).alias("in_doubt"))
+        for interface, frames in told.items()
+    }
+
+
+def overlaid(known: pl.DataFrame, told: pl.DataFrame, key: str) -> pl.DataFrame:
+    """`known` (its columns), with the rows of `told` in the place of those of the same key, sorted by it."""
+    empty = [pl.lit(None, known.schema[name]).alias(name) for name in known.columns if name not in told.columns]
+    return pl.concat([known.join(told, on=key, how="anti"), told.with_columns(empty).select(known.columns)]).sort(key)
 
 
 def first_month_sent(environment: Environment) -> dt.date | None:

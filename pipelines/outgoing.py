@@ -13,9 +13,10 @@ from cryptography import x509
 from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
+from interfaces.values import to_canonical
 from pipelines.environment import Environment
 from pipelines.exchange.files import write_durably
-from pipelines.exchange.ledger import POSSIBLY_OUT_STATES
+from pipelines.exchange.ledger import POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.lock import drafts
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.exchange.seal import SUFFIX
@@ -26,6 +27,18 @@ from schemas.validate import Validated, validate
 def outbox_path(environment: Environment, partition: dt.date, name: str, sha256: str) -> Path:
     """Where a finished file lies, closed. Its content is part of the name: what was sent is never written over."""
     return environment.settings.data_folder / "outbox" / partition.isoformat() / f"{sha256[:12]}_{name}{SUFFIX}"
+
+
+def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
+    """The data records (canonical, without `line`) of a file that we sent, from our copy; KR-6115 when that is not it."""
+    assert entry.interface is not None and entry.partition is not None  # noqa: S101  an outbound entry has both
+    path = outbox_path(environment, entry.partition, entry.file_name, str(entry.sha256))
+    if not environment.safe.holds(path, str(entry.sha256)):
+        raise RenkeiError("KR-6115", file_name=entry.file_name)
+    specification = environment.specification(entry.interface, entry.partition)
+    with environment.safe.readable(path) as plain:
+        data = codec.read(plain, specification, entry.partition).data
+    return to_canonical(data, specification.data, specification, entry.partition).drop("line")
 
 
 def require_same(environment: Environment, partition: dt.date, draft: OutboundFile) -> None:

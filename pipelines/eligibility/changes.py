@@ -21,6 +21,7 @@ CHANGE_KINDS: dict[str, list[str]] = {
     "届出・異動日訂正": ["notified_on", "changed_on"],
 }
 NUMBER_CHANGED = "個人番号変更"
+TOLD_ANEW = "再通知"
 ADDED = "新規"
 WITHDRAWN = "取消"
 
@@ -90,13 +91,22 @@ def find_changes(
 
     With a changed person go every insured person of his household, of the household that he left, and the 擬制世帯主.
     A person or household that is no longer there is withdrawn with the facts that were last sent.
+    `in_doubt` of the baseline marks of whom the Union may hold other facts: they are told again, changed or not.
     """
+    doubted = baseline_people.filter("in_doubt").join(people, on=PERSON_KEY, how="semi")
+    doubted_households = baseline_households.filter("in_doubt").join(households, on=HOUSEHOLD_KEY, how="semi")
     differing = _differences(baseline_people, people, PERSON_KEY, CHANGE_KINDS)
     numbers = pl.DataFrame({PERSON_KEY: numbers_changed}, schema={PERSON_KEY: pl.String}).join(
         people.select(PERSON_KEY), on=PERSON_KEY, how="semi"
     )
     kinds = (
-        pl.concat([differing, numbers.with_columns(pl.lit([NUMBER_CHANGED]).alias("change_kinds"))])
+        pl.concat(
+            [
+                differing,
+                numbers.with_columns(pl.lit([NUMBER_CHANGED]).alias("change_kinds")),
+                doubted.select(PERSON_KEY, pl.lit([TOLD_ANEW]).alias("change_kinds")),
+            ]
+        )
         .group_by(PERSON_KEY)
         .agg(pl.col("change_kinds").explode())
     )
@@ -110,6 +120,7 @@ def find_changes(
             baseline_people.join(kinds, on=PERSON_KEY, how="semi").select(HOUSEHOLD_KEY),
             withdrawn.select(HOUSEHOLD_KEY),
             household_differing.select(HOUSEHOLD_KEY),
+            doubted_households.select(HOUSEHOLD_KEY),
         ]
     ).unique()
     sent = (
@@ -145,4 +156,5 @@ def _households_to_send(
         .join(known, on=HOUSEHOLD_KEY, how="left")
         .with_columns(pl.col("update_kind").fill_null("added"))
     )
-    return pl.concat([sent, gone.with_columns(pl.lit("withdrawn").alias("update_kind"))]).sort(HOUSEHOLD_KEY)
+    cancelled = gone.with_columns(pl.lit("withdrawn").alias("update_kind")).select(sent.columns)
+    return pl.concat([sent, cancelled]).sort(HOUSEHOLD_KEY)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines.calendar import require_business_day
 from pipelines.eligibility import snapshot
-from pipelines.eligibility.files import FILES, INDIVIDUAL_FILE, Bad, Built, Known, build
+from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
+from pipelines.known import overlaid, told_in_doubt
 from pipelines.outgoing import needs_approval, outbox_path, sealing
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
@@ -23,28 +25,54 @@ SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 def baseline(environment: Environment, day: dt.date) -> Known:
     """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
 
-    A day whose file the Union rejected does not count, nor does any later day that was compared with it.
+    A day whose file the Union rejected does not count, nor does any later day that was compared with it; whom such a
+    day told of all the same is `in_doubt`, with the facts that it told.
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
-    if partition is None:
-        return Known(None, *empty_snapshot(environment, day))
-    frames = (environment.store.read(asset, partition.isoformat()) for asset in SNAPSHOT_ASSETS)
-    known = Known(partition, *frames)
-    entries = environment.ledger.standing(partition, FILES).values()
-    if {entry.snapshot_sha256 for entry in entries} != {known.sha256()}:
-        raise RenkeiError("KR-7213", partition=partition)
-    return known
+    known = Known(None, *empty_snapshot(environment, day)) if partition is None else _snapshot(environment, partition)
+    if partition is not None:
+        entries = environment.ledger.standing(partition, FILES).values()
+        if {entry.snapshot_sha256 for entry in entries} != {known.sha256()}:
+            raise RenkeiError("KR-7213", partition=partition)
+    told = told_in_doubt(environment, day)
+    people, households = told.get(INDIVIDUAL_FILE), told.get(HOUSEHOLD_FILE)
+    return Known(
+        partition,
+        known.people if people is None else overlaid(known.people, people, snapshot.PERSON_KEY),
+        known.households if households is None else overlaid(known.households, households, snapshot.HOUSEHOLD_KEY),
+        known.my_numbers if people is None else overlaid(known.my_numbers, people, snapshot.PERSON_KEY),
+        _told_by(environment, day),
+    )
+
+
+def _told_by(environment: Environment, day: dt.date) -> tuple[int, ...]:
+    """The ledger's numbers of the files that told the Union what it knows before `day`."""
+    ledger = environment.ledger
+    partition = ledger.effective_baseline(before=day, interfaces=FILES)
+    effective = ledger.standing(partition, FILES).values() if partition else ()
+    return tuple(sorted(entry.id for entry in (*effective, *ledger.in_doubt(day, FILES))))
+
+
+def _snapshot(environment: Environment, day: dt.date) -> Known:
+    """What the Union knows once the day's files are in, as the tables at rest say; KR-7207 when there are none."""
+    people, households, my_numbers = (environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS)
+    return Known(day, people, households, my_numbers)
 
 
 def empty_snapshot(environment: Environment, day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Frames of the snapshot's columns without a row."""
     types = {item.id: item.type.is_date for interface in (*FILES, *EXTRACTS)
              for item in environment.specification(interface, day).data.items}  # fmt: skip
-    schema = {name: pl.Date() if dated else pl.String() for name, dated in types.items()}
+    schema: dict[str, pl.DataType] = {name: pl.Date() if dated else pl.String() for name, dated in types.items()}
+    schema["in_doubt"] = pl.Boolean()
+
+    def empty(columns: list[str]) -> pl.DataFrame:
+        return pl.DataFrame(schema={name: schema.get(name, pl.String()) for name in (*columns, "in_doubt")})
+
     return (
-        pl.DataFrame(schema={name: schema.get(name, pl.String()) for name in snapshot.PERSON_COLUMNS}),
-        pl.DataFrame(schema={name: schema.get(name, pl.String()) for name in snapshot.HOUSEHOLD_COLUMNS}),
+        empty(snapshot.PERSON_COLUMNS),
+        empty(snapshot.HOUSEHOLD_COLUMNS),
         pl.DataFrame(schema={snapshot.PERSON_KEY: pl.String, "my_number": pl.String}),
     )
 
@@ -82,39 +110,69 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
         "eligibility_changes": built.sent.people,
         "held_list": built.held,
         "build_findings": built.findings,
-        **{interface: manifest(built.files, interface, built.baseline) for interface in FILES},
+        **{interface: manifest(built, interface) for interface in FILES},
         "sent_people": built.known.people,
         "sent_households": built.known.households,
         "sent_my_numbers": built.known.my_numbers,
     }
 
 
-MANIFEST = {"file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64, "baseline": pl.Date}
+MANIFEST = {
+    "file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64, "baseline": pl.Date,
+    "told_by": pl.String, "snapshot_sha256": pl.String,
+}  # fmt: skip
 
 
-def manifest(files: Sequence[OutboundFile], interface: str, compared_with: dt.date | None) -> pl.DataFrame:
-    """The row that names a file, what it must hold and the day that it was compared with (MANIFEST; size in bytes).
+def manifest(built: Built, interface: str) -> pl.DataFrame:
+    """The row that names a file, what it must hold and what it belongs to (MANIFEST; size in bytes).
 
-    No row on a quiet day on which the specification wants no file.
+    baseline: the day that it was compared with; told_by: the ledger's numbers of the files that had told the Union that.
+    snapshot_sha256: what the Union knows once it is in. No row on a quiet day on which the specification wants no file.
     """
-    rows = [(f.file_name, f.sha256, f.size, f.records, compared_with) for f in files if f.interface == interface]
+    told_by = " ".join(str(entry) for entry in built.before.entries)
+    belongs = (built.before.partition, told_by, built.known.sha256())
+    rows = [(f.file_name, f.sha256, f.size, f.records, *belongs) for f in built.files if f.interface == interface]
     return pl.DataFrame(rows, schema=MANIFEST, orient="row")
 
 
-def _compared_with(environment: Environment, day: dt.date, files: Mapping[str, pl.DataFrame]) -> dt.date | None:
-    """The day that the files were compared with when they were made.
+@dataclass(frozen=True)
+class _Pair:
+    """The day's files as they lie in the outbox, and what both belong to. No files on a quiet day that wants none."""
 
-    KR-7214 when the Union is no longer at that day, because it rejected it or another one reached it meanwhile: what the
-    files leave out it would then never be told. A day that is out already stays what it is.
+    files: tuple[OutboundFile, ...]
+    baseline: dt.date | None
+    snapshot_sha256: str
+
+
+def _pair(environment: Environment, day: dt.date, manifests: Mapping[str, pl.DataFrame]) -> _Pair:
+    """The pair that the manifests name, proved to be of one making and to be compared with what the Union knows now.
+
+    KR-7215 when the files and the tables of what the Union will know were not made together: a run was cut off, or two
+    made the day at once. KR-7214 when the Union was told something else meanwhile or rejected what it was told: what
+    the files leave out it would then never be told. A day that is out already stays what it is.
     """
-    (made_with,) = set(pl.concat([files[interface]["baseline"] for interface in FILES])) or {None}
+    named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(MANIFEST)).rows()]
+    files = tuple(
+        OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
+        for interface, (name, sha256, size, records, *_) in named
+    )
+    if not files:
+        return _Pair((), None, "")
+    makings = {row[4:] for _, row in named}
+    made_with, told_by, snapshot_sha256 = next(iter(makings))
+    if len(makings) > 1 or len(files) < len(FILES) or _snapshot(environment, day).sha256() != snapshot_sha256:
+        raise RenkeiError("KR-7215", day=day)
     standing = environment.ledger.standing(day, FILES).values()
     is_out = bool(standing) and all(entry.state in SENT_STATES for entry in standing)
-    present = environment.ledger.effective_baseline(before=day, interfaces=FILES)
-    if present != made_with and not is_out:
+    if not is_out and told_by != " ".join(str(entry) for entry in _told_by(environment, day)):
+        present = environment.ledger.effective_baseline(before=day, interfaces=FILES)
         raise RenkeiError("KR-7214", day=day, made_with=made_with or "なし", present=present or "なし")
-    answer: dt.date | None = made_with
-    return answer
+    return _Pair(files, made_with, snapshot_sha256)
+
+
+def _stored_pair(environment: Environment, day: dt.date) -> _Pair:
+    """The pair as it was made last; KR-7207 when it never was, and as `_pair`."""
+    return _pair(environment, day, {one: environment.store.read(one, day.isoformat()) for one in FILES})
 
 
 def dispatch(
@@ -123,36 +181,27 @@ def dispatch(
     """Send the day's pair of files, or record why nothing is sent (superseded, already there, nothing to tell).
 
     `files`: manifest by interface. The outbox is trusted no further than its SHA-256 (KR-61xx when it differs).
+    Errors: KR-7214, KR-7215 as `_pair`, and those of `outbox.send_partition`.
     """
-    outbound = _outbound(environment, day, files)
-    if not outbound:
+    pair = _pair(environment, day, files)
+    if not pair.files:
         environment.ledger.note("quiet_day", operator=environment.settings.operator, run_id=run_id, partition=day)
         return SendOutcome("nothing_to_send", ())
-    before = _compared_with(environment, day, files)
-    known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
     with environment.to_union() as transport:
         return send_partition(
             environment.ledger,
             transport,
             day,
-            outbound,
-            baseline=before,
-            snapshot_sha256=known.sha256(),
+            pair.files,
+            baseline=pair.baseline,
+            snapshot_sha256=pair.snapshot_sha256,
             operator=environment.settings.operator,
             run_id=run_id,
             safe=environment.safe,
             retry=environment.retry(),
-            needs_approval=_needs_approval(environment, outbound, before),
+            needs_approval=_needs_approval(environment, pair),
             recipient=sealing(environment),
         )
-
-
-def _outbound(environment: Environment, day: dt.date, files: Mapping[str, pl.DataFrame]) -> list[OutboundFile]:
-    return [
-        OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
-        for interface in FILES
-        for name, sha256, size, records, _ in files[interface].select(list(MANIFEST)).rows()
-    ]
 
 
 def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
@@ -160,12 +209,10 @@ def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) 
 
     KR-7207 when the day's files were never made.
     """
-    files = {interface: environment.store.read(interface, day.isoformat()) for interface in FILES}
-    known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
-    outbound, before = _outbound(environment, day, files), _compared_with(environment, day, files)
+    pair = _stored_pair(environment, day)
     return mark_sent(
-        environment.ledger, day, outbound, before, known.sha256(),
-        by, reason, safe=environment.safe, needs_approval=_needs_approval(environment, outbound, before),
+        environment.ledger, day, pair.files, pair.baseline, pair.snapshot_sha256,
+        by, reason, safe=environment.safe, needs_approval=_needs_approval(environment, pair),
     )  # fmt: skip
 
 
@@ -174,18 +221,16 @@ def seal_day(environment: Environment, day: dt.date, by: str, *, needs_approval:
     recipient = sealing(environment)
     if recipient is None:
         raise RenkeiError("KR-6605")
-    files = {interface: environment.store.read(interface, day.isoformat()) for interface in FILES}
-    known = Known(day, *(environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS))
-    outbound, before = _outbound(environment, day, files), _compared_with(environment, day, files)
+    pair = _stored_pair(environment, day)
     return seal_partition(
-        environment.ledger, day, outbound, before, known.sha256(), by, safe=environment.safe, recipient=recipient,
-        needs_approval=needs_approval,
+        environment.ledger, day, pair.files, pair.baseline, pair.snapshot_sha256, by, safe=environment.safe,
+        recipient=recipient, needs_approval=needs_approval,
     )  # fmt: skip
 
 
-def _needs_approval(environment: Environment, files: Sequence[OutboundFile], before: dt.date | None) -> bool:
-    persons = sum(file.records for file in files if file.interface == INDIVIDUAL_FILE)
-    return needs_approval(environment, persons, first=before is None)
+def _needs_approval(environment: Environment, pair: _Pair) -> bool:
+    persons = sum(file.records for file in pair.files if file.interface == INDIVIDUAL_FILE)
+    return needs_approval(environment, persons, first=pair.baseline is None)
 
 
 def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> tuple[Built, SendOutcome]:

@@ -34,17 +34,22 @@ FILES = (HOUSEHOLD_FILE, INDIVIDUAL_FILE)
 
 @dataclass(frozen=True)
 class Known:
-    """What the Union knows of this municipality: the last sent snapshot. Empty frames before the first sending."""
+    """What the Union knows of this municipality: the last sent snapshot. Empty frames before the first sending.
+
+    people, households: PERSON_COLUMNS, HOUSEHOLD_COLUMNS + in_doubt (whether the Union may hold other facts of them).
+    entries: the ledger's numbers of the files that told it.
+    """
 
     partition: dt.date | None
     people: pl.DataFrame
     households: pl.DataFrame
     my_numbers: pl.DataFrame
+    entries: tuple[int, ...] = ()
 
     def sha256(self) -> str:
-        """A fingerprint of the snapshot without 個人番号."""
+        """A fingerprint of the three tables together; no 個人番号 can be found from it without all the others."""
         digest = hashlib.sha256()
-        for frame in (self.people, self.households):
+        for frame in (self.people, self.households, self.my_numbers):
             buffer = BytesIO()
             frame.write_csv(buffer)
             digest.update(buffer.getvalue())
@@ -55,12 +60,12 @@ class Known:
 class Built:
     """The day's files and what they mean.
 
-    baseline: the day that they were compared with. sent: what the files hold.
+    before: what they were compared with. sent: what the files hold.
     held: the 要修正 list (columns of Changes.people + reasons). known: the next baseline.
     findings: why persons are held and what was only warned of. counts: changed = changed_sent + changed_held.
     """
 
-    baseline: dt.date | None
+    before: Known
     sent: Changes
     held: pl.DataFrame
     files: tuple[OutboundFile, ...]
@@ -138,7 +143,7 @@ def build(
         _numbers_known(before, now, held),
     )
     findings = pl.concat([bad.findings, more.findings])
-    return Built(before.partition, sent, _with_reasons(waiting, bad), files, known, findings, counts)
+    return Built(before, sent, _with_reasons(waiting, bad), files, known, findings, counts)
 
 
 def _published(environment: Environment, day: dt.date, drafts: tuple[OutboundFile, ...]) -> tuple[OutboundFile, ...]:

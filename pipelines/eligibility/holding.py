@@ -45,8 +45,10 @@ def split(changes: Changes, baseline_people: pl.DataFrame, held: pl.Series) -> t
 def known_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, held: pl.Series) -> pl.DataFrame:
     """The snapshot that the Union knows once the file is in: today's facts, but the old ones for all that is held.
 
-    The held therefore differ again tomorrow, and come again every day until they pass (design.md 4 rule 3).
+    The held therefore differ again tomorrow, and come again every day until they pass (design.md 4 rule 3). Of whom the
+    Union may hold other facts (`in_doubt`) it does so until he is sent.
     """
     in_held = pl.col(HOUSEHOLD_KEY).is_in(held.implode())
     waiting = pl.concat([baseline.filter(in_held).select(key), now.filter(in_held).select(key)])
-    return pl.concat([now.join(waiting, on=key, how="anti"), baseline.join(waiting, on=key, how="semi")]).sort(key)
+    told = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("in_doubt"))
+    return pl.concat([told, baseline.join(waiting, on=key, how="semi").select(told.columns)]).sort(key)

@@ -68,8 +68,16 @@ def base() -> World:
     )
 
 
-def changes(before: World, after: World, numbers: pl.Series = NOBODY) -> Changes:
-    return find_changes(before.people, before.households, after.people, after.households, numbers)
+def told(known: pl.DataFrame, key: str, doubted: str = "") -> pl.DataFrame:
+    """What the Union knows; of those in `doubted` it may hold other facts."""
+    return (
+        known if "in_doubt" in known.columns else known.with_columns(pl.col(key).is_in(list(doubted)).alias("in_doubt"))
+    )
+
+
+def changes(before: World, after: World, numbers: pl.Series = NOBODY, doubted: str = "") -> Changes:
+    people, households = told(before.people, "resident_number", doubted), told(before.households, "household_number")
+    return find_changes(people, households, after.people, after.households, numbers)
 
 
 def sent(found: Changes) -> dict[str, tuple[str, list[str]]]:
@@ -206,10 +214,24 @@ def test_the_held_come_again_every_day_until_they_pass() -> None:
     assert set(kept.people["resident_number"]) == {"3", "4"}
     assert set(waiting["resident_number"]) == {"1", "2"}
     tomorrow = World.__new__(World)
-    tomorrow.people = known_after_sending(before.people, after.people, "resident_number", held)
-    tomorrow.households = known_after_sending(before.households, after.households, "household_number", held)
+    people, households = told(before.people, "resident_number", "1"), told(before.households, "household_number")
+    tomorrow.people = known_after_sending(people, after.people, "resident_number", held)
+    tomorrow.households = known_after_sending(households, after.households, "household_number", held)
     names = dict(tomorrow.people.select("resident_number", "name").rows())
     assert names == {"1": "合成　太郎", "2": "合成　太郎", "3": "合成　太郎", "4": "合成　次郎"}
     assert tomorrow.people.height == len(names)
     again = changes(tomorrow, after)
-    assert sent(again) == {"1": ("changed", []), "2": ("changed", ["氏名変更"])}
+    assert sent(again) == {"1": ("changed", ["再通知"]), "2": ("changed", ["氏名変更"])}
+
+
+def test_of_whom_the_union_may_hold_other_facts_is_told_anew_though_nothing_changed() -> None:
+    found = changes(base(), base(), doubted="4")
+    assert sent(found) == {"3": ("changed", []), "4": ("changed", ["再通知"])}
+    assert found.households["household_number"].to_list() == ["H2"]
+
+
+def test_of_a_household_in_doubt_its_members_are_told_too() -> None:
+    households = told(base().households, "household_number").with_columns(in_doubt=pl.col("household_number") == "H1")
+    found = find_changes(told(base().people, "resident_number"), households, base().people, base().households, NOBODY)
+    assert sent(found) == {"1": ("changed", []), "2": ("changed", [])}
+    assert found.households["household_number"].to_list() == ["H1"]

@@ -19,11 +19,12 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule
 from pipelines.eligibility import daily
+from pipelines.eligibility.files import FILES
 from pipelines.eligibility.intake import read_extracts
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 
-NEXT = dt.date(2026, 4, 2)
+NEXT, THIRD = dt.date(2026, 4, 2), dt.date(2026, 4, 3)
 SECRETS = ("合成　", "999")
 
 
@@ -364,3 +365,51 @@ def test_a_day_behind_a_later_one_cannot_be_marked(town: Town) -> None:
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(RenkeiError, match="KR-6115"):
         daily.mark_day_sent(environment, NEXT, "媒体の人", "変えられたもの")
+
+
+def test_what_a_rejected_pair_told_all_the_same_is_told_anew(town: Town) -> None:
+    """One file of the pair was accepted: what it told is at the Union, though the day is no baseline any more."""
+    quiet(town)
+    assert town.run(DAY).success
+    extract = town.folder / "extracts" / "resident_999997_20260402.csv"
+    sound = extract.read_text(encoding="utf-8")
+    insured = (town.folder / "extracts" / "insured_999997_20260402.csv").read_text(encoding="utf-8").splitlines()
+    person = insured[1].split(",")[1]
+    line = next(line for line in sound.splitlines() if line.split(",")[1] == person)
+    extract.write_text(sound.replace(line, line.replace("合成　", "合成　新", 1)), encoding="utf-8")
+    assert town.run(NEXT).success
+    ledger = town.deployment.environment.ledger
+    for entry in ledger.entries(partition=NEXT):
+        accepted = entry.interface == "eligibility_individual"
+        ledger.advance(entry.id, "accepted" if accepted else "rejected", operator="試験")
+    for path in (town.folder / "extracts").glob("*_20260402.csv"):
+        text = sound if path == extract else path.read_text(encoding="utf-8")
+        third = Path(str(path).replace("20260402", f"{THIRD:%Y%m%d}"))
+        third.write_text(text.replace("2026-04-02\n", f"{THIRD}\n"), encoding="utf-8")
+    assert town.run(THIRD).success
+    told = (town.server.root / "to_union" / f"KRKOJ_999997_{THIRD:%Y%m%d}_000001.csv").read_text(encoding="cp932")
+    assert line.split(",")[6] in next(record for record in told.splitlines() if person in record)
+    changes = town.deployment.environment.store.read("eligibility_changes", THIRD.isoformat())
+    assert changes.filter(resident_number=person)["change_kinds"].to_list() == [["氏名変更", "再通知"]]
+    assert not town.deployment.environment.store.read("sent_people", THIRD.isoformat())["in_doubt"].any()
+
+
+@pytest.mark.parametrize("spoilt", ["eligibility_household", "sent_people"])
+def test_files_and_state_of_two_makings_are_not_sent(town: Town, spoilt: str) -> None:
+    town.extract(DAY)
+    environment = town.deployment.environment
+    extracts = read_extracts(environment, DAY)
+    bad = daily.bad_of(extracts.faults, extracts.findings)
+    built = daily.build_day(environment, DAY, *daily.snapshot_of(extracts.tables), extracts.my_numbers, bad)
+    tables = daily.tables_of_build(built)
+    for asset, table in tables.items():
+        environment.store.write(asset, DAY.isoformat(), table)
+    if spoilt == "sent_people":
+        other = tables[spoilt].with_columns(name=pl.lit("合成　別人"))
+    else:
+        other = tables[spoilt].with_columns(snapshot_sha256=pl.lit("0" * 64))
+    environment.store.write(spoilt, DAY.isoformat(), other)
+    manifests = {interface: environment.store.read(interface, DAY.isoformat()) for interface in FILES}
+    with pytest.raises(RenkeiError, match="KR-7215"):
+        daily.dispatch(environment, DAY, manifests, None)
+    assert town.sent() == []
