@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.characters import (
@@ -208,31 +209,29 @@ def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, i
     count = len(lines) - headings
     if len(spec.records) == 1:
         return [(spec.records[0], 0, count)], []
-    marks = {record.items[0].constant: record for record in spec.records}
-    width = spec.records[0].items[0].length
-    if spec.format.kind == "fixed":
-        mark = lines.beginnings(width)
-    else:  # with room for two quotes and a comma
-        mark = lines.beginnings(width + 3).str.extract(r'^"?([^",]*)"?(?:,|$)', 1).fill_null("")
+    mark = {record.kind: _marked(lines, str(record.items[0].constant)) for record in spec.records}
     problems: list[dict[str, object]] = []
-    unknown = (~mark.is_in(list(marks))).arg_true()
+    unknown = np.flatnonzero(~np.logical_or.reduce(list(mark.values())))
     if len(unknown):
         at = int(unknown[0])
-        shown = mark[at] if len(mark[at]) <= width else ""
         return [], [
-            {"code": "KR-1015", "line": at + 1, "record_number": at + 1, "value": shown or "（空）",
-             "expected": "・".join(str(m) for m in marks)}
+            {"code": "KR-1015", "line": at + 1, "record_number": at + 1, "value": _shown_mark(lines, at + 1) or "（空）",
+             "expected": "・".join(str(record.items[0].constant) for record in spec.records)}
         ]  # fmt: skip
     blocks: list[tuple[Record, int, int]] = []
     leading, trailing = spec.records[0], spec.records[-1]
     codes = {leading.kind: ("KR-1002", "KR-1003"), trailing.kind: ("KR-1004", "KR-1005")}
     for record in spec.records:
-        at_lines = (mark == record.items[0].constant).arg_true()
+        at_lines = np.flatnonzero(mark[record.kind])
         if record.occurrence == "one":
             missing, twice = codes[record.kind]
             if len(at_lines) == 0:
                 problems.append(
-                    {"code": missing, "value": mark[0] if record is leading else None, "record_kind": record.kind}
+                    {
+                        "code": missing,
+                        "value": _shown_mark(lines, 1) if record is leading else None,
+                        "record_kind": record.kind,
+                    }
                 )
             elif len(at_lines) > 1:
                 problems.append({"code": twice, "line": int(at_lines[1]) + 1, "record_kind": record.kind})
@@ -246,13 +245,29 @@ def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, i
             if record.occurrence == "many"
             else ((before, before + 1) if record is leading else (count - 1, count))
         )
-        inside = mark[start:stop]
-        wrong = (inside != record.items[0].constant).arg_true()
+        wrong = np.flatnonzero(~mark[record.kind][start:stop])
         if len(wrong):
             line = start + int(wrong[0]) + 1
             return [], [{"code": "KR-1006", "line": line, "record_number": line, "expected": record.kind}]
         blocks.append((record, start, stop))
     return blocks, []
+
+
+def _marked(lines: Lines, mark: str) -> NDArray[np.bool_]:
+    """Of each line, whether its first item is the mark of a record kind, quoted or not."""
+    if lines.spec.format.kind == "fixed":
+        return lines.begin_with(mark)
+    found = [lines.begin_with(field + end) for field in (mark, f'"{mark}"') for end in ",\r\n"]
+    return np.asarray(np.logical_or.reduce(found))
+
+
+def _shown_mark(lines: Lines, number: int) -> str:
+    """What stands where a line's mark should stand; blank when it is too long to be one, or not ASCII."""
+    spec = lines.spec
+    width = spec.records[0].items[0].length
+    line = lines.line(number).decode(spec.format.encoding, "replace").rstrip("\r\n")
+    shown = line[:width] if spec.format.kind == "fixed" else line.partition(",")[0].strip('"')
+    return shown if len(shown) <= width and shown.isascii() else ""
 
 
 def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object]]:
@@ -279,25 +294,51 @@ def _csv_block(
     spec = lines.spec
     if start == stop:
         return _empty_tables(spec)[record.kind], []
-    sound = (lines.fields[start:stop] == len(record.items)) & (lines.torn[start:stop] < 0)
     numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
     problems: list[dict[str, object]] = []
-    if not sound.all():
+    frame = _parsed(text, skipped, lines, start, stop, record)
+    if frame is None:
+        sound = (lines.fields[start:stop] == len(record.items)) & (lines.torn[start:stop] < 0)
         bad = np.flatnonzero(~sound) + start
         if len(bad) > MOST_MISFORMED:
             return _empty_tables(spec)[record.kind], [misformed(int(bad[0]) + 1, len(bad))]
         problems = [_line_problem(int(line), lines, record) for line in bad]
         numbers = numbers.filter(pl.Series(sound))
-        text, skipped = _as_utf8(lines.bytes_of(start, stop, sound), spec.format.encoding), 0
-    if len(numbers) == 0:
-        return _empty_tables(spec)[record.kind], problems
-    frame = pl.read_csv(
-        text, has_header=False, infer_schema=False, empty_string_is_null=False,
-        quote_char=None if spec.format.quote == "none" else '"',
-        skip_lines=skipped, new_columns=record.item_ids,
-    )  # fmt: skip
+        if len(numbers) == 0:
+            return _empty_tables(spec)[record.kind], problems
+        frame = _parse(_as_utf8(lines.bytes_of(start, stop, sound), spec.format.encoding), 0, record, spec)
     frame, strays = _incoming(frame, numbers, record, spec)
     return frame.select(numbers, *record.item_ids), problems + strays
+
+
+def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl.DataFrame:
+    return pl.read_csv(
+        text, has_header=False, infer_schema=False, empty_string_is_null=False,
+        quote_char=None if spec.format.quote == "none" else '"',
+        skip_lines=skipped, schema=dict.fromkeys(record.item_ids, pl.String),
+    )  # fmt: skip
+
+
+def _parsed(text: bytes, skipped: int, lines: Lines, start: int, stop: int, record: Record) -> pl.DataFrame | None:
+    """The lines [start, stop) when each of them is a record of the kind; None when some line is not, or it is not sure.
+
+    Each byte of a sound text is a value's, a comma's, a quote's or a line end's: a line with too few fields lacks commas,
+    and polars itself refuses one with too many. A quote inside a value stands there twice: that is not sure.
+    """
+    spec, quotes = lines.spec, lines.quotes
+    begin = 0
+    for _ in range(skipped):
+        begin = text.index(b"\n", begin) + 1
+    of_a_line = len(record.items) - 1 + len(spec.format.line_end_text)
+    of_values = len(text) - begin - (stop - start) * of_a_line
+    if quotes is None or of_values < 0:
+        return None
+    try:
+        frame = _parse(text, skipped, record, spec)
+    except pl.exceptions.PolarsError:
+        return None
+    found = sum(frame.select(_TEXTS.str.len_bytes().sum()).row(0)) + int(quotes[start:stop].sum())
+    return frame if found == of_values else None
 
 
 def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]:

@@ -69,22 +69,20 @@ class Lines:
         values = np.frombuffer(self.content, "u1")[bounds[0] : bounds[-1]]
         return values[np.repeat(wanted, np.diff(bounds))].tobytes()
 
-    def beginnings(self, width: int) -> pl.Series:
-        """The first `width` characters of each line, or all up to its line end; `?` for what is not ASCII."""
+    def begin_with(self, text: str) -> NDArray[np.bool_]:
+        """Of each line, whether it begins with a text (ASCII, without a line end)."""
         values = np.frombuffer(self.content, self._unit, len(self.content) // self._unit.itemsize)
         firsts = self.starts[:-1] // self._unit.itemsize
-        at = np.minimum(firsts[:, None] + np.arange(width), len(values) - 1)
-        letters = np.where(values[at] < 0x80, values[at], ord("?")).astype("u1")
-        texts = np.ascontiguousarray(letters).view(f"S{width}").ravel().astype(f"U{width}")
-        return pl.Series(texts.tolist(), dtype=pl.String).str.extract(r"^([^\r\n]*)", 1)
+        found = np.ones(len(self), np.bool_)
+        for place, character in enumerate(text.encode("ascii")):
+            found &= values[np.minimum(firsts + place, len(values) - 1)] == character
+        return found
 
     @cached_property
     def _fields(self) -> tuple[NDArray[np.int32], Positions]:
         counts, torn = np.ones(len(self), np.int32), np.full(len(self), -1, np.int64)
         for first, last in self._chunks():
-            begin = self.starts[first]
-            bounds = (self.starts[first : last + 1] - begin) // self._unit.itemsize
-            values = np.frombuffer(self.content, self._unit, bounds[-1], begin)
+            values, bounds = self._chunk(first, last)
             separators, misplaced = _separators(values, bounds, quoted=self.spec.format.quote != "none")
             counts[first:last] += np.diff(np.searchsorted(separators, bounds)).astype(np.int32)
             if len(misplaced):
@@ -92,6 +90,22 @@ class Lines:
                 field_starts = np.concatenate([[-1], separators])[np.searchsorted(separators, misplaced[firsts])] + 1
                 torn[first + lines] = np.maximum(field_starts - bounds[lines], 0) * self._unit.itemsize
         return counts, torn
+
+    @cached_property
+    def quotes(self) -> NDArray[np.int32] | None:
+        """How many quotes each line holds; None when some field's quotes do not enclose it whole.
+
+        Found without looking for the fields.
+        """
+        counts = np.zeros(len(self), np.int32)
+        for first, last in self._chunks() if self.spec.format.quote != "none" else ():
+            values, bounds = self._chunk(first, last)
+            at = np.flatnonzero(values == _QUOTE)
+            counts[first:last] = np.diff(np.searchsorted(at, bounds))
+            fits = _may_open(values, at[0::2]).all() and _may_close(values, at[1::2]).all()
+            if not fits or (counts[first:last] % 2).any():
+                return None
+        return counts
 
     @property
     def fields(self) -> NDArray[np.int32]:
@@ -102,6 +116,12 @@ class Lines:
     def torn(self) -> Positions:
         """The byte (0-based, in its line) of the first field whose quotes do not enclose it whole; -1 where none is."""
         return self._fields[1]
+
+    def _chunk(self, first: int, last: int) -> tuple[Units, Positions]:
+        """The lines [first, last) and where in them each one begins, and the place behind the last."""
+        begin = self.starts[first]
+        bounds = (self.starts[first : last + 1] - begin) // self._unit.itemsize
+        return np.frombuffer(self.content, self._unit, bounds[-1], begin), bounds
 
     def _chunks(self) -> Iterator[tuple[int, int]]:
         """Runs of lines [first, last) of about CHUNK bytes."""
@@ -148,14 +168,21 @@ def _separators(values: Units, bounds: Positions, *, quoted: bool) -> tuple[Posi
     if odd.any():
         earlier -= np.repeat(of_earlier_lines[:-1], np.diff(firsts))
     outside = earlier % 2 == 0
-    before, after = values[at - 1], values[np.minimum(at + 1, len(values) - 1)]
-    fits = np.where(
-        outside[is_quote],
-        (before == _COMMA) | (before == _QUOTE) | (before == _LF) | (at == 0),
-        (after == _COMMA) | (after == _QUOTE) | (after == _CR) | (after == _LF) | (at + 1 == len(values)),
-    )
+    fits = np.where(outside[is_quote], _may_open(values, at), _may_close(values, at))
     fits[of_earlier_lines[1:][odd] - 1] = False
     return marks[outside & ~is_quote], at[~fits]
+
+
+def _may_open(values: Units, at: Positions) -> NDArray[np.bool_]:
+    """Whether a quote there can open a field, or is the second of two that stand for one."""
+    before = values[at - 1]
+    return np.asarray((before == _COMMA) | (before == _QUOTE) | (before == _LF) | (at == 0))
+
+
+def _may_close(values: Units, at: Positions) -> NDArray[np.bool_]:
+    """Whether a quote there can close a field, or is the first of two that stand for one."""
+    after = values[np.minimum(at + 1, len(values) - 1)]
+    return np.asarray((after == _COMMA) | (after == _QUOTE) | (after == _CR) | (after == _LF) | (at + 1 == len(values)))
 
 
 def lines_of(path: Path, spec: Specification) -> Lines:
@@ -164,7 +191,7 @@ def lines_of(path: Path, spec: Specification) -> Lines:
     digest = hashlib.sha256()
     kept = BytesIO()
     ends: list[Positions] = [np.zeros(1, np.int64)]
-    size = count = 0
+    size = count = controls = 0
     too_long: dict[str, object] | None = None
     with path.open("rb") as handle:
         while block := handle.read(CHUNK):
@@ -172,7 +199,9 @@ def lines_of(path: Path, spec: Specification) -> Lines:
             begun, size = size, size + len(block)
             if too_long is None:
                 values = np.frombuffer(block, unit, len(block) // unit.itemsize)
-                found = (np.flatnonzero(values == _LF) + 1) * unit.itemsize + begun
+                control = np.flatnonzero(values < _SPACE)
+                controls += len(control)
+                found = (control[values[control] == _LF] + 1) * unit.itemsize + begun
                 lengths = np.diff(np.concatenate([ends[-1][-1:], found, [size]]))
                 if lengths.max() > limit:
                     line = count + int(lengths.argmax()) + 1
@@ -188,7 +217,7 @@ def lines_of(path: Path, spec: Specification) -> Lines:
     closed = bool(starts[-1] == size)
     if not closed:
         starts = np.append(starts, size)
-    faults = _bom_faults(content, spec) + _line_faults(content, starts, closed, spec)
+    faults = _bom_faults(content, spec) + _line_faults(content, starts, closed, controls, spec)
     if size == 0:
         faults = [{"code": "KR-1001"}]
     elif not closed:
@@ -217,8 +246,13 @@ def _bom_faults(content: bytes, spec: Specification) -> list[dict[str, object]]:
     return []
 
 
-def _line_faults(content: bytes, starts: Positions, closed: bool, spec: Specification) -> list[dict[str, object]]:
-    """Too many empty lines (KR-1025), or the first wrong line end (KR-1008), or the first control character (KR-1014)."""
+def _line_faults(
+    content: bytes, starts: Positions, closed: bool, controls: int, spec: Specification
+) -> list[dict[str, object]]:
+    """Too many empty lines (KR-1025), or the first wrong line end (KR-1008), or the first control character (KR-1014).
+
+    `controls`: how many control characters there are.
+    """
     unit = _unit(spec)
     crlf = spec.format.line_end == "CRLF"
     blank = np.flatnonzero(np.diff(starts) <= len(spec.format.line_end_text) * unit.itemsize)
@@ -231,12 +265,11 @@ def _line_faults(content: bytes, starts: Positions, closed: bool, spec: Specific
     if len(wrong):
         line = int(np.searchsorted(starts, wrong[0] * unit.itemsize, side="right"))
         return [{"code": "KR-1008", "line": line, "expected": spec.format.line_end, "value": "LF" if crlf else "CRLF"}]
-    allowed = len(newlines) * len(spec.format.line_end_text)
-    if sum(np.count_nonzero(values[at : at + CHUNK] < _SPACE) for at in range(0, len(values), CHUNK)) == allowed:
+    if controls == len(newlines) * len(spec.format.line_end_text):
         return []
-    controls = np.flatnonzero(values < _SPACE)
+    everywhere = np.flatnonzero(values < _SPACE)
     line_ends = np.concatenate([newlines, newlines - 1]) if crlf else newlines
-    stray = controls[~np.isin(controls, line_ends)]
+    stray = everywhere[~np.isin(everywhere, line_ends)]
     if len(stray) == 1 and values[-1] == _CR:
         return []  # The file is cut in its last line end: KR-1019 says it.
     line = int(np.searchsorted(starts, stray[0] * unit.itemsize, side="right"))

@@ -33,7 +33,7 @@ def baseline(environment: Environment, day: dt.date) -> Known:
     known = Known(None, *empty_snapshot(environment, day)) if partition is None else _snapshot(environment, partition)
     if partition is not None:
         entries = environment.ledger.standing(partition, FILES).values()
-        if {entry.snapshot_sha256 for entry in entries} != {known.sha256()}:
+        if {entry.snapshot_sha256 for entry in entries} != {known.sha256}:
             raise RenkeiError("KR-7213", partition=partition)
     told = told_in_doubt(environment, day)
     people, households = told.get(INDIVIDUAL_FILE), told.get(HOUSEHOLD_FILE)
@@ -130,7 +130,7 @@ def manifest(built: Built, interface: str) -> pl.DataFrame:
     snapshot_sha256: what the Union knows once it is in. No row on a quiet day on which the specification wants no file.
     """
     told_by = " ".join(str(entry) for entry in built.before.entries)
-    belongs = (built.before.partition, told_by, built.known.sha256())
+    belongs = (built.before.partition, told_by, built.known.sha256)
     rows = [(f.file_name, f.sha256, f.size, f.records, *belongs) for f in built.files if f.interface == interface]
     return pl.DataFrame(rows, schema=MANIFEST, orient="row")
 
@@ -160,7 +160,7 @@ def _pair(environment: Environment, day: dt.date, manifests: Mapping[str, pl.Dat
         return _Pair((), None, "")
     makings = {row[4:] for _, row in named}
     made_with, told_by, snapshot_sha256 = next(iter(makings))
-    if len(makings) > 1 or len(files) < len(FILES) or _snapshot(environment, day).sha256() != snapshot_sha256:
+    if len(makings) > 1 or len(files) < len(FILES) or _snapshot(environment, day).sha256 != snapshot_sha256:
         raise RenkeiError("KR-7215", day=day)
     standing = environment.ledger.standing(day, FILES).values()
     is_out = bool(standing) and all(entry.state in SENT_STATES for entry in standing)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -46,6 +48,7 @@ class Known:
     my_numbers: pl.DataFrame
     entries: tuple[int, ...] = ()
 
+    @cached_property
     def sha256(self) -> str:
         """A fingerprint of the three tables together; no 個人番号 can be found from it without all the others."""
         digest = hashlib.sha256()
@@ -205,33 +208,47 @@ def _write_and_judge(
     environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame], folder: Path
 ) -> tuple[tuple[OutboundFile, ...], Bad]:
     """Write both files into `folder` and judge their bytes as a stranger would; who breaks a rule is in `Bad`."""
-    judged: dict[str, Validated] = {}
-    files: list[OutboundFile] = []
-    bad = no_one()
     # Every sending that was taken back has used up a file number of the day.
     recalled = environment.ledger.entries(partition=day, interfaces={HOUSEHOLD_FILE}, states={"recalled"})
     header = environment.header(day, len(recalled) + 1)
-    for interface in FILES:
-        specification = environment.specification(interface, day)
-        name = file_name(specification, header)
-        encoded = codec.compose(specification, day, drafts[interface], header)
-        bad = bad.and_also(_unwritable(interface, name, specification, encoded, drafts[interface]))
-        if not encoded.data:
-            continue
-        path = folder / name
-        write_durably(path, encoded.data)
-        validated = validate(path, specification, day, environment.context(day, name))
-        write_json(validated, environment.reports(day) / f"{interface}.json")
-        write_xlsx(validated, environment.reports(day) / _report(interface))
-        compare(interface, encoded, validated)
-        judged[interface] = validated
-        files.append(OutboundFile(interface, name, path, encoded.sha256, len(encoded.data), validated.records))
+    with ThreadPoolExecutor(len(FILES)) as pool:
+        writing = pool.map(lambda one: _write(environment, day, one, drafts[one], header, folder), FILES)
+        written = dict(zip(FILES, writing, strict=True))
+    bad = no_one()
+    for unwritable, _, _ in written.values():
+        bad = bad.and_also(unwritable)
+    judged = {interface: validated for interface, (_, _, validated) in written.items() if validated is not None}
     if len(bad) == 0:
         across = relate(judged)
         for interface, validated in judged.items():
             findings = pl.concat([validated.findings, across.filter(pl.col("file") == validated.decoded.path.name)])
             bad = bad.and_also(_broken(interface, validated, findings))
-    return tuple(files), bad
+    return tuple(file for _, file, _ in written.values() if file is not None), bad
+
+
+def _write(
+    environment: Environment,
+    day: dt.date,
+    interface: str,
+    draft: pl.DataFrame,
+    header: Mapping[str, object],
+    folder: Path,
+) -> tuple[Bad, OutboundFile | None, Validated | None]:
+    """One file, written, read back, judged and compared; neither file nor judgement when a character keeps it from being written."""
+    specification = environment.specification(interface, day)
+    name = file_name(specification, header)
+    encoded = codec.compose(specification, day, draft, header)
+    unwritable = _unwritable(interface, name, specification, encoded, draft)
+    if not encoded.data:
+        return unwritable, None, None
+    path = folder / name
+    write_durably(path, encoded.data)
+    validated = validate(path, specification, day, environment.context(day, name))
+    write_json(validated, environment.reports(day) / f"{interface}.json")
+    write_xlsx(validated, environment.reports(day) / _report(interface))
+    compare(interface, encoded, validated)
+    file = OutboundFile(interface, name, path, encoded.sha256, len(encoded.data), validated.records)
+    return unwritable, file, validated
 
 
 def no_one() -> Bad:

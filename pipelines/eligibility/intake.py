@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,6 +17,7 @@ from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
 EXTRACTS = ("resident_extract", "insured_extract", "household_extract")
+AT_ONCE = 2
 KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "household_extract": HOUSEHOLD_KEY}
 
 
@@ -41,7 +43,9 @@ def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | No
     KR-7201 (more rows lost than the settings allow, and no reason given). A record that breaks a rule is not an
     error: its person is held (design.md 4 rule 3).
     """
-    judged = {interface: _judge(environment, interface, day) for interface in EXTRACTS}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        judging = pool.map(lambda interface: _judge(environment, interface, day), EXTRACTS)
+        judged = dict(zip(EXTRACTS, judging, strict=True))
     for interface, validated in judged.items():
         _refuse_lost_rows(environment, interface, validated.records, day, confirm_loss)
     across = relate(judged)

@@ -122,9 +122,9 @@ def test_a_file_of_nothing_but_faults_is_refused_in_the_memory_there_is(
 ) -> None:
     interface, line = REPEATED[content]
     sound = sounds[interface]
-    first, *_, last = sound.written({}).splitlines(keepends=True)
+    first, record, *_, last = sound.written({}).splitlines(keepends=True)
     path = tmp_path / sound.name
-    path.write_bytes(first + line * (MEGABYTES * 1024**2 // len(line)) + last)
+    path.write_bytes(first + record + line * (MEGABYTES * 1024**2 // len(line)) + last)
     command = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2048 * 1024**2,) * 2);"
         "from pipelines.cli import main; sys.argv[0] = 'renkei'; main()"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interfaces import lines
+from interfaces import codec, lines
 from interfaces.catalogue import load_catalogue
 
 SPEC = load_catalogue().in_force("eligibility_individual", dt.date(2026, 4, 1))
@@ -24,6 +24,13 @@ LETTERS = st.text(alphabet=st.sampled_from('a,"ソァ '), max_size=12)
 @pytest.fixture(params=[lines.CHUNK, 8], ids=["whole", "in small chunks"], autouse=True)
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "CHUNK", request.param)
+
+
+def fields_of(text: str) -> list[str] | None:
+    """The fields of a line as they are written; None when the grammar does not know it."""
+    if re.fullmatch(f"{FIELD}(?:,{FIELD})*", text) is None:
+        return None
+    return re.findall(f"(?:^|,)({FIELD})(?=,|$)", text)
 
 
 def read(texts: list[str]) -> lines.Lines:
@@ -39,11 +46,38 @@ def test_a_line_is_sound_exactly_when_the_grammar_says_so(texts: list[str]) -> N
     assert len(found) == len(texts)
     for number, text in enumerate(texts):
         assert found.line(number + 1) == f"{text}\r\n".encode("cp932")
-        sound = re.fullmatch(f"{FIELD}(?:,{FIELD})*", text) is not None
-        assert (found.torn[number] < 0) == sound, text
-        if sound:
-            fields = re.findall(f"(?:^|,)({FIELD})(?=,|$)", text)
+        fields = fields_of(text)
+        assert (found.torn[number] < 0) == (fields is not None), text
+        if fields is not None:
             assert found.fields[number] == len(fields), text
+    assert (found.quotes is None) == bool((found.torn >= 0).any())
+    if found.quotes is not None:
+        assert found.quotes.tolist() == [text.count('"') for text in texts]
+
+
+RESIDENTS = load_catalogue().in_force("resident_extract", dt.date(2026, 4, 1))
+THREE = replace(RESIDENTS, records=(replace(RESIDENTS.data, items=RESIDENTS.data.items[:3]),))
+SOUND = st.lists(st.sampled_from(["", "a", "ソァ", '"a"', '"ソ,ァ"', '""', '"a""b"', '""""']), min_size=3, max_size=3)
+LINE = st.one_of(SOUND.map(",".join), SOUND.map(",".join), SOUND.map(",".join), LETTERS)
+
+
+@given(st.lists(LINE, min_size=1, max_size=8))
+def test_what_is_read_is_what_the_grammar_says_line_by_line(texts: list[str]) -> None:
+    """Whether a file is sound as a whole or some of its lines are no record: each record's values, and no others."""
+    heading = ",".join(item.name for item in THREE.data.items)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+        path.write_text("\n".join([heading, *texts, ""]), encoding="utf-8")
+        decoded = codec.read(path, THREE, dt.date(2026, 4, 1))
+    found = {line: values for line, *values in decoded.data.rows()}
+    lines_of_records = {number: fields_of(text) for number, text in enumerate(texts, 2)}
+    expected = {
+        number: [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+        for number, fields in lines_of_records.items()
+        if fields is not None and len(fields) == 3
+    }
+    assert found == expected
+    assert set(decoded.problems["line"]) == set(lines_of_records) - set(expected)
 
 
 @given(
