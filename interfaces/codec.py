@@ -83,6 +83,11 @@ class Decoded:
         """The raw table of the record kind that repeats."""
         return self.tables[self.spec.data.kind]
 
+    @property
+    def unread(self) -> int:
+        """How many lines are no record, where the file itself is one of records."""
+        return self.problems.filter(pl.col("item").is_null() & pl.col("line").is_not_null())["line"].n_unique()
+
     def lines(self, numbers: Iterable[int]) -> dict[int, bytes]:
         """The bytes of some lines (1-based) with their line end."""
         found: dict[int, bytes] = {}

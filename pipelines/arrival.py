@@ -18,6 +18,7 @@ from pipelines.exchange.ledger import Entry
 from pipelines.exchange.seal import plain_name
 from pipelines.exchange.transport import Transport
 from schemas.report import to_json, write_xlsx
+from schemas.rules.files import CERTAIN_MY_NUMBERS
 from schemas.validate import validate
 
 WAITING_STATES = frozenset({"verified", "released"})
@@ -42,9 +43,11 @@ def judge(environment: Environment, path: Path, name: str, *, typed: bool = Fals
         return Judgement(False, interface, report=_one_finding("KR-7304", name))
     specification = environment.specification(interface, day)
     validated = validate(path, specification, day, environment.context(day, name))
+    refused_for_good = validated.unreadable or (validated.findings["code"] == CERTAIN_MY_NUMBERS).any()
     return Judgement(
-        validated.valid, interface, day, validated.records, to_json(validated), partial(write_xlsx, validated)
-    )
+        validated.valid, interface, day, validated.records, to_json(validated), partial(write_xlsx, validated),
+        releasable=not refused_for_good,
+    )  # fmt: skip
 
 
 def _one_finding(code: str, name: str) -> dict[str, object]:
@@ -98,8 +101,8 @@ def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
 def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame, int]:
     """The sound records of an archived file (canonical), judged once more before a row is used (design.md 4 rule 1).
 
-    With them the number of faulty records, which only a released file can have. KR-7305 when it no longer passes,
-    KR-7301 when the entry's interface or day is not known.
+    With them the number of faulty records, those that cannot be read among them, which only a released file can have.
+    KR-7305 when it no longer passes, KR-7301 when the entry's interface or day is not known.
     """
     if entry.interface is None or entry.partition is None:
         raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)

@@ -107,6 +107,7 @@ def _monthly_schedule(step: str) -> dg.ScheduleDefinition:
         job=MONTHLY_JOBS[step],
         cron_schedule=f"0 {MONTHLY_HOUR} * * *",
         execution_timezone="Asia/Tokyo",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
         description="連合会の処理日程（calendars/monthly.csv）に合う営業日の19時に動く",
     )
     def schedule(
@@ -134,6 +135,7 @@ MONTHLY_SCHEDULES = [_monthly_schedule(step) for step in MONTHLY_JOBS]
     job=daily_out,
     cron_schedule=f"0 {SENDING_HOUR} * * *",
     execution_timezone="Asia/Tokyo",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="連合会の営業日の18時に、その日の資格情報を送る",
 )
 def daily_out_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -156,6 +158,7 @@ WATCHING_HOUR = 8  # before the offices open, for the business day before
     job=daily_watch,
     cron_schedule=f"30 {WATCHING_HOUR} * * *",
     execution_timezone="Asia/Tokyo",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="営業日の朝8時半に、前の営業日の終わりにないものを調べる",
 )
 def daily_watch_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -180,6 +183,7 @@ JOB_OF = {
 @dg.sensor(
     jobs=[daily_in, MONTHLY_JOBS["candidates"], MONTHLY_JOBS["results"]],
     minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="連合会のフォルダに届いたファイルを見つけ、その日・その月の受領を始める",
 )
 def arrival_sensor(

@@ -43,9 +43,14 @@ class Validated:
         return not self.findings["level"].is_in(["file", "record"]).any()
 
     @property
+    def unreadable(self) -> bool:
+        """Whether the file's structure is broken, so that none of its records was read."""
+        return _any_of_the_file(self.decoded.problems["code"])
+
+    @property
     def records(self) -> int:
-        """Data records read."""
-        return self.data.height
+        """Data records, with the lines that should have been one; none of an unreadable file."""
+        return 0 if self.unreadable else self.data.height + self.decoded.unread
 
     @property
     def counts_by_code(self) -> dict[str, int]:

@@ -53,7 +53,8 @@ class Judgement:
     """What the caller's `judge` found out about a file.
 
     `report`: findings as JSON values, masked. `write_workbook` writes report.xlsx to the path that it is given.
-    `interface` and `partition` are None when the file could not be recognised.
+    `interface` and `partition` are None when the file could not be recognised. `releasable`: whether a person may have a
+    file applied that is not accepted.
     """
 
     accepted: bool
@@ -62,6 +63,7 @@ class Judgement:
     records: int | None = None
     report: dict[str, Any] = field(default_factory=dict)
     write_workbook: Callable[[Path], None] | None = None
+    releasable: bool = True
 
 
 Judge = Callable[[Path, str], Judgement]
@@ -325,7 +327,7 @@ def _judged_copy(work: _Receiving, entry: Entry, archive: Path, path: Path) -> A
     if code is None:
         return work.arrival(work.advance(entry, "verified", **facts))
     _keep_apart(work.safe.data_folder, entry, archive, judgement, code, text)
-    quarantined = work.advance(entry, "quarantined", code=code, **facts)
+    quarantined = work.advance(entry, "quarantined", code=code, releasable=judgement.releasable, **facts)
     return Arrival(entry.file_name, "quarantined", quarantined, archive, code, f"{code} {text}")
 
 

@@ -44,10 +44,11 @@ def release(
 
     Errors: KR-6104 no operator, KR-6311 not in quarantine, KR-6312 no reason, KR-6313 the copy is gone or changed,
     KR-6314 the reason holds what looks like an individual number, KR-6315 it cannot be applied whoever releases it: its
-    seal is not sound, or nobody knows which file of which day it is.
+    seal is not sound, nobody knows which file of which day it is, its records cannot be read, or it holds 個人番号.
     """
     entry = _waiting(ledger, entry_id)
-    if entry.interface is None or entry.partition is None:
+    kept_apart = next(event for event in reversed(ledger.events(entry_id)) if event.action == "quarantined")
+    if entry.interface is None or entry.partition is None or not kept_apart.detail["releasable"]:
         raise RenkeiError("KR-6315", name=entry.file_name)
     archived_copy(ledger, safe, entry_id)
     return _decide(ledger, entry_id, "released", operator, reason, run_id)

@@ -289,6 +289,15 @@ def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town:
     ]
 
 
+def test_whatever_starts_runs_is_on_without_anybody_switching_it_on(town: Town) -> None:
+    for schedule in town.repository.schedule_defs:
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING, schedule.name
+    for sensor in town.repository.sensor_defs:
+        assert sensor.default_status == dg.DefaultSensorStatus.RUNNING, sensor.name
+    assert {one.name for one in town.repository.sensor_defs} == {"arrival_sensor", "failure_alerts"}
+    assert len(town.repository.schedule_defs) == 6
+
+
 def test_the_schedule_knows_the_holidays(town: Town) -> None:
     def asked(day: dt.date) -> object:
         at = dt.datetime(day.year, day.month, day.day, 18, tzinfo=dt.timezone(dt.timedelta(hours=9)))
