@@ -56,6 +56,13 @@ def counts_check(asset: str) -> dg.AssetCheckSpec:
     )
 
 
+def miscounted(asset: str, error: RenkeiError) -> dg.AssetCheckResult:
+    """Somebody who changed is neither sent nor held: nothing is made (KR-7204)."""
+    return dg.AssetCheckResult(
+        passed=False, asset_key=asset, check_name="counts_add_up", description=str(error), metadata=_told(error)
+    )
+
+
 def summary(findings: pl.DataFrame) -> dict[str, dg.MetadataValue]:
     """Findings as metadata: counts by code and item and the first line. Never a value."""
     table = (
@@ -88,7 +95,7 @@ def summary(findings: pl.DataFrame) -> dict[str, dg.MetadataValue]:
     }
 
 
-def passed(interface: str, findings: pl.DataFrame, records: int, *, blocking: bool = True) -> dg.AssetCheckResult:
+def passed(interface: str, findings: pl.DataFrame, records: int) -> dg.AssetCheckResult:
     """A file that may be used; record findings of an extract are held back, not a failure."""
     return dg.AssetCheckResult(
         passed=True,

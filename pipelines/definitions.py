@@ -15,13 +15,14 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
-from interfaces.catalogue import Catalogue  # noqa: E402  the filters above come first
+from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue  # noqa: E402  the filters above come first
 from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
 from pipelines import reruns, watch  # noqa: E402
 from pipelines.alerts import failure_alerts  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days, require_business_day  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
+from pipelines.descriptions import with_specifications  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
 from pipelines.exchange.seal import plain_name  # noqa: E402
 from pipelines.high_cost import assets as high_cost  # noqa: E402
@@ -217,20 +218,31 @@ def arrival_sensor(
         yield dg.SkipReason("新しいファイルはありません")
 
 
+def _described_catalogue(deployment: Deployment | None) -> Catalogue:
+    """The deployment's catalogue; the embedded one where there is none to read, of which the runs themselves will tell."""
+    path = deployment.settings_path if deployment else os.environ.get(ENVIRONMENT_KEY)
+    try:
+        return load_catalogue(Settings.load(path).catalogue_folder or DEFAULT_ROOT)
+    except RenkeiError:
+        return load_catalogue()
+
+
 def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     """All definitions; tests pass a deployment of their own, the others take RENKEI_SETTINGS."""
     chosen = deployment or Deployment(settings_path=dg.EnvVar(ENVIRONMENT_KEY))
+    assets = [
+        *eligibility.ASSETS,
+        *linkage.ASSETS,
+        *high_cost.OUT_ASSETS,
+        *continuity.CANDIDATE_ASSETS,
+        *continuity.INSTRUCTION_ASSETS,
+        *continuity.RESULT_ASSETS,
+        *high_cost.COUNT_ASSETS,
+        watch.outstanding_asset,
+    ]
+    catalogue = _described_catalogue(deployment)
     return dg.Definitions(
-        assets=[
-            *eligibility.ASSETS,
-            *linkage.ASSETS,
-            *high_cost.OUT_ASSETS,
-            *continuity.CANDIDATE_ASSETS,
-            *continuity.INSTRUCTION_ASSETS,
-            *continuity.RESULT_ASSETS,
-            *high_cost.COUNT_ASSETS,
-            watch.outstanding_asset,
-        ],
+        assets=[with_specifications(asset, catalogue) for asset in assets],
         jobs=[daily_out, daily_in, daily_watch, *MONTHLY_JOBS.values()],
         schedules=[daily_out_schedule, daily_watch_schedule, *MONTHLY_SCHEDULES],
         sensors=[arrival_sensor, failure_alerts],

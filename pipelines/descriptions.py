@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from interfaces.catalogue import load_catalogue
+import dagster as dg
+
+from interfaces.catalogue import Catalogue
+from interfaces.spec import Specification
+
+SPECIFICATION = "仕様"
 
 
-def item_tables(interface: str) -> str:
-    """The newest embedded version of an interface, as Markdown tables like the printed specification."""
-    specification = load_catalogue().versions(interface)[-1]
+def with_specifications(assets: dg.AssetsDefinition, catalogue: Catalogue) -> dg.AssetsDefinition:
+    """The assets that are an interface's file, each with its newest version one click away."""
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        interface = spec.key.path[-1]
+        if interface not in catalogue.ids():
+            return spec
+        return spec.merge_attributes(metadata={SPECIFICATION: dg.MetadataValue.md(item_tables(catalogue, interface))})
+
+    return assets.map_asset_specs(described)
+
+
+def item_tables(catalogue: Catalogue, interface: str) -> str:
+    """All versions of an interface, the newest first, as Markdown tables like the printed specification."""
+    return "\n\n".join(_item_table(version) for version in reversed(catalogue.versions(interface)))
+
+
+def _item_table(specification: Specification) -> str:
     plan, form = specification.plan, specification.format
     status = "公式" if plan.status == "official" else "仮定"
     lines = [

@@ -7,7 +7,6 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines import arrival, checks
-from pipelines.descriptions import item_tables
 from pipelines.environment import Environment
 from pipelines.resources import Deployment
 
@@ -49,7 +48,6 @@ def inbound_asset(
                 kinds={"sftp", "csv"},
                 owners=owners,
                 is_required=False,
-                metadata={"仕様": dg.MetadataValue.md(item_tables(interface))},
             )
         },
         deps=list(deps),

@@ -9,7 +9,6 @@ from interfaces.messages import RenkeiError, message
 from pipelines import checks
 from pipelines.calendar import monthly_days
 from pipelines.continuity import monthly
-from pipelines.descriptions import item_tables
 from pipelines.environment import Environment
 from pipelines.inbound import inbound_asset
 from pipelines.known import days_not_sent
@@ -92,7 +91,6 @@ def continuity_worksheet(
             kinds={"sftp", "csv"},
             owners=OWNERS,
             is_required=False,
-            metadata={"仕様": dg.MetadataValue.md(item_tables("continuity_instruction"))},
         )
     },
     check_specs=[

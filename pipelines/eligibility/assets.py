@@ -7,7 +7,6 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines import checks
-from pipelines.descriptions import item_tables
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES
 from pipelines.eligibility.intake import EXTRACTS, read_extracts
@@ -33,7 +32,6 @@ def _file(interface: str, description: str, group: str) -> dg.AssetOut:
         group_name=group,
         kinds={"csv", "polars"},
         owners=OWNERS,
-        metadata={"仕様": dg.MetadataValue.md(item_tables(interface))},
     )
 
 
@@ -65,14 +63,11 @@ def municipal_extracts(
     try:
         extracts = read_extracts(environment, day, confirmed)
     except RenkeiError as error:
-        for interface in EXTRACTS:
-            if interface.removesuffix("_extract") in str(error.values.get("name", error.values.get("interface", ""))):
-                yield checks.failed(interface, error)
+        if (interface := error.values.get("interface")) in EXTRACTS:
+            yield checks.failed(str(interface), error)
         raise checks.stop(error) from None
     for interface in EXTRACTS:
-        specification = environment.specification(interface, day)
-        stem = specification.plan.file_name.split("_")[0]
-        found = extracts.findings.filter(pl.col("file").str.starts_with(stem))
+        found = checks.of_file(extracts.findings, [extracts.files[interface]])
         yield checks.passed(interface, found, extracts.tables[interface].height)
     for asset, table in daily.tables_of(extracts).items():
         metadata = {"正規化した値": sum(extracts.normalised.values())} if asset == "extract_findings" else {}
@@ -137,8 +132,11 @@ def eligibility_files(
         bad = daily.bad_of(extract_faults, extract_findings)
         built = daily.build_day(environment, day, people, households, my_numbers, bad)
     except RenkeiError as error:
-        for interface in FILES:
-            yield checks.failed(interface, error)
+        if error.code == "KR-7204":
+            yield checks.miscounted("eligibility_changes", error)
+        else:
+            for interface in FILES:
+                yield checks.failed(interface, error)
         raise checks.stop(error) from None
     written = {file.interface: file for file in built.files}
     for interface in FILES:

@@ -25,11 +25,12 @@ KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "househol
 class Extracts:
     """The canonical extracts of a day (resident without 個人番号), the numbers apart, and what was found in them.
 
-    tables: by interface id. my_numbers: resident_number, my_number. findings: FINDING_SCHEMA.
+    tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: FINDING_SCHEMA.
     faults: resident_number or household_number of each row that a finding of level record points to.
     """
 
     tables: dict[str, pl.DataFrame]
+    files: dict[str, str]
     my_numbers: pl.DataFrame
     findings: pl.DataFrame
     faults: pl.DataFrame
@@ -41,7 +42,7 @@ def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | No
 
     RenkeiError KR-7202 (not there yet), KR-7203 (structure or whole file bad), KR-7211 (a row that names nobody),
     KR-7201 (more rows lost than the settings allow, and no reason given). A record that breaks a rule is not an
-    error: its person is held (design.md 4 rule 3).
+    error: its person is held (design.md 4 rule 3). An error's `interface` says whose extract it is.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         judging = pool.map(lambda interface: _judge(environment, interface, day), EXTRACTS)
@@ -63,7 +64,8 @@ def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | No
     normalised: dict[str, int] = {}
     for interface, validated in judged.items():
         normalised |= {f"{interface}.{item}": count for item, count in validated.normalised.items() if count}
-    return Extracts(tables, numbers.sort(PERSON_KEY), findings, _faults(judged, findings), normalised)
+    files = {interface: validated.file_name for interface, validated in judged.items()}
+    return Extracts(tables, files, numbers.sort(PERSON_KEY), findings, _faults(judged, findings), normalised)
 
 
 def _first_of_each(table: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -76,7 +78,7 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
     name = file_name(specification, environment.header(day))
     path = environment.settings.extract_folder / name
     if not path.exists():
-        raise RenkeiError("KR-7202", day=day.isoformat(), name=name)
+        raise RenkeiError("KR-7202", day=day.isoformat(), name=name, interface=interface)
     validated = validate(path, specification, day, environment.context(day, name))
     report = environment.reports(day) / f"{interface}.json"
     write_json(validated, report)
@@ -84,14 +86,18 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
     whole = validated.findings.filter(pl.col("level") == "file")
     if whole.height:
         codes = "、".join(sorted(set(whole["code"])))
-        raise RenkeiError("KR-7203", name=name, codes=codes, report=report.with_suffix(".xlsx").name)
+        raise RenkeiError(
+            "KR-7203", name=name, codes=codes, report=report.with_suffix(".xlsx").name, interface=interface
+        )
     nobody = validated.findings.filter(
         (pl.col("level") == "record")
         & (pl.col("item").is_null() | pl.col("item").is_in([PERSON_KEY, HOUSEHOLD_KEY]))
         & ~pl.col("code").is_in([DUPLICATE_KEY, *RELATION_CODES])
     )
     if nobody.height:
-        raise RenkeiError("KR-7211", name=name, count=nobody.height, report=report.with_suffix(".xlsx").name)
+        raise RenkeiError(
+            "KR-7211", name=name, count=nobody.height, report=report.with_suffix(".xlsx").name, interface=interface
+        )
     return validated
 
 

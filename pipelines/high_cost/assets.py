@@ -7,7 +7,6 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines import checks
-from pipelines.descriptions import item_tables
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.high_cost import monthly
 from pipelines.partitions import MONTHS, days_of_month
@@ -24,7 +23,6 @@ def _file(interface: str, description: str) -> dg.AssetOut:
         group_name="high_cost",
         kinds={"csv", "polars"},
         owners=OWNERS,
-        metadata={"仕様": dg.MetadataValue.md(item_tables(interface))},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
-from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule
+from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule, definitions
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES
+from pipelines.eligibility.holding import split
 from pipelines.eligibility.intake import read_extracts
 from pipelines.environment import Environment
 from pipelines.settings import Settings
@@ -287,6 +289,71 @@ def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town:
     assert [(check.check_name, "KR-7306" in (check.description or "")) for check in failed] == [
         ("verification_list_is_valid", True)
     ]
+
+
+def renamed(town: Town, root: Path) -> None:
+    """A catalogue of the town's own, in which the extracts have other names."""
+    shutil.copytree(DEFAULT_ROOT, root)
+    for interface in ("resident", "insured", "household"):
+        plan = root / f"{interface}_extract" / "2018-04-01" / "file.toml"
+        plan.write_text(
+            plan.read_text(encoding="utf-8").replace(
+                f'file_name = "{interface}_', f'file_name = "kokuho_{interface[0]}_'
+            ),
+            encoding="utf-8",
+        )
+    settings = town.folder / "renkei.toml"
+    settings.write_text(f'catalogue_folder = "{root}"\n' + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    for path in town.extract(DAY):
+        path.rename(path.with_name("kokuho_" + path.name[0] + path.name[path.name.index("_") :]))
+
+
+def test_findings_stand_at_their_own_extract_whatever_the_files_are_called(town: Town, tmp_path: Path) -> None:
+    renamed(town, tmp_path / "catalogue")
+    resident = town.folder / "extracts" / "kokuho_r_999997_20260401.csv"
+    sound = resident.read_bytes()
+    first = sound.split(b"\n")[1]
+    cells = first.split(b",")
+    resident.write_bytes(sound.replace(first, b",".join([*cells[:8], b"2023-02-29", *cells[9:]])))
+    result = town.run(DAY)
+    assert result.success
+    wrong = {c.asset_key.path[-1]: c.metadata["違反件数"].value for c in result.get_asset_check_evaluations()
+             if c.asset_key.path[-1].endswith("_extract")}  # fmt: skip
+    assert wrong == {"resident_extract": 1, "insured_extract": 0, "household_extract": 0}
+    resident.write_bytes(sound.replace("氏名".encode(), "名前".encode(), 1))
+    failed = [c.check_name for c in town.run(DAY).get_asset_check_evaluations() if not c.passed]
+    assert failed == ["resident_extract_is_valid"]
+
+
+def test_the_specification_one_click_away_is_the_municipalitys_own(town: Town, tmp_path: Path) -> None:
+    renamed(town, tmp_path / "catalogue")
+    repository = definitions(town.deployment).get_repository_def()
+    key = dg.AssetKey("resident_extract")
+    own, embedded = (
+        str(one.assets_defs_by_key[key].metadata_by_key[key]["仕様"]) for one in (repository, town.repository)
+    )
+    assert "kokuho_r_{municipality_code}" in own
+    assert "kokuho_r_" not in embedded
+    for interface in load_catalogue().ids():
+        key = dg.AssetKey(interface)
+        if key in repository.assets_defs_by_key:
+            assert "仕様" in repository.assets_defs_by_key[key].metadata_by_key[key], interface
+
+
+def test_a_person_who_is_neither_sent_nor_held_is_a_red_check_and_nothing_leaves(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_one(*arguments: Any) -> Any:
+        sent, waiting = split(*arguments)
+        return replace(sent, people=sent.people.tail(-1)), waiting
+
+    monkeypatch.setattr("pipelines.eligibility.files.split", lose_one)
+    town.extract(DAY)
+    result = town.run(DAY)
+    assert not result.success
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [(check.check_name, "KR-7204" in (check.description or "")) for check in failed] == [("counts_add_up", True)]
+    assert town.sent() == []
 
 
 def test_whatever_starts_runs_is_on_without_anybody_switching_it_on(town: Town) -> None:
