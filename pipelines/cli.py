@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import click
 
-from pipelines.commands import audit, continuity, high_cost, keys, ledger, linkage, media, running, specifications
+from pipelines.commands import (
+    audit,
+    continuity,
+    eligibility,
+    high_cost,
+    keys,
+    ledger,
+    linkage,
+    media,
+    running,
+    specifications,
+)
 
 
 @click.group(help="国保連携: 市町村と国保連合会のファイル連携")
@@ -14,7 +25,7 @@ def main() -> None:
 
 for command in (
     specifications.spec, specifications.validate_command, specifications.explain,
-    running.run, running.rerun, running.expected,
+    running.run, running.rerun, running.expected, eligibility.held_command,
     continuity.continuity, high_cost.high_cost,
     ledger.ledger, ledger.approve_command, ledger.quarantine, linkage.linkage,
     audit.audit, audit.retention, keys.keys, media.media,

@@ -51,6 +51,11 @@ _FORM_ONLY = (
     "KR-1024",
 )
 
+# Codes of a value that is not of its item's own form: it may be another item's, and so of any sensitivity.
+_MISFITS = ("KR-2002", "KR-2003", "KR-2006")
+# What of it may be seen where the item is public: what looks like a code or a date, never a name or an identifier.
+_HARMLESS = r"^([0-9A-Za-z]{1,3}|[0-9/-]{1,10})$"
+
 
 def masked(values: pl.Series, masks: pl.Series) -> pl.Series:
     """Values as people may see them, by their 伏せ方 (all, first1, last3, none); 個人番号 is hidden wherever it stands.
@@ -117,8 +122,11 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
         orient="row",
     )
     form = pl.col("code").is_in(_FORM_ONLY)
+    astray = (
+        pl.col("code").is_in(_MISFITS) & (pl.col("mask") == "none") & ~pl.col("value").str.contains(_HARMLESS)
+    ).fill_null(False)
     named = faults.join(items, on=["record_kind", "item"], how="left").with_columns(
-        pl.when(form).then(pl.lit("none")).otherwise(pl.col("mask")).alias("mask")
+        pl.when(form).then(pl.lit("none")).when(astray).then(pl.lit("all")).otherwise(pl.col("mask")).alias("mask")
     )
     rows = (
         named.with_columns(
@@ -133,6 +141,14 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
     return rows.with_columns(pl.Series("message", texts, dtype=pl.String)).select(
         pl.col(name).cast(dtype) for name, dtype in FINDING_SCHEMA.items()
     )
+
+
+def without_place(found: pl.DataFrame) -> pl.DataFrame:
+    """The same findings where the lines that they stood in are no more: item and fault stay, line and byte are gone."""
+    nowhere = [pl.lit(None, FINDING_SCHEMA[name]).alias(name) for name in ("line", "record", "byte_position")]
+    placed = found.with_columns(nowhere)
+    texts = [_sentence(row) for row in placed.iter_rows(named=True)]
+    return placed.with_columns(pl.Series("message", texts, dtype=pl.String))
 
 
 def _sentence(row: dict[str, object]) -> str:

@@ -91,7 +91,7 @@ def build_day(
 
 def bad_of(faults: pl.DataFrame, findings: pl.DataFrame) -> Bad:
     """Those whom the extracts' own findings hold back (FAULT_SCHEMA, FINDING_SCHEMA)."""
-    return Bad(faults["resident_number"].drop_nulls(), faults["household_number"].drop_nulls(), findings)
+    return Bad(faults, findings)
 
 
 def tables_of(extracts: Extracts) -> dict[str, pl.DataFrame]:

@@ -18,14 +18,14 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.spec import Specification
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
-from pipelines.eligibility.holding import held_households, known_after_sending, split
+from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
 from pipelines.exchange.files import write_durably
 from pipelines.exchange.lock import drafts as private_drafts
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.outgoing import compare, publish, require_same
-from schemas.findings import FINDING_SCHEMA, from_problems
+from schemas.findings import FINDING_SCHEMA, from_problems, without_place
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
@@ -64,7 +64,7 @@ class Built:
     """The day's files and what they mean.
 
     before: what they were compared with. sent: what the files hold.
-    held: the 要修正 list (columns of Changes.people + reasons). known: the next baseline.
+    held: the 要修正 list (holding.held_list). known: the next baseline.
     findings: why persons are held and what was only warned of. counts: changed = changed_sent + changed_held.
     """
 
@@ -79,19 +79,24 @@ class Built:
 
 @dataclass(frozen=True)
 class Bad:
-    """Keys of the persons and households that break a rule, and the findings that say which."""
+    """Who breaks a rule (FAULT_SCHEMA, each fault once), and the findings that say how."""
 
-    people: pl.Series
-    households: pl.Series
+    faults: pl.DataFrame
     findings: pl.DataFrame
+
+    @property
+    def people(self) -> pl.Series:
+        """resident_numbers at fault."""
+        return self.faults[PERSON_KEY].drop_nulls().unique()
+
+    @property
+    def households(self) -> pl.Series:
+        """household_numbers at fault."""
+        return self.faults[HOUSEHOLD_KEY].drop_nulls().unique()
 
     def and_also(self, other: Bad) -> Bad:
         """Both together."""
-        return Bad(
-            pl.concat([self.people, other.people]).unique(),
-            pl.concat([self.households, other.households]).unique(),
-            pl.concat([self.findings, other.findings]),
-        )
+        return Bad(pl.concat([self.faults, other.faults]).unique(), pl.concat([self.findings, other.findings]))
 
     def __len__(self) -> int:
         return len(self.people) + len(self.households)
@@ -146,7 +151,7 @@ def build(
         _numbers_known(before, now, held),
     )
     findings = pl.concat([bad.findings, more.findings])
-    return Built(before, sent, _with_reasons(waiting, bad), files, known, findings, counts)
+    return Built(before, sent, held_list(waiting, bad.faults), files, known, findings, counts)
 
 
 def _published(environment: Environment, day: dt.date, drafts: tuple[OutboundFile, ...]) -> tuple[OutboundFile, ...]:
@@ -162,14 +167,15 @@ def _nothing_to_tell(environment: Environment, day: dt.date, drafts: Mapping[str
     return wants_none and all(draft.is_empty() for draft in drafts.values())
 
 
-def _counts(changes: Changes, sent: Changes, waiting: pl.DataFrame) -> dict[str, int]:
+def _counts(changes: Changes, sent: Changes, waiting: Changes) -> dict[str, int]:
     counts = {
         "changed": changes.changed.height,
         "changed_sent": sent.changed.height,
-        "changed_held": waiting.filter(pl.col("change_kinds").list.len() > 0).height,
+        "changed_held": waiting.changed.height,
         "people": sent.people.height,
         "households": sent.households.height,
-        "held": waiting.height,
+        "held": waiting.people.height,
+        "households_held": waiting.households.height,
     }
     if counts["changed"] != counts["changed_sent"] + counts["changed_held"]:
         raise RenkeiError(
@@ -184,16 +190,6 @@ def _numbers_known(before: Known, now: Known, held: pl.Series) -> pl.DataFrame:
     waiting = pl.concat([frame.filter(in_held).select(PERSON_KEY) for frame in (before.people, now.people)])
     old = before.my_numbers.join(waiting, on=PERSON_KEY, how="semi")
     return pl.concat([now.my_numbers.join(waiting, on=PERSON_KEY, how="anti"), old]).sort(PERSON_KEY)
-
-
-def _with_reasons(waiting: pl.DataFrame, bad: Bad) -> pl.DataFrame:
-    """The 要修正 list: those who wait, and whether the fault is their own or that of their household."""
-    own = pl.col(PERSON_KEY).is_in(bad.people.implode())
-    household = pl.col(HOUSEHOLD_KEY).is_in(bad.households.implode())
-    return waiting.with_columns(
-        pl.when(own).then(pl.lit("本人の誤り")).when(household).then(pl.lit("世帯の誤り"))
-        .otherwise(pl.lit("同じ世帯の人の誤り")).alias("reason")
-    )  # fmt: skip
 
 
 def _report(interface: str) -> str:
@@ -253,19 +249,17 @@ def _write(
 
 def no_one() -> Bad:
     """Nobody is bad."""
-    empty = pl.Series([], dtype=pl.String)
-    return Bad(empty.alias(PERSON_KEY), empty.alias(HOUSEHOLD_KEY), pl.DataFrame(schema=FINDING_SCHEMA))
+    return Bad(pl.DataFrame(schema=FAULT_SCHEMA), pl.DataFrame(schema=FINDING_SCHEMA))
 
 
 def _unwritable(
     interface: str, name: str, specification: Specification, encoded: codec.Encoded, draft: pl.DataFrame
 ) -> Bad:
     """Those whose characters the file cannot hold (KR-1021); agreed substitutes (KR-1022) are only reported."""
-    # The control record comes first: record n of the file is row n - 1 of the data.
     problems = encoded.problems.filter(pl.col("record_kind") == specification.data.kind)
-    missing = problems.filter(pl.col("code") == "KR-1021")
-    rows = draft[(missing["record_number"] - 1).unique().to_list()] if missing.height else draft.head(0)
-    return _keys(interface, rows, from_problems(problems, specification, name))
+    missing = problems.filter(pl.col("code") == "KR-1021").select(pl.col("record_number").alias("row"), "code")
+    rows = draft.with_row_index("row", offset=1).join(missing, on="row")
+    return Bad(_faults(interface, rows), without_place(from_problems(problems, specification, name)))
 
 
 def _broken(interface: str, validated: Validated, findings: pl.DataFrame) -> Bad:
@@ -273,12 +267,14 @@ def _broken(interface: str, validated: Validated, findings: pl.DataFrame) -> Bad
     if (findings["level"] == "file").any():
         codes = "、".join(sorted(set(findings.filter(pl.col("level") == "file")["code"])))
         raise RenkeiError("KR-7206", interface=interface, codes=codes, report=_report(interface))
-    lines = findings.filter(pl.col("level") == "record")["line"].unique()
-    return _keys(interface, validated.data.filter(pl.col("line").is_in(lines.implode())), findings)
+    wrong = findings.filter(pl.col("level") == "record").select("line", "code")
+    faults = _faults(interface, validated.data.join(wrong, on="line"))
+    # Whoever is at fault is not in the file that is made next, and others stand in his line.
+    return Bad(faults, without_place(findings) if faults.height else findings)
 
 
-def _keys(interface: str, rows: pl.DataFrame, findings: pl.DataFrame) -> Bad:
-    nobody = no_one()
-    if interface == INDIVIDUAL_FILE:
-        return Bad(rows[PERSON_KEY].unique(), nobody.households, findings)
-    return Bad(nobody.people, rows[HOUSEHOLD_KEY].unique(), findings)
+def _faults(interface: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """FAULT_SCHEMA of records with their `code`: of persons in the one file, of households in the other."""
+    key = PERSON_KEY if interface == INDIVIDUAL_FILE else HOUSEHOLD_KEY
+    empty = pl.DataFrame(schema=FAULT_SCHEMA)
+    return pl.concat([empty, rows.select(key, "code").unique()], how="diagonal").select(list(FAULT_SCHEMA))

@@ -7,6 +7,9 @@ import polars as pl
 from pipelines.eligibility.changes import Changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 
+# Whose record breaks which rule: one of the two keys, and the KR code.
+FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String, "code": pl.String}
+
 
 def held_households(
     baseline_people: pl.DataFrame, people: pl.DataFrame, bad_people: pl.Series, bad_households: pl.Series
@@ -32,14 +35,43 @@ def held_households(
         held = wider
 
 
-def split(changes: Changes, baseline_people: pl.DataFrame, held: pl.Series) -> tuple[Changes, pl.DataFrame]:
-    """(what is sent, the people who are held). A person is held when his household, now or before, is held."""
-    before = baseline_people.filter(pl.col(HOUSEHOLD_KEY).is_in(held.implode()))[PERSON_KEY]
-    waits = pl.col(HOUSEHOLD_KEY).is_in(held.implode()) | pl.col(PERSON_KEY).is_in(before.implode())
-    sent = Changes(
-        changes.people.filter(~waits), changes.households.filter(~pl.col(HOUSEHOLD_KEY).is_in(held.implode()))
+def split(changes: Changes, baseline_people: pl.DataFrame, held: pl.Series) -> tuple[Changes, Changes]:
+    """(what is sent, what waits). A person waits when his household, now or before, is held."""
+    in_held = pl.col(HOUSEHOLD_KEY).is_in(held.implode())
+    before = baseline_people.filter(in_held)[PERSON_KEY]
+    waits = in_held | pl.col(PERSON_KEY).is_in(before.implode())
+    sent = Changes(changes.people.filter(~waits), changes.households.filter(~in_held))
+    return sent, Changes(changes.people.filter(waits), changes.households.filter(in_held))
+
+
+def held_list(waiting: Changes, faults: pl.DataFrame) -> pl.DataFrame:
+    """The 要修正 list: whoever waits, whose fault it is, and the codes of his own and his household's faults (FAULT_SCHEMA).
+
+    Columns of Changes.people, reason, codes (list). A household that waits without any of its people has a row of its own
+    that names nobody: no household is held without a word.
+    """
+    alone = waiting.households.join(waiting.people, on=HOUSEHOLD_KEY, how="anti").select(
+        HOUSEHOLD_KEY, "update_kind", pl.lit([], pl.List(pl.String)).alias("change_kinds")
     )
-    return sent, changes.people.filter(waits)
+    own, of_household = (
+        faults.drop_nulls(key).group_by(key).agg(pl.col("code").unique().sort()) for key in (PERSON_KEY, HOUSEHOLD_KEY)
+    )
+    listed = (
+        pl.concat([waiting.people, alone], how="diagonal")
+        .join(own, on=PERSON_KEY, how="left")
+        .join(of_household, on=HOUSEHOLD_KEY, how="left", suffix="_of_household")
+    )
+    none = pl.lit([], pl.List(pl.String))
+    return (
+        listed.with_columns(
+            pl.when(pl.col("code").is_not_null()).then(pl.lit("本人の誤り"))
+            .when(pl.col("code_of_household").is_not_null()).then(pl.lit("世帯の誤り"))
+            .otherwise(pl.lit("同じ世帯の人の誤り")).alias("reason"),
+            pl.coalesce("code", none).list.concat(pl.coalesce("code_of_household", none)).alias("codes"),
+        )
+        .drop("code", "code_of_household")
+        .sort(HOUSEHOLD_KEY, PERSON_KEY)
+    )  # fmt: skip
 
 
 def known_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, held: pl.Series) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import polars as pl
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
+from pipelines.eligibility.holding import FAULT_SCHEMA
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
 from schemas.report import write_json, write_xlsx
@@ -26,7 +27,7 @@ class Extracts:
     """The canonical extracts of a day (resident without 個人番号), the numbers apart, and what was found in them.
 
     tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: FINDING_SCHEMA.
-    faults: resident_number or household_number of each row that a finding of level record points to.
+    faults: FAULT_SCHEMA, of each row that a finding of level record points to.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -128,18 +129,11 @@ def _refuse_lost_rows(
         )  # fmt: skip
 
 
-FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String}
-
-
 def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
-    """The person or household of every row that a finding of level record points to: FAULT_SCHEMA."""
+    """The person or household of every row that a finding of level record points to, and its code: FAULT_SCHEMA."""
     found = [pl.DataFrame(schema=FAULT_SCHEMA)]
     for interface, validated in judged.items():
-        key = KEYS[interface]
-        name = validated.decoded.path.name
-        lines = findings.filter((pl.col("level") == "record") & (pl.col("file") == name))["line"].unique()
-        rows = validated.data.filter(pl.col("line").is_in(lines.implode())).select(key).unique()
-        found.append(
-            rows.select(pl.col(name) if name == key else pl.lit(None, pl.String).alias(name) for name in FAULT_SCHEMA)
-        )
-    return pl.concat(found).sort(list(FAULT_SCHEMA))
+        own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
+        rows = validated.data.select("line", KEYS[interface]).join(own.select("line", "code"), on="line")
+        found.append(rows.drop("line").unique())
+    return pl.concat(found, how="diagonal").sort(list(FAULT_SCHEMA))

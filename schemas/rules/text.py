@@ -14,11 +14,11 @@ from schemas.rules.registry import Place, Test, rule
 
 
 def required(place: Place) -> Test | None:
-    """必須 / 条件 item / 条件 item=v1|v2."""
+    """必須 / 条件 item / 条件 item=v1|v2. A value of nothing but spaces, narrow or wide, is none."""
     words = place.item.required
     if words == "任意":
         return None
-    sound = place.value != ""
+    sound = place.value.str.strip_chars() != ""
     expected = "値"
     reads: tuple[str, ...] = ()
     if words.startswith("条件 "):
@@ -89,5 +89,5 @@ def in_code_table(place: Place) -> Test | None:
 
 @rule("digits", "KR-2007", arguments=(1, 1))
 def digits(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """Exactly n characters."""
-    return place.value.str.len_bytes() == int(arguments[0]), f"{arguments[0]}桁"
+    """Exactly n letters or digits."""
+    return place.value.str.contains(f"^[0-9A-Za-z]{{{int(arguments[0])}}}$"), f"{arguments[0]}桁"

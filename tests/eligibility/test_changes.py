@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.eligibility import snapshot
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
-from pipelines.eligibility.holding import held_households, known_after_sending, split
+from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 
 APRIL = dt.date(2026, 4, 1)
 NOBODY = pl.Series([], dtype=pl.String)
@@ -199,7 +199,7 @@ def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
     found = changes(before, after)
     kept, waiting = split(found, before.people, held)
     assert kept.people.is_empty()
-    assert waiting["resident_number"].to_list() == ["1", "2", "3", "4"]
+    assert waiting.people["resident_number"].to_list() == ["1", "2", "3", "4"]
 
 
 def test_the_held_come_again_every_day_until_they_pass() -> None:
@@ -212,7 +212,7 @@ def test_the_held_come_again_every_day_until_they_pass() -> None:
     held = held_households(before.people, after.people, pl.Series(["2"]), NOBODY)
     kept, waiting = split(changes(before, after), before.people, held)
     assert set(kept.people["resident_number"]) == {"3", "4"}
-    assert set(waiting["resident_number"]) == {"1", "2"}
+    assert set(waiting.people["resident_number"]) == {"1", "2"}
     tomorrow = World.__new__(World)
     people, households = told(before.people, "resident_number", "1"), told(before.households, "household_number")
     tomorrow.people = known_after_sending(people, after.people, "resident_number", held)
@@ -235,3 +235,29 @@ def test_of_a_household_in_doubt_its_members_are_told_too() -> None:
     found = find_changes(told(base().people, "resident_number"), households, base().people, base().households, NOBODY)
     assert sent(found) == {"1": ("changed", []), "2": ("changed", [])}
     assert found.households["household_number"].to_list() == ["H1"]
+
+
+def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
+    """H3's only member has left; its address changed to one that cannot be sent. Nobody waits, but the household does."""
+    before = World(
+        [resident(n) for n in "12345"],
+        [insured("1", "H1"), insured("2", "H1"), insured("5", "H3", APRIL)],
+        [household("H1", "1"), household("H3", "5")],
+    )
+    after = World(
+        [resident("1", "合成　別名"), *(resident(n) for n in "2345")],
+        [insured("1", "H1"), insured("2", "H1"), insured("5", "H3", APRIL)],
+        [household("H1", "1"), household("H3", "5", address="合成県別市")],
+    )
+    faults = pl.DataFrame(
+        [("1", None, "KR-2003"), ("1", None, "KR-2002"), (None, "H3", "KR-1021")], schema=FAULT_SCHEMA, orient="row"
+    )
+    people, households = (faults[key].drop_nulls() for key in ("resident_number", "household_number"))
+    held = held_households(before.people, after.people, people, households)
+    kept, waiting = split(changes(before, after), before.people, held)
+    assert kept.people.is_empty() and kept.households.is_empty()
+    assert held_list(waiting, faults).select("household_number", "resident_number", "reason", "codes").rows() == [
+        ("H1", "1", "本人の誤り", ["KR-2002", "KR-2003"]),
+        ("H1", "2", "同じ世帯の人の誤り", []),
+        ("H3", None, "世帯の誤り", ["KR-1021"]),
+    ]

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import openpyxl
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from town import DAY, OURS, Town
 
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
+from pipelines.cli import main
 from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule, definitions
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES
@@ -146,7 +149,7 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     insured = (town.folder / "extracts" / "insured_999997_20260401.csv").read_text(encoding="utf-8").splitlines()
     person = insured[1].split(",")[1].encode()
     line = next(line for line in sound.splitlines() if line.split(b",")[1] == person)
-    spoilt = line.replace("合成　".encode(), "合成ﾊ　".encode(), 1)
+    spoilt = line.replace("合成　".encode(), "合成𠀋　".encode(), 1)
     resident.write_bytes(sound.replace(line, spoilt))
     assert town.run(DAY).success
     store = town.deployment.environment.store
@@ -156,6 +159,17 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     assert set(held["household_number"]) == {own}
     file = (town.server.root / "to_union" / "KRKOJ_999997_20260401_000001.csv").read_bytes()
     assert person not in file
+    shown = CliRunner().invoke(
+        main, ["held", "--date", DAY.isoformat()], env={"RENKEI_SETTINGS": str(town.folder / "renkei.toml")}
+    )
+    assert shown.exit_code == 0, shown.output
+    assert f"宛名番号 …{person.decode()[-3:]} 本人の誤り KR-1021" in shown.output
+    assert person.decode() not in shown.output
+    sheet = openpyxl.load_workbook(town.folder / "clerk" / f"要修正一覧_{DAY}.xlsx")["要修正一覧"]
+    rows = [row for row in sheet.iter_rows(min_row=3, values_only=True) if row[1] == person.decode()]
+    assert [(row[0], row[4], str(row[5]).split()[0]) for row in rows] == [(own, "本人の誤り", "KR-1021")]
+    kept = store.read("build_findings", DAY.isoformat()).filter(code="KR-1021")
+    assert kept["line"].to_list() == [None], "the line of a draft that was thrown away is somebody else's now"
     town.extract(NEXT)
     assert town.run(NEXT).success
     assert person in (town.server.root / "to_union" / "KRKOJ_999997_20260402_000001.csv").read_bytes()

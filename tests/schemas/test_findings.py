@@ -83,14 +83,29 @@ def test_no_finding_of_any_item_shows_what_is_hidden(tmp_path: Path) -> None:
     cells = rows[2].rstrip(b"\r\n").split(b",")
     secrets = {}
     for item in specification().data.items[5:]:
-        secrets[item.id] = (f"ｶｸｽ{item.number}ﾋﾐﾂ", item.sensitivity.mask)
-        cells[item.number - 1] = secrets[item.id][0].encode("cp932")
+        secrets[item.id] = f"ｶｸｽ{item.number}ﾋﾐﾂ"
+        cells[item.number - 1] = secrets[item.id].encode("cp932")
     rows[2] = b",".join(cells) + b"\r\n"
     found = judged(tmp_path, b"".join(rows)).findings
     assert set(found["item"]) == set(secrets)
     text = str(found.to_dicts())
-    for name, (secret, mask) in secrets.items():
-        assert (secret in text) is (mask == "none"), name
+    for name, secret in secrets.items():
+        assert secret not in text, name
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("合成　太郎", HIDDEN), ("SMITH", HIDDEN), ("999618033978", HIDDEN), ("000000000000101", HIDDEN), ("12345678901", HIDDEN),
+        ("9", "9"), ("1X", "1X"), ("2026-04-01", "2026-04-01"), ("20260401", "20260401"),
+    ],
+)  # fmt: skip
+def test_what_is_not_of_a_public_items_form_may_be_anothers_and_is_hidden(
+    value: str, shown: str, tmp_path: Path
+) -> None:
+    result = judged(tmp_path, line(3, "20260401,1\r\n", f"20260401,{value}\r\n")(sound_individuals()))
+    assert result.findings.select("item", "value").rows() == [("update_kind", shown)]
+    assert (value in str(result.findings.to_dicts())) is (shown == value)
 
 
 def test_the_sentence_names_the_place_and_the_fault(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from schema_support import NAME, judged, line, lines, sound_individuals
+from schema_support import NAME, judged, line, lines, sound_individuals, specification, with_item
 
 from schemas.report import to_json, write_html, write_json, write_xlsx
 from schemas.validate import Validated
@@ -71,8 +71,10 @@ def test_the_book_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_pat
 
 
 def test_nothing_in_the_book_is_a_formula_or_a_link(tmp_path: Path) -> None:
-    data = line(3, "20260401,1\r\n", "20260401,=1+1\r\n")(sound_individuals())
-    result = judged(tmp_path, line(4, "20260401,1\r\n", "20260401,http://x.invalid/\r\n")(data))
+    data = line(3, "K102", "=1+1")(sound_individuals())
+    result = judged(
+        tmp_path, line(4, "K102", "http://x.invalid/")(data), with_item(specification(), "data_kind", length=40)
+    )
     write_xlsx(result, tmp_path / "book.xlsx")
     book = openpyxl.load_workbook(tmp_path / "book.xlsx")
     values = [cell for row in book["先頭500件"].iter_rows() for cell in row]
@@ -101,8 +103,8 @@ def test_the_same_findings_give_the_same_bytes(faulty: Validated, tmp_path: Path
 
 
 def test_the_page_runs_nothing(tmp_path: Path) -> None:
-    data = line(3, "20260401,1\r\n", "20260401,<script>1</script>\r\n")(sound_individuals())
-    write_html(judged(tmp_path, data), tmp_path / "page.html")
+    data = line(3, "K102", "<script>1</script>")(sound_individuals())
+    write_html(judged(tmp_path, data, with_item(specification(), "data_kind", length=40)), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;" in page and "<script" not in page
     assert "A4" in page and "誤りがある" in page

@@ -237,3 +237,26 @@ def test_every_code_of_a_rule_has_its_text() -> None:
     for rule in known_rules().values():
         if rule.code:
             assert rows[rule.code]["文面"] and rows[rule.code]["対処"], rule.name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('"合成　花子"', '"　"', "KR-2001"),
+        ('"合成　花子"', '" 　 "', "KR-2001"),
+        ('"合成　花子"', '"合成\x80花子"', "KR-2003"),
+    ],
+)
+def test_what_looks_like_nothing_or_like_something_else_is_no_name(
+    old: str, new: str, code: str, tmp_path: Path
+) -> None:
+    data = sound_individuals()
+    spoilt = data.replace(old.encode("cp932"), new.encode("cp932"))
+    assert spoilt != data
+    assert seen(judged(tmp_path, spoilt)) == [(code, 3, "name")]
+
+
+@pytest.mark.parametrize("ids", [["            "], ['a,b"c d~{}<>'[:12]], ["12345678901-"]])
+def test_an_id_is_made_of_letters_and_digits(ids: list[str], tmp_path: Path) -> None:
+    result = from_union(tmp_path, ids_from_the_union(ids))
+    assert [item for _, _, item in seen(result)] == ["municipal_insured_id"]

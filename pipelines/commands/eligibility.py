@@ -1,0 +1,37 @@
+"""The command on the daily sending's 要修正 list (`renkei held`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import click
+
+from pipelines.commands.common import AS_JSON, DAY_OPTION, SHOWN, environment_of_settings, say_json, speaks_to_people
+
+
+@click.command("held", help="要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く")
+@DAY_OPTION
+@AS_JSON
+@speaks_to_people
+def held_command(date: dt.datetime, as_json: bool) -> None:
+    """Who waits after a day's sending; KR-7207 when the day's files were never made. On the screen nobody is named whole."""
+    from pipelines.eligibility.worklist import workbook, worklist
+    from pipelines.exchange.files import write_durably
+
+    environment, day = environment_of_settings(), date.date()
+    rows = worklist(environment.store.read("held_list", day.isoformat()))
+    if as_json:
+        say_json(
+            [{name: row[name] for name in ("household_number", "resident_number", "reason", "codes")} for row in rows]
+        )
+        return
+    for row in rows[:SHOWN]:
+        person = row["resident_number"]
+        who = f"宛名番号 …{person[-3:]}" if person.isdecimal() else "世帯"
+        click.echo(
+            f"国保世帯 …{row['household_number'][-3:]} {who} {row['reason']} {row['codes'].replace(chr(10), '、')}".rstrip()
+        )
+    path = environment.settings.clerks / f"要修正一覧_{day}.xlsx"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_durably(path, workbook(rows, day))
+    click.echo(f"要修正 {len(rows)}件: {path}")

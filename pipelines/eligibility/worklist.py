@@ -1,0 +1,55 @@
+"""The 要修正 list as an Excel book for the clerk who mends the records: who waits, why, and what to do. Decides nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from io import BytesIO
+
+import polars as pl
+import xlsxwriter
+
+from interfaces.messages import message
+
+_COLUMNS = (
+    ("household_number", "国保世帯番号", 18), ("resident_number", "宛名番号", 18), ("name", "氏名", 22),
+    ("change_kinds", "異動の種類", 22), ("reason", "保留の理由", 20), ("codes", "コードと題", 34), ("remedy", "対処", 70),
+)  # fmt: skip
+
+
+def worklist(held: pl.DataFrame) -> list[dict[str, str]]:
+    """The rows of the list in words (`held`: holding.held_list). A household that waits alone names nobody."""
+    return [
+        {
+            "household_number": row["household_number"],
+            "resident_number": row["resident_number"] or "（世帯）",
+            "name": row["name"] or "",
+            "change_kinds": "、".join(row["change_kinds"]) or "同じ世帯の異動",
+            "reason": row["reason"],
+            "codes": "\n".join(f"{code} {message(code).title}" for code in row["codes"]),
+            "remedy": "\n".join(f"{code}: {message(code).remedy}" for code in row["codes"]),
+        }
+        for row in held.iter_rows(named=True)
+    ]
+
+
+def workbook(rows: list[dict[str, str]], day: dt.date) -> bytes:
+    """The list (rows of `worklist`) as a book of one sheet that prints on A4 landscape. Text stays text, never a formula."""
+    data = BytesIO()
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(data, options) as book:
+        book.set_properties({"created": dt.datetime(2000, 1, 1), "title": "要修正一覧"})  # noqa: DTZ001  no zone in the file
+        bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
+        wrap = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
+        sheet = book.add_worksheet("要修正一覧")
+        sheet.set_landscape()
+        sheet.set_paper(9)  # A4
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(1)
+        sheet.freeze_panes(2, 0)
+        sheet.write_string(0, 0, f"要修正一覧 {day}（{len(rows)}件。直るまで毎日また対象になります）")
+        for column, (name, heading, width) in enumerate(_COLUMNS):
+            sheet.set_column(column, column, width)
+            sheet.write_string(1, column, heading, bold)
+            for number, row in enumerate(rows, 2):
+                sheet.write_string(number, column, row[name], wrap)
+    return data.getvalue()
