@@ -345,7 +345,9 @@ def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]
     base: dict[str, object] = {"line": index + 1, "record_number": index + 1, "record_kind": record.kind}
     if lines.torn[index] >= 0:
         return base | {"code": "KR-1011", "byte_position": int(lines.torn[index]) + 1}
-    return base | {"code": "KR-1012", "expected": str(len(record.items)), "value": str(lines.fields[index])}
+    wanted = len(record.items)
+    return base | {"code": "KR-1012", "expected": str(wanted), "value": str(lines.fields[index]),
+                   "byte_position": lines.behind(index + 1, wanted)}  # fmt: skip
 
 
 def _incoming(
