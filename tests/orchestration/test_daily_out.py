@@ -21,6 +21,7 @@ from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watc
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES
 from pipelines.eligibility.intake import read_extracts
+from pipelines.eligibility.snapshot import is_insured
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 
@@ -157,6 +158,32 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     town.extract(NEXT)
     assert town.run(NEXT).success
     assert person in (town.server.root / "to_union" / "KRKOJ_999997_20260402_000001.csv").read_bytes()
+
+
+@pytest.mark.parametrize("heads", [0, 2])
+def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) -> None:
+    town.extract(DAY)
+    environment = town.deployment.environment
+    extracts = read_extracts(environment, DAY)
+    people, households = daily.snapshot_of(extracts.tables)
+    insured = people.filter(is_insured())
+    headed = insured.filter((pl.col("head_kind") == "insured_head").any().over("household_number"))
+    home = headed.filter(pl.len().over("household_number") > 2).sort("household_number")["household_number"][0]
+    family = insured.filter(household_number=home).sort("head_kind")["resident_number"].to_list()
+    kinds = dict(zip(family, ["insured_head"] * heads + ["member"] * len(family), strict=False))
+    people = people.with_columns(
+        head_kind=pl.col("resident_number").replace_strict(kinds, default=pl.col("head_kind"), return_dtype=pl.String)
+    )
+    bad = daily.bad_of(extracts.faults, extracts.findings)
+    built = daily.build_day(environment, DAY, people, households, extracts.my_numbers, bad)
+    held = people.filter(household_number=home)["resident_number"]
+    assert set(built.held["resident_number"]) == set(held)
+    assert not set(built.sent.people["resident_number"]) & set(held)
+    assert home not in built.sent.households["household_number"]
+    own = built.held.filter(reason="本人の誤り")["resident_number"]
+    assert set(own) == set(family[:heads] if heads else family)
+    found = built.findings.filter(code="KR-5004")
+    assert found.select("expected", "value").rows() == [("世帯主1人", f"世帯主{heads}人")] * len(own)
 
 
 def test_dagster_keeps_no_personal_data(town: Town) -> None:

@@ -62,7 +62,7 @@ BROKEN: dict[str, tuple[Change, list[tuple[str, int | None, str | None]]]] = {
     "partition_date": (line(4, "20260401,1\r\n", "20260331,1\r\n"), [("KR-4006", 4, "processed_on")]),
     "same_as_file_name": (line(1, ",000001\r\n", ",000002\r\n"), [("KR-4007", 1, "file_number")]),
     "one_head_per_household": (line(3, f",12,0,{PERIODS}", f",12,1,{PERIODS}"), [
-        ("KR-5004", 2, "head_kind"), ("KR-5004", 3, "head_kind"), ("KR-5004", 4, "head_kind")]),
+        ("KR-5004", 2, "head_kind"), ("KR-5004", 3, "head_kind")]),
     "nominal_head_not_insured": (line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}"), [("KR-5005", 2, "applied_on")]),
 }  # fmt: skip
 

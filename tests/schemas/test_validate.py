@@ -148,8 +148,8 @@ def test_good_and_held_add_up(tmp_path: Path) -> None:
 
 
 def test_a_finding_shows_what_the_file_holds_and_not_what_it_means(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(3, f",12,0,{PERIODS}", f",12,1,{PERIODS}")(sound_individuals()))
-    assert result.findings.select("line", "value").rows() == [(2, "1"), (3, "1"), (4, "0")]
+    result = judged(tmp_path, line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}")(sound_individuals()))
+    assert result.findings.select("line", "item", "value").rows() == [(2, "applied_on", "20260401")]
 
 
 @pytest.fixture
@@ -198,7 +198,9 @@ def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytes
         raise ValueError("983205673214")
 
     monkeypatch.setattr(
-        relations, "RELATIONS", {**relations.RELATIONS, "one_head_per_household": ("KR-5004", "head_kind", crash)}
+        relations,
+        "RELATIONS",
+        {**relations.RELATIONS, "one_head_per_household": ("KR-5004", "head_kind", "世帯主1人", crash)},
     )
     result = judged(tmp_path, sound_individuals())
     assert result.findings.select("code", "rule", "level").rows() == [("KR-9001", "one_head_per_household", "file")]
