@@ -412,7 +412,7 @@ def _cut(
                 texts[cell] = ""
                 for line in numbers.filter(cells == cell):
                     problems.append(
-                        {"code": "KR-1010", "line": line, "record_number": line, "record_kind": record.kind,
+                        {"code": "KR-1026", "line": line, "record_number": line, "record_kind": record.kind,
                          "item": item.id, "expected": spec.format.encoding, "byte_position": item.start}
                     )  # fmt: skip
         decoded = cells.replace_strict(texts, return_dtype=pl.String) if texts else cells
