@@ -129,6 +129,18 @@ def test_a_code_is_judged_on_the_files_day(tmp_path: Path) -> None:
     assert seen(result) == [("KR-2006", 3, "sex")]
 
 
+def test_a_code_outside_its_table_is_told_what_the_table_holds(tmp_path: Path) -> None:
+    result = judged(tmp_path, line(3, ",0,2,12,", ",0,8,13,")(line(4, ",0,1,20,", ",0,1,77,")(sound_individuals())))
+    assert result.findings.select("item", "expected").rows() == [
+        ("sex", "1 男・2 女・3 未設定"),
+        (
+            "relationship",
+            "02 世帯主・11 夫・12 妻・13 夫（未届）・14 妻（未届）・20 子・51 父・52 母・71 兄・74 弟・ほか4件",
+        ),
+    ]
+    assert "続柄コードは次のどれかです: 02 世帯主・" in result.findings["message"][1]
+
+
 def test_the_check_digit_of_a_resident_record_code_only_warns(tmp_path: Path) -> None:
     call = Call("resident_record_code_check_digit")
     changed = with_item(specification(), "name_kana", type=load_catalogue().types["数字"], rules=(call,))
