@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from town import DAY, OURS, Town
 
+from fixtures.defects import FOLDER
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.messages import RenkeiError
@@ -128,15 +129,29 @@ def test_a_day_without_its_extract_says_so_and_loses_nothing(town: Town) -> None
     assert town.run(NEXT).success
 
 
-def test_an_extract_that_lost_rows_stops_and_asks(town: Town) -> None:
-    town.extract(DAY)
+@pytest.mark.parametrize(
+    ("defect", "told"),
+    [
+        ("extract_that_lost_30_percent_of_its_rows", "KR-7201 insured_extract の行数が 10 から 7 に減りました"),
+        ("yesterdays_extract_delivered_again", "（KR-4006）"),
+    ],
+)
+def test_a_wrong_delivery_stops_the_day_and_loses_nothing(town: Town, defect: str, told: str) -> None:
+    extracts = town.folder / "extracts"
+    shutil.copytree(FOLDER / "sound_town", extracts, dirs_exist_ok=True)
     assert town.run(DAY).success
-    insured = next(path for path in town.extract(NEXT) if path.name.startswith("insured"))
-    lines = insured.read_bytes().splitlines(keepends=True)
-    insured.write_bytes(b"".join(lines[: int(len(lines) * 0.69)]))
+    sent = town.sent()
+    (spoilt,) = (FOLDER / defect).iterdir()
+    shutil.copy(spoilt, extracts)
     result = town.run(NEXT)
     assert not result.success
-    assert len(town.sent()) == 2
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [told in (check.description or "") for check in failed] == [True]
+    assert town.sent() == sent
+    assert town.materialised("resident_extract") == {DAY.isoformat()}
+    shutil.copy(FOLDER / "sound_town" / spoilt.name, extracts)
+    assert town.run(NEXT).success
+    assert len(town.sent()) == 2 + len(sent)
 
 
 def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: Town) -> None:
