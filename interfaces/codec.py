@@ -220,7 +220,7 @@ def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, i
     if len(unknown):
         at = int(unknown[0])
         return [], [
-            {"code": "KR-1015", "line": at + 1, "record_number": at + 1, "value": _shown_mark(lines, at + 1) or "（空）",
+            {"code": "KR-1015", "line": at + 1, "record_number": at + 1, "value": _shown_mark(lines, at + 1),
              "expected": "・".join(str(record.items[0].constant) for record in spec.records)}
         ]  # fmt: skip
     blocks: list[tuple[Record, int, int]] = []
@@ -253,7 +253,8 @@ def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, i
         wrong = np.flatnonzero(~mark[record.kind][start:stop])
         if len(wrong):
             line = start + int(wrong[0]) + 1
-            return [], [{"code": "KR-1006", "line": line, "record_number": line, "expected": record.kind}]
+            expected = f"レコード種別 {record.items[0].constant}"
+            return [], [{"code": "KR-1006", "line": line, "record_number": line, "expected": expected}]
         blocks.append((record, start, stop))
     return blocks, []
 
@@ -267,12 +268,14 @@ def _marked(lines: Lines, mark: str) -> NDArray[np.bool_]:
 
 
 def _shown_mark(lines: Lines, number: int) -> str:
-    """What stands where a line's mark should stand; blank when it is too long to be one, or not ASCII."""
+    """What stands where a line's mark should stand; only said to be none when it is too long to be one, or not ASCII."""
     spec = lines.spec
     width = spec.records[0].items[0].length
     line = lines.line(number).decode(spec.format.encoding, "replace").rstrip("\r\n")
     shown = line[:width] if spec.format.kind == "fixed" else line.partition(",")[0].strip('"')
-    return shown if len(shown) <= width and shown.isascii() else ""
+    if not shown:
+        return "（空）"
+    return shown if len(shown) <= width and shown.isascii() else "（種別でない値）"
 
 
 def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object]]:
@@ -350,7 +353,9 @@ def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]
     base: dict[str, object] = {"line": index + 1, "record_number": index + 1, "record_kind": record.kind}
     if lines.torn[index] >= 0:
         return base | {"code": "KR-1011", "byte_position": int(lines.torn[index]) + 1}
-    return base | {"code": "KR-1012", "expected": str(len(record.items)), "value": str(lines.fields[index])}
+    wanted = len(record.items)
+    return base | {"code": "KR-1012", "expected": str(wanted), "value": str(lines.fields[index]),
+                   "byte_position": lines.behind(index + 1, wanted)}  # fmt: skip
 
 
 def _incoming(
@@ -415,7 +420,7 @@ def _cut(
                 texts[cell] = ""
                 for line in numbers.filter(cells == cell):
                     problems.append(
-                        {"code": "KR-1010", "line": line, "record_number": line, "record_kind": record.kind,
+                        {"code": "KR-1026", "line": line, "record_number": line, "record_kind": record.kind,
                          "item": item.id, "expected": spec.format.encoding, "byte_position": item.start}
                     )  # fmt: skip
         decoded = cells.replace_strict(texts, return_dtype=pl.String) if texts else cells

@@ -117,6 +117,13 @@ class Lines:
         """The byte (0-based, in its line) of the first field whose quotes do not enclose it whole; -1 where none is."""
         return self._fields[1]
 
+    def behind(self, number: int, fields: int) -> int:
+        """The byte (1-based) of a line (1-based) at which what follows so many fields begins; its end, if it has fewer."""
+        values, bounds = self._chunk(number - 1, number)
+        separators, _ = _separators(values, bounds, quoted=self.spec.format.quote != "none")
+        end = len(values) - len(self.spec.format.line_end_text)
+        return int(separators[fields - 1] + 1 if len(separators) >= fields else end) * self._unit.itemsize + 1
+
     def _chunk(self, first: int, last: int) -> tuple[Units, Positions]:
         """The lines [first, last) and where in them each one begins, and the place behind the last."""
         begin = self.starts[first]
@@ -221,7 +228,8 @@ def lines_of(path: Path, spec: Specification) -> Lines:
     if size == 0:
         faults = [{"code": "KR-1001"}]
     elif not closed:
-        faults.append({"code": "KR-1019", "line": len(starts) - 1})
+        behind = size - int(starts[-2]) + 1
+        faults.append({"code": "KR-1019", "line": len(starts) - 1, "byte_position": behind})
     if spec.format.bom and not faults:
         starts[0] = len(BYTES_OF_BOM[spec.format.encoding])
     return Lines(content, starts, digest.hexdigest(), size, tuple(faults), spec)
@@ -240,9 +248,9 @@ def _longest_record(spec: Specification) -> int:
 def _bom_faults(content: bytes, spec: Specification) -> list[dict[str, object]]:
     own = BYTES_OF_BOM.get(spec.format.encoding)
     if spec.format.bom and not (own is not None and content.startswith(own)):
-        return [{"code": "KR-1009", "line": 1, "expected": "あり"}]
+        return [{"code": "KR-1009", "line": 1, "byte_position": 1, "expected": "あり"}]
     if not spec.format.bom and content.startswith((*BYTES_OF_BOM.values(), b"\xfe\xff")):
-        return [{"code": "KR-1009", "line": 1, "expected": "なし"}]
+        return [{"code": "KR-1009", "line": 1, "byte_position": 1, "expected": "なし"}]
     return []
 
 

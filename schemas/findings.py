@@ -39,10 +39,12 @@ HIDDEN = "********"
 _MY_NUMBER_DIGITS = 12
 # Codes whose value says what was seen of the file's form, made by the codec itself and never a person's data.
 _FORM_ONLY = (
+    "KR-1002",
     "KR-1008",
     "KR-1012",
     "KR-1013",
     "KR-1014",
+    "KR-1015",
     "KR-1016",
     "KR-1018",
     "KR-1020",

@@ -105,6 +105,7 @@ def _facts(validated: Validated) -> list[tuple[str, str]]:
         ("データ件数", f"{validated.records}"),
         ("判定", "正しい" if validated.valid else "誤りがある"),
         ("検出事項", f"{validated.findings.height}件"),
+        ("正規化した値", _normalised(validated)),
         *((f"水準 {level}", meaning) for level, meaning in _LEVELS.items()),
     ]
 
@@ -112,7 +113,6 @@ def _facts(validated: Validated) -> list[tuple[str, str]]:
 def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
     rows = [
         *_facts(validated),
-        ("正規化した値", _normalised(validated)),
         ("先頭500件", "見つかった順に500件まで。値は秘匿区分により伏せ字"),
         ("集計", "全件をコードと項目で数えたもの。対処もここにある"),
     ]

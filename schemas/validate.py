@@ -227,12 +227,13 @@ def _related(one: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame 
     kind = pl.lit(one.decoded.spec.data.kind).alias("record_kind")
     rule = pl.lit(call.name).alias("rule")
     try:
-        code, item, relation = relations.RELATIONS[call.name]
+        code, item, expected, relation = relations.RELATIONS[call.name]
         known = one.findings.filter(pl.col("item") == item)["line"]
-        lines = relation(own, other)["line"]
-        rows = one.data.filter(pl.col("line").is_in(lines.implode()) & ~pl.col("line").is_in(known.implode()))
-        broken = rows.select(
-            "line", kind, pl.lit(item).alias("item"), pl.lit(code).alias("code"), rule, pl.col(item).alias("value")
+        faulty = relation(own, other).filter(~pl.col("line").is_in(known.implode()))
+        told = relations.FOUND in faulty.columns
+        values = faulty.select("line", value=relations.FOUND) if told else one.data.select("line", value=item)
+        broken = values.join(faulty, on="line", how="semi").select(
+            "line", "value", kind, rule, item=pl.lit(item), code=pl.lit(code), expected=pl.lit(expected)
         )
     except Exception as error:
         broken = pl.select(kind, pl.lit("KR-9001").alias("code"), rule, pl.lit(type(error).__name__).alias("expected"))

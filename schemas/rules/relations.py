@@ -8,12 +8,13 @@ import polars as pl
 
 from schemas.rules.registry import known
 
-# (own data, the other file's data or None) -> own rows at fault. Canonical tables with `line`.
+# (own data, the other file's data or None) -> own rows at fault. Canonical tables with `line`, and with FOUND where the
+# item's value does not say what was found.
 Relation = Callable[[pl.DataFrame, pl.DataFrame | None], pl.DataFrame]
 
 HEADS = ("insured_head", "nominal_head")
 NOMINAL = "nominal_head"
-
+FOUND = "found"
 
 # Every column that a relation reads.
 LOOK_AT = frozenset({"household_number", "resident_number", "head_kind", "applied_on", "ended_on", "update_kind"})
@@ -50,14 +51,19 @@ def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None) -> 
 
 
 def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.DataFrame:
-    """Insured persons and heads of households that do not have exactly one head for kokuho (domain.md 2.3, 2.5).
+    """The heads of a household with several heads for kokuho, or the insured of one with none (domain.md 2.3, 2.5).
 
     Judged over those whose period runs and over 擬制世帯主; a household without a running period has no head to show.
+    Of several heads nobody but they is at fault. Of none the whole household is: any of its insured may be the head.
     """
     running = own.filter((pl.col("update_kind") != "withdrawn") & (_period_runs() | (pl.col("head_kind") == NOMINAL)))
     insured = running.filter(pl.col("head_kind") != NOMINAL)["household_number"].unique()
-    heads = pl.col("head_kind").is_in(HEADS).sum().over("household_number")
-    return running.filter(pl.col("household_number").is_in(insured.implode()) & (heads != 1))
+    is_head = pl.col("head_kind").is_in(HEADS)
+    counted = running.with_columns(heads=is_head.sum().over("household_number"))
+    at_fault = ((pl.col("heads") > 1) & is_head) | (pl.col("heads") == 0)
+    return counted.filter(pl.col("household_number").is_in(insured.implode()) & at_fault).with_columns(
+        (pl.lit("世帯主") + pl.col("heads").cast(pl.String) + pl.lit("人")).alias(FOUND)
+    )
 
 
 def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.DataFrame:
@@ -65,13 +71,22 @@ def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.Da
     return own.filter((pl.col("head_kind") == NOMINAL) & _period_runs())
 
 
-RELATIONS: Mapping[str, tuple[str, str, Relation]] = {
-    "every_individual_has_household": ("KR-5001", "household_number", every_individual_has_household),
-    "every_insured_has_household": ("KR-5002", "household_number", every_insured_has_household),
-    "every_benefit_has_household": ("KR-5006", "household_number", every_benefit_has_household),
-    "every_insured_is_resident": ("KR-5003", "resident_number", every_insured_is_resident),
-    "one_head_per_household": ("KR-5004", "head_kind", one_head_per_household),
-    "nominal_head_not_insured": ("KR-5005", "applied_on", nominal_head_not_insured),
-}
-for _name, (_code, _item, _relation) in RELATIONS.items():
+# name -> (code, the item at fault, what was expected, the relation)
+RELATIONS: Mapping[str, tuple[str, str, str, Relation]] = {
+    "every_individual_has_household": (
+        "KR-5001", "household_number", "世帯のファイルにある番号", every_individual_has_household,
+    ),
+    "every_insured_has_household": (
+        "KR-5002", "household_number", "国保世帯抽出にある番号", every_insured_has_household,
+    ),
+    "every_benefit_has_household": (
+        "KR-5006", "household_number", "国保世帯抽出にある番号", every_benefit_has_household,
+    ),
+    "every_insured_is_resident": (
+        "KR-5003", "resident_number", "住民記録・宛名抽出にある番号", every_insured_is_resident,
+    ),
+    "one_head_per_household": ("KR-5004", "head_kind", "世帯主1人", one_head_per_household),
+    "nominal_head_not_insured": ("KR-5005", "applied_on", "適用中でないこと", nominal_head_not_insured),
+}  # fmt: skip
+for _name, (_code, *_) in RELATIONS.items():
     known(_name, _code, "relation", (0, 1))

@@ -12,6 +12,8 @@ from interfaces.spec import Item
 from interfaces.values import ERA_STARTS, parse_date
 from schemas.rules.registry import Place, Test, rule
 
+_MOST_NAMED = 10  # values of a code table in one sentence
+
 
 def required(place: Place) -> Test | None:
     """必須 / 条件 item / 条件 item=v1|v2. A value of nothing but spaces, narrow or wide, is none."""
@@ -83,8 +85,15 @@ def in_code_table(place: Place) -> Test | None:
     table = place.item.code_table
     if not table:
         return None
-    codes = [code.value for code in place.specification.codes_on(table, place.on)]
-    return Test(place.item.id, "in_code_table", "KR-2006", f"コード表 {table} の値", place.value.is_in(codes))
+    codes = {code.value: code.name for code in place.specification.codes_on(table, place.on)}
+    return Test(place.item.id, "in_code_table", "KR-2006", _named(codes), place.value.is_in(list(codes)))
+
+
+def _named(codes: dict[str, str]) -> str:
+    """The values of a code table with their names; of a long one the first."""
+    first = [f"{value} {name}" for value, name in codes.items()][:_MOST_NAMED]
+    rest = len(codes) - len(first)
+    return "・".join(first) + (f"・ほか{rest}件" if rest else "")
 
 
 @rule("digits", "KR-2007", arguments=(1, 1))

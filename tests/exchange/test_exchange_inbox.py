@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from datetime import UTC, date, datetime
 from itertools import count
@@ -28,6 +29,7 @@ from exchange.exchange_support import (
 from rings import safe
 from servers import OpenSshServer
 
+from fixtures.defects import FOLDER
 from interfaces.messages import RenkeiError
 from pipelines.exchange import quarantine
 from pipelines.exchange.inbox import Arrival, Judge, Judgement, archived_copy, collect
@@ -44,6 +46,7 @@ from pipelines.exchange.transport import (
 from pipelines.settings import SftpSettings
 
 LINES = b"synthetic 1\nsynthetic 2\n"
+IDS = FOLDER / "sound_municipal_ids" / "KRSID_999997_20260401_000001.csv"
 
 
 @pytest.fixture
@@ -137,13 +140,16 @@ def test_two_copies_in_one_go_are_applied_once(ledger: Ledger, union: Path, data
 
 
 def test_a_known_name_with_other_content_is_quarantined_whole(ledger: Ledger, union: Path, data: Path) -> None:
-    (union / "a.csv").write_bytes(LINES)
-    take(ledger, LocalFolderTransport(union), data)
-    (union / "a.csv").write_bytes(LINES + b"synthetic 3\n")
+    shutil.copy(IDS, union)
+    assert only(take(ledger, LocalFolderTransport(union), data)).state == "verified"
+    other = FOLDER / "same_name_with_other_content" / IDS.name
+    shutil.copy(other, union)
     arrival = only(take(ledger, LocalFolderTransport(union), data))
     assert (arrival.state, arrival.code) == ("quarantined", "KR-6301")
     assert "台帳の 1 番と同じ名前" in arrival.message
-    assert files_below(data / "quarantine") == ["2/a.csv.p7m", "2/report.json"]
+    assert files_below(data / "quarantine") == [f"2/{IDS.name}.p7m", "2/report.json"]
+    assert archived(ledger, data, 1) == IDS.read_bytes(), "what was verified stays what it was"
+    assert archived(ledger, data, 2) == other.read_bytes()
     assert arrival.entry is not None and arrival.entry.interface == "acquisition_loss_linkage"
     assert names_in(union) == []
 
@@ -201,7 +207,7 @@ def test_a_report_that_cannot_be_drawn_does_not_lose_the_file(ledger: Ledger, un
 
 
 def test_what_is_no_file_is_reported_and_left_alone(ledger: Ledger, union: Path, data: Path) -> None:
-    (union / "folder").mkdir()
+    shutil.copytree(FOLDER / "a_directory_in_the_inbox", union, dirs_exist_ok=True)
     (union / "link.csv").symlink_to(union / "a.csv")
     (union / ".hidden.csv").write_bytes(b"1")
     (union / "new\nline.csv").write_bytes(b"2")
@@ -210,7 +216,7 @@ def test_what_is_no_file_is_reported_and_left_alone(ledger: Ledger, union: Path,
     before = names_in(union)
     found = {arrival.name: (arrival.state, arrival.code) for arrival in take(ledger, LocalFolderTransport(union), data)}
     assert found == {
-        "folder": ("refused", "KR-6302"),
+        IDS.name: ("refused", "KR-6302"),
         "link.csv": ("refused", "KR-6302"),
         ".hidden.csv": ("refused", "KR-6207"),
         "new\\nline.csv": ("refused", "KR-6207"),
@@ -218,6 +224,7 @@ def test_what_is_no_file_is_reported_and_left_alone(ledger: Ledger, union: Path,
         "a.csv": ("verified", None),
     }
     assert names_in(union) == [name for name in before if name != "a.csv"]
+    assert names_in(union / IDS.name) == [IDS.name], "nothing is fetched from a directory"
     assert len(ledger.entries()) == 1
 
 
@@ -228,9 +235,11 @@ def test_a_name_with_a_path_never_becomes_a_local_path(ledger: Ledger, union: Pa
         def list(self) -> list[RemoteFile]:
             return [RemoteFile(name, 1, 0.0, "file") for name in ("../../loot", "a\\b", "/etc/loot")]
 
+    shutil.copy(IDS, union / f"..\\..\\{IDS.name}")
     before = files_below(union.parent)
-    found = take(ledger, Hostile(union), data)
-    assert {arrival.code for arrival in found} == {"KR-6207"}
+    found = take(ledger, LocalFolderTransport(union), data) + take(ledger, Hostile(union), data)
+    assert [arrival.code for arrival in found] == ["KR-6207"] * 4
+    assert ledger.entries() == []
     assert [name for name in files_below(union.parent) if name not in before] == [
         "data/.drafts.lock",
         "data/.inbox.lock",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interfaces import codec, lines
@@ -40,6 +40,7 @@ def read(texts: list[str]) -> lines.Lines:
         return lines.lines_of(path, SPEC)
 
 
+@settings(deadline=None)
 @given(st.lists(LETTERS, min_size=1, max_size=6))
 def test_a_line_is_sound_exactly_when_the_grammar_says_so(texts: list[str]) -> None:
     found = read(texts)
@@ -61,6 +62,7 @@ SOUND = st.lists(st.sampled_from(["", "a", "ソァ", '"a"', '"ソ,ァ"', '""', '
 LINE = st.one_of(SOUND.map(",".join), SOUND.map(",".join), SOUND.map(",".join), LETTERS)
 
 
+@settings(deadline=None)
 @given(st.lists(LINE, min_size=1, max_size=8))
 def test_what_is_read_is_what_the_grammar_says_line_by_line(texts: list[str]) -> None:
     """Whether a file is sound as a whole or some of its lines are no record: each record's values, and no others."""
@@ -80,6 +82,7 @@ def test_what_is_read_is_what_the_grammar_says_line_by_line(texts: list[str]) ->
     assert set(decoded.problems["line"]) == set(lines_of_records) - set(expected)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.text(alphabet=st.sampled_from('a,"ソァ '), max_size=4), min_size=1, max_size=4), min_size=1)
 )
@@ -100,6 +103,20 @@ def test_the_first_field_that_its_quotes_do_not_enclose_is_named() -> None:
     assert found.fields.tolist()[3:] == [2, 2, 2]
 
 
+def test_what_follows_so_many_fields_is_found_or_the_end_of_the_line() -> None:
+    found = read(['a,"b,c",d', 'ソ,"ァ""",'])
+    assert [found.behind(1, fields) for fields in (1, 2, 3, 4)] == [3, 9, 10, 10]
+    assert [found.behind(2, fields) for fields in (1, 2, 3)] == [4, 11, 11]
+
+
+def test_in_utf16_it_is_found_in_bytes_too(tmp_path: Path) -> None:
+    wide = SPEC.plan.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
+    spec = replace(SPEC, plan=SPEC.plan.model_copy(update={"format": wide}))
+    (tmp_path / "file").write_bytes('x\n花,"子,",a\n'.encode("utf-16-le"))
+    found = lines.lines_of(tmp_path / "file", spec)
+    assert [found.behind(2, fields) for fields in (1, 2, 3)] == [5, 15, 17]
+
+
 FIRST, SECOND = b"1,a\r\n", b"2,b\r\n"
 
 
@@ -109,9 +126,9 @@ FIRST, SECOND = b"1,a\r\n", b"2,b\r\n"
         (FIRST + b"2,\rb\r\n", ["KR-1014"], (2, 3)),
         (FIRST + b"2,\x00b\r\n", ["KR-1014"], (2, 3)),
         (FIRST + b"2,b\n", ["KR-1008"], (2, None)),
-        (FIRST + b"2,b\r", ["KR-1019"], (2, None)),
-        (FIRST + b"2,b", ["KR-1019"], (2, None)),
-        (b"\xef\xbb\xbf" + FIRST, ["KR-1009"], (1, None)),
+        (FIRST + b"2,b\r", ["KR-1019"], (2, 5)),
+        (FIRST + b"2,b", ["KR-1019"], (2, 4)),
+        (b"\xef\xbb\xbf" + FIRST, ["KR-1009"], (1, 1)),
         (b"", ["KR-1001"], (None, None)),
         (FIRST + SECOND, [], (None, None)),
     ],

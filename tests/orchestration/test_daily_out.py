@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from town import DAY, OURS, Town
 
+from fixtures.defects import FOLDER
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.messages import RenkeiError
@@ -26,6 +27,7 @@ from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES
 from pipelines.eligibility.holding import split
 from pipelines.eligibility.intake import read_extracts
+from pipelines.eligibility.snapshot import is_insured
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 
@@ -132,15 +134,29 @@ def test_a_day_without_its_extract_says_so_and_loses_nothing(town: Town) -> None
     assert town.run(NEXT).success
 
 
-def test_an_extract_that_lost_rows_stops_and_asks(town: Town) -> None:
-    town.extract(DAY)
+@pytest.mark.parametrize(
+    ("defect", "told"),
+    [
+        ("extract_that_lost_30_percent_of_its_rows", "KR-7201 insured_extract の行数が 10 から 7 に減りました"),
+        ("yesterdays_extract_delivered_again", "（KR-4006）"),
+    ],
+)
+def test_a_wrong_delivery_stops_the_day_and_loses_nothing(town: Town, defect: str, told: str) -> None:
+    extracts = town.folder / "extracts"
+    shutil.copytree(FOLDER / "sound_town", extracts, dirs_exist_ok=True)
     assert town.run(DAY).success
-    insured = next(path for path in town.extract(NEXT) if path.name.startswith("insured"))
-    lines = insured.read_bytes().splitlines(keepends=True)
-    insured.write_bytes(b"".join(lines[: int(len(lines) * 0.69)]))
+    sent = town.sent()
+    (spoilt,) = (FOLDER / defect).iterdir()
+    shutil.copy(spoilt, extracts)
     result = town.run(NEXT)
     assert not result.success
-    assert len(town.sent()) == 2
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert [told in (check.description or "") for check in failed] == [True]
+    assert town.sent() == sent
+    assert town.materialised("resident_extract") == {DAY.isoformat()}
+    shutil.copy(FOLDER / "sound_town" / spoilt.name, extracts)
+    assert town.run(NEXT).success
+    assert len(town.sent()) == 2 + len(sent)
 
 
 def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: Town) -> None:
@@ -173,6 +189,32 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     town.extract(NEXT)
     assert town.run(NEXT).success
     assert person in (town.server.root / "to_union" / "KRKOJ_999997_20260402_000001.csv").read_bytes()
+
+
+@pytest.mark.parametrize("heads", [0, 2])
+def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) -> None:
+    town.extract(DAY)
+    environment = town.deployment.environment
+    extracts = read_extracts(environment, DAY)
+    people, households = daily.snapshot_of(extracts.tables)
+    insured = people.filter(is_insured())
+    headed = insured.filter((pl.col("head_kind") == "insured_head").any().over("household_number"))
+    home = headed.filter(pl.len().over("household_number") > 2).sort("household_number")["household_number"][0]
+    family = insured.filter(household_number=home).sort("head_kind")["resident_number"].to_list()
+    kinds = dict(zip(family, ["insured_head"] * heads + ["member"] * len(family), strict=False))
+    people = people.with_columns(
+        head_kind=pl.col("resident_number").replace_strict(kinds, default=pl.col("head_kind"), return_dtype=pl.String)
+    )
+    bad = daily.bad_of(extracts.faults, extracts.findings)
+    built = daily.build_day(environment, DAY, people, households, extracts.my_numbers, bad)
+    held = people.filter(household_number=home)["resident_number"]
+    assert set(built.held["resident_number"]) == set(held)
+    assert not set(built.sent.people["resident_number"]) & set(held)
+    assert home not in built.sent.households["household_number"]
+    own = built.held.filter(reason="本人の誤り")["resident_number"]
+    assert set(own) == set(family[:heads] if heads else family)
+    found = built.findings.filter(code="KR-5004")
+    assert found.select("expected", "value").rows() == [("世帯主1人", f"世帯主{heads}人")] * len(own)
 
 
 def test_dagster_keeps_no_personal_data(town: Town) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from schema_support import NAME, judged, line, lines, sound_individuals, specification, with_item
+from schema_support import NAME, extract, judged, line, lines, sound_individuals, specification, with_item
 
 from schemas.report import to_json, write_html, write_json, write_xlsx
 from schemas.validate import Validated
@@ -68,6 +68,22 @@ def test_the_book_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_pat
         ("KR-2003", 14, "性別", 1), ("KR-2004", 12, "生年月日", 1), ("KR-2015", 8, "個人番号", 1),
     ]  # fmt: skip
     assert all(row[6] for row in counted)
+
+
+def test_book_and_page_say_how_many_values_were_normalised(tmp_path: Path) -> None:
+    result = extract(tmp_path, "resident_extract", {
+        "resident_number": ["000000000000101", "000000000000102"], "resident_household_number": ["000000000000011"] * 2,
+        "resident_kind": ["1"] * 2, "resident_state": ["1"] * 2, "name": ["合成　太郎"] * 2, "sex": ["1"] * 2,
+        "name_kana": ["ｺﾞｳｾｲ ﾀﾛｳ"] * 2, "born_on": ["1980-01-02"] * 2, "born_on_uncertain": ["0"] * 2,
+        "relationship": ["2", "12"], "changed_on_uncertain": ["0"] * 2,
+    })  # fmt: skip
+    write_xlsx(result, tmp_path / "book.xlsx")
+    guide = list(openpyxl.load_workbook(tmp_path / "book.xlsx")["使い方"].iter_rows(values_only=True))
+    told = [("正規化した値", "氏名カナ 2件、続柄コード 1件")]
+    assert [row for row in guide if row[0] == "正規化した値"] == told
+    write_html(result, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<td>正規化した値</td><td>氏名カナ 2件、続柄コード 1件</td>") == page.count("正規化") == 1
 
 
 def test_nothing_in_the_book_is_a_formula_or_a_link(tmp_path: Path) -> None:

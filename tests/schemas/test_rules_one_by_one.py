@@ -62,7 +62,7 @@ BROKEN: dict[str, tuple[Change, list[tuple[str, int | None, str | None]]]] = {
     "partition_date": (line(4, "20260401,1\r\n", "20260331,1\r\n"), [("KR-4006", 4, "processed_on")]),
     "same_as_file_name": (line(1, ",000001\r\n", ",000002\r\n"), [("KR-4007", 1, "file_number")]),
     "one_head_per_household": (line(3, f",12,0,{PERIODS}", f",12,1,{PERIODS}"), [
-        ("KR-5004", 2, "head_kind"), ("KR-5004", 3, "head_kind"), ("KR-5004", 4, "head_kind")]),
+        ("KR-5004", 2, "head_kind"), ("KR-5004", 3, "head_kind")]),
     "nominal_head_not_insured": (line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}"), [("KR-5005", 2, "applied_on")]),
 }  # fmt: skip
 
@@ -127,6 +127,18 @@ def test_a_code_is_judged_on_the_files_day(tmp_path: Path) -> None:
     ended = tuple(replace(code, end=DAY) if code.value == "2" else code for code in changed.codes["sex"])
     result = judged(tmp_path, sound_individuals(), replace(changed, codes=changed.codes | {"sex": ended}))
     assert seen(result) == [("KR-2006", 3, "sex")]
+
+
+def test_a_code_outside_its_table_is_told_what_the_table_holds(tmp_path: Path) -> None:
+    result = judged(tmp_path, line(3, ",0,2,12,", ",0,8,13,")(line(4, ",0,1,20,", ",0,1,77,")(sound_individuals())))
+    assert result.findings.select("item", "expected").rows() == [
+        ("sex", "1 男・2 女・3 未設定"),
+        (
+            "relationship",
+            "02 世帯主・11 夫・12 妻・13 夫（未届）・14 妻（未届）・20 子・51 父・52 母・71 兄・74 弟・ほか4件",
+        ),
+    ]
+    assert "続柄コードは次のどれかです: 02 世帯主・" in result.findings["message"][1]
 
 
 def test_the_check_digit_of_a_resident_record_code_only_warns(tmp_path: Path) -> None:

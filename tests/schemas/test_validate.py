@@ -64,8 +64,30 @@ def test_a_fixed_length_file_with_a_line_of_another_length_is_not_judged_further
     assert seen(judged(tmp_path, b"".join(rows), fixed, context, name)) == []
     rows[1] = rows[1].replace(b"K202", b"K201")
     assert seen(judged(tmp_path, b"".join(rows), fixed, context, name)) == [("KR-3001", 2, "data_kind")]
+    half = [*rows[:2], rows[2].replace(b"000000000002", b"00000000000\x81"), *rows[3:]]
+    result = judged(tmp_path, b"".join(half), fixed, context, name)
+    assert [*seen(result), *result.findings["level"]] == [
+        ("KR-3001", 2, "data_kind"), ("KR-1026", 3, "municipal_insured_id"), "record", "record",
+    ]  # fmt: skip
     rows[2] = rows[2].replace(b"000000000002", b"00000000002")
     assert seen(judged(tmp_path, b"".join(rows), fixed, context, name)) == [("KR-1020", 3, None)]
+
+
+def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
+    result = judged(tmp_path, sound_individuals().decode("cp932").encode())
+    assert (seen(result), result.findings["level"].to_list()) == ([("KR-1010", 2, None)], ["file"])
+
+
+@pytest.mark.parametrize(
+    ("mark", "shown"),
+    [("9", "9"), ('"9"', "9"), ("", "（空）"), ("123456789018", "（種別でない値）"), ("花", "（種別でない値）")],
+)
+def test_no_more_of_an_unknown_record_kind_is_shown_than_is_long_enough_for_one(
+    mark: str, shown: str, tmp_path: Path
+) -> None:
+    result = judged(tmp_path, line(3, "2,0000003,", f"{mark},0000003,")(sound_individuals()))
+    assert result.findings.select("code", "value").rows() == [("KR-1015", shown)]
+    assert shown in result.findings["message"][0]
 
 
 def test_one_fault_of_an_item_hides_its_later_ones(tmp_path: Path) -> None:
@@ -148,8 +170,8 @@ def test_good_and_held_add_up(tmp_path: Path) -> None:
 
 
 def test_a_finding_shows_what_the_file_holds_and_not_what_it_means(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(3, f",12,0,{PERIODS}", f",12,1,{PERIODS}")(sound_individuals()))
-    assert result.findings.select("line", "value").rows() == [(2, "1"), (3, "1"), (4, "0")]
+    result = judged(tmp_path, line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}")(sound_individuals()))
+    assert result.findings.select("line", "item", "value").rows() == [(2, "applied_on", "20260401")]
 
 
 @pytest.fixture
@@ -198,7 +220,9 @@ def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytes
         raise ValueError("983205673214")
 
     monkeypatch.setattr(
-        relations, "RELATIONS", {**relations.RELATIONS, "one_head_per_household": ("KR-5004", "head_kind", crash)}
+        relations,
+        "RELATIONS",
+        {**relations.RELATIONS, "one_head_per_household": ("KR-5004", "head_kind", "世帯主1人", crash)},
     )
     result = judged(tmp_path, sound_individuals())
     assert result.findings.select("code", "rule", "level").rows() == [("KR-9001", "one_head_per_household", "file")]
