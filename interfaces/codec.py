@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,6 +57,7 @@ PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
 
 # CP932 writes any of these as 外字 bytes: one that the table does not name would become somebody else's character.
 _PRIVATE_USE = r"[\x{E000}-\x{F8FF}\x{F0000}-\x{10FFFF}]"
+_BOM = BYTES_OF_BOM["utf-8"]
 _TEXTS = pl.col(pl.String)
 _WIDE = _TEXTS.str.len_bytes() != _TEXTS.str.len_chars()
 _NEEDS_QUOTES = r"[^!#-+\-./0-~]"
@@ -189,7 +191,6 @@ def _undecodable(lines: Lines, position: int) -> dict[str, object]:
     return {
         "code": "KR-1010",
         "line": line,
-        "record_number": line,
         "expected": lines.spec.format.encoding,
         "byte_position": position - int(lines.starts[line - 1]) + 1,
     }
@@ -280,7 +281,7 @@ def _shown_mark(lines: Lines, number: int) -> str:
 
 def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object]]:
     header = lines.line(1).decode(spec.format.encoding, "replace").removesuffix(spec.format.line_end_text)
-    received = [name.strip('"') for name in header.split(",")]
+    received = [re.sub(r'^"([^"]*)"$', r"\1", name) for name in header.split(",")]
     expected = [item.name for item in spec.data.items]
     if received == expected:
         return []
@@ -320,11 +321,22 @@ def _csv_block(
 
 
 def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl.DataFrame:
+    begin = _behind_lines(text, skipped)
+    if text.startswith(_BOM, begin):  # polars takes one away where it begins to read; none belongs here
+        text, skipped = _BOM + text[begin:], 0
     return pl.read_csv(
         text, has_header=False, infer_schema=False, empty_string_is_null=False,
         quote_char=None if spec.format.quote == "none" else '"',
         skip_lines=skipped, schema=dict.fromkeys(record.item_ids, pl.String),
     )  # fmt: skip
+
+
+def _behind_lines(text: bytes, count: int) -> int:
+    """The place behind the first lines of a text."""
+    place = 0
+    for _ in range(count):
+        place = text.index(b"\n", place) + 1
+    return place
 
 
 def _parsed(text: bytes, skipped: int, lines: Lines, start: int, stop: int, record: Record) -> pl.DataFrame | None:
@@ -334,9 +346,7 @@ def _parsed(text: bytes, skipped: int, lines: Lines, start: int, stop: int, reco
     and polars itself refuses one with too many. A quote inside a value stands there twice: that is not sure.
     """
     spec, quotes = lines.spec, lines.quotes
-    begin = 0
-    for _ in range(skipped):
-        begin = text.index(b"\n", begin) + 1
+    begin = _behind_lines(text, skipped)
     of_a_line = len(record.items) - 1 + len(spec.format.line_end_text)
     of_values = len(text) - begin - (stop - start) * of_a_line
     if quotes is None or of_values < 0:
@@ -350,7 +360,8 @@ def _parsed(text: bytes, skipped: int, lines: Lines, start: int, stop: int, reco
 
 
 def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]:
-    base: dict[str, object] = {"line": index + 1, "record_number": index + 1, "record_kind": record.kind}
+    number = index + 1 - (1 if lines.spec.format.header else 0)
+    base: dict[str, object] = {"line": index + 1, "record_number": number, "record_kind": record.kind}
     if lines.torn[index] >= 0:
         return base | {"code": "KR-1011", "byte_position": int(lines.torn[index]) + 1}
     wanted = len(record.items)

@@ -271,3 +271,14 @@ def test_private_use_characters_are_nobody_elses_external_characters(tmp_path: P
     path.write_bytes(sound.replace(b"\xf0\x40", b"\xf0\x45"))
     problems = codec.read(path, specification, DAY).problems
     assert problems.select("line", "item", "code", "value").rows() == [(3, "name", "KR-1024", "F045")]
+
+
+@pytest.mark.parametrize("spoil", [lambda name: name + '"', lambda name: '"' + name, lambda name: f'"{name}""'])
+def test_a_heading_is_written_as_it_is_or_in_quotes(spoil: Any, tmp_path: Path) -> None:
+    specification = load_catalogue().in_force("resident_extract", DAY)
+    names = [item.name for item in specification.data.items]
+    path = tmp_path / "resident.csv"
+    for last, sound in ((names[-1], True), (f'"{names[-1]}"', True), (spoil(names[-1]), False)):
+        path.write_text(",".join([*names[:-1], last]) + "\n", encoding="utf-8")
+        found = codec.read(path, specification, DAY).problems["code"].to_list()
+        assert found == (["KR-1017"] if sound else ["KR-1016"]), last
