@@ -22,7 +22,7 @@ from pipelines import reruns, watch  # noqa: E402
 from pipelines.alerts import failure_alerts  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days, require_business_day  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
-from pipelines.descriptions import with_specifications  # noqa: E402
+from pipelines.descriptions import item_tables  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
 from pipelines.exchange.seal import plain_name  # noqa: E402
 from pipelines.high_cost import assets as high_cost  # noqa: E402
@@ -227,6 +227,18 @@ def _described_catalogue(deployment: Deployment | None) -> Catalogue:
         return load_catalogue()
 
 
+def _with_specifications(assets: dg.AssetsDefinition, catalogue: Catalogue) -> dg.AssetsDefinition:
+    """The assets, those that are an interface's file with its specification one click away."""
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        interface = spec.key.path[-1]
+        if interface not in catalogue.ids():
+            return spec
+        return spec.merge_attributes(metadata={"仕様": dg.MetadataValue.md(item_tables(catalogue, interface))})
+
+    return assets.map_asset_specs(described)
+
+
 def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     """All definitions; tests pass a deployment of their own, the others take RENKEI_SETTINGS."""
     chosen = deployment or Deployment(settings_path=dg.EnvVar(ENVIRONMENT_KEY))
@@ -242,7 +254,7 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     ]
     catalogue = _described_catalogue(deployment)
     return dg.Definitions(
-        assets=[with_specifications(asset, catalogue) for asset in assets],
+        assets=[_with_specifications(asset, catalogue) for asset in assets],
         jobs=[daily_out, daily_in, daily_watch, *MONTHLY_JOBS.values()],
         schedules=[daily_out_schedule, daily_watch_schedule, *MONTHLY_SCHEDULES],
         sensors=[arrival_sensor, failure_alerts],

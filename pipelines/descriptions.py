@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-import dagster as dg
-
 from interfaces.catalogue import Catalogue
 from interfaces.spec import Specification
-
-SPECIFICATION = "仕様"
-
-
-def with_specifications(assets: dg.AssetsDefinition, catalogue: Catalogue) -> dg.AssetsDefinition:
-    """The assets that are an interface's file, each with its newest version one click away."""
-
-    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
-        interface = spec.key.path[-1]
-        if interface not in catalogue.ids():
-            return spec
-        return spec.merge_attributes(metadata={SPECIFICATION: dg.MetadataValue.md(item_tables(catalogue, interface))})
-
-    return assets.map_asset_specs(described)
 
 
 def item_tables(catalogue: Catalogue, interface: str) -> str:

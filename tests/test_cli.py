@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,3 +172,10 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     )
     assert result.exit_code == 2
     assert "KR-6211" in result.stderr
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m pipelines.cli spec show resident_extract | head -n 1"
+    shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("住民記録・宛名抽出")
+    assert shown.stderr == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -82,6 +83,9 @@ def speaks_to_people(command: Function) -> Function:
             sys.exit(NOT_DONE)
         except click.ClickException:
             raise
+        except BrokenPipeError:  # whoever read the output (`| head`) has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(NOT_DONE)
         except Exception as error:
             if is_disk_fault(error):
                 click.echo(RenkeiError("KR-6211", name="処理の結果").for_people(), err=True)

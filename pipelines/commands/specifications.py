@@ -74,15 +74,27 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
         f"{plan.name}（{plan.id} {specification.version} {plan.status}）\n{plan.description}\n出典: {plan.source}"
     )
     form = plan.format
-    click.echo(f"ファイル名: {plan.file_name}  形式: {form.kind} {form.encoding} {form.line_end} 引用符 {form.quote}")
+    until = f"{plan.effective_to}の前日まで" if plan.effective_to else "終わりなし"
+    click.echo(
+        f"向き: {DIRECTIONS[plan.direction]}（{plan.partner}）  周期: {CYCLES[plan.cycle]}"
+        f"  効力: {plan.effective_from}から{until}  0件: {'可' if plan.zero_records_allowed else '不可'}\n"
+        f"ファイル名: {plan.file_name}  形式: {form.kind} {form.encoding}{' BOM付き' if form.bom else ''}"
+        f" {form.line_end} 引用符 {form.quote}{' 見出しあり' if form.header else ''}"
+    )
     for record in specification.records:
         click.echo(f"\n[{record.kind}] {'繰り返し' if record.occurrence == 'many' else '1件'}")
         for item in record.items:
             rules = "; ".join(map(str, item.rules))
+            place = f"{item.start}から" if item.start else ""
+            changes = f"  正規化 {'; '.join(map(str, item.normalise))}" if item.normalise else ""
             click.echo(
-                f"{item.number:>3} {item.name}  {item.id}  {item.type.id} {item.length}バイト  {item.required}"
-                f"  {item.code_table}  {rules}  [{item.sensitivity.id}]  {item.source}"
+                f"{item.number:>3} {item.name}  {item.id}  {item.type.id} {place}{item.length}バイト  {item.required}"
+                f"  {item.code_table}  {rules}{changes}  [{item.sensitivity.id}]  {item.source}"
             )
+
+
+DIRECTIONS = {"extract": "業務システムから", "to_union": "連合会へ", "from_union": "連合会から"}
+CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
 
 
 def _spec_json(specification: Specification) -> dict[str, Any]:
