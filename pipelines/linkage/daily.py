@@ -98,13 +98,14 @@ def _receptions(environment: Environment, connection: Connection, data: pl.DataF
     match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
     for row in match.taken.iter_rows(named=True):
         entry, kind = ours[row["sent_file_name"]], row["reception_kind"]
+        count = row["sent_record_count"]
         for reached in {"uploaded": ("sent", kind), "sent": (kind,)}.get(entry.state, ()):
             environment.ledger.advance(
                 entry.id,
                 reached,
                 operator=environment.settings.operator,
                 connection=connection,
-                records_at_union=int(row["sent_record_count"]),
+                records_at_union=None if count is None else int(count),
             )
     return match
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.messages import message
+from pipelines.items import completed
 
 KEY = "resident_number"
 DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -66,12 +67,15 @@ def match_dates(received: pl.DataFrame, told: pl.DataFrame) -> Match:
     Listed but taken: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured.
     """
     name = "acquisition_loss_linkage"
+    # A blank 適用終了 says that the period goes on; a layout without the item says nothing.
+    tells = {item: pl.lit(item in received.columns) for item in _PERIOD}
+    received = completed(name, received)
     known = received.join(told.select(KEY, *_PERIOD, "head_kind"), on=KEY, how="inner", suffix="_ours")
     unknown = received.join(told, on=KEY, how="anti")
     late = known.filter(pl.col("acquired_on") > pl.col("applied_on"))
     early = known.filter(pl.col("lost_on") < pl.col("ended_on"))
-    started = known.filter(pl.col("applied_on").ne_missing(pl.col("applied_on_ours")))
-    ended = known.filter(pl.col("ended_on").ne_missing(pl.col("ended_on_ours")))
+    started = known.filter(tells["applied_on"] & pl.col("applied_on").ne_missing(pl.col("applied_on_ours")))
+    ended = known.filter(tells["ended_on"] & pl.col("ended_on").ne_missing(pl.col("ended_on_ours")))
     unsound = known.filter(pl.col("judgement") != "sound")
     lost = known.filter(pl.col("lost_on").is_not_null() & pl.col("ended_on_ours").is_null())
     return _settle(
@@ -101,6 +105,7 @@ def match_ids(received: pl.DataFrame, told: pl.DataFrame, owners: pl.DataFrame) 
     change owner.)
     """
     name = "municipal_id_linkage"
+    received = completed(name, received)
     unknown = received.join(told, on=KEY, how="anti")
     known = received.join(told.select(KEY), on=KEY, how="semi")
     held = owners.unique(KEY, keep="last", maintain_order=True)
@@ -138,6 +143,7 @@ def _of_somebody_else(rows: pl.DataFrame, owners: pl.DataFrame, identifier: str)
 def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
     """確認リスト: every record is a question to answer; an unknown 宛名番号 is set aside (seed システム11; domain.md 1.1)."""
     name = "verification_list"
+    received = completed(name, received)
     unknown = received.join(told, on=KEY, how="anti")
     known = received.join(told.select(KEY), on=KEY, how="semi")
     codes = {"different_my_number": "KR-8111", "blank_my_number": "KR-8112"}
@@ -171,6 +177,7 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     taken back, answered otherwise), an acceptance of another number of records than were sent.
     Listed but taken: a rejection, with its reason.
     """
+    received = completed("reception_result", received)
     known = received.join(ours, left_on="sent_file_name", right_on="file_name", how="left")
     count, accepted = pl.col("sent_record_count").cast(pl.Int64), pl.col("reception_kind") == "accepted"
     waits = pl.col("state").is_in(UNANSWERED_STATES)
@@ -183,6 +190,8 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     theirs = (
         pl.when(~accepted)
         .then(pl.format("却下: {}", pl.col("reception_reason").fill_null("理由なし")))
+        .when(count.is_null())
+        .then(pl.lit("受付"))
         .when(pl.col("records").is_null())
         .then(pl.format("受付 {}件", count))
         .otherwise(pl.format("受付 {}件（送付 {}件）", count, "records"))
