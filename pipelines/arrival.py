@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +13,16 @@ import polars as pl
 from interfaces.messages import RenkeiError, message
 from interfaces.naming import date_of, recognise
 from interfaces.values import to_canonical
+from pipelines.calendar import TOKYO
 from pipelines.environment import Environment
 from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Entry
 from pipelines.exchange.seal import plain_name
 from pipelines.exchange.transport import Transport
+from schemas.findings import FAULT_SCHEMA, findings
 from schemas.report import to_json, write_xlsx
 from schemas.rules.files import CERTAIN_MY_NUMBERS
-from schemas.validate import validate
+from schemas.validate import Validated, validate
 
 WAITING_STATES = frozenset({"verified", "released"})
 
@@ -27,7 +30,8 @@ WAITING_STATES = frozenset({"verified", "released"})
 def judge(environment: Environment, path: Path, name: str, *, typed: bool = False) -> Judgement:
     """Recognise a file by its name and validate it by the version in force on its day (design.md 4 rule 2).
 
-    A switched-off interface is refused (KR-7303), unless the file was made of what a person typed.
+    A switched-off interface is refused (KR-7303), unless the file was made of what a person typed. A file for a day or a
+    month that has not begun is refused (KR-7307): once applied, it would make every file until then an old one.
     """
     recognised = recognise(environment.catalogue, name)
     if recognised is None:
@@ -43,11 +47,21 @@ def judge(environment: Environment, path: Path, name: str, *, typed: bool = Fals
         return Judgement(False, interface, report=_one_finding("KR-7304", name))
     specification = environment.specification(interface, day)
     validated = validate(path, specification, day, environment.context(day, name))
+    today = environment.clock().astimezone(TOKYO).date()
+    if day > today:
+        validated = _with_finding(validated, "KR-7307", today.isoformat())
     refused_for_good = validated.unreadable or (validated.findings["code"] == CERTAIN_MY_NUMBERS).any()
     return Judgement(
         validated.valid, interface, day, validated.records, to_json(validated), partial(write_xlsx, validated),
         releasable=not refused_for_good,
     )  # fmt: skip
+
+
+def _with_finding(validated: Validated, code: str, expected: str) -> Validated:
+    """A judged file with one more finding about the whole of it."""
+    fault = pl.DataFrame([{"code": code, "expected": expected}], schema=FAULT_SCHEMA)
+    found = findings(fault, validated.decoded.spec, validated.file_name)
+    return replace(validated, findings=pl.concat([found, validated.findings]))
 
 
 def _one_finding(code: str, name: str) -> dict[str, object]:
@@ -96,6 +110,13 @@ def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
         if e.partition is not None and entry.partition is not None and e.partition > entry.partition
     ]
     return max(newer) if newer and entry.state == "verified" else None
+
+
+def overtaken(environment: Environment, entry: Entry) -> RenkeiError:
+    """What a person is told of a stale file: its name, and the newer day that was applied before it (KR-7308)."""
+    events = environment.ledger.events(entry.id)
+    newest = next(event.detail["newest"] for event in reversed(events) if event.action == "stale")
+    return RenkeiError("KR-7308", name=entry.file_name, day=entry.partition, newest=newest, entry=entry.id)
 
 
 def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame, int]:

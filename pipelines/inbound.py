@@ -33,8 +33,8 @@ def inbound_asset(
     """The asset of one inbound interface.
 
     `apply(environment, interface, run id)` applies what waits; `table(environment, partition, receipts)` is what the
-    asset holds. Nothing is materialised before a file of the partition is applied: that is a warning of the check, not a failed run. A
-    quarantined file fails the step.
+    asset holds. Nothing is materialised before a file of the partition is applied: that is a warning of the check, not a failed run. So
+    is a stale file, whose data the asset lacks. A quarantined file fails the step.
     """
 
     @dg.multi_asset(
@@ -69,18 +69,22 @@ def inbound_asset(
             refusal = RenkeiError("KR-7306", name=held[0].file_name, entry=held[0].id)
             yield checks.failed(interface, refusal)
             raise checks.stop(refusal)
-        if not any(entry.state == "applied" for entry in entries):
-            not_yet = "このファイルはまだ届いていません"
-            yield checks.warning(interface, f"{interface}_is_valid", False, {}, description=not_yet)
-            return
-        rows = [(e.id, e.file_name, e.state, e.sha256, e.records) for e in entries]
-        receipts = pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row")
-        yield dg.AssetCheckResult(
-            passed=True,
-            asset_key=interface,
-            check_name=f"{interface}_is_valid",
-            metadata={"検査行数": sum(e.records or 0 for e in entries)},
-        )
-        yield dg.Output(table(environment, day.isoformat(), receipts), output_name=interface)
+        stale = [arrival.overtaken(environment, entry) for entry in entries if entry.state == "stale"]
+        applied = any(entry.state == "applied" for entry in entries)
+        check = f"{interface}_is_valid"
+        if stale:
+            told = "\n".join(str(one) for one in stale)
+            yield checks.warning(interface, check, False, {"対処": stale[0].remedy}, description=told)
+        elif not applied:
+            yield checks.warning(interface, check, False, {}, description="このファイルはまだ届いていません")
+        else:
+            records = sum(e.records or 0 for e in entries)
+            yield dg.AssetCheckResult(
+                passed=True, asset_key=interface, check_name=check, metadata={"検査行数": records}
+            )
+        if applied:
+            rows = [(e.id, e.file_name, e.state, e.sha256, e.records) for e in entries]
+            receipts = pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row")
+            yield dg.Output(table(environment, day.isoformat(), receipts), output_name=interface)
 
     return inbound

@@ -19,6 +19,7 @@ SCHEMA = {
     "code": pl.String, "title": pl.String, "subject": pl.String, "partition": pl.Date, "due_on": pl.Date,
     "age": pl.Int64, "remedy": pl.String,
 }  # fmt: skip
+NOT_TAKEN = frozenset({"rejected", "stale"})
 RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
 Row = tuple[str, str, dt.date, dt.date]
 
@@ -53,8 +54,8 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
         and plan.cycle == "daily"
         and interface not in off
     ]
-    # A file that a person refused is waited for again: the Union owes a corrected one.
-    arrived = {(e.interface, e.partition) for e in entries if e.direction == "inbound" and e.state != "rejected"}
+    # A file that a person refused is waited for again: the Union owes a corrected one. A stale one was not taken in.
+    arrived = {(e.interface, e.partition) for e in entries if e.direction == "inbound" and e.state not in NOT_TAKEN}
     for day in sorted({e.partition for e in sent if e.state in SENT_STATES and e.partition is not None}):
         due = day + dt.timedelta(days=1)
         if due > on:

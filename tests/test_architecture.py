@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "fixtures": {"interfaces", "fixtures"},
 }
 PURE = ["pipelines/eligibility/snapshot.py", "pipelines/eligibility/changes.py", "pipelines/eligibility/holding.py",
-        "pipelines/linkage/matching.py", "pipelines/continuity/judgement.py", "pipelines/continuity/criteria.py",
+        "pipelines/linkage/matching.py", "pipelines/items.py", "pipelines/continuity/judgement.py", "pipelines/continuity/criteria.py",
         "pipelines/continuity/cases.py", "pipelines/continuity/reconcile.py", "pipelines/high_cost/counts.py",
         "pipelines/high_cost/history.py", "pipelines/high_cost/limits.py", "pipelines/high_cost/income_class.py"]  # fmt: skip
 CAPABILITIES = ("eligibility", "linkage", "continuity", "high_cost")

@@ -51,8 +51,8 @@ def answered(environment: Environment, day: dt.date, *interfaces: str, state: st
         kept: dict[str, Any] = {"interface": interface, "partition": day, "records": 0}
         last = "quarantined" if state == "quarantined" else "verified"
         environment.ledger.advance(entry.id, last, operator="試験", **kept)
-        if state == "applied":
-            environment.ledger.advance(entry.id, "applied", operator="試験")
+        if state in ("applied", "stale"):
+            environment.ledger.advance(entry.id, state, operator="試験")
 
 
 def codes(environment: Environment, on: dt.date) -> list[tuple[str, dt.date, int]]:
@@ -103,6 +103,15 @@ def test_a_file_that_was_refused_is_waited_for_again(environment: Environment) -
     reject(environment.ledger, refused.id, operator="試験", reason="件数が違う")
     found = outstanding(environment, THU).filter(pl.col("partition") == WED)
     assert found.select("code", "subject").rows() == [("KR-6502", "国保資格取得喪失年月日連携ファイル")]
+
+
+def test_a_file_that_a_newer_day_overtook_has_not_arrived(environment: Environment) -> None:
+    sent(environment, WED, "accepted")
+    answered(environment, WED, "municipal_id_linkage", "reception_result")
+    answered(environment, WED, "acquisition_loss_linkage", state="stale")
+    found = outstanding(environment, THU).filter(pl.col("partition") == WED)
+    assert found.select("code", "subject").rows() == [("KR-6502", "国保資格取得喪失年月日連携ファイル")]
+    assert "KR-7308" in found["remedy"].item()
 
 
 def test_a_month_is_expected_by_the_days_of_the_union(tmp_path: Path) -> None:

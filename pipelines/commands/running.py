@@ -53,7 +53,7 @@ def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, thr
 
 
 def _receive(environment: Environment) -> bool:
-    """Take in and apply what is there; False when a person must see to a file (see `say_arrivals`)."""
+    """Take in and apply what is there; False when a person must see to a file: see `say_arrivals`, or a stale one."""
     from pipelines import arrival
     from pipelines.known import people_sent
     from pipelines.linkage import daily
@@ -64,6 +64,9 @@ def _receive(environment: Environment) -> bool:
             f"取込 {applied.entry.file_name}: {applied.entry.state} {applied.taken}件"
             f" 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"
         )
+        if applied.entry.state == "stale":
+            click.echo(arrival.overtaken(environment, applied.entry).for_people())
+            complete = False
     return complete
 
 

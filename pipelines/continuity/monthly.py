@@ -27,6 +27,7 @@ from pipelines.environment import Environment
 from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.items import completed
 from pipelines.known import first_month_sent, people_sent
 from pipelines.outgoing import checked_file, sealing
 
@@ -59,7 +60,7 @@ def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
     for entry in arrival.waiting(environment, INBOUND):
         interface, month = str(entry.interface), entry.partition
         records, faulty = arrival.sound_records(environment, entry)
-        kept = records.with_columns(pl.lit(entry.id).alias(ENTRY))
+        kept = completed(interface, records).with_columns(pl.lit(entry.id).alias(ENTRY))
         if month is not None:
             earlier = stored(environment, interface, month).filter(pl.col(ENTRY) != entry.id)
             if interface != CANDIDATES and earlier.height:
@@ -81,7 +82,7 @@ def stored(environment: Environment, interface: str, month: dt.date) -> pl.DataF
         return environment.store.read(interface, month.isoformat())
     items = environment.specification(interface, month).data.items
     schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in items}
-    return pl.DataFrame(schema={**schema, ENTRY: pl.Int32()})
+    return completed(interface, pl.DataFrame(schema={**schema, ENTRY: pl.Int32()}))
 
 
 def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:

@@ -60,6 +60,7 @@ TRANSITIONS: Final[Mapping[Direction, Mapping[str | None, frozenset[str]]]] = {
         "received": frozenset({"verified", "quarantined", "duplicate", "stale"}),
         "verified": frozenset({"applied", "quarantined", "stale"}),
         "quarantined": frozenset({"released", "rejected"}),
+        "stale": frozenset({"released", "rejected"}),
         "released": frozenset({"applied"}),
     },
 }

@@ -58,7 +58,7 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
     data, faulty = arrival.sound_records(environment, entry)
     with ledger.transaction() as connection:
         state.create(connection)
-        match = _match(environment, connection, entry.interface, data, told)
+        match = _match(environment, connection, entry.interface, day, data, told)
         if entry.interface in state.TABLES:
             state.add(connection, entry.interface, match.taken, day, entry.id)
         state.list_discrepancies(connection, match.discrepancies, day, entry.id)
@@ -78,10 +78,15 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
 
 
 def _match(
-    environment: Environment, connection: Connection, interface: str, data: pl.DataFrame, told: pl.DataFrame
+    environment: Environment,
+    connection: Connection,
+    interface: str,
+    day: dt.date,
+    data: pl.DataFrame,
+    told: pl.DataFrame,
 ) -> Match:
     if interface == "acquisition_loss_linkage":
-        return match_dates(data, told)
+        return match_dates(data, told, state.held(connection, interface, day))
     if interface == "municipal_id_linkage":
         taken = state.history(connection, interface)
         return match_ids(data, told, taken.select("resident_number", "municipal_insured_id", "prefecture_insured_id"))
@@ -98,13 +103,14 @@ def _receptions(environment: Environment, connection: Connection, data: pl.DataF
     match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
     for row in match.taken.iter_rows(named=True):
         entry, kind = ours[row["sent_file_name"]], row["reception_kind"]
+        count = row["sent_record_count"]
         for reached in {"uploaded": ("sent", kind), "sent": (kind,)}.get(entry.state, ()):
             environment.ledger.advance(
                 entry.id,
                 reached,
                 operator=environment.settings.operator,
                 connection=connection,
-                records_at_union=int(row["sent_record_count"]),
+                records_at_union=None if count is None else int(count),
             )
     return match
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.messages import message
+from pipelines.items import completed
 
 KEY = "resident_number"
 DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -59,21 +60,35 @@ def _settle(received: pl.DataFrame, lists: Iterable[pl.DataFrame]) -> Match:
 _NONE = pl.lit(None, pl.String)
 
 
-def match_dates(received: pl.DataFrame, told: pl.DataFrame) -> Match:
+NOTHING_BEFORE = pl.DataFrame(schema={KEY: pl.String, "applied_on": pl.Date, "ended_on": pl.Date})
+
+
+def match_dates(received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame = NOTHING_BEFORE) -> Match:
     """国保資格取得喪失年月日連携 against the people whom the Union was told of (`told`: PERSON_COLUMNS).
 
-    Set aside: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥).
-    Listed but taken: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured.
+    `before`: the newest record taken of each person until now.
+    Set aside: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥), a
+    period that ends before it begins.
+    Listed but taken: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured, a
+    new period that overlaps the one before or leaves a hole (`_overlapping`, `_with_hole`).
     """
     name = "acquisition_loss_linkage"
-    known = received.join(told.select(KEY, *_PERIOD, "head_kind"), on=KEY, how="inner", suffix="_ours")
+    # A blank 適用終了 says that the period goes on; a layout without the item says nothing.
+    tells = {item: pl.lit(item in received.columns) for item in _PERIOD}
+    received = completed(name, received)
+    known = received.join(told.select(KEY, *_PERIOD, "application_reason"), on=KEY, how="inner", suffix="_ours")
     unknown = received.join(told, on=KEY, how="anti")
     late = known.filter(pl.col("acquired_on") > pl.col("applied_on"))
     early = known.filter(pl.col("lost_on") < pl.col("ended_on"))
-    started = known.filter(pl.col("applied_on").ne_missing(pl.col("applied_on_ours")))
-    ended = known.filter(pl.col("ended_on").ne_missing(pl.col("ended_on_ours")))
+    started = known.filter(tells["applied_on"] & pl.col("applied_on").ne_missing(pl.col("applied_on_ours")))
+    ended = known.filter(tells["ended_on"] & pl.col("ended_on").ne_missing(pl.col("ended_on_ours")))
     unsound = known.filter(pl.col("judgement") != "sound")
     lost = known.filter(pl.col("lost_on").is_not_null() & pl.col("ended_on_ours").is_null())
+    turned = known.filter(pl.col("ended_on") < pl.col("applied_on"))
+    anew = known.join(before.select(KEY, *_PERIOD), on=KEY, how="inner", suffix="_before").filter(
+        pl.col("applied_on") > pl.col("applied_on_before")
+    )
+    period_before = pl.format("{}〜{}", "applied_on_before", pl.col("ended_on_before").cast(pl.String).fill_null(""))
     return _settle(
         received,
         [
@@ -84,8 +99,26 @@ def match_dates(received: pl.DataFrame, told: pl.DataFrame) -> Match:
             _listed(name, ended, "KR-8105", pl.col("ended_on_ours"), pl.col("ended_on"), set_aside=False),
             _listed(name, unsound, "KR-8106", pl.col("applied_on_ours"), pl.col("judgement"), set_aside=False),
             _listed(name, lost, "KR-8107", pl.col("ended_on_ours"), pl.col("lost_on"), set_aside=False),
+            _listed(name, turned, "KR-8121", pl.col("applied_on"), pl.col("ended_on"), set_aside=True),
+            _listed(name, _overlapping(anew), "KR-8122", period_before, pl.col("applied_on"), set_aside=False),
+            _listed(name, _with_hole(anew), "KR-8123", period_before, pl.col("applied_on"), set_aside=False),
         ],
     )
+
+
+def _overlapping(anew: pl.DataFrame) -> pl.DataFrame:
+    """New periods that begin before the earlier one ended (重複), or though it never did (終了未着)."""
+    return anew.filter(pl.col("ended_on_before").is_null() | (pl.col("ended_on_before") > pl.col("applied_on")))
+
+
+def _with_hole(anew: pl.DataFrame) -> pl.DataFrame:
+    """New periods after a hole through which the 資格 goes on (空白): nobody applied it then, as far as we know.
+
+    Who came back from inside the prefecture was another municipality's meanwhile.
+    """
+    hole = pl.col("ended_on_before") < pl.col("applied_on")
+    held_through = pl.col("acquired_on") <= pl.col("ended_on_before")
+    return anew.filter(hole & held_through & pl.col("application_reason").ne_missing("moved_in_prefecture"))
 
 
 MUNICIPAL_ID, PREFECTURE_ID = "municipal_insured_id", "prefecture_insured_id"
@@ -101,6 +134,7 @@ def match_ids(received: pl.DataFrame, told: pl.DataFrame, owners: pl.DataFrame) 
     change owner.)
     """
     name = "municipal_id_linkage"
+    received = completed(name, received)
     unknown = received.join(told, on=KEY, how="anti")
     known = received.join(told.select(KEY), on=KEY, how="semi")
     held = owners.unique(KEY, keep="last", maintain_order=True)
@@ -138,6 +172,7 @@ def _of_somebody_else(rows: pl.DataFrame, owners: pl.DataFrame, identifier: str)
 def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
     """確認リスト: every record is a question to answer; an unknown 宛名番号 is set aside (seed システム11; domain.md 1.1)."""
     name = "verification_list"
+    received = completed(name, received)
     unknown = received.join(told, on=KEY, how="anti")
     known = received.join(told.select(KEY), on=KEY, how="semi")
     codes = {"different_my_number": "KR-8111", "blank_my_number": "KR-8112"}
@@ -171,6 +206,7 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     taken back, answered otherwise), an acceptance of another number of records than were sent.
     Listed but taken: a rejection, with its reason.
     """
+    received = completed("reception_result", received)
     known = received.join(ours, left_on="sent_file_name", right_on="file_name", how="left")
     count, accepted = pl.col("sent_record_count").cast(pl.Int64), pl.col("reception_kind") == "accepted"
     waits = pl.col("state").is_in(UNANSWERED_STATES)
@@ -183,6 +219,8 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     theirs = (
         pl.when(~accepted)
         .then(pl.format("却下: {}", pl.col("reception_reason").fill_null("理由なし")))
+        .when(count.is_null())
+        .then(pl.lit("受付"))
         .when(pl.col("records").is_null())
         .then(pl.format("受付 {}件", count))
         .otherwise(pl.format("受付 {}件（送付 {}件）", count, "records"))

@@ -92,9 +92,9 @@ def test_the_moves_are_those_of_the_design() -> None:
     assert "sent" not in outbound["written"] | outbound["sealed"] | outbound["sending"]
     for end in ("accepted", "rejected", "superseded", "withdrawn", "recalled"):
         assert end not in outbound
-    for end in ("applied", "rejected", "duplicate", "stale"):
+    for end in ("applied", "rejected", "duplicate"):
         assert end not in inbound
-    assert inbound["quarantined"] == {"released", "rejected"}
+    assert inbound["quarantined"] == inbound["stale"] == {"released", "rejected"}
     assert inbound["released"] == {"applied"}
 
 

@@ -16,6 +16,7 @@ TOLD = pl.DataFrame(
     {
         "resident_number": ["1", "2", "3"],
         "head_kind": ["insured_head", "member", "member"],
+        "application_reason": ["left_other_insurance", "moved_in", "moved_in_prefecture"],
         "applied_on": [APRIL, APRIL, APRIL],
         "ended_on": [None, MAY, None],
     },
@@ -59,6 +60,49 @@ def test_periods_unlike_ours_are_taken_and_asked_about() -> None:
     assert outcome(match_dates(dates(ended_on=MAY), TOLD)) == (1, ["KR-8105"])
     assert outcome(match_dates(dates(judgement="gap"), TOLD)) == (1, ["KR-8106"])
     assert outcome(match_dates(dates(lost_on=MAY), TOLD)) == (1, ["KR-8107"])
+
+
+EARLIER, HOLE, LATER = dt.date(2026, 1, 5), dt.date(2026, 3, 20), dt.date(2026, 4, 3)
+
+
+def periods(ended_on: dt.date | None, **changes: object) -> list[tuple[str, str, str]]:
+    """Codes, what we hold and what is told when a record follows a period from EARLIER to `ended_on`."""
+    number = changes.get("resident_number", "1")
+    before = dates(resident_number=number, acquired_on=EARLIER, applied_on=EARLIER, ended_on=ended_on)
+    match = match_dates(dates(**{"acquired_on": EARLIER, **changes}), TOLD, before)
+    assert match.taken.height == 1
+    return match.discrepancies.select("code", "ours", "theirs").rows()
+
+
+def test_a_new_period_that_begins_before_the_earlier_one_ended_is_asked_about() -> None:
+    assert periods(LATER) == [("KR-8122", "2026-01-05〜2026-04-03", "2026-04-01")]
+    assert periods(None) == [("KR-8122", "2026-01-05〜", "2026-04-01")]
+    assert periods(None, resident_number="3") == [("KR-8122", "2026-01-05〜", "2026-04-01")]
+    assert periods(APRIL) == []
+
+
+def test_a_hole_through_which_the_qualification_goes_on_is_asked_about() -> None:
+    assert periods(HOLE) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
+    assert periods(HOLE, acquired_on=HOLE) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
+    assert periods(HOLE, acquired_on=APRIL) == []
+    assert periods(HOLE, acquired_on=HOLE + dt.timedelta(days=1)) == []
+
+
+def test_who_comes_back_from_inside_the_prefecture_was_another_municipalitys_meanwhile() -> None:
+    assert periods(HOLE, resident_number="3") == []
+
+
+def test_the_same_period_told_again_is_no_new_one() -> None:
+    again = dates(acquired_on=EARLIER)
+    assert outcome(match_dates(again, TOLD, again)) == (1, [])
+    assert outcome(match_dates(again, TOLD, dates(acquired_on=EARLIER, applied_on=MAY))) == (1, [])
+    assert outcome(match_dates(again, TOLD, dates(resident_number="2", applied_on=EARLIER))) == (1, [])
+
+
+def test_a_period_that_ends_before_it_begins_is_set_aside() -> None:
+    taken, codes = outcome(match_dates(dates(resident_number="2", ended_on=HOLE, acquired_on=EARLIER), TOLD))
+    assert (taken, "KR-8121" in codes) == (0, True)
+    assert outcome(match_dates(dates(resident_number="2", ended_on=APRIL), TOLD)) == (1, ["KR-8105"])
 
 
 def ids(*rows: tuple[str, ...]) -> pl.DataFrame:

@@ -1,0 +1,131 @@
+"""A file for a day that has not come is kept apart; one that a newer day overtook is told, and a person decides on it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+from continuity.deployment import opened
+
+from interfaces import codec
+from interfaces.naming import file_name
+from pipelines import arrival
+from pipelines.environment import Environment
+from pipelines.exchange import quarantine
+from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.transport import LocalFolderTransport
+from pipelines.linkage import daily
+
+WED, THU, TYPO = dt.date(2026, 4, 1), dt.date(2026, 4, 2), dt.date(2027, 4, 1)
+MORNING = dt.datetime(2026, 4, 2, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
+PERSON = "000000000000001"
+TOLD = pl.DataFrame({"resident_number": [PERSON]})
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return opened(tmp_path, now=MORNING, switched_off=())
+
+
+def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: str = "900000000014") -> Arrival:
+    """The ids of a day, one person's, in a folder of their own."""
+    specification = environment.specification("municipal_id_linkage", day)
+    header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
+              "media_kind": "transmission", "created_on": day, "file_number": "000001"}  # fmt: skip
+    rows = {"resident_number": [PERSON], "municipal_insured_id": [insured_id], "assigned_on": [WED]}
+    folder.mkdir(parents=True)
+    content = codec.compose(specification, day, pl.DataFrame(rows), header).data
+    (folder / file_name(specification, header)).write_bytes(content)
+    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    return arrived
+
+
+def overtaken(environment: Environment, folder: Path) -> daily.Applied:
+    """Wednesday's file, which comes when Thursday's is applied."""
+    assert delivered(environment, folder / "thursday", THU).state == "verified"
+    daily.apply_all(environment, TOLD)
+    assert delivered(environment, folder / "wednesday", WED, "900000000022").state == "verified"
+    (applied,) = daily.apply_all(environment, TOLD)
+    return applied
+
+
+def codes(environment: Environment, arrived: Arrival) -> list[str]:
+    assert arrived.entry is not None
+    report = quarantine.show(environment.ledger, environment.settings.data_folder, arrived.entry.id).report["report"]
+    return [finding["code"] for finding in report["findings"]]
+
+
+def test_a_sound_file_for_a_day_that_has_not_come_is_kept_apart_and_the_real_ones_are_applied(
+    environment: Environment, tmp_path: Path
+) -> None:
+    early = delivered(environment, tmp_path / "typo", TYPO)
+    assert early.state == "quarantined"
+    assert codes(environment, early) == ["KR-7307"]
+    assert delivered(environment, tmp_path / "real", WED).state == "verified"
+    (applied,) = daily.apply_all(environment, TOLD)
+    assert (applied.entry.state, applied.taken) == ("applied", 1)
+
+
+def test_todays_file_is_let_in_and_tomorrows_is_not(environment: Environment, tmp_path: Path) -> None:
+    assert delivered(environment, tmp_path / "today", THU).state == "verified"
+    assert delivered(environment, tmp_path / "tomorrow", dt.date(2026, 4, 3)).state == "quarantined"
+
+
+def test_the_day_is_tokyos_whatever_zone_the_clock_tells(tmp_path: Path) -> None:
+    """07:00 in Tokyo is 22:00 of the day before in UTC."""
+    elsewhere = opened(tmp_path, now=MORNING.astimezone(dt.UTC), switched_off=())
+    assert delivered(elsewhere, tmp_path / "today", THU).state == "verified"
+
+
+def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
+    environment = opened(tmp_path, now=MORNING, switched_off=())
+    header = environment.monthly_header(WED, WED) | {"file_number": "000001"}
+    for month, state in ((dt.date(2026, 4, 1), "verified"), (dt.date(2026, 5, 1), "quarantined")):
+        specification = environment.specification("continuity_result", month)
+        month_header = header | {"target_month": f"{month:%Y-%m}"}
+        folder = tmp_path / f"{month:%Y%m}"
+        folder.mkdir()
+        nobody = pl.DataFrame({"candidate_number": []}, {"candidate_number": pl.String})
+        content = codec.compose(specification, month, nobody, month_header).data
+        (folder / file_name(specification, month_header)).write_bytes(content)
+        (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+        assert arrived.state == state, arrived.message
+
+
+def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment, tmp_path: Path) -> None:
+    early = delivered(environment, tmp_path / "typo", TYPO)
+    assert early.entry is not None
+    quarantine.release(environment.ledger, environment.safe, early.entry.id, operator="試験", reason="電話で確認")
+    (applied,) = daily.apply_all(environment, TOLD)
+    assert (applied.entry.state, applied.taken) == ("applied", 1)
+
+
+def test_a_stale_file_is_told_with_its_name_and_the_day_that_overtook_it(
+    environment: Environment, tmp_path: Path
+) -> None:
+    applied = overtaken(environment, tmp_path)
+    assert (applied.entry.state, applied.taken, applied.aside) == ("stale", 0, 0)
+    told = arrival.overtaken(environment, applied.entry)
+    assert told.code == "KR-7308"
+    for said in ("KRSID_999997_20260401_000001.csv", "2026-04-02", f"台帳 {applied.entry.id}）", "quarantine release"):
+        assert said in told.for_people()
+
+
+def test_a_person_lets_a_stale_file_in_and_what_a_newer_day_told_stays(
+    environment: Environment, tmp_path: Path
+) -> None:
+    stale = overtaken(environment, tmp_path).entry
+    quarantine.release(environment.ledger, environment.safe, stale.id, operator="試験", reason="電話で確認")
+    (applied,) = daily.apply_all(environment, TOLD)
+    assert (applied.entry.state, applied.taken) == ("applied", 1)
+    held = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}
+    assert held == {WED: ["900000000022"], THU: ["900000000014"]}
+
+
+def test_a_person_refuses_a_stale_file(environment: Environment, tmp_path: Path) -> None:
+    stale = overtaken(environment, tmp_path).entry
+    refused = quarantine.reject(environment.ledger, stale.id, operator="試験", reason="誤送と確認")
+    assert refused.state == "rejected"
+    assert daily.apply_all(environment, TOLD) == []

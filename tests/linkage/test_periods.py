@@ -1,0 +1,74 @@
+"""The 適用 period of a new file against the one that an earlier file told, from the Union's folder to the questions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+from continuity.deployment import opened
+
+from interfaces import codec
+from interfaces.naming import file_name
+from pipelines import arrival
+from pipelines.environment import Environment
+from pipelines.exchange import quarantine
+from pipelines.exchange.transport import LocalFolderTransport
+from pipelines.linkage import daily
+
+WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
+BEGAN, ENDED = dt.date(2026, 1, 5), dt.date(2026, 3, 20)
+PERSON = "000000000000001"
+TOLD = pl.DataFrame({
+    "resident_number": [PERSON], "application_reason": ["left_other_insurance"], "applied_on": [WED], "ended_on": [None],
+}, schema_overrides={"ended_on": pl.Date})  # fmt: skip
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return opened(tmp_path, now=dt.datetime(2026, 4, 2, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9))))
+
+
+def told(environment: Environment, folder: Path, day: dt.date, applied_on: dt.date, ended_on: dt.date | None) -> None:
+    """One person's period, delivered in the day's file."""
+    specification = environment.specification("acquisition_loss_linkage", day)
+    header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
+              "media_kind": "transmission", "created_on": day, "file_number": "000001"}  # fmt: skip
+    row = {
+        "resident_number": PERSON, "municipal_insured_id": "900000000014", "acquired_on": BEGAN,
+        "acquisition_reason": "left_other_insurance", "applied_on": applied_on, "ended_on": ended_on, "judgement": "sound",
+    }  # fmt: skip
+    rows = pl.DataFrame([row], schema_overrides={"ended_on": pl.Date})
+    folder.mkdir()
+    (folder / file_name(specification, header)).write_bytes(codec.compose(specification, day, rows, header).data)
+    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    assert arrived.state == "verified", arrived.message
+
+
+def asked(environment: Environment, day: dt.date) -> list[tuple[str, str, str]]:
+    found = daily.discrepancies_on(environment, day).filter(pl.col("code").is_in(["KR-8122", "KR-8123"]))
+    return found.select("code", "ours", "theirs").rows()
+
+
+def test_a_period_is_compared_with_the_one_that_an_earlier_day_told(environment: Environment, tmp_path: Path) -> None:
+    told(environment, tmp_path / "wednesday", WED, BEGAN, ENDED)
+    daily.apply_all(environment, TOLD)
+    told(environment, tmp_path / "thursday", THU, WED, None)
+    (applied,) = daily.apply_all(environment, TOLD)
+    assert applied.taken == 1
+    assert asked(environment, WED) == []
+    assert asked(environment, THU) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
+
+
+def test_an_older_day_that_is_let_in_late_is_not_compared_with_a_newer_one(
+    environment: Environment, tmp_path: Path
+) -> None:
+    told(environment, tmp_path / "thursday", THU, BEGAN, ENDED)
+    daily.apply_all(environment, TOLD)
+    told(environment, tmp_path / "wednesday", WED, WED, None)
+    (stale,) = daily.apply_all(environment, TOLD)
+    quarantine.release(environment.ledger, environment.safe, stale.entry.id, operator="試験", reason="電話で確認")
+    (applied,) = daily.apply_all(environment, TOLD)
+    assert applied.taken == 1
+    assert asked(environment, WED) == []
