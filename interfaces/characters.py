@@ -19,6 +19,11 @@ _ONE_BYTE = {
     "cp932": r"\x00-\x{80}\x{FF61}-\x{FF9F}\x{F8F0}-\x{F8F3}",
     "shift_jis_2004": r"\x00-\x5B\x5D-\x7D\x7F\x{A5}\x{203E}\x{FF61}-\x{FF9F}",
 }
+# What Shift_JIS-2004 has one code for and Unicode two.
+_IN_PAIRS = (
+    r"[かきくけこカキクケコセツトㇷ]\x{309A}|\x{E6}\x{300}|[\x{254}\x{259}\x{25A}\x{28C}][\x{300}\x{301}]"
+    r"|\x{2E5}\x{2E9}|\x{2E9}\x{2E5}"
+)
 _BEYOND_BMP = r"[\x{10000}-\x{10FFFF}]"
 
 
@@ -75,7 +80,8 @@ def byte_length(column: pl.Expr, encoding: str) -> pl.Expr:
     if encoding == "utf-16-le":
         return (column.str.len_chars() + column.str.count_matches(_BEYOND_BMP)) * 2
     one = _ONE_BYTE[encoding]
-    return column.str.count_matches(f"[{one}]") + 2 * column.str.count_matches(f"[^{one}{_SELECTORS}]")
+    length = column.str.count_matches(f"[{one}]") + 2 * column.str.count_matches(f"[^{one}{_SELECTORS}]")
+    return length - 2 * column.str.count_matches(_IN_PAIRS) if encoding == "shift_jis_2004" else length
 
 
 def replace_lossy(column: pl.Expr, table: CharacterTable) -> pl.Expr:
@@ -115,7 +121,8 @@ def unencodable(text: str, encoding: str) -> str:
     """The characters of `text` that the encoding cannot hold, with the base that a lone variation selector follows."""
     missing: list[str] = []
     for index, character in enumerate(text):
-        if not is_held(character, encoding):
+        marked = text[index - 1 : index + 1]  # Shift_JIS-2004 has some marks only together with their base.
+        if not is_held(character, encoding) and not (index and is_held(marked, encoding)):
             selects = 0xFE00 <= ord(character) <= 0xFE0F or 0xE0100 <= ord(character) <= 0xE01EF
-            missing.append(text[index - 1 : index + 1] if selects and index else character)
+            missing.append(marked if selects and index else character)
     return "".join(missing)

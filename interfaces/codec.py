@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -271,7 +272,7 @@ def _marked(lines: Lines, mark: str) -> NDArray[np.bool_]:
 def _shown_mark(lines: Lines, number: int) -> str:
     """What stands where a line's mark should stand; only said to be none when it is too long to be one, or not ASCII."""
     spec = lines.spec
-    width = spec.records[0].items[0].length
+    width = spec.characters(spec.records[0].items[0])
     line = lines.line(number).decode(spec.format.encoding, "replace").rstrip("\r\n")
     shown = line[:width] if spec.format.kind == "fixed" else line.partition(",")[0].strip('"')
     if not shown:
@@ -395,9 +396,9 @@ def _read_fixed(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, o
     kinds, problems = _record_kinds(lines)
     if problems:
         return _empty_tables(spec), problems
-    end = spec.format.line_end_text.encode("utf-16-le" if spec.format.encoding == "utf-16-le" else "ascii")
-    content = lines.content[lines.starts[0] :].removesuffix(end)
-    one_character_per_byte = pl.Series([line.decode("latin-1") for line in content.split(end)])
+    end = len(spec.format.line_end_text) * spec.format.unit
+    bounds = pairwise(lines.starts.tolist())
+    one_character_per_byte = pl.Series([lines.content[start : stop - end].decode("latin-1") for start, stop in bounds])
     tables: dict[str, pl.DataFrame] = {}
     for record, start, stop in kinds:
         block = one_character_per_byte[start:stop]
@@ -478,7 +479,7 @@ def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, 
         texts = column.gather(rows)
         held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
         private = not unicode and texts.str.contains(_PRIVATE_USE).any()
-        if private or not is_held(held.str.join("").item(), spec.format.encoding):
+        if private or not is_held(held.str.join("\n").item(), spec.format.encoding):
             strays = _strays(texts, list(table.outgoing)) if private else texts.clear(texts.len()).fill_null("")
             for row, text, stray in zip(rows, held, strays, strict=True):
                 missing = stray or unencodable(text, spec.format.encoding)
@@ -517,7 +518,7 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
     for record in spec.records:
         source = data if record.occurrence == "many" else pl.DataFrame({"_": [None]})
         raw = from_canonical(with_header(source, record, header), record, spec, on)
-        raw = _filled(raw, record, number, rows[spec.data.kind])
+        raw = _filled(raw, record, spec, number, rows[spec.data.kind])
         number += raw.height
         wide[record.kind] = _columns_where(raw, _WIDE)
         problems.append(_character_problems(raw, wide[record.kind], record, spec))
@@ -531,16 +532,16 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
     return Encoded(mark + b"".join(parts), found, raws)
 
 
-def _filled(raw: pl.DataFrame, record: Record, first_number: int, data_rows: int) -> pl.DataFrame:
+def _filled(raw: pl.DataFrame, record: Record, spec: Specification, first_number: int, data_rows: int) -> pl.DataFrame:
     filled: list[pl.Expr | pl.Series] = []
     for item in record.items:
         if item.constant is not None:
             filled.append(pl.lit(item.constant).alias(item.id))
         elif item.rule("record_sequence"):
             sequence = pl.int_range(first_number, first_number + raw.height, eager=True).cast(pl.String)
-            filled.append(sequence.str.zfill(item.length).alias(item.id))
+            filled.append(sequence.str.zfill(spec.characters(item)).alias(item.id))
         elif item.rule("data_record_count"):
-            filled.append(pl.lit(str(data_rows).zfill(item.length)).alias(item.id))
+            filled.append(pl.lit(str(data_rows).zfill(spec.characters(item))).alias(item.id))
     return raw.with_columns(filled)
 
 
@@ -584,12 +585,12 @@ def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: 
     columns: list[pl.Expr] = []
     for item in record.items:
         text = replace_outgoing(pl.col(item.id), table)
-        short = (item.length - byte_length(text, encoding).cast(pl.Int64)).clip(lower_bound=0)
+        short = (item.length - byte_length(text, encoding).cast(pl.Int64)).clip(lower_bound=0) // spec.format.unit
         blank = pl.col(item.id) == ""
         if item.type.padding == "zero_left":
             columns.append(
                 pl.when(blank)
-                .then(pl.lit(" " * item.length))
+                .then(pl.lit(" " * spec.characters(item)))
                 .otherwise(pl.lit("0").repeat_by(short).list.join("") + text)
             )
         else:

@@ -236,7 +236,7 @@ def lines_of(path: Path, spec: Specification) -> Lines:
 
 
 def _unit(spec: Specification) -> np.dtype[np.unsignedinteger[Any]]:
-    return np.dtype("<u2" if spec.format.encoding == "utf-16-le" else "u1")
+    return np.dtype(f"<u{spec.format.unit}")
 
 
 def _longest_record(spec: Specification) -> int:

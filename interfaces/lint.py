@@ -228,9 +228,11 @@ class _Linter:
                 yield Fault(place, f"項目名 {item.name} が項目辞書の {entry.name} と違います")
             if entry.sensitivity != item.sensitivity.id:
                 yield Fault(place, f"秘匿区分が項目辞書の {entry.sensitivity} と違います")
+        if item.length % self.specification.format.unit:
+            yield Fault(place, f"バイト数は{self.specification.format.unit}の倍数が要ります（{item.length}）")
         if item.length < 1:
             yield Fault(place, "バイト数は1以上が要ります")
-        units = 2 if self.specification.format.encoding == "utf-16-le" else 1
+        units = self.specification.format.unit
         wanted = DATE_LENGTHS.get(item.type.date_format)
         if wanted and item.length != wanted * units:
             yield Fault(place, f"属性 {item.type.id} は{wanted * units}バイトです（{item.length}）")

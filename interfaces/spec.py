@@ -36,6 +36,11 @@ class Format(_Frozen):
     def line_end_text(self) -> str:
         return "\r\n" if self.line_end == "CRLF" else "\n"
 
+    @property
+    def unit(self) -> int:
+        """Bytes of an ASCII character."""
+        return 2 if self.encoding == "utf-16-le" else 1
+
 
 class RecordPlan(_Frozen):
     """One record kind of a file, in the order in which the kinds appear."""
@@ -216,6 +221,10 @@ class Specification:
     def data(self) -> Record:
         """The record kind that repeats."""
         return next(record for record in self.records if record.occurrence == "many")
+
+    def characters(self, item: Item) -> int:
+        """How many ASCII characters fill the item, whose length is in bytes."""
+        return item.length // self.format.unit
 
     def codes_on(self, table: str, on: dt.date) -> tuple[Code, ...]:
         """The codes of a table that are in force on a date."""

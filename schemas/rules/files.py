@@ -53,6 +53,8 @@ def same_as_file_name(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr
     if place.item.type.is_date:
         value = parse_date(place.value, place.item.type.date_format).dt.strftime("%Y%m%d")
         return value == named, named
+    if place.item.type.date_format == "YYYY-MM":
+        return place.value.str.replace("-", "", literal=True) == named, named
     return place.value == named, named
 
 

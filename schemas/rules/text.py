@@ -41,8 +41,8 @@ def length(place: Place) -> Test:
     """At most so many bytes in the file's encoding (domain.md 1.3: quotes are not counted)."""
     encoding, limit = place.specification.format.encoding, place.item.length
     sound = byte_length(place.value, encoding) <= limit
-    if _only_ascii(place.item):
-        sound = place.value.str.len_bytes() * (2 if encoding == "utf-16-le" else 1) <= limit
+    if _only_ascii(place.item) and encoding != "shift_jis_2004":  # It has \ and ~ in two bytes.
+        sound = place.value.str.len_bytes() * place.specification.format.unit <= limit
     return Test(place.item.id, "length", "KR-2002", f"{limit}バイト以内", sound)
 
 

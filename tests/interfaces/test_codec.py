@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import json
 import shutil
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from fixtures.prefecture.numbers import my_numbers, padded
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
+from interfaces.characters import byte_length, is_held, unencodable
+from interfaces.lint import lint
 from interfaces.naming import file_name, recognise
 from interfaces.spec import Specification
 from interfaces.values import to_canonical
+from pipelines.cli import main
+from schemas.normalise import NORMALISATIONS
+from schemas.rules import known_rules
+from schemas.validate import Context, validate
 
 DAY = dt.date(2026, 4, 1)
 HEADER = {
@@ -33,11 +43,12 @@ NAMES = ["合成　髙橋﨑子", "合成　𠮷野家", "合成　辻\U000e0100
 
 
 def people(count: int = 5) -> pl.DataFrame:
-    """A canonical table with names that need 外字, IVS and 同字."""
+    """A sound canonical table with names that need 外字, IVS and 同字."""
     return pl.DataFrame(
         {
             "resident_number": [f"{n:015d}" for n in range(1, count + 1)],
             "household_number": ["000000000000001"] * count,
+            "my_number": padded(pl.Series(my_numbers(np.arange(count))), 12),
             "branch_number": [f"{n:02d}" for n in range(1, count + 1)],
             "name": [NAMES[n % len(NAMES)] for n in range(count)],
             "name_kana": ["ゴウセイ　タロウ"] * count,
@@ -51,6 +62,7 @@ def people(count: int = 5) -> pl.DataFrame:
             "application_reason": ["moved_in"] * count,
             "ended_on": [None] * (count - 1) + [dt.date(2026, 4, 20)],
             "end_reason": [None] * (count - 1) + ["moved_out"],
+            "next_municipality_code": [None] * (count - 1) + ["999997"],
             "changed_on": [DAY] * count,
             "update_kind": ["added"] * count,
         }
@@ -82,6 +94,8 @@ def altered(
         position = 1
         for row in rows:
             row.update((items or {}).get(row["id"], {}))
+            if plan and any('"utf-16-le"' in new for new in plan.values()):
+                row["バイト数"] = str(2 * int(row["バイト数"]))
             if plan and any('"fixed"' in new for new in plan.values()):
                 row["開始位置"] = str(position)
                 position += int(row["バイト数"])
@@ -104,43 +118,125 @@ def round_trip(specification: Specification, tmp_path: Path, data: pl.DataFrame)
     return decoded
 
 
+ENCODINGS = {
+    "CP932": 'encoding = "cp932"',
+    "Shift_JIS-2004": 'encoding = "shift_jis_2004"',
+    "UTF-8": 'encoding = "utf-8"',
+    "UTF-8 BOM": 'encoding = "utf-8"\nbom = true',
+    "UTF-16LE": 'encoding = "utf-16-le"',
+    "UTF-16LE BOM": 'encoding = "utf-16-le"\nbom = true',
+}
+LAYOUTS = {
+    "CSV": {},
+    "CSV all quoted": {'quote = "when_needed"': 'quote = "all"'},
+    "CSV never quoted": {'quote = "when_needed"': 'quote = "none"'},
+    "fixed": {'kind = "csv"': 'kind = "fixed"'},
+}
+# Every form that a file can have, as lines of file.toml to be written differently.
 FORMS = {
-    "cp932 CRLF": {},
-    "LF": {'line_end = "CRLF"': 'line_end = "LF"'},
-    "all quoted": {'quote = "when_needed"': 'quote = "all"'},
-    "never quoted": {'quote = "when_needed"': 'quote = "none"'},
-    "Shift_JIS-2004": {'encoding = "cp932"': 'encoding = "shift_jis_2004"', '"union_cp932"': '""'},
-    "UTF-8": {'encoding = "cp932"': 'encoding = "utf-8"', '"union_cp932"': '""'},
-    "UTF-8 BOM": {'encoding = "cp932"': 'encoding = "utf-8"\nbom = true', '"union_cp932"': '""'},
-    "UTF-8 BOM, all quoted": {
-        'encoding = "cp932"': 'encoding = "utf-8"\nbom = true',
-        '"union_cp932"': '""',
-        'quote = "when_needed"': 'quote = "all"',
-    },
-    "UTF-16LE": {'encoding = "cp932"': 'encoding = "utf-16-le"', '"union_cp932"': '""'},
-    "UTF-16LE BOM": {'encoding = "cp932"': 'encoding = "utf-16-le"\nbom = true', '"union_cp932"': '""'},
-    "fixed cp932": {'kind = "csv"': 'kind = "fixed"'},
-    "fixed UTF-8": {
-        'kind = "csv"': 'kind = "fixed"',
-        'encoding = "cp932"': 'encoding = "utf-8"',
-        '"union_cp932"': '""',
-    },
+    f"{encoding}, {layout}, {end}": {
+        'encoding = "cp932"': ENCODINGS[encoding],
+        'line_end = "CRLF"': f'line_end = "{end}"',
+        **({} if encoding == "CP932" else {'"union_cp932"': '""'}),
+        **LAYOUTS[layout],
+    }
+    for encoding in ENCODINGS
+    for layout in LAYOUTS
+    for end in ("CRLF", "LF")
+}
+# Names that only this encoding tries: a character outside CP932 and one that is written with one code where Unicode has
+# two; two characters whose bytes hold those of a line end between them.
+NAMES_OF = {
+    "shift_jis_2004": ["合成　𠮟﨑子", "合成　か\u309a子", "合成　山田", "合成　波〜線", "合成　一郎"],
+    "utf-16-le": ["合成　𠮟﨑子", "合成　\u0a05一", *NAMES[:3]],
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_read_back_as_written(form: str, tmp_path: Path) -> None:
-    specification = altered(tmp_path, "eligibility_individual", plan=FORMS[form]).in_force(
-        "eligibility_individual", DAY
-    )
-    data = people().with_columns(pl.lit("合成　山田太郎").alias("name")) if "2004" in form else people()
+def test_every_form_is_sound_and_valid_and_read_back_as_written(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = altered(tmp_path, "eligibility_individual", plan=FORMS[form])
+    assert lint(catalogue, known_rules(), frozenset(NORMALISATIONS)) == []
+    specification = catalogue.in_force("eligibility_individual", DAY)
+    data = people().with_columns(name=pl.Series(NAMES_OF.get(specification.format.encoding, NAMES)))
     decoded = round_trip(specification, tmp_path, data)
     back = to_canonical(decoded.data, specification.data, specification, DAY)
-    assert back["resident_number"].to_list() == data["resident_number"].to_list()
-    assert back["ended_on"].to_list() == data["ended_on"].to_list()
-    assert back["head_kind"].to_list() == data["head_kind"].to_list()
-    if specification.format.external_characters == "":
-        assert back["name"].to_list() == data["name"].to_list()
+    assert back.select(data.columns).equals(data)
+    context = Context("999997", "990010", "99", DAY, decoded.path.name)
+    assert validate(decoded.path, specification, DAY, context).findings["message"].to_list() == []
+    monkeypatch.setenv("RENKEI_SETTINGS", str(settings_of(tmp_path, catalogue)))
+    told = CliRunner().invoke(main, ["validate", str(decoded.path), "--json"])
+    assert (told.exit_code, json.loads(told.stdout)["findings"]) == (0, [])
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_digit_too_many_is_found_in_every_encoding(encoding: str, tmp_path: Path) -> None:
+    plan = FORMS[f"{encoding}, CSV, CRLF"]
+    specification = altered(tmp_path, "eligibility_individual", plan=plan).in_force("eligibility_individual", DAY)
+    data = people(1).with_columns(pl.lit("合成　一郎").alias("name"), pl.col("my_number") + "0")
+    path = round_trip(specification, tmp_path, data).path
+    found = validate(path, specification, DAY, Context()).findings
+    assert found.select("code", "line", "item").rows() == [("KR-2002", 2, "my_number")]
+
+
+def settings_of(folder: Path, catalogue: Catalogue) -> Path:
+    """The settings of a municipality that has this catalogue."""
+    path = folder / "renkei.toml"
+    path.write_text(
+        'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\n'
+        f'data_folder = "data"\nextract_folder = "extracts"\ncatalogue_folder = "{catalogue.root}"\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "shift_jis_2004", "utf-8", "utf-16-le"])
+def test_bytes_are_counted_as_the_encoding_writes_them(encoding: str) -> None:
+    every = (chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000)
+    held = [character for character in every if is_held(character, encoding)]
+    pairs = [base + mark for base in held if base >= "\x80" for mark in "゚̀́˥˩"] if encoding == "shift_jis_2004" else []
+    texts = held + [pair for pair in pairs if is_held(pair, encoding)]
+    counted = pl.DataFrame({"text": texts}).select(byte_length(pl.col("text"), encoding)).to_series()
+    written = [len(text.encode(encoding)) for text in texts]
+    wrong = [text for text, one, other in zip(texts, counted, written, strict=True) if one != other]
+    assert wrong == []
+
+
+def test_characters_that_only_their_encoding_writes_together_are_told_apart() -> None:
+    assert unencodable("合成　か\u309a髙", "shift_jis_2004") == "髙"
+    assert unencodable("合成　あ\u309a子", "shift_jis_2004") == "\u309a"
+
+
+def test_a_mark_without_its_base_is_not_written(tmp_path: Path) -> None:
+    """Also where the value before it ends with such a base."""
+    plan = FORMS["Shift_JIS-2004, CSV, CRLF"]
+    specification = altered(tmp_path, "eligibility_individual", plan=plan).in_force("eligibility_individual", DAY)
+    data = people(2).with_columns(pl.Series("name", ["合成　か", "\u309a子"]))
+    problems = codec.compose(specification, DAY, data, HEADER).problems
+    assert problems.select("record_number", "code", "value").rows() == [(2, "KR-1021", "U+309A")]
+
+
+@pytest.mark.parametrize("encoding", ["CP932", "UTF-16LE"])
+def test_of_an_unknown_record_kind_no_more_is_shown_than_its_item(encoding: str, tmp_path: Path) -> None:
+    plan = FORMS[f"{encoding}, fixed, CRLF"]
+    specification = altered(tmp_path, "eligibility_individual", plan=plan).in_force("eligibility_individual", DAY)
+    path = tmp_path / "file.csv"
+    path.write_bytes(b"9" + codec.compose(specification, DAY, people(1), HEADER).data[1:])
+    problems = codec.read(path, specification, DAY).problems
+    assert problems.select("code", "line", "value").rows() == [("KR-1015", 1, "9")]
+
+
+@pytest.mark.parametrize(("type_", "length"), [("年月", "6"), ("年月-", "7")])
+def test_a_month_in_a_name_has_six_digits_however_the_file_writes_it(type_: str, length: str, tmp_path: Path) -> None:
+    interface = "continuity_candidates"
+    catalogue = altered(tmp_path, interface, items={"target_month": {"属性": type_, "バイト数": length}})
+    specification = catalogue.in_force(interface, DAY)
+    path = round_trip(specification, tmp_path, people().select("resident_number").clear()).path
+    recognised = recognise(catalogue, path.name)
+    assert recognised is not None
+    assert (recognised[0], recognised[1]["target_month"]) == (interface, "202604")
+    assert validate(path, specification, DAY, Context(file_name=path.name)).findings["message"].to_list() == []
 
 
 def test_external_characters_travel_as_their_agreed_bytes(tmp_path: Path) -> None:
@@ -219,7 +315,7 @@ def test_positions_point_at_the_bytes_of_an_item(tmp_path: Path) -> None:
             assert rest.startswith(raw), item
 
 
-@pytest.mark.parametrize("form", ["cp932 CRLF", "UTF-8 BOM"])
+@pytest.mark.parametrize("form", ["CP932, CSV, CRLF", "UTF-8 BOM, CSV, CRLF"])
 def test_quotes_out_of_place_spoil_their_own_lines_only(form: str, tmp_path: Path) -> None:
     specification = altered(tmp_path, "eligibility_individual", plan=FORMS[form]).in_force(
         "eligibility_individual", DAY

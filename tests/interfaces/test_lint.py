@@ -99,6 +99,22 @@ def fixed(shift: int) -> Callable[[Path], None]:
     return apply
 
 
+def wide(odd: str) -> Callable[[Path], None]:
+    """Make the file UTF-16LE, with one item a byte too long."""
+
+    def apply(root: Path) -> None:
+        plan('encoding = "cp932"', 'encoding = "utf-16-le"')(root)
+
+        def double(rows: list[dict[str, str]]) -> None:
+            for row in rows:
+                row["バイト数"] = str(2 * int(row["バイト数"]) + (row["id"] == odd))
+
+        for name in ("control.csv", "data.csv", "end.csv"):
+            rows_of(root / FOLDER / name, double)
+
+    return apply
+
+
 FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "unknown rule": (cell("name", 規則="sparkles"), "sparkles という規則はありません"),
     "wrong number of arguments": (cell("lost_on", 規則="not_before"), "引数の数が違います"),
@@ -123,6 +139,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "unknown normalisation": (cell("name", 正規化="polish"), "polish という正規化はありません"),
     "no source": (cell("name", 出典=""), "出典が空です"),
+    "half a character of UTF-16LE": (wide(odd="name"), "バイト数は2の倍数が要ります（201）"),
     "zero length": (cell("name", バイト数="0"), "バイト数は1以上が要ります"),
     "overlap of versions": (second_version("2026-04-01", ""), "重なっています"),
     "gap between versions": (second_version("2026-04-01", "\neffective_to = 2026-03-01"), "空きがあります"),

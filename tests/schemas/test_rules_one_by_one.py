@@ -22,6 +22,7 @@ from schema_support import (
     sound_individuals,
     specification,
     with_item,
+    with_plan,
 )
 
 from interfaces.catalogue import load_catalogue
@@ -272,3 +273,14 @@ def test_what_looks_like_nothing_or_like_something_else_is_no_name(
 def test_an_id_is_made_of_letters_and_digits(ids: list[str], tmp_path: Path) -> None:
     result = from_union(tmp_path, ids_from_the_union(ids))
     assert [item for _, _, item in seen(result)] == ["municipal_insured_id"]
+
+
+@pytest.mark.parametrize(("last", "found"), [("A", []), ("~", [("KR-2002", 2, "municipal_insured_id")])])
+def test_ascii_that_shift_jis_2004_has_in_two_bytes_is_counted_so(
+    last: str, found: list[tuple[str, int, str]], tmp_path: Path
+) -> None:
+    plain = specification("municipal_id_linkage")
+    form = {**dict(plain.format), "encoding": "shift_jis_2004", "external_characters": ""}
+    changed = with_plan(plain, format=form)
+    data = ids_from_the_union(["AAAAAAAAAAA" + last], changed)
+    assert seen(judged(tmp_path, data, changed, replace(OURS, file_name=None))) == found
