@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from interfaces.messages import RenkeiError
-from interfaces.spec import Call, Code, FilePlan, Item, ItemType, Record, Sensitivity, Specification
+from interfaces.spec import Call, Code, Era, FilePlan, Item, ItemType, Record, Sensitivity, Specification
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
 
@@ -48,8 +48,16 @@ class Catalogue:
 
     def __init__(self, root: Path = DEFAULT_ROOT) -> None:
         self.root = root
+        eras = self._eras(root / "eras.csv")
         self.types = {
-            row["属性"]: ItemType(row["属性"], row["正規表現"], row["日付形式"], row["詰め方"], row["説明"])  # type: ignore[arg-type]
+            row["属性"]: ItemType(
+                row["属性"],
+                row["正規表現"],
+                row["日付形式"],
+                row["詰め方"],  # type: ignore[arg-type]
+                row["説明"],
+                eras if row["日付形式"].startswith("G") else (),
+            )
             for row in read_rows(root / "types.csv")
         }
         self.sensitivities = {
@@ -67,6 +75,14 @@ class Catalogue:
             self._versions.setdefault(specification.id, []).append(specification)
         for versions in self._versions.values():
             versions.sort(key=lambda s: s.plan.effective_from)
+
+    @staticmethod
+    def _eras(path: Path) -> tuple[Era, ...]:
+        try:
+            eras = [Era(row["元号区分"], row["元号"], dt.date.fromisoformat(row["開始日"])) for row in read_rows(path)]
+        except (KeyError, ValueError) as error:
+            raise RenkeiError("KR-7101", path=str(path), reason=str(error)) from error
+        return tuple(sorted(eras, key=lambda era: era.start))
 
     @staticmethod
     def _codes(path: Path) -> tuple[Code, ...]:

@@ -99,14 +99,32 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Era:
+    """A row of eras.csv: the digit that stands for an era, and its first day. It goes on until the next one begins."""
+
+    digit: str
+    name: str
+    start: dt.date
+
+    @property
+    def year_before(self) -> int:
+        """The western year before its first one: 昭和1年 = 1926 = 1925 + 1."""
+        return self.start.year - 1
+
+
+@dataclass(frozen=True)
 class ItemType:
-    """属性: a row of types.csv. `date_format` is one of '', 'YYYYMMDD', 'YYYY-MM-DD', 'GYYMMDD', 'YYYYMM', 'YYYY-MM'."""
+    """属性: a row of types.csv. `eras`: of a type with era dates, oldest first.
+
+    `date_format` is one of '', 'YYYYMMDD', 'YYYY-MM-DD', 'GYYMMDD', 'YYYYMM', 'YYYY-MM'.
+    """
 
     id: str
     pattern: str
     date_format: str
     padding: Literal["", "space_right", "zero_left"]
     description: str
+    eras: tuple[Era, ...] = ()
 
     @property
     def is_date(self) -> bool:

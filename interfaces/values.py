@@ -6,49 +6,41 @@ import datetime as dt
 
 import polars as pl
 
-from interfaces.spec import Item, Record, Specification
-
-# First western year of each era minus one: 昭和1年 = 1926 = 1925 + 1 (domain.md 2.2).
-ERA_OFFSET = {"1": 1867, "2": 1911, "3": 1925, "4": 1988, "5": 2018}
-ERA_STARTS = {
-    "1": dt.date(1868, 1, 25),
-    "2": dt.date(1912, 7, 30),
-    "3": dt.date(1926, 12, 25),
-    "4": dt.date(1989, 1, 8),
-    "5": dt.date(2019, 5, 1),
-}
+from interfaces.spec import Item, ItemType, Record, Specification
 
 
-def parse_date(column: pl.Expr, date_format: str) -> pl.Expr:
+def parse_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
     """Text -> `pl.Date` by the type's date format; null when blank or when no such day exists (domain.md 2.2)."""
-    if date_format == "YYYYMMDD":
+    if kind.date_format == "YYYYMMDD":
         return column.str.to_date("%Y%m%d", strict=False)
-    if date_format == "YYYY-MM-DD":
+    if kind.date_format == "YYYY-MM-DD":
         return column.str.to_date("%Y-%m-%d", strict=False)
+    before_first_year = {era.digit: era.year_before for era in kind.eras}
     year = column.str.slice(1, 2).cast(pl.Int32, strict=False) + column.str.slice(0, 1).replace_strict(
-        ERA_OFFSET, default=None, return_dtype=pl.Int32
+        before_first_year, default=None, return_dtype=pl.Int32
     )
     return (year.cast(pl.String) + column.str.slice(3, 4)).str.to_date("%Y%m%d", strict=False)
 
 
-def format_date(column: pl.Expr, date_format: str) -> pl.Expr:
+def format_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
     """`pl.Date` -> text by the type's date format; null stays null."""
-    if date_format == "YYYYMMDD":
+    if kind.date_format == "YYYYMMDD":
         return column.dt.strftime("%Y%m%d")
-    if date_format == "YYYY-MM-DD":
+    if kind.date_format == "YYYY-MM-DD":
         return column.dt.strftime("%Y-%m-%d")
     era = pl.lit(None, pl.String)
     year = pl.lit(None, pl.Int32)
-    for digit, start in ERA_STARTS.items():
-        era = pl.when(column >= start).then(pl.lit(digit)).otherwise(era)
-        year = pl.when(column >= start).then(column.dt.year() - ERA_OFFSET[digit]).otherwise(year)
+    for one in kind.eras:
+        begun = column >= one.start
+        era = pl.when(begun).then(pl.lit(one.digit)).otherwise(era)
+        year = pl.when(begun).then(column.dt.year() - one.year_before).otherwise(year)
     return era + year.cast(pl.String).str.zfill(2) + column.dt.strftime("%m%d")
 
 
 def _canonical(item: Item, specification: Specification, on: dt.date) -> pl.Expr:
     column = pl.col(item.id)
     if item.type.is_date:
-        date = parse_date(column, item.type.date_format)
+        date = parse_date(column, item.type)
         return date.dt.offset_by("1d") if item.period_end_inclusive else date
     if item.code_table:
         meanings = {code.value: code.meaning for code in specification.codes_on(item.code_table, on)}
@@ -71,7 +63,7 @@ def _raw(item: Item, dtype: pl.DataType, specification: Specification, on: dt.da
     column = pl.col(item.id)
     if item.type.is_date and dtype == pl.Date:
         date = column.dt.offset_by("-1d") if item.period_end_inclusive else column
-        text = format_date(date, item.type.date_format)
+        text = format_date(date, item.type)
     elif item.code_table and dtype == pl.String:
         values = {code.meaning: code.value for code in specification.codes_on(item.code_table, on)}
         text = column.replace_strict(values, default=column)

@@ -7,6 +7,7 @@ judged, in the ledger. Nothing here knows what an interface means.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from contextlib import closing
 from functools import partial
 from itertools import count
@@ -19,7 +20,6 @@ from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.spec import Item, Specification
-from interfaces.values import parse_date
 from pipelines import arrival
 from pipelines.environment import Environment
 from pipelines.exchange.files import write_durably
@@ -108,10 +108,14 @@ def _value(
         return text
     if isinstance(cell, dt.datetime):
         return cell.date()
-    day = pl.select(parse_date(pl.lit(text), "YYYY-MM-DD" if "-" in text else "YYYYMMDD")).item()
+    digits = pl.lit(text.replace("-", "") if _WRITTEN_DAY.match(text) else "")
+    day = pl.select(digits.str.to_date("%Y%m%d", strict=False)).item()
     if day is None:
         problems.append(f"{row}行目 {item.name}: 日付は 2026-04-01 の形で書いてください")
     return day
+
+
+_WRITTEN_DAY = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
 def _composed(

@@ -40,7 +40,7 @@ def own_prefecture(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | No
 def partition_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
     """The day that the file must be for: the content decides, not the label."""
     day = place.context.partition
-    return (parse_date(place.value, place.item.type.date_format) == day, day.isoformat()) if day else None
+    return (parse_date(place.value, place.item.type) == day, day.isoformat()) if day else None
 
 
 @rule("same_as_file_name", "KR-4007", "file", (1, 1))
@@ -51,7 +51,7 @@ def same_as_file_name(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr
         return None
     named = fields[arguments[0]]
     if place.item.type.is_date:
-        value = parse_date(place.value, place.item.type.date_format).dt.strftime("%Y%m%d")
+        value = parse_date(place.value, place.item.type).dt.strftime("%Y%m%d")
         return value == named, named
     if place.item.type.date_format == "YYYY-MM":
         return place.value.str.replace("-", "", literal=True) == named, named

@@ -11,7 +11,7 @@ from schemas.rules.registry import Place, rule
 def _month(place: Place) -> pl.Expr:
     """The item's month as YYYYMM, whether it holds YYYYMM, YYYY-MM or a day."""
     if place.item.type.is_date:
-        return parse_date(place.value, place.item.type.date_format).dt.strftime("%Y%m")
+        return parse_date(place.value, place.item.type).dt.strftime("%Y%m")
     return place.value.str.replace("-", "", literal=True)
 
 

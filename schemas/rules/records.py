@@ -21,7 +21,7 @@ def record_sequence(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
 
 
 def _date(place: Place, item: str) -> pl.Expr:
-    return parse_date(place.other(item), place.record.by_id[item].type.date_format)
+    return parse_date(place.other(item), place.record.by_id[item].type)
 
 
 @rule("not_before", "KR-3003", "record", (1, 1), names_items=True, dates=True)

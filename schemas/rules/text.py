@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from itertools import zip_longest
 
 import polars as pl
 
 from interfaces.characters import byte_length
 from interfaces.spec import Item
-from interfaces.values import ERA_STARTS, parse_date
+from interfaces.values import parse_date
 from schemas.rules.registry import Place, Test, rule
 
 _MOST_NAMED = 10  # values of a code table in one sentence
@@ -67,13 +68,15 @@ def real_date(place: Place) -> list[Test]:
                 )
             ]
         return []
-    date = parse_date(place.value, kind)
+    date = parse_date(place.value, place.item.type)
     # 0000-01-01 is a day to the parser, but no calendar has it.
     tests = [Test(place.item.id, "real_date", "KR-2004", "実在する日付", date >= dt.date.min)]
     if kind == "GYYMMDD":
         era = place.value.str.slice(0, 1)
-        starts = era.replace_strict(ERA_STARTS, default=None, return_dtype=pl.Date)
-        following = {digit: ERA_STARTS.get(str(int(digit) + 1)) for digit in ERA_STARTS}
+        eras = place.item.type.eras
+        begins = {one.digit: one.start for one in eras}
+        starts = era.replace_strict(begins, default=None, return_dtype=pl.Date)
+        following = {one.digit: after.start if after else None for one, after in zip_longest(eras, eras[1:])}
         ends = era.replace_strict(following, default=None, return_dtype=pl.Date)
         within = (date >= starts) & (ends.is_null() | (date < ends))
         tests.append(Test(place.item.id, "era", "KR-2005", "元号の期間の中の日付", within))

@@ -378,3 +378,24 @@ def test_a_heading_is_written_as_it_is_or_in_quotes(spoil: Any, tmp_path: Path) 
         path.write_text(",".join([*names[:-1], last]) + "\n", encoding="utf-8")
         found = codec.read(path, specification, DAY).problems["code"].to_list()
         assert found == (["KR-1017"] if sound else ["KR-1016"]), last
+
+
+def test_a_new_era_is_a_row(tmp_path: Path) -> None:
+    """A sixth era from 2027-05-01 and nothing else changed: both sides of its first day, both ways, and the border judged."""
+    plan = {"born_on": {"属性": "和暦年月日", "バイト数": "7"}}
+    catalogue = altered(tmp_path, "eligibility_individual", items=plan)
+    for name, old, new in (
+        ("eras.csv", "5,令和,", "6,試験,2027-05-01,試験\n5,令和,"),
+        ("types.csv", "[1-5][0-9]", "[1-6][0-9]"),
+    ):
+        path = catalogue.root / name
+        path.write_text(path.read_text(encoding="utf-8-sig").replace(old, new), encoding="utf-8-sig")
+    specification = Catalogue(catalogue.root).in_force("eligibility_individual", DAY)
+    days = [dt.date(2027, 4, 30), dt.date(2027, 5, 1), dt.date(2028, 1, 1)]
+    data = people(3).with_columns(born_on=pl.Series(days))
+    written = codec.compose(specification, DAY, data, HEADER)
+    assert written.raw["data"]["born_on"].to_list() == ["5090430", "6010501", "6020101"]
+    path = tmp_path / "file"
+    path.write_bytes(written.data)
+    read = codec.read(path, specification, DAY)
+    assert to_canonical(read.data, specification.data, specification, DAY)["born_on"].to_list() == days
