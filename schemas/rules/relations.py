@@ -65,13 +65,18 @@ def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.Da
     return own.filter((pl.col("head_kind") == NOMINAL) & _period_runs())
 
 
-RELATIONS: Mapping[str, tuple[str, str, Relation]] = {
+# name -> code, item at which a fault is shown, relation: to the file of the interface that is its argument …
+TO_ANOTHER_FILE: Mapping[str, tuple[str, str, Relation]] = {
     "every_individual_has_household": ("KR-5001", "household_number", every_individual_has_household),
     "every_insured_has_household": ("KR-5002", "household_number", every_insured_has_household),
     "every_benefit_has_household": ("KR-5006", "household_number", every_benefit_has_household),
     "every_insured_is_resident": ("KR-5003", "resident_number", every_insured_is_resident),
+}
+# … and within the file, without argument.
+WITHIN_THE_FILE: Mapping[str, tuple[str, str, Relation]] = {
     "one_head_per_household": ("KR-5004", "head_kind", one_head_per_household),
     "nominal_head_not_insured": ("KR-5005", "applied_on", nominal_head_not_insured),
 }
+RELATIONS = {**TO_ANOTHER_FILE, **WITHIN_THE_FILE}
 for _name, (_code, _item, _relation) in RELATIONS.items():
-    known(_name, _code, "relation", (0, 1))
+    known(_name, _code, "relation", ("interface",) if _name in TO_ANOTHER_FILE else ())

@@ -31,8 +31,8 @@ def required(place: Place) -> Test | None:
 
 def characters(place: Place) -> Test:
     """The characters and form of the type (types.csv)."""
-    pattern = f"^(?:{place.item.type.pattern})$"
-    return Test(place.item.id, "characters", "KR-2003", place.item.type.id, place.value.str.contains(pattern))
+    kind = place.item.type
+    return Test(place.item.id, "characters", "KR-2003", kind.id, place.value.str.contains(kind.expression))
 
 
 def length(place: Place) -> Test:
@@ -40,7 +40,7 @@ def length(place: Place) -> Test:
     encoding, limit = place.specification.format.encoding, place.item.length
     sound = byte_length(place.value, encoding) <= limit
     if _only_ascii(place.item):
-        sound = place.value.str.len_bytes() * (2 if encoding == "utf-16-le" else 1) <= limit
+        sound = place.value.str.len_bytes() * place.specification.format.unit <= limit
     return Test(place.item.id, "length", "KR-2002", f"{limit}バイト以内", sound)
 
 
@@ -87,7 +87,7 @@ def in_code_table(place: Place) -> Test | None:
     return Test(place.item.id, "in_code_table", "KR-2006", f"コード表 {table} の値", place.value.is_in(codes))
 
 
-@rule("digits", "KR-2007", arguments=(1, 1))
+@rule("digits", "KR-2007", arguments=("count",))
 def digits(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Exactly n characters."""
     return place.value.str.len_bytes() == int(arguments[0]), f"{arguments[0]}桁"
