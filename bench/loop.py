@@ -137,7 +137,7 @@ class Loop:
                 row = dict(zip(ids, line, strict=True))
                 for name, calls in normalised:
                     for call in calls:
-                        row[name] = NORMALISATIONS[call.name](row[name], *call.arguments)
+                        row[name] = NORMALISATIONS[call.name].make(row[name], *call.arguments)
                 self.faults += judge.faults(row) + (row[spec.data.key[0]] in rows)
                 rows[row[spec.data.key[0]]] = row
         hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,36 +1,112 @@
-"""Loading the catalogue of specifications and choosing the version in force. Soundness is proved in `lint`, not here."""
+"""Loading the catalogue of specifications and choosing the version in force. Soundness is proved in `lint`, not here.
+
+What cannot even be read is told with its file, row and column, and the rest is loaded, so that `lint` can judge it.
+"""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
+import re
 import tomllib
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 from interfaces.spec import Call, Code, Era, FilePlan, Item, ItemType, Record, Sensitivity, Specification
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
+Row = dict[str, str]
+Made = TypeVar("Made")
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a catalogue CSV (UTF-8 with BOM, as Excel saves it); KR-7101 when it cannot be read."""
+@dataclass(frozen=True)
+class Fault:
+    """One fault of the data: where (a file with its row, or an item of an interface's table) and what, in Japanese."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
+    """Rows of a catalogue CSV (UTF-8 with BOM, as Excel saves it); KR-7101 when it, or one of `columns`, is not there."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = list(csv.DictReader(handle, strict=True))
+            reader = csv.DictReader(handle, strict=True)
+            rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RenkeiError("KR-7101", path=str(path), reason=type(error).__name__) from error
+        raise RenkeiError("KR-7101", path=str(path), reason=_why_unread(error)) from error
     if any(None in row or None in row.values() for row in rows):
         raise RenkeiError("KR-7101", path=str(path), reason="列の数が行によって違います")
+    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    if missing:
+        raise RenkeiError("KR-7101", path=str(path), reason=f"列 {'・'.join(missing)} がありません")
     return rows
+
+
+def _why_unread(error: Exception) -> str:
+    """Why a file of the catalogue could not be read, in words for whoever can mend it."""
+    if isinstance(error, OSError):
+        return reason_of(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "UTF-8 ではありません"
+    if isinstance(error, ValidationError):
+        return "項目の誤り: " + ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+    if isinstance(error, tomllib.TOMLDecodeError):
+        line = re.search(r"line ([0-9]+)", str(error))
+        return f"{line[1]}行目を TOML として読めません" if line else "TOML として読めません（終わりが欠けています）"
+    return "CSV として読めません"
+
+
+class Column(NamedTuple):
+    """A column of a table: its heading, how a cell is read (KeyError or ValueError when it cannot be), as what."""
+
+    heading: str
+    read: Callable[[str], Any] = str
+    form: str = "文字"
 
 
 def _date(text: str) -> dt.date | None:
     return dt.date.fromisoformat(text) if text else None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
+
+
+# field -> column of its table.
+_TYPE = {
+    "id": Column("属性"),
+    "pattern": Column("正規表現"),
+    "date_format": Column("日付形式"),
+    "padding": Column("詰め方"),
+    "description": Column("説明"),
+}
+_ERA = {"digit": Column("元号区分"), "name": Column("元号"), "start": Column("開始日", dt.date.fromisoformat, "日付")}
+_SENSITIVITY = {"id": Column("秘匿区分"), "mask": Column("伏せ方"), "description": Column("説明")}
+_ENTRY = {
+    "id": Column("id"),
+    "name": Column("項目名"),
+    "sensitivity": Column("秘匿区分"),
+    "description": Column("説明"),
+}
+_CODE = {
+    "value": Column("コード"),
+    "name": Column("名称"),
+    "meaning": Column("意味"),
+    "start": Column("開始日", lambda text: _date(text) or dt.date.min, "日付"),
+    "end": Column("終了日", _date, "日付"),
+    "source": Column("出典"),
+}
+_CHARACTER = ("文字", "扱い", "値")
 
 
 @dataclass(frozen=True)
@@ -44,97 +120,90 @@ class DictionaryEntry:
 
 
 class Catalogue:
-    """Every specification below one folder, with the dictionary, types, codes and characters that they share."""
+    """Every specification below one folder, with the dictionary, types, codes and characters that they share.
+
+    `unreadable`: what could not be read. It is left out here, a specification with such a cell as a whole.
+    `load_catalogue` refuses a catalogue that has any; only `lint` looks at what is left.
+    """
 
     def __init__(self, root: Path = DEFAULT_ROOT) -> None:
         self.root = root
-        eras = self._eras(root / "eras.csv")
-        self.types = {
-            row["属性"]: ItemType(
-                row["属性"],
-                row["正規表現"],
-                row["日付形式"],
-                row["詰め方"],  # type: ignore[arg-type]
-                row["説明"],
-                eras if row["日付形式"].startswith("G") else (),
-            )
-            for row in read_rows(root / "types.csv")
-        }
-        self.sensitivities = {
-            row["秘匿区分"]: Sensitivity(row["秘匿区分"], row["伏せ方"], row["説明"])  # type: ignore[arg-type]
-            for row in read_rows(root / "sensitivity.csv")
-        }
-        self.dictionary = {
-            row["id"]: DictionaryEntry(row["id"], row["項目名"], row["秘匿区分"], row["説明"])
-            for row in read_rows(root / "items.csv")
-        }
-        self.codes = {path.stem: self._codes(path) for path in sorted((root / "codes").glob("*.csv"))}
+        self.unreadable: list[Fault] = []
+        # In file order and with every row that stands twice, for `lint`.
+        eras = tuple(sorted(self._table(root / "eras.csv", _ERA, Era), key=lambda era: era.start))
+        types = self._table(root / "types.csv", _TYPE, ItemType)
+        self.all_types = tuple(replace(one, eras=eras) if one.date_format.startswith("G") else one for one in types)
+        self.all_sensitivities = self._table(root / "sensitivity.csv", _SENSITIVITY, Sensitivity)
+        self.all_entries = self._table(root / "items.csv", _ENTRY, DictionaryEntry)
+        # Without them no item table says anything: one fault, and not one for each item.
+        plans = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
+        self.types = {one.id: one for one in self.all_types}
+        self.sensitivities = {one.id: one for one in self.all_sensitivities}
+        self.dictionary = {one.id: one for one in self.all_entries}
+        self.codes = {path.stem: self._table(path, _CODE, Code) for path in sorted((root / "codes").glob("*.csv"))}
+        self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
         self._versions: dict[str, list[Specification]] = {}
-        for plan_path in sorted(root.glob("*/*/file.toml")):
-            specification = self._specification(plan_path)
+        for specification in filter(None, map(self._specification, plans)):
             self._versions.setdefault(specification.id, []).append(specification)
         for versions in self._versions.values():
             versions.sort(key=lambda s: s.plan.effective_from)
 
-    @staticmethod
-    def _eras(path: Path) -> tuple[Era, ...]:
+    def _rows(self, path: Path, columns: Collection[str]) -> list[Row]:
         try:
-            eras = [Era(row["元号区分"], row["元号"], dt.date.fromisoformat(row["開始日"])) for row in read_rows(path)]
-        except (KeyError, ValueError) as error:
-            raise RenkeiError("KR-7101", path=str(path), reason=str(error)) from error
-        return tuple(sorted(eras, key=lambda era: era.start))
+            return read_rows(path, columns)
+        except RenkeiError as error:
+            self._tell(str(error.values["reason"]), path)
+            return []
 
-    @staticmethod
-    def _codes(path: Path) -> tuple[Code, ...]:
-        try:
-            return tuple(
-                Code(
-                    row["コード"],
-                    row["名称"],
-                    row["意味"],
-                    _date(row["開始日"]) or dt.date.min,
-                    _date(row["終了日"]),
-                    row["出典"],
-                )
-                for row in read_rows(path)
-            )
-        except (KeyError, ValueError) as error:
-            raise RenkeiError("KR-7101", path=str(path), reason=str(error)) from error
+    def _table(self, path: Path, columns: Mapping[str, Column], make: Callable[..., Made]) -> tuple[Made, ...]:
+        """What the rows of a table say. A cell that cannot be read is told, and its row left out."""
+        made: list[Made] = []
+        for number, row in enumerate(self._rows(path, [column.heading for column in columns.values()]), 2):
+            values: dict[str, Any] = {}
+            for field, column in columns.items():
+                cell = row[column.heading]
+                try:
+                    values[field] = column.read(cell)
+                except (KeyError, ValueError):
+                    text = f"{cell or '（空）'} を{column.form}として読めません"
+                    self._tell(text, path, f"{number}行目", row.get("id", ""), column.heading)
+            if len(values) == len(columns):
+                made.append(make(**values))
+        return tuple(made)
 
-    def _specification(self, plan_path: Path) -> Specification:
+    def _tell(self, text: str, path: Path, *within: str) -> None:
+        place = " ".join(filter(None, [path.relative_to(self.root).as_posix(), *within]))
+        self.unreadable.append(Fault(place, text))
+
+    def _specification(self, plan_path: Path) -> Specification | None:
+        before = len(self.unreadable)
         try:
             plan = FilePlan.model_validate(tomllib.loads(plan_path.read_text(encoding="utf-8")))
-            records = tuple(
-                Record(
-                    part.kind,
-                    part.occurrence,
-                    part.key,
-                    tuple(self._item(row) for row in read_rows(plan_path.parent / part.items)),
-                )
-                for part in plan.records
-            )
-        except ValidationError as error:
-            fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-            raise RenkeiError("KR-7101", path=str(plan_path), reason=f"項目の誤り: {fields}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
-            raise RenkeiError("KR-7101", path=str(plan_path), reason=str(error)) from error
-        return Specification(plan, records, self.codes, self.root)
-
-    def _item(self, row: dict[str, str]) -> Item:
-        return Item(
-            number=int(row["項番"]),
-            name=row["項目名"],
-            id=row["id"],
-            type=self.types[row["属性"]],
-            start=int(row["開始位置"]) if row["開始位置"] else None,
-            length=int(row["バイト数"]),
-            required=row["必須"],
-            code_table=row["コード表"],
-            rules=Call.parse_list(row["規則"]),
-            normalise=Call.parse_list(row["正規化"]),
-            sensitivity=self.sensitivities[row["秘匿区分"]],
-            source=row["出典"],
+        except (OSError, ValueError) as error:
+            self._tell(_why_unread(error), plan_path)
+            return None
+        records = tuple(
+            Record(part.kind, part.occurrence, part.key, self._table(plan_path.parent / part.items, self._item, Item))
+            for part in plan.records
         )
+        return None if len(self.unreadable) > before else Specification(plan, records, self.codes, self.root)
+
+    @cached_property
+    def _item(self) -> dict[str, Column]:
+        return {
+            "number": Column("項番", int, "整数"),
+            "name": Column("項目名"),
+            "id": Column("id"),
+            "type": Column("属性", self.types.__getitem__, " types.csv の属性"),
+            "start": Column("開始位置", _number, "整数"),
+            "length": Column("バイト数", int, "整数"),
+            "required": Column("必須"),
+            "code_table": Column("コード表"),
+            "rules": Column("規則", Call.parse_list, "規則"),
+            "normalise": Column("正規化", Call.parse_list, "正規化"),
+            "sensitivity": Column("秘匿区分", self.sensitivities.__getitem__, " sensitivity.csv の秘匿区分"),
+            "source": Column("出典"),
+        }
 
     def ids(self) -> list[str]:
         """Ids of all interfaces, sorted."""
@@ -154,7 +223,7 @@ class Catalogue:
                 return specification
         raise RenkeiError("KR-7103", interface=interface, on=on.isoformat())
 
-    def table(self, name: str, on: dt.date) -> list[dict[str, str]]:
+    def table(self, name: str, on: dt.date) -> list[Row]:
         """The rows of `<root>/<name>.csv` in force on a day by their 開始日 and 終了日 ([start, end)), in file order.
 
         KR-7101 when the table cannot be read, KR-7107 when no row is in force: there is no nearest table.
@@ -175,5 +244,8 @@ class Catalogue:
 
 @lru_cache(maxsize=8)
 def load_catalogue(root: Path = DEFAULT_ROOT) -> Catalogue:
-    """The catalogue below `root`, loaded once per process."""
-    return Catalogue(root)
+    """The catalogue below `root`, loaded once per process; KR-7101 when something of it cannot be read."""
+    catalogue = Catalogue(root)
+    for fault in catalogue.unreadable:
+        raise RenkeiError("KR-7101", path=str(root / fault.place), reason=fault.text)
+    return catalogue

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import category
 
 import polars as pl
 
@@ -115,6 +116,15 @@ def is_held(text: str, encoding: str) -> bool:
         return text.encode(encoding).decode(encoding) == text
     except UnicodeEncodeError:
         return False
+
+
+def is_external(value: bytes, encoding: str) -> bool:
+    """Whether the bytes are one 外字: two bytes of an encoding of one or two that decode to a private-use character."""
+    try:
+        text = value.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return encoding in _ONE_BYTE and len(value) == 2 and list(map(category, text)) == ["Co"]
 
 
 def unencodable(text: str, encoding: str) -> str:

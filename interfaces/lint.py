@@ -2,74 +2,96 @@
 
 from __future__ import annotations
 
-import codecs
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, get_args
 
 import polars as pl
 
-from interfaces.catalogue import Catalogue, read_rows
-from interfaces.characters import code_points
+from interfaces.arguments import At, miscounted, misused, unheld
+from interfaces.catalogue import Catalogue, Fault, Row
+from interfaces.characters import code_points, is_external, is_held
+from interfaces.lines import BYTES_OF_BOM
 from interfaces.naming import fields_of
-from interfaces.spec import Call, Code, Item, Record, Specification
+from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, Padding, Record, Specification
 
 CONDITION = re.compile(r"^(必須|任意|条件 ([a-z_]+)(?:=([^=]+))?)$")
 DATE_LENGTHS = {"YYYYMMDD": 8, "YYYY-MM-DD": 10, "GYYMMDD": 7, "YYYYMM": 6, "YYYY-MM": 7}
 
 
-class KnownRule(Protocol):
-    """What the linter needs to know of a rule: how many parameters it takes, where it applies, which name items."""
+class KnownNormalisation(Protocol):
+    """What the linter needs to know of a normalisation: what each of its arguments is."""
 
     @property
-    def arguments(self) -> tuple[int, int]: ...
+    def arguments(self) -> tuple[ArgumentKind, ...]: ...
+
+
+class KnownRule(KnownNormalisation, Protocol):
+    """What it needs to know of a rule besides: where it applies, and at items of which types."""
+
     @property
     def scope(self) -> str: ...
+    def fits(self, kind: ItemType) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One fault: where (interface/version/record/item or a shared table) and what, in Japanese."""
-
-    place: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.text}"
-
-
-def lint(catalogue: Catalogue, rules: Mapping[str, KnownRule], normalisations: frozenset[str]) -> list[Fault]:
+def lint(
+    catalogue: Catalogue, rules: Mapping[str, KnownRule], normalisations: Mapping[str, KnownNormalisation]
+) -> list[Fault]:
     """Every fault of the catalogue; an empty list proves it sound.
 
     `rules` and `normalisations` are what `schemas` knows; they are passed in because interfaces imports no rule.
     """
-    faults = [*_shared(catalogue)]
+    faults = [*catalogue.unreadable, *_shared(catalogue), *_characters(catalogue)]
+    folders = Counter(path.parts[-3] for path in catalogue.root.glob("*/*/file.toml"))
     for interface in catalogue.ids():
         versions = catalogue.versions(interface)
-        faults += _effective_dates(interface, versions)
+        if len(versions) == folders[interface]:  # else a version is missing because it cannot be read
+            faults += _effective_dates(interface, versions)
         for specification in versions:
-            faults += _Linter(catalogue, specification, rules, normalisations).faults()
+            faults += _Linter(catalogue, specification, frozenset(folders), rules, normalisations).faults()
     faults += _file_names(catalogue)
     return faults
 
 
 def _shared(catalogue: Catalogue) -> Iterator[Fault]:
+    for name, what, keys in (
+        ("types.csv", "属性", [one.id for one in catalogue.all_types]),
+        ("sensitivity.csv", "秘匿区分", [one.id for one in catalogue.all_sensitivities]),
+        ("items.csv", "id", [one.id for one in catalogue.all_entries]),
+    ):
+        for number, earlier in _again(keys):
+            yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
     for type_ in catalogue.types.values():
         try:
-            pl.select(pl.lit("").str.contains(f"^(?:{type_.pattern})$"))
+            pl.select(pl.lit("").str.contains(type_.expression))
         except pl.exceptions.PolarsError:
             yield Fault(f"types.csv {type_.id}", f"正規表現 {type_.pattern} を読めません")
         if type_.date_format not in ("", *DATE_LENGTHS):
             yield Fault(f"types.csv {type_.id}", f"日付形式 {type_.date_format} は使えません")
+        if type_.padding not in get_args(Padding):
+            yield Fault(f"types.csv {type_.id}", f"詰め方 {type_.padding} は使えません（{_listed(Padding)}）")
+    for sensitivity in catalogue.sensitivities.values():
+        if sensitivity.mask not in get_args(Mask):
+            yield Fault(
+                f"sensitivity.csv {sensitivity.id}", f"伏せ方 {sensitivity.mask} は使えません（{_listed(Mask)}）"
+            )
     for name, codes in catalogue.codes.items():
         yield from _code_table(name, codes)
-    for path in sorted((catalogue.root / "characters").glob("*.csv")):
-        for row in read_rows(path):
-            yield from _character(f"characters/{path.name} {row['文字']}", row)
+
+
+def _listed(words: object) -> str:
+    return "・".join(word or "空" for word in get_args(words))
+
+
+def _again(keys: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
+    """(row, earlier row) of each key that an earlier row has too. Rows count from 2, below the heading; None is no key."""
+    first: dict[Hashable, int] = {}
+    for number, key in enumerate(keys, 2):
+        if key is not None and first.setdefault(key, number) != number:
+            yield number, first[key]
 
 
 def _code_table(name: str, codes: tuple[Code, ...]) -> Iterator[Fault]:
@@ -86,14 +108,47 @@ def _code_table(name: str, codes: tuple[Code, ...]) -> Iterator[Fault]:
             yield Fault(f"codes/{name}.csv {code.value}", "コードか意味が空です")
 
 
-def _character(place: str, row: dict[str, str]) -> Iterator[Fault]:
-    if row["扱い"] not in ("外字", "同字", "縮退"):
-        yield Fault(place, f"扱い {row['扱い']} は使えません（外字・同字・縮退）")
+def _characters(catalogue: Catalogue) -> Iterator[Fault]:
+    encodings: dict[str, set[str]] = {}
+    for interface in catalogue.ids():
+        for form in (specification.format for specification in catalogue.versions(interface)):
+            encodings.setdefault(form.external_characters, set()).add(form.encoding)
+    for name, rows in catalogue.characters.items():
+        places = [f"characters/{name}.csv {number}行目 {row['文字']}" for number, row in enumerate(rows, 2)]
+        read = [_character(row) for row in rows]
+        for place, row, one in zip(places, rows, read, strict=True):
+            if row["扱い"] not in ("外字", "同字", "縮退"):
+                yield Fault(place, f"扱い {row['扱い']} は使えません（外字・同字・縮退）")
+            elif one is None:
+                yield Fault(place, "文字か値を読めません（例: U+8FBB U+E0100、外字は16進 F040）")
+            else:
+                yield from _held(place, row, one[1], encodings.get(name, set()))
+        for number, earlier in _again(one and one[0] for one in read):
+            yield Fault(places[number - 2], f"同じ文字が{earlier}行目にもあります")
+        for number, earlier in _again(one[1] if one and isinstance(one[1], bytes) else None for one in read):
+            yield Fault(
+                places[number - 2],
+                f"外字 {rows[number - 2]['値']} は{earlier}行目の文字にも使われていて、読み返すと別の文字になります",
+            )
+
+
+def _character(row: Row) -> tuple[str, str | bytes] | None:
+    """A character and what stands for it: the bytes of a 外字, else another character. None when one cannot be read."""
     try:
-        code_points(row["文字"])
-        bytes.fromhex(row["値"]) if row["扱い"] == "外字" else code_points(row["値"])
+        sequence = code_points(row["文字"])
+        value = bytes.fromhex(row["値"]) if row["扱い"] == "外字" else code_points(row["値"])
     except (ValueError, OverflowError):
-        yield Fault(place, "文字か値を読めません（例: U+8FBB U+E0100、外字は16進 F040）")
+        return None
+    return (sequence, value) if sequence and value else None
+
+
+def _held(place: str, row: Row, value: str | bytes, encodings: Iterable[str]) -> Iterator[Fault]:
+    """What stands for a character must be in every encoding with which the table is used."""
+    for encoding in sorted(encodings):
+        if isinstance(value, bytes) and not is_external(value, encoding):
+            yield Fault(place, f"値 {row['値']} は {encoding} の外字ではありません")
+        elif isinstance(value, str) and not is_held(value, encoding):
+            yield Fault(place, f"値 {row['値']} を {encoding} で表せません")
 
 
 def _effective_dates(interface: str, versions: list[Specification]) -> Iterator[Fault]:
@@ -122,21 +177,24 @@ class _Linter:
         self,
         catalogue: Catalogue,
         specification: Specification,
+        interfaces: frozenset[str],
         rules: Mapping[str, KnownRule],
-        normalisations: frozenset[str],
+        normalisations: Mapping[str, KnownNormalisation],
     ) -> None:
         self.catalogue = catalogue
         self.specification = specification
+        self.interfaces = interfaces
         self.rules = rules
         self.normalisations = normalisations
         self.place = f"{specification.id}/{specification.version}"
 
     def faults(self) -> list[Fault]:
-        found = [*self._plan()]
-        for record in self.specification.records:
-            found += self._record(record)
+        found = [*self._plan(), *self._kinds(), *self._format()]
+        for part, record in zip(self.specification.plan.records, self.specification.records, strict=True):
+            table = f"{self.place}/{part.items}"
+            found += self._record(table, record)
             for item in record.items:
-                found += self._item(record, item)
+                found += self._item(f"{table} 項番{item.number} {item.id}", record, item)
         return found
 
     def _plan(self) -> Iterator[Fault]:
@@ -146,47 +204,67 @@ class _Linter:
             yield Fault(place, f"フォルダの名前が id と効力開始日（{plan.id}/{plan.effective_from}）と違います")
         if plan.effective_to is not None and plan.effective_to <= plan.effective_from:
             yield Fault(place, "効力の終わりが始まりより後ではありません")
-        if [r.occurrence for r in self.specification.records].count("many") != 1:
-            yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ要ります")
-            return
-        if len(self.specification.records) > 1:
-            marks = [record.items[0].constant for record in self.specification.records]
-            if None in marks or len(set(marks)) != len(marks):
-                yield Fault(place, "レコード種別を先頭の項目の constant で見分けられません")
-        numbers = {item.id for record in self.specification.records for item in record.items} & {"my_number"}
-        if bool(numbers) != plan.carries_my_number:
+        items = {item.id for record in self.specification.records for item in record.items}
+        if ("my_number" in items) != plan.carries_my_number:
             yield Fault(place, "carries_my_number と個人番号の項目の有無が合いません")
-        if numbers and plan.direction == "from_union":
+        if "my_number" in items and plan.direction == "from_union":
             yield Fault(place, "連合会から来るファイルに個人番号の項目は置けません（seed 別添1）")
-        known = {item.id for record in self.specification.records for item in record.items} | {"processed_on"}
-        for field in fields_of(plan.file_name):
-            if field not in known:
+        for field, count in Counter(fields_of(plan.file_name)).items():
+            if field not in items | {"processed_on"}:
                 yield Fault(place, f"ファイル名の {field} は項目にありません")
-        table = plan.format.external_characters
-        if table and not (self.catalogue.root / "characters" / f"{table}.csv").is_file():
-            yield Fault(place, f"外字表 {table} がありません")
-        yield from self._encodable_table(table)
+            if count > 1:
+                yield Fault(place, f"ファイル名に {field} が{count}回あります")
         for text in plan.relations:
-            yield from self._call(f"{place} relations", text, "relation")
+            yield from self._relation(f"{place} relations", text)
         if plan.direction == "to_union" and plan.quiet_day == "zero_record_file" and not plan.zero_records_allowed:
             yield Fault(place, "0件のファイルを許さないのに、異動のない日に0件のファイルを作ることになっています")
 
-    def _encodable_table(self, table: str) -> Iterator[Fault]:
-        path = self.catalogue.root / "characters" / f"{table}.csv"
-        if not table or not path.is_file():
-            return
-        encoding = self.specification.format.encoding
-        for row in read_rows(path):
-            try:
-                if row["扱い"] == "外字":
-                    codecs.decode(bytes.fromhex(row["値"]), encoding)
-                else:
-                    code_points(row["値"]).encode(encoding)
-            except (ValueError, OverflowError):
-                yield Fault(f"characters/{path.name} {row['文字']}", f"値を {encoding} で表せません")
+    def _kinds(self) -> Iterator[Fault]:
+        """The order of the record kinds, and how a line tells its kind: what `codec` relies on."""
+        place, records = self.place, self.specification.records
+        if [record.occurrence for record in records].count("many") != 1:
+            yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ要ります")
+        for record in records[1:-1]:
+            if record.occurrence == "one":
+                yield Fault(place, f"一度だけのレコード種別 {record.kind} は最初か最後に要ります")
+        for kind, count in Counter(record.kind for record in records).items():
+            if count > 1:
+                yield Fault(place, f"レコード種別 {kind} が{count}回あります")
+        if len(records) > 1:
+            marks = {record.items[0].constant for record in records if record.items}
+            if len(marks) != len(records) or not all(mark and mark.isascii() for mark in marks):
+                yield Fault(place, "レコード種別を先頭の項目の constant で見分けられません")
 
-    def _record(self, record: Record) -> Iterator[Fault]:
-        place = f"{self.place}/{record.kind}"
+    def _format(self) -> Iterator[Fault]:
+        form, place = self.specification.format, f"{self.place} format"
+        if form.bom and form.encoding not in BYTES_OF_BOM:
+            yield Fault(place, f"{form.encoding} に BOM はありません（bom = true）")
+        if form.header and len(self.specification.records) > 1:
+            yield Fault(place, "見出しの行（header = true）は、レコード種別が一つのファイルにだけ置けます")
+        if form.header and form.kind == "fixed":
+            yield Fault(place, "見出しの行（header = true）は、固定長のファイルには置けません")
+        table = form.external_characters
+        if table and not (self.catalogue.root / "characters" / f"{table}.csv").is_file():
+            yield Fault(place, f"外字表 {table} がありません")
+
+    def _relation(self, place: str, text: str) -> Iterator[Fault]:
+        try:
+            call = Call.parse(text)
+        except ValueError:
+            yield Fault(place, f"規則 {text!r} を読めません")
+            return
+        rule = self.rules.get(call.name)
+        if rule is None or rule.scope != "relation":
+            yield Fault(place, f"{call.name} という規則はありません")
+            return
+        yield from (Fault(place, said) for said in miscounted(call, rule.arguments))
+        for argument in call.arguments:
+            if argument not in self.interfaces:
+                yield Fault(place, f"{call} の {argument} というインタフェースはありません")
+
+    def _record(self, place: str, record: Record) -> Iterator[Fault]:
+        if not record.items:
+            yield Fault(place, "項目が一つもありません")
         for what, values in (
             ("id", [item.id for item in record.items]),
             ("項目名", [item.name for item in record.items]),
@@ -204,22 +282,20 @@ class _Linter:
             yield from self._fixed(place, record)
 
     @staticmethod
-    def _fixed(place: str, record: Record) -> Iterator[Fault]:
+    def _fixed(table: str, record: Record) -> Iterator[Fault]:
         expected = 1
         for item in record.items:
+            place = f"{table} 項番{item.number} {item.id}"
             if item.start is None:
-                yield Fault(f"{place}/{item.id}", "固定長なのに開始位置がありません")
+                yield Fault(place, "固定長なのに開始位置がありません")
                 return
             if item.start > expected:
-                yield Fault(
-                    f"{place}/{item.id}", f"{expected}バイト目から{item.start - 1}バイト目までに項目がありません"
-                )
+                yield Fault(place, f"{expected}バイト目から{item.start - 1}バイト目までに項目がありません")
             elif item.start < expected:
-                yield Fault(f"{place}/{item.id}", f"開始位置{item.start}が前の項目と重なっています")
+                yield Fault(place, f"開始位置{item.start}が前の項目と重なっています")
             expected = item.start + item.length
 
-    def _item(self, record: Record, item: Item) -> Iterator[Fault]:
-        place = f"{self.place}/{record.kind}/{item.id}"
+    def _item(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
         entry = self.catalogue.dictionary.get(item.id)
         if entry is None:
             yield Fault(place, "項目辞書 items.csv にありません")
@@ -232,26 +308,34 @@ class _Linter:
             yield Fault(place, f"バイト数は{self.specification.format.unit}の倍数が要ります（{item.length}）")
         if item.length < 1:
             yield Fault(place, "バイト数は1以上が要ります")
-        units = self.specification.format.unit
-        wanted = DATE_LENGTHS.get(item.type.date_format)
-        if wanted and item.length != wanted * units:
-            yield Fault(place, f"属性 {item.type.id} は{wanted * units}バイトです（{item.length}）")
-        if item.constant is not None and len(item.constant.encode()) * units > item.length:
-            yield Fault(place, f"固定値 {item.constant} が{item.length}バイトに入りません")
-        yield from self._codes(place, item, units)
+        wanted = DATE_LENGTHS.get(item.type.date_format, 0) * self.specification.format.unit
+        if wanted and item.length != wanted:
+            yield Fault(place, f"属性 {item.type.id} は{wanted}バイトです（{item.length}）")
+        yield from self._codes(place, item)
         yield from self._required(place, record, item)
-        for call in item.rules:
-            yield from self._known(f"{place} 規則", call, ("item", "record", "file"))
-            for argument in call.arguments if self._names_items(call) else ():
-                if argument not in record.by_id:
-                    yield Fault(f"{place} 規則", f"{call} の {argument} は項目にありません")
-        for call in item.normalise:
-            if call.name not in self.normalisations:
-                yield Fault(f"{place} 正規化", f"{call.name} という正規化はありません")
+        yield from self._calls(place, At(self.specification, record, item))
         if not item.source:
             yield Fault(place, "出典が空です")
 
-    def _codes(self, place: str, item: Item, units: int) -> Iterator[Fault]:
+    def _calls(self, place: str, at: At) -> Iterator[Fault]:
+        for call in at.item.rules:
+            rule = self.rules.get(call.name)
+            if rule is None or rule.scope == "relation":
+                yield Fault(f"{place} 規則", f"{call.name} という規則はありません")
+                continue
+            if not rule.fits(at.item.type):
+                yield Fault(f"{place} 規則", f"{call} は属性 {at.item.type.id} の項目に置けません")
+            yield from (Fault(f"{place} 規則", said) for said in misused(call, rule.arguments, at))
+        if at.item.normalise and self.specification.plan.direction != "extract":
+            yield Fault(f"{place} 正規化", "正規化は抽出だけで行われます")
+        for call in at.item.normalise:
+            normalisation = self.normalisations.get(call.name)
+            if normalisation is None:
+                yield Fault(f"{place} 正規化", f"{call.name} という正規化はありません")
+                continue
+            yield from (Fault(f"{place} 正規化", said) for said in misused(call, normalisation.arguments, at))
+
+    def _codes(self, place: str, item: Item) -> Iterator[Fault]:
         if not item.code_table:
             return
         codes = self.catalogue.codes.get(item.code_table)
@@ -263,9 +347,8 @@ class _Linter:
         alive = [code for code in codes if code.start <= last and (code.end is None or code.end > plan.effective_from)]
         if not alive:
             yield Fault(place, f"コード表 {item.code_table} に版の効力期間のコードがありません")
-        longest = max((len(code.value) * units for code in alive), default=0)
-        if longest > item.length:
-            yield Fault(place, f"コード表 {item.code_table} の{longest}バイトのコードが{item.length}バイトに入りません")
+        for value, why in unheld([code.value for code in alive], item, self.specification):
+            yield Fault(place, f"コード表 {item.code_table} の {value} {why}")
 
     def _required(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
         match = CONDITION.match(item.required)
@@ -282,26 +365,3 @@ class _Linter:
             for value in values.split("|"):
                 if value not in known:
                     yield Fault(place, f"必須の条件の値 {value} は {other} のコード表にありません")
-
-    def _names_items(self, call: Call) -> bool:
-        return call.name in ("not_before", "only_with")
-
-    def _call(self, place: str, text: str, scope: str) -> Iterator[Fault]:
-        try:
-            call = Call.parse(text)
-        except ValueError:
-            yield Fault(place, f"規則 {text!r} を読めません")
-            return
-        yield from self._known(place, call, (scope,))
-        for argument in call.arguments:
-            if argument not in self.catalogue.ids():
-                yield Fault(place, f"{call} の {argument} というインタフェースはありません")
-
-    def _known(self, place: str, call: Call, scopes: tuple[str, ...]) -> Iterator[Fault]:
-        rule = self.rules.get(call.name)
-        if rule is None or rule.scope not in scopes:
-            yield Fault(place, f"{call.name} という規則はありません")
-            return
-        least, most = rule.arguments
-        if not least <= len(call.arguments) <= most:
-            yield Fault(place, f"{call} の引数の数が違います（{least}〜{most}）")

@@ -13,6 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Direction = Literal["extract", "to_union", "from_union"]
 Occurrence = Literal["one", "many"]
+Padding = Literal["", "space_right", "zero_left"]
+Mask = Literal["all", "first1", "last3", "none"]
+# What an argument of a rule or a normalisation is (judged in `arguments`): a count of characters, a whole number, any
+# value of the item, a month, another item of the record, one that holds a day, a field of the file's name, an interface.
+ArgumentKind = Literal["count", "number", "value", "month", "item", "day", "file_name_field", "interface"]
 
 _CALL = re.compile(r"^([a-z_]+)(?:\(([^()]*)\))?$")
 
@@ -46,7 +51,7 @@ class RecordPlan(_Frozen):
     """One record kind of a file, in the order in which the kinds appear."""
 
     kind: str
-    items: str
+    items: str = Field(pattern=r"^[^/\\]+\.csv$")
     occurrence: Occurrence
     key: tuple[str, ...] = ()
 
@@ -64,7 +69,7 @@ class FilePlan(_Frozen):
     status: Literal["official", "assumed"]
     source: str
     description: str
-    file_name: str
+    file_name: str = Field(pattern=r"^([^{}]|\{[a-z][a-z0-9_]*\})+$")
     zero_records_allowed: bool
     quiet_day: Literal["zero_record_file", "no_file", "not_applicable"]
     carries_my_number: bool = False
@@ -122,9 +127,14 @@ class ItemType:
     id: str
     pattern: str
     date_format: str
-    padding: Literal["", "space_right", "zero_left"]
+    padding: Padding
     description: str
     eras: tuple[Era, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """The pattern of a whole value, as polars takes it."""
+        return f"^(?:{self.pattern})$"
 
     @property
     def is_date(self) -> bool:
@@ -151,7 +161,7 @@ class Sensitivity:
     """秘匿区分: how a value is shown to people. `mask`: all | first1 | last3 | none."""
 
     id: str
-    mask: Literal["all", "first1", "last3", "none"]
+    mask: Mask
     description: str
 
 
@@ -179,7 +189,7 @@ class Item:
     @property
     def constant(self) -> str | None:
         call = self.rule("constant")
-        return call.arguments[0] if call else None
+        return call.arguments[0] if call and call.arguments else None
 
     @property
     def period_end_inclusive(self) -> bool:

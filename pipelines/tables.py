@@ -6,8 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from interfaces.catalogue import Catalogue, read_rows
-from interfaces.lint import Fault
+from interfaces.catalogue import Catalogue, Fault, read_rows
 from interfaces.messages import RenkeiError
 from pipelines.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
@@ -43,13 +42,17 @@ def lint_tables(catalogue: Catalogue) -> list[Fault]:
 
 
 def _table(catalogue: Catalogue, name: str) -> Iterator[Fault]:
-    rows = read_rows(catalogue.root / f"{name}.csv")
+    try:
+        rows = read_rows(catalogue.root / f"{name}.csv", ("開始日", "終了日", *KEYS[name]))
+    except RenkeiError as error:
+        yield Fault(f"{name}.csv", str(error.values["reason"]))
+        return
     periods: list[tuple[dt.date, dt.date, tuple[str, ...]]] = []
     for number, row in enumerate(rows, 2):
         try:
             start = dt.date.fromisoformat(row["開始日"])
             end = dt.date.fromisoformat(row["終了日"]) if row["終了日"] else dt.date.max
-        except (KeyError, ValueError):
+        except ValueError:
             yield Fault(f"{name}.csv {number}行目", "開始日か終了日を日付として読めません")
             continue
         if end <= start:

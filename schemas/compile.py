@@ -56,7 +56,7 @@ def _item_tests(place: Place) -> tuple[list[Test], list[Test], list[pl.DataFrame
         if made is None:
             continue
         sound, expected = made
-        test = Test(item.id, rule.name, rule.code, expected, sound, call.arguments if rule.names_items else ())
+        test = Test(item.id, rule.name, rule.code, expected, sound, rule.reads(call.arguments))
         (own if rule.scope == "item" else after).append(test)
     return own, after, crashes
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import jaconv
 import polars as pl
 
-from interfaces.spec import Call, Item, Record
+from interfaces.spec import ArgumentKind, Call, Item, Record
 
 
 def half_width_digits(text: str) -> str:
@@ -36,34 +37,34 @@ def postal_code(text: str) -> str:
     return re.sub(r"^([0-9]{3})-([0-9]{4})$", r"\1\2", text)
 
 
-NORMALISATIONS: dict[str, Callable[..., str]] = {
-    "half_width_digits": half_width_digits,
-    "full_width": full_width,
-    "full_width_kana": full_width_kana,
-    "zero_fill": zero_fill,
-    "postal_code": postal_code,
-}
-# What a value must hold to be changed at all, as a polars pattern; asked of whole columns before any value is touched.
-_TOUCHES = {
-    "half_width_digits": r"[\x{FF10}-\x{FF19}\x{FF0D}\x{2010}\x{2212}]",
-    "full_width": r"[\x20-\x7E\x{FF61}-\x{FF9F}]",
-    "full_width_kana": r"[\x20-\x7E\x{FF61}-\x{FF9F}\x{3041}-\x{3096}]",
-    "postal_code": r"-",
+@dataclass(frozen=True)
+class Normalisation:
+    """A named normalisation. `make`: text and arguments -> text. `touches`: arguments -> what a value must hold to be
+    changed at all, as a polars pattern; asked of whole columns before any value is touched. `arguments`: the kind of each."""
+
+    make: Callable[..., str]
+    touches: Callable[..., str]
+    arguments: tuple[ArgumentKind, ...] = ()
+
+
+NORMALISATIONS: Mapping[str, Normalisation] = {
+    "half_width_digits": Normalisation(half_width_digits, lambda: r"[\x{FF10}-\x{FF19}\x{FF0D}\x{2010}\x{2212}]"),
+    "full_width": Normalisation(full_width, lambda: r"[\x20-\x7E\x{FF61}-\x{FF9F}]"),
+    "full_width_kana": Normalisation(full_width_kana, lambda: r"[\x20-\x7E\x{FF61}-\x{FF9F}\x{3041}-\x{3096}]"),
+    "zero_fill": Normalisation(zero_fill, lambda length: f"^[0-9]{{0,{int(length) - 1}}}$", ("count",)),
+    "postal_code": Normalisation(postal_code, lambda: "-"),
 }
 
 
 def _apply(calls: tuple[Call, ...], text: str) -> str:
     for call in calls:
-        text = NORMALISATIONS[call.name](text, *call.arguments)
+        text = NORMALISATIONS[call.name].make(text, *call.arguments)
     return text
 
 
 def _may_change(item: Item) -> pl.Expr:
     """The distinct values of an item that some of its normalisations could change, as one list."""
-    patterns = [
-        f"^[0-9]{{1,{int(call.arguments[0]) - 1}}}$" if call.name == "zero_fill" else _TOUCHES[call.name]
-        for call in item.normalise
-    ]
+    patterns = [NORMALISATIONS[call.name].touches(*call.arguments) for call in item.normalise]
     return pl.col(item.id).filter(pl.col(item.id).str.contains("|".join(patterns))).unique().implode()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from continuity.deployment import settings_file
 
+from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.messages import messages
 from interfaces.messages import runbook as place_of
 from pipelines.cli import main
@@ -43,6 +45,27 @@ def test_a_specification_is_shown_as_the_printed_table() -> None:
 def test_lint_says_what_it_looked_at() -> None:
     result = renkei("spec", "lint")
     assert (result.exit_code, "誤り0件" in result.output) == (0, True)
+
+
+def test_lint_names_the_cell_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(shutil.copytree(DEFAULT_ROOT, tmp_path / "catalogue"))
+    for table, column in (
+        ("tax_extract/2018-04-01/data.csv", ",数字,,4,"),
+        ("calendars/monthly.csv", "2026-05-13"),
+        ("retention/stores.csv", "開始日"),
+    ):
+        old = (root / table).read_text(encoding="utf-8-sig")
+        assert column in old
+        (root / table).write_text(old.replace(column, ",数字,,百," if "数字" in column else "百"), encoding="utf-8-sig")
+    settings = settings_file(tmp_path, more=f'catalogue_folder = "{root}"')
+    monkeypatch.setenv("RENKEI_SETTINGS", str(settings))
+    result = renkei("spec", "lint")
+    assert (result.exit_code, result.stderr) == (1, "")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "tax_extract/2018-04-01/data.csv 4行目 income_year バイト数: 百 を整数として読めません"
+    assert any(line.startswith("calendars/monthly.csv ") for line in lines)
+    assert "retention/stores.csv: 列 開始日 がありません" in lines
+    assert lines[-1].startswith("16インタフェース 16版")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from interfaces.catalogue import load_catalogue
+from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, messages
 from interfaces.naming import date_of, recognise
@@ -47,8 +47,8 @@ def spec_lint() -> None:
     from schemas.normalise import NORMALISATIONS
     from schemas.rules import known_rules
 
-    catalogue = load_catalogue(catalogue_root())
-    faults = lint(catalogue, known_rules(), frozenset(NORMALISATIONS)) + lint_tables(catalogue)
+    catalogue = Catalogue(catalogue_root())
+    faults = lint(catalogue, known_rules(), NORMALISATIONS) + lint_tables(catalogue)
     for fault in faults:
         click.echo(str(fault))
     versions = sum(len(catalogue.versions(interface)) for interface in catalogue.ids())

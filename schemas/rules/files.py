@@ -36,14 +36,14 @@ def own_prefecture(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | No
     return (place.value == own, own) if own else None
 
 
-@rule("partition_date", "KR-4006", "file", dates=True)
+@rule("partition_date", "KR-4006", "file", holds="day")
 def partition_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
     """The day that the file must be for: the content decides, not the label."""
     day = place.context.partition
     return (parse_date(place.value, place.item.type) == day, day.isoformat()) if day else None
 
 
-@rule("same_as_file_name", "KR-4007", "file", (1, 1))
+@rule("same_as_file_name", "KR-4007", "file", ("file_name_field",))
 def same_as_file_name(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
     """What the file's name says of the field."""
     fields = naming.parse(place.specification, place.context.file_name or "")

@@ -8,7 +8,7 @@ from interfaces.values import parse_date
 from schemas.rules.registry import Place, known, rule
 
 
-@rule("constant", "KR-3001", arguments=(1, 1))
+@rule("constant", "KR-3001", arguments=("value",))
 def constant(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Always this value."""
     return place.value == arguments[0], arguments[0]
@@ -24,7 +24,7 @@ def _date(place: Place, item: str) -> pl.Expr:
     return parse_date(place.other(item), place.record.by_id[item].type)
 
 
-@rule("not_before", "KR-3003", "record", (1, 1), names_items=True, dates=True)
+@rule("not_before", "KR-3003", "record", ("day",), holds="day")
 def not_before(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Not before another date of the record (equal is allowed: an empty half-open period is sound)."""
     other = arguments[0]
@@ -32,13 +32,13 @@ def not_before(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     return sound, f"{place.record.by_id[other].name}以後"
 
 
-@rule("not_after_file_date", "KR-3005", "record", dates=True)
+@rule("not_after_file_date", "KR-3005", "record", holds="day")
 def not_after_file_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Not after the day that the file is for."""
     return (place.value == "") | (_date(place, place.item.id) <= place.on), f"{place.on}以前"
 
 
-@rule("only_with", "KR-3006", "record", (1, 1), names_items=True)
+@rule("only_with", "KR-3006", "record", ("item",))
 def only_with(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Blank unless the other item has a value (a reason without its date)."""
     other = arguments[0]
@@ -46,4 +46,4 @@ def only_with(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
 
 
 known("duplicate_key", "KR-3004", "record")
-known("inclusive_end", "", "item", dates=True)  # a mark for `interfaces.values`, not a check
+known("inclusive_end", "", "item", holds="day")  # a mark for `interfaces.values`, not a check

@@ -9,9 +9,11 @@ from typing import Literal
 
 import polars as pl
 
-from interfaces.spec import Item, ItemType, Record, Specification
+from interfaces.spec import ArgumentKind, Item, ItemType, Record, Specification
 
 Scope = Literal["item", "record", "file", "relation"]
+# What an item must hold for a rule to stand at it: a day, or a month (which a day has too).
+Holds = Literal["anything", "day", "month"]
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,24 @@ Maker = Callable[[Place, tuple[str, ...]], "tuple[pl.Expr, str] | None"]
 @dataclass(frozen=True)
 class Rule:
     """A named rule. `make` gives (expression that is true where the record is sound, what was expected), or None
-    where there is nothing to check against. `dates`: it can stand only at an item that holds a day."""
+    where there is nothing to check against. `arguments`: the kind of each one; `lint` holds the data to them, so that
+    `make` need not."""
 
     name: str
     code: str
     scope: Scope
-    arguments: tuple[int, int]
+    arguments: tuple[ArgumentKind, ...] = ()
     make: Maker | None = None
-    names_items: bool = False
-    dates: bool = False
+    holds: Holds = "anything"
 
     def fits(self, kind: ItemType) -> bool:
         """Whether the rule can stand at an item of that type."""
-        return kind.is_date or not self.dates
+        return {"anything": True, "day": kind.is_date, "month": bool(kind.date_format)}[self.holds]
+
+    def reads(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        """Which of its arguments are other items that it looks at."""
+        kinds = zip(self.arguments, arguments, strict=False)
+        return tuple(argument for kind, argument in kinds if kind in ("item", "day"))
 
 
 _rules: dict[str, Rule] = {}
@@ -87,23 +94,24 @@ def rule(
     name: str,
     code: str,
     scope: Scope = "item",
-    arguments: tuple[int, int] = (0, 0),
+    arguments: tuple[ArgumentKind, ...] = (),
     *,
-    names_items: bool = False,
-    dates: bool = False,
+    holds: Holds = "anything",
 ) -> Callable[[Maker], Maker]:
     """Register a rule under the name that item tables use."""
 
     def register(make: Maker) -> Maker:
-        _rules[name] = Rule(name, code, scope, arguments, make, names_items, dates)
+        _rules[name] = Rule(name, code, scope, arguments, make, holds)
         return make
 
     return register
 
 
-def known(name: str, code: str, scope: Scope, arguments: tuple[int, int] = (0, 0), *, dates: bool = False) -> None:
+def known(
+    name: str, code: str, scope: Scope, arguments: tuple[ArgumentKind, ...] = (), *, holds: Holds = "anything"
+) -> None:
     """Register a rule that is judged elsewhere: over a whole file, across files, or by the codec."""
-    _rules[name] = Rule(name, code, scope, arguments, dates=dates)
+    _rules[name] = Rule(name, code, scope, arguments, holds=holds)
 
 
 def all_rules() -> dict[str, Rule]:

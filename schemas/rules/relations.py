@@ -71,8 +71,8 @@ def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.Da
     return own.filter((pl.col("head_kind") == NOMINAL) & _period_runs())
 
 
-# name -> (code, the item at fault, what was expected, the relation)
-RELATIONS: Mapping[str, tuple[str, str, str, Relation]] = {
+# name -> code, item at which a fault is shown, what was expected, relation: to the file of the interface that is its argument …
+TO_ANOTHER_FILE: Mapping[str, tuple[str, str, str, Relation]] = {
     "every_individual_has_household": (
         "KR-5001", "household_number", "世帯のファイルにある番号", every_individual_has_household,
     ),
@@ -85,8 +85,12 @@ RELATIONS: Mapping[str, tuple[str, str, str, Relation]] = {
     "every_insured_is_resident": (
         "KR-5003", "resident_number", "住民記録・宛名抽出にある番号", every_insured_is_resident,
     ),
+}  # fmt: skip
+# … and within the file, without argument.
+WITHIN_THE_FILE: Mapping[str, tuple[str, str, str, Relation]] = {
     "one_head_per_household": ("KR-5004", "head_kind", "世帯主1人", one_head_per_household),
     "nominal_head_not_insured": ("KR-5005", "applied_on", "適用中でないこと", nominal_head_not_insured),
-}  # fmt: skip
+}
+RELATIONS = {**TO_ANOTHER_FILE, **WITHIN_THE_FILE}
 for _name, (_code, *_) in RELATIONS.items():
-    known(_name, _code, "relation", (0, 1))
+    known(_name, _code, "relation", ("interface",) if _name in TO_ANOTHER_FILE else ())

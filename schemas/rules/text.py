@@ -34,8 +34,8 @@ def required(place: Place) -> Test | None:
 
 def characters(place: Place) -> Test:
     """The characters and form of the type (types.csv)."""
-    pattern = f"^(?:{place.item.type.pattern})$"
-    return Test(place.item.id, "characters", "KR-2003", place.item.type.id, place.value.str.contains(pattern))
+    kind = place.item.type
+    return Test(place.item.id, "characters", "KR-2003", kind.id, place.value.str.contains(kind.expression))
 
 
 def length(place: Place) -> Test:
@@ -99,7 +99,7 @@ def _named(codes: dict[str, str]) -> str:
     return "・".join(first) + (f"・ほか{rest}件" if rest else "")
 
 
-@rule("digits", "KR-2007", arguments=(1, 1))
+@rule("digits", "KR-2007", arguments=("count",))
 def digits(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Exactly n letters or digits."""
     return place.value.str.contains(f"^[0-9A-Za-z]{{{int(arguments[0])}}}$"), f"{arguments[0]}桁"

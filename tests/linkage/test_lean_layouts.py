@@ -115,7 +115,7 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
     interface: str, item: str, tmp_path: Path
 ) -> None:
     environment = deployed(tmp_path, interface, item)
-    assert lint(environment.catalogue, known_rules(), frozenset(NORMALISATIONS)) == []
+    assert lint(environment.catalogue, known_rules(), NORMALISATIONS) == []
     entry = environment.ledger.enter_outbound(
         interface="eligibility_individual", partition=DAY, file_name=OURS, sha256="0" * 64, size=1, records=12,
         baseline=None, snapshot_sha256=None, operator="試験",

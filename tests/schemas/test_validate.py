@@ -29,7 +29,7 @@ from schema_support import (
 
 from interfaces.spec import Call
 from schemas.compile import bare_expressions, compiled
-from schemas.normalise import full_width, full_width_kana, half_width_digits, postal_code, zero_fill
+from schemas.normalise import full_width, full_width_kana, half_width_digits, normalise, postal_code, zero_fill
 from schemas.rules import registry, relations
 from schemas.validate import Context, relate
 
@@ -185,7 +185,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
         return pl.col("no such column") == place.value, "値"
 
     for name, make in (("crashes_when_made", made), ("crashes_when_asked", asked)):
-        monkeypatch.setitem(registry.all_rules(), name, registry.Rule(name, "KR-3001", "item", (0, 0), make))
+        monkeypatch.setitem(registry.all_rules(), name, registry.Rule(name, "KR-3001", "item", (), make))
 
 
 @pytest.mark.parametrize(
@@ -365,6 +365,15 @@ def test_an_extract_is_normalised_before_it_is_judged_and_the_changes_are_counte
     assert result.data["relationship"].to_list() == ["02", "12", ""]
     assert result.data["postal_code"].to_list() == ["9999999"] * 3
     assert result.decoded.data["relationship"].to_list() == ["2", "12", ""]
+
+
+def test_zeros_are_filled_up_to_any_length() -> None:
+    item = next(item for item in specification("resident_extract").data.items if item.id == "relationship")
+    for length, wanted in (("1", ["2", ""]), ("2", ["02", ""]), ("3", ["002", ""])):
+        one = replace(item, normalise=(Call("zero_fill", (length,)),))
+        record = replace(specification("resident_extract").data, items=(one,))
+        changed, _ = normalise(pl.DataFrame({"relationship": ["2", ""]}), record)
+        assert changed["relationship"].to_list() == wanted
 
 
 def test_a_file_for_the_union_is_never_normalised(tmp_path: Path) -> None:
