@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import html
 import re
 import shutil
@@ -17,11 +18,12 @@ from continuity.deployment import APPROVED_BY, DECIDED_BY, MONTH, MONTHLY, REMAR
 from continuity.test_worksheet import THREE, listed
 from sound import Sound
 
-from interfaces.catalogue import DEFAULT_ROOT
+from interfaces.catalogue import DEFAULT_ROOT, Catalogue
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.continuity.judgement import HOUSEHOLDS
 from pipelines.continuity.worksheet import write_worksheet
+from pipelines.eligibility.worklist import workbook, worklist
 from pipelines.typed import write_form
 from schemas.report import write_html
 from schemas.validate import validate
@@ -63,19 +65,42 @@ def markup_of(page: str) -> set[str]:
     return set(re.findall(r"<(\w+)", page))
 
 
+def test_the_list_of_those_who_are_held(tmp_path: Path) -> None:
+    held = pl.DataFrame(
+        {"household_number": IN_A_LINE, "resident_number": IN_A_LINE, "name": IN_A_LINE, "reason": "本人の誤り",
+         "change_kinds": [[text] for text in IN_A_LINE], "codes": [["KR-2003"]] * len(IN_A_LINE)}
+    )  # fmt: skip
+    (tmp_path / "held.xlsx").write_bytes(workbook(worklist(held), dt.date(2026, 4, 1)))
+    assert set(IN_A_LINE) <= texts_of(tmp_path / "held.xlsx")
+
+
 def test_the_report_of_a_judged_file(sounds: dict[str, Sound], tmp_path: Path) -> None:
     sound = sounds["eligibility_household"]
     evil = dict(zip(sound.data_lines, IN_A_LINE, strict=False))
     assert len(evil) == len(IN_A_LINE)
     path = tmp_path / "=1+1.csv"
     path.write_bytes(sound.written({(line, "data_kind"): value for line, value in evil.items()}))
+    # A value that is not of its item's form is hidden: here the item takes any text, and only its constant is broken.
+    root = tmp_path / "catalogue"
+    shutil.copytree(DEFAULT_ROOT, root)
+    table = root / "eligibility_household" / "2018-04-01" / "data.csv"
+    table.write_text(
+        table.read_text(encoding="utf-8").replace("data_kind,英数,,4,", "data_kind,文字,,60,"), encoding="utf-8"
+    )
+    specification = Catalogue(root).in_force("eligibility_household", sound.on)
+    settings = tmp_path / "renkei.toml"
+    settings.write_text(
+        'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\ndata_folder = "data"\n'
+        f'extract_folder = "extracts"\ncatalogue_folder = "{root}"\n', encoding="utf-8",
+    )  # fmt: skip
     book = tmp_path / "report.xlsx"
     result = CliRunner().invoke(
-        main, ["validate", str(path), "--interface", sound.specification.id, "--on", "2026-04-01", "--xlsx", str(book)]
-    )
+        main, ["validate", str(path), "--interface", specification.id, "--on", "2026-04-01", "--xlsx", str(book)],
+        env={"RENKEI_SETTINGS": str(settings)},
+    )  # fmt: skip
     assert result.exit_code == 1
     assert {"=1+1.csv", *IN_A_LINE} <= texts_of(book)
-    validated = validate(path, sound.specification, sound.on, sound.context)
+    validated = validate(path, specification, sound.on, sound.context)
     write_html(validated, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert all(html.escape(value) in page for value in IN_A_LINE)
