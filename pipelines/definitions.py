@@ -38,6 +38,8 @@ os.environ.setdefault("DAGSTER_REDACT_USER_CODE_ERRORS", "1")
 tell_outlines(logging.StreamHandler())
 
 SENDING_HOUR = 18  # after the municipal systems' evening extract
+# Dagster ends a sensor after 60 s, and what it starts waits meanwhile: 4 steps of connecting and the listing, 5 × 5 s.
+LOOKING_SECONDS = 5.0
 RUN_LIMIT_SECONDS = 7200  # 300,000 persons take minutes; two hours means that a run hangs
 
 daily_out = dg.define_asset_job(
@@ -197,7 +199,7 @@ def arrival_sensor(
     """
     environment = deployment.environment
     try:
-        with environment.from_union() as transport:
+        with environment.from_union(LOOKING_SECONDS) as transport:
             files = [file for file in transport.list() if file.kind == "file"]
     except RenkeiError as error:
         yield dg.SkipReason(str(error))

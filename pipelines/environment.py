@@ -104,9 +104,18 @@ class Environment:
         sftp = self.settings.required_sftp()
         return closing(SftpTransport(sftp, sftp.to_union_folder))
 
-    def from_union(self) -> closing[Transport]:
-        """The Union's folder for what we receive."""
+    def from_union(self, patience_seconds: float | None = None) -> closing[Transport]:
+        """The Union's folder for what we receive; with `patience_seconds` no wait for the server is longer than that."""
         sftp = self.settings.required_sftp()
+        if patience_seconds is not None:
+            waits = (
+                "connect_seconds",
+                "banner_seconds",
+                "handshake_seconds",
+                "authentication_seconds",
+                "reply_seconds",
+            )
+            sftp = sftp.model_copy(update={name: min(getattr(sftp, name), patience_seconds) for name in waits})
         return closing(SftpTransport(sftp, sftp.from_union_folder))
 
     def retry(self) -> Retry:

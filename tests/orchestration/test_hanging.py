@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from rings import settings_lines
 from servers import wait_until, write_key
 
-from pipelines.definitions import RUN_LIMIT_SECONDS
+from pipelines.definitions import RUN_LIMIT_SECONDS, arrival_sensor
+from pipelines.resources import Deployment
 
 SHIPPED = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
 COMMANDS = Path(sys.executable).parent
@@ -30,6 +32,21 @@ def eventually(ready, what: str) -> None:  # type: ignore[no-untyped-def]
         except AssertionError:
             if attempt == PATIENCE - 1:
                 raise
+
+
+def settings_of(folder: Path, server: socket.socket, public: str) -> Path:
+    """A deployment whose Union lets itself be waited for as long as it likes."""
+    (folder / "extracts").mkdir()
+    path = folder / "renkei.toml"
+    path.write_text(
+        'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\n'
+        'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\n'
+        f'[sftp]\nhost = "127.0.0.1"\nport = {server.getsockname()[1]}\nuser = "u"\nprivate_key = "user_key"\n'
+        f'host_key = "{public}"\nto_union_folder = "t"\nfrom_union_folder = "f"\nbanner_seconds = 3600\n'
+        "total_deadline_seconds = 36000\n" + settings_lines(),
+        encoding="utf-8",
+    )
+    return path
 
 
 def locked(path: Path) -> bool:
@@ -47,27 +64,23 @@ def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
     home.mkdir()
     shipped = SHIPPED.read_text(encoding="utf-8")
     assert f"max_runtime_seconds: {RUN_LIMIT_SECONDS}" in shipped
-    # As shipped, but the limit is seconds instead of hours, and it is looked at more often.
-    quick = shipped.replace("poll_interval_seconds: 20", "poll_interval_seconds: 1").replace(
-        "_seconds: 7200", "_seconds: 15"
-    )
-    assert quick.count("15") > shipped.count("15")
+    # As shipped, but the limits are seconds, and they are looked at more often.
+    quick = shipped
+    for old, new in (
+        ("poll_interval_seconds: 20", "poll_interval_seconds: 1"),
+        ("_seconds: 7200", "_seconds: 15"),
+        ("cancel_timeout_seconds: 60", "cancel_timeout_seconds: 5"),
+    ):
+        assert old in quick
+        quick = quick.replace(old, new)
     (home / "dagster.yaml").write_text(quick, encoding="utf-8")
     with socket.socket() as silent:  # takes every connection, and never says a word
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         public = write_key(tmp_path / "user_key")
-        (tmp_path / "extracts").mkdir()
-        (tmp_path / "renkei.toml").write_text(
-            'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\n'
-            'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\n'
-            f'[sftp]\nhost = "127.0.0.1"\nport = {silent.getsockname()[1]}\nuser = "u"\nprivate_key = "user_key"\n'
-            f'host_key = "{public}"\nto_union_folder = "t"\nfrom_union_folder = "f"\nbanner_seconds = 3600\n'
-            "total_deadline_seconds = 36000\n" + settings_lines(),
-            encoding="utf-8",
-        )
+        settings = settings_of(tmp_path, silent, public)
         environment = os.environ | {
-            "DAGSTER_HOME": str(home), "RENKEI_SETTINGS": str(tmp_path / "renkei.toml"), "RENKEI_FIRST_DAY": "2026-04-01",
+            "DAGSTER_HOME": str(home), "RENKEI_SETTINGS": str(settings), "RENKEI_FIRST_DAY": "2026-04-01",
         }  # fmt: skip
         subprocess.run([COMMANDS / "dagster", "instance", "migrate"], env=environment, check=True, capture_output=True)
         with (tmp_path / "daemon.log").open("wb") as log:
@@ -84,11 +97,28 @@ def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
             subprocess.run([COMMANDS / "dagster", *launch], env=environment, check=True, capture_output=True)
             lock = tmp_path / "data" / ".inbox.lock"
             eventually(lambda: lock.exists() and locked(lock), "the run")
+            ours = dg.RunsFilter(job_name="daily_in")  # the clock may start others: the schedules are on
             with dg.DagsterInstance.from_config(str(home)) as instance:
-                eventually(lambda: instance.get_runs()[0].status == dg.DagsterRunStatus.FAILURE, "the end of the run")
-                (run,) = instance.get_runs()
+                eventually(
+                    lambda: instance.get_runs(ours)[0].status == dg.DagsterRunStatus.FAILURE, "the end of the run"
+                )
+                (run,) = instance.get_runs(ours)
                 assert run.tags["dagster/max_runtime"] == "15"
             eventually(lambda: not locked(lock), "the freed lock")
         finally:
             daemon.terminate()
             daemon.wait()
+
+
+def test_the_sensor_looks_no_longer_at_a_silent_server_than_dagster_lets_it(tmp_path: Path) -> None:
+    """Left to the settings it would wait for an hour, and with it whatever else the daemon has to start or to end."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        public = write_key(tmp_path / "user_key")
+        settings = settings_of(tmp_path, silent, public)
+        deployment = Deployment(settings_path=str(settings))
+        context = dg.build_sensor_context(resources={"deployment": deployment})
+        ticks: Any = arrival_sensor(context)
+        (skipped,) = list(ticks)
+    assert "KR-62" in str(skipped.skip_message)
