@@ -18,7 +18,7 @@ from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
 EXTRACTS = ("resident_extract", "insured_extract", "household_extract")
-AT_ONCE = 2
+AT_ONCE = 2  # the machine's cores; polars leaves one idle while bytes are hashed and lines are found
 KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "household_extract": HOUSEHOLD_KEY}
 
 
