@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -213,19 +215,18 @@ class Ledger:
     def __init__(self, url: str, clock: Clock = tokyo_now, *, may_begin: bool = True) -> None:
         self.clock = clock
         try:
-            self._engine = _engine(url)
-            # SQLite moves what is in its -wal file into the ledger when the last connection closes; a process that ends
-            # without it leaves a ledger file that is old by itself, and a backup of that file alone with it.
-            weakref.finalize(self, self._engine.dispose)
-            with self._begun() as connection:
-                if not may_begin and not sa.inspect(connection).has_table(events_table.name):
-                    raise RenkeiError("KR-6107", url=_shown(url))
-                metadata.create_all(connection)
+            self._database = _databases.open(url)
+            self._engine = self._database.engine
+            if not self._has_begun():
+                with self._begun() as connection:
+                    if not may_begin and not sa.inspect(connection).has_table(events_table.name):
+                        raise RenkeiError("KR-6107", url=_shown(url))
+                    metadata.create_all(connection)
         except (SQLAlchemyError, OSError) as error:
             raise RenkeiError("KR-6105", url=_shown(url), reason=type(error).__name__) from error
 
     def close(self) -> None:
-        """Give the database connections back."""
+        """Give the idle database connections back; another ledger of this process goes on with new ones."""
         self._engine.dispose()
 
     def now(self) -> datetime:
@@ -240,6 +241,12 @@ class Ledger:
         """
         with _answering(), self._begun() as connection:
             yield connection
+
+    def _has_begun(self) -> bool:
+        """Whether every table is there. Asked without waiting for writers: most commands only read."""
+        with self._engine.connect() as connection:
+            tables = sa.inspect(connection.execution_options(renkei_reading=True)).get_table_names()
+        return set(tables).issuperset(metadata.tables)
 
     @contextmanager
     def _begun(self) -> Iterator[Connection]:
@@ -580,19 +587,62 @@ def _shown(url: str) -> str:
         return "（URLの書き方の誤り）"
 
 
+class _Database:
+    """A database that this process has open. Its connections close with the last ledger that uses it, or the process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        # SQLite moves what is in its -wal file into the ledger when the last connection closes; a process that ends
+        # without it leaves a ledger file that is old by itself, and a backup of that file alone with it.
+        weakref.finalize(self, engine.dispose)
+
+
+class _Databases:
+    """The databases that this process has open: one engine for each URL, and fresh connections after a fork."""
+
+    def __init__(self) -> None:
+        self._alone = Lock()
+        self._open: weakref.WeakValueDictionary[str, _Database] = weakref.WeakValueDictionary()
+        self._of_the_parent: list[object] = []
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def open(self, url: str) -> _Database:
+        """The database of a URL, its file made when it is not there."""
+        with self._alone:
+            found = self._open.get(url)
+            if found is None:
+                found = self._open[url] = _Database(_engine(url))
+            return found
+
+    def _after_fork(self) -> None:
+        """The parent's connections are kept, and never used or closed: SQLite would take the parent's locks for ours."""
+        self._alone = Lock()
+        for database in list(self._open.values()):
+            self._of_the_parent.append(database.engine.pool)
+            database.engine.dispose(close=False)
+
+
+_databases: Final = _Databases()
+
+
 def _engine(url: str) -> Engine:
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
-        _prepare_file(Path(engine.url.database or ""))
+        _make_file(Path(engine.url.database or ""))
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_file(path: Path) -> None:
-    """The database file, readable by its owner alone; SQLite gives its side files the same mode."""
+def _make_file(path: Path) -> None:
+    """An empty database file, readable by its owner alone, where there is none; SQLite's side files get the same mode.
+
+    Made without being opened: closing any descriptor of a file drops every lock that the process has on it, and with
+    them goes SQLite's proof that the ledger is in use (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
     private_folder(path.parent)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with suppress(FileExistsError):
+        os.mknod(path, stat.S_IFREG | 0o600)
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
