@@ -18,6 +18,7 @@ from interfaces.messages import RenkeiError, message, messages, runbook
 from pipelines import mail
 from pipelines.calendar import TOKYO
 from pipelines.checks import CODE
+from pipelines.dead_runs import end_dead_runs
 from pipelines.exchange.files import private_folder
 from pipelines.reruns import command
 from pipelines.resources import Deployment
@@ -146,10 +147,11 @@ FOOT = "このメールに個人の情報はありません。コードの意味
     description="失敗した実行と毎日の見回りの件数を、data/alerts.log に記し、[alerts] の宛先にメールで知らせる",
 )
 def failure_alerts(context: dg.SensorEvaluationContext, deployment: Deployment) -> dg.SensorResult:
-    """Logs what is new, then tries to send all that waits; what could not be sent is tried again by the next tick.
+    """Ends runs whose process is gone, logs what is new, then tries to send all that waits, again at each tick.
 
     Reads the settings and Dagster's records only: a ledger that is down must not silence the alarm.
     """
+    end_dead_runs(context.instance)
     settings = Settings.load(deployment.settings_path)
     seen = json.loads(context.cursor) if context.cursor else _begin(context.instance)
     new = list(_new_alerts(context.instance, seen))

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue  # noqa: E402  the filters above come first
 from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
-from pipelines import reruns, watch  # noqa: E402
+from pipelines import dead_runs, reruns, watch  # noqa: E402
 from pipelines.alerts import failure_alerts  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days, require_business_day  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
@@ -267,11 +268,13 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
 
 @contextmanager
 def _records() -> Iterator[dg.DagsterInstance]:
-    """Dagster's records. KR-6006 when DAGSTER_HOME names no folder."""
+    """Dagster's records, runs that died without a word ended and said. KR-6006 when DAGSTER_HOME names no folder."""
     home = os.environ.get("DAGSTER_HOME", "")
     if not Path(home).is_absolute() or not Path(home).is_dir():
         raise RenkeiError("KR-6006", home=home or "指定なし")
     with dg.DagsterInstance.get() as instance:
+        for ended in dead_runs.end_dead_runs(instance):
+            print(dead_runs.ended_early(ended), file=sys.stderr)
         yield instance
 
 
@@ -283,16 +286,28 @@ def _require_partition(known: dg.PartitionsDefinition, partition: str) -> None: 
 
 
 def _run(names: Sequence[str], partition: str, tags: dict[str, str]) -> bool:
-    """Run jobs in this process, recorded in DAGSTER_HOME so that the UI shows them; False when one failed."""
+    """Run jobs in this process, recorded in DAGSTER_HOME so that the UI shows them; False when one failed.
+
+    KR-7712 another run works, KR-7713 this one was told to end.
+    """
     Settings.load()  # before Dagster, which would only say that the variable is missing
     repository = definitions(Deployment(settings_path=os.environ[ENVIRONMENT_KEY])).get_repository_def()
     with _records() as instance:
-        return all(
-            repository.get_job(name)
-            .execute_in_process(instance=instance, partition_key=partition, tags=tags, raise_on_error=False)
-            .success
-            for name in names
-        )
+        return all(_run_here(repository.get_job(name), instance, partition, tags) for name in names)
+
+
+def _run_here(job: dg.JobDefinition, instance: dg.DagsterInstance, partition: str, tags: dict[str, str]) -> bool:
+    # A run in this process passes by the daemon's queue: Dagster would let it wait in silence, deaf to every signal.
+    dead_runs.require_nobody_works(instance)
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        tags={**tags, **dead_runs.Process.this().tag},
+        raise_on_error=False,
+    )
+    if dead_runs.was_told_to_end(result):
+        raise RenkeiError("KR-7713")
+    return result.success
 
 
 def run_day(day: dt.date, only: str | None, confirm_loss: str | None) -> bool:

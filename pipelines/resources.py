@@ -11,6 +11,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines import checks
+from pipelines.dead_runs import Process
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 from pipelines.store import MY_NUMBER_ASSETS
@@ -33,6 +34,11 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One municipality's deployment, by the path of its settings file (RENKEI_SETTINGS)."""
 
     settings_path: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Let a run say which process works for it, whoever started it."""
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, Process.this().tag)
 
     @cached_property
     def environment(self) -> Environment:

@@ -27,18 +27,40 @@ class Done:
     stderr: str
 
 
-def renkei(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Done:
-    """Run one command to its end."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        names = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, err)]
-        process = _FORKS.Process(target=_command, args=(list(arguments), dict(environment), *names))
-        process.start()
-        process.join()
+class Started:
+    """A command at work."""
+
+    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        self._files = [tempfile.TemporaryFile() for _ in ("out", "err")]  # noqa: SIM115  `end` closes them
+        names = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in self._files]
+        self._process = _FORKS.Process(target=_command, args=(list(arguments), dict(environment), *names))
+        self._process.start()
+
+    def signal(self, number: int) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def works(self) -> bool:
+        return self._process.is_alive()
+
+    def end(self, within_seconds: float | None = None) -> Done:
+        """Wait for its end. AssertionError, and it is killed, when it does not end in time."""
+        self._process.join(within_seconds)
+        in_time = not self.works()
+        self._process.kill()
+        self._process.join()
         texts = []
-        for file in (out, err):
+        for file in self._files:
             file.seek(0)
             texts.append(file.read().decode())
-        return Done(process.exitcode or 0, *texts)
+            file.close()
+        assert in_time, ("it did not end", *texts)
+        return Done(self._process.exitcode or 0, *texts)
+
+
+def renkei(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Done:
+    """Run one command to its end."""
+    return Started(arguments, environment).end()
 
 
 def _command(arguments: list[str], environment: dict[str, str], out: str, err: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -71,15 +73,20 @@ REASON = click.option("--reason", required=True, callback=checked_reason, help="
 def speaks_to_people(command: Function) -> Function:
     """A RenkeiError becomes its sentence and remedy on standard error, and exit status 2; never a traceback.
 
-    Of any other error only kind and place are told (KR-7701): its text may hold a row.
+    Of any other error only kind and place are told (KR-7701): its text may hold a row. SIGTERM and SIGINT end the
+    command in order (KR-7713).
     """
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
         try:
-            return command(*arguments, **options)
+            with _ended_by_sigterm():
+                return command(*arguments, **options)
         except RenkeiError as error:
             click.echo(error.for_people(), err=True)
+            sys.exit(NOT_DONE)
+        except KeyboardInterrupt:
+            click.echo(RenkeiError("KR-7713").for_people(), err=True)
             sys.exit(NOT_DONE)
         except click.ClickException:
             raise
@@ -94,6 +101,19 @@ def speaks_to_people(command: Function) -> Function:
             sys.exit(NOT_DONE)
 
     return guarded  # type: ignore[return-value]
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends what is done meanwhile as SIGINT does: everything that was opened is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def environment_of_settings() -> Environment:

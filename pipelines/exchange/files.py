@@ -8,12 +8,18 @@ import hashlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
+from interfaces.messages import RenkeiError
+
 CHUNK_BYTES = 1 << 20
+# Such a lock is held for moments; who waits longer waits for a process that hangs.
+LOCK_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
 LOCAL_DISK_FAULTS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -34,6 +40,20 @@ def private_folder(path: Path) -> Path:
 def open_private(path: Path) -> BinaryIO:
     """A file opened for writing anew, readable by its owner alone."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
+
+
+def wait_for_lock(handle: int, path: Path) -> None:
+    """Lock an open file for this process; KR-6021 when another one does not let go of it within LOCK_SECONDS."""
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= end:
+                raise RenkeiError("KR-6021", name=path.name, seconds=f"{LOCK_SECONDS:.0f}") from error
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def sync(handle: IO[bytes]) -> None:
@@ -86,12 +106,15 @@ def _alone(part: Path) -> BinaryIO:
     """The temporary file, opened and locked. One that was renamed while we waited is no temporary file any more."""
     while True:
         handle = os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
-        fcntl.flock(handle, fcntl.LOCK_EX)
         try:
+            wait_for_lock(handle.fileno(), part)
             if os.path.samestat(os.fstat(handle.fileno()), part.stat()):
                 return handle
         except FileNotFoundError:
             pass
+        except RenkeiError:
+            handle.close()
+            raise
         handle.close()
 
 

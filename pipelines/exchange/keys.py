@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import private_folder, write_durably
+from pipelines.exchange.files import private_folder, wait_for_lock, write_durably
 
 Purpose = Literal["transfer", "records", "my_number"]
 # transfer: signs what we send, opens what is sealed for us. records: personal columns, and the copies of files that left
@@ -166,9 +165,10 @@ class KeyRing:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        handle = os.open(private_folder(self.folder) / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = private_folder(self.folder) / ".lock"
+        handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            wait_for_lock(handle, lock)
             yield
         finally:
             os.close(handle)

@@ -252,6 +252,7 @@ class Ledger:
     def _begun(self) -> Iterator[Connection]:
         with self._engine.begin() as connection:
             if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_MILLISECONDS}")
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
             yield connection
 
@@ -624,9 +625,20 @@ class _Databases:
 
 _databases: Final = _Databases()
 
+# A server that is switched off in mid-connection says nothing: without these, its client would wait for hours.
+_PATIENCE: Final = {
+    "postgresql": {
+        "connect_timeout": BUSY_MILLISECONDS // 1000,
+        "tcp_user_timeout": BUSY_MILLISECONDS,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+    }
+}
+
 
 def _engine(url: str) -> Engine:
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, connect_args=_PATIENCE.get(sa.make_url(url).get_backend_name(), {}))
     if engine.dialect.name == "sqlite":
         _make_file(Path(engine.url.database or ""))
         event.listen(engine, "connect", _configure_sqlite)

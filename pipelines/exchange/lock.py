@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import private_folder
+from pipelines.exchange.files import private_folder, wait_for_lock
 
 
 @contextmanager
@@ -58,10 +58,11 @@ def drafts(data_folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _door(data_folder: Path) -> Iterator[None]:
-    """One at a time: nobody takes a folder that is just being made for an orphan."""
-    handle = os.open(private_folder(data_folder) / ".drafts.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    """One at a time: nobody takes a folder that is just being made for an orphan. KR-6021."""
+    lock = private_folder(data_folder) / ".drafts.lock"
+    handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        wait_for_lock(handle, lock)
         yield
     finally:
         os.close(handle)
