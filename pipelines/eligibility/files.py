@@ -84,22 +84,14 @@ class Bad:
     faults: pl.DataFrame
     findings: pl.DataFrame
 
-    @property
-    def people(self) -> pl.Series:
-        """resident_numbers at fault."""
-        return self.faults[PERSON_KEY].drop_nulls().unique()
-
-    @property
-    def households(self) -> pl.Series:
-        """household_numbers at fault."""
-        return self.faults[HOUSEHOLD_KEY].drop_nulls().unique()
-
     def and_also(self, other: Bad) -> Bad:
         """Both together."""
         return Bad(pl.concat([self.faults, other.faults]).unique(), pl.concat([self.findings, other.findings]))
 
     def __len__(self) -> int:
-        return len(self.people) + len(self.households)
+        """How many persons, and households by themselves, are at fault."""
+        of_household = pl.when(pl.col(PERSON_KEY).is_null()).then(pl.col(HOUSEHOLD_KEY)).alias(HOUSEHOLD_KEY)
+        return self.faults.select(PERSON_KEY, of_household).n_unique()
 
 
 def build(
@@ -127,7 +119,7 @@ def build(
     # A draft holds 個人番号: it lives no longer than this block, whatever happens in it.
     with private_drafts(environment.settings.data_folder) as folder:
         while True:
-            held = held_households(before.people, people, bad.people, bad.households)
+            held = held_households(before.people, people, bad.faults)
             sent, waiting = split(changes, before.people, held)
             drafts = {
                 HOUSEHOLD_FILE: sent.households,
@@ -151,7 +143,8 @@ def build(
         _numbers_known(before, now, held),
     )
     findings = pl.concat([bad.findings, more.findings])
-    return Built(before, sent, held_list(waiting, bad.faults), files, known, findings, counts)
+    listed = held_list(waiting, bad.faults, people, before.people)
+    return Built(before, sent, listed, files, known, findings, counts)
 
 
 def _published(environment: Environment, day: dt.date, drafts: tuple[OutboundFile, ...]) -> tuple[OutboundFile, ...]:
