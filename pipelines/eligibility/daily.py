@@ -26,7 +26,7 @@ def baseline(environment: Environment, day: dt.date) -> Known:
     """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
 
     A day whose file the Union rejected does not count, nor does any later day that was compared with it; whom such a
-    day told of all the same is `in_doubt`, with the facts that it told.
+    day, or a file that was taken back, told of all the same is `in_doubt`, with the facts that it told.
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
@@ -35,7 +35,7 @@ def baseline(environment: Environment, day: dt.date) -> Known:
         entries = environment.ledger.standing(partition, FILES).values()
         if {entry.snapshot_sha256 for entry in entries} != {known.sha256}:
             raise RenkeiError("KR-7213", partition=partition)
-    told = told_in_doubt(environment, day)
+    told = told_in_doubt(environment, day, remade=day)
     people, households = told.get(INDIVIDUAL_FILE), told.get(HOUSEHOLD_FILE)
     return Known(
         partition,
@@ -51,7 +51,7 @@ def _told_by(environment: Environment, day: dt.date) -> tuple[int, ...]:
     ledger = environment.ledger
     partition = ledger.effective_baseline(before=day, interfaces=FILES)
     effective = ledger.standing(partition, FILES).values() if partition else ()
-    return tuple(sorted(entry.id for entry in (*effective, *ledger.in_doubt(day, FILES))))
+    return tuple(sorted(entry.id for entry in (*effective, *ledger.in_doubt(day, FILES, remade=day))))
 
 
 def _snapshot(environment: Environment, day: dt.date) -> Known:

@@ -82,6 +82,11 @@ class Village:
             "postal_code": None, "address": "合成県合成市一丁目", "address_detail": None, "changed_on": BEGAN,
         }  # fmt: skip
 
+    def fill(self, families: int = 10) -> None:
+        """Households of whom nothing is ever told, so that one person more or less is no loss of rows."""
+        for number in range(families):
+            self.add(500 + number, 5000 + number)
+
     def end(self, member: int, on: dt.date, reason: str = "joined_other_insurance") -> None:
         """The member's period ends."""
         loss = "moved_out" if reason == "moved_out_prefecture" else reason
