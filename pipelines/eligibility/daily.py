@@ -17,7 +17,7 @@ from pipelines.environment import Environment
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
 from pipelines.known import overlaid, told_in_doubt
-from pipelines.outgoing import needs_approval, outbox_path, sealing
+from pipelines.outgoing import needs_approval, published, sealing
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 
@@ -153,7 +153,7 @@ def _pair(environment: Environment, day: dt.date, manifests: Mapping[str, pl.Dat
     """
     named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(MANIFEST)).rows()]
     files = tuple(
-        OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
+        published(environment, day, interface, (name, sha256, size, records))
         for interface, (name, sha256, size, records, *_) in named
     )
     if not files:

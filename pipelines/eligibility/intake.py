@@ -132,7 +132,7 @@ def _refuse_lost_rows(
 def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
     """The person or household of every row that a finding of level record points to, and its code: FAULT_SCHEMA."""
     found = [pl.DataFrame(schema=FAULT_SCHEMA)]
-    for interface, validated in judged.items():
+    for validated in judged.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
         keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
         rows = validated.data.select("line", *keys).join(own.select("line", "code"), on="line")
