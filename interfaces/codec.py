@@ -56,6 +56,10 @@ PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
     "byte_position": pl.UInt32,
 }
 
+# What fills a fixed-length text: it is no part of the value.
+BLANKS = " 　"
+# Problems of a value that keep its file from being written at all.
+UNWRITABLE = ("KR-1021", "KR-2002")
 # CP932 writes any of these as 外字 bytes: one that the table does not name would become somebody else's character.
 _PRIVATE_USE = r"[\x{E000}-\x{F8FF}\x{F0000}-\x{10FFFF}]"
 _BOM = BYTES_OF_BOM["utf-8"]
@@ -436,7 +440,7 @@ def _cut(
                          "item": item.id, "expected": spec.format.encoding, "byte_position": item.start}
                     )  # fmt: skip
         decoded = cells.replace_strict(texts, return_dtype=pl.String) if texts else cells
-        padded = decoded.str.strip_chars_end(" 　" if item.type.padding == "space_right" else " ")
+        padded = decoded.str.strip_chars_end(BLANKS if item.type.padding == "space_right" else " ")
         columns.append(padded.alias(item.id))
     frame, strays = _incoming(pl.DataFrame(columns), numbers, record, spec)
     return frame.select("line", *record.item_ids), problems + strays
@@ -448,7 +452,7 @@ def _table(spec: Specification) -> CharacterTable:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A file as bytes, what could not be written as it was (KR-1021, KR-1022), and the raw tables that reading gives."""
+    """A file as bytes, what could not be written as it was (KR-1021, KR-1022, KR-2002), and the raw tables that reading gives."""
 
     data: bytes
     problems: pl.DataFrame
@@ -493,6 +497,25 @@ def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, 
     return _problems(found)
 
 
+def _as_read(raw: pl.DataFrame, wide: Iterable[str], record: Record, spec: Specification) -> pl.DataFrame:
+    """The raw table as the receiver will read it: agreed characters, and no blanks at the end of a fixed-length item."""
+    read = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in wide)
+    if spec.format.kind != "fixed":
+        return read
+    padded = [item.id for item in record.items if item.type.padding == "space_right"]
+    return read.with_columns(pl.col(padded).str.strip_chars_end(BLANKS))
+
+
+def _overlong(raw: pl.DataFrame, record: Record, spec: Specification) -> pl.DataFrame:
+    """The values that would push the rest of their fixed-length record aside (KR-2002); a CSV can hold any length."""
+    found: list[dict[str, object]] = []
+    for item in record.items if spec.format.kind == "fixed" else ():
+        length = byte_length(replace_outgoing(pl.col(item.id), _table(spec)), spec.format.encoding)
+        rows = raw.select(length > item.length).to_series().arg_true()
+        found += [_cell(row, record, item.id, "KR-2002", f"{item.length}バイト以内", raw[item.id][row]) for row in rows]
+    return _problems(found)
+
+
 def _strays(texts: pl.Series, named: list[str]) -> pl.Series:
     """The private-use characters of each text that are not part of a sequence that the character table names."""
     rest = texts.str.replace_many(named, [""] * len(named), leftmost=True) if named else texts
@@ -507,8 +530,8 @@ def _cell(row: int, record: Record, item: str, code: str, expected: str, value: 
 def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mapping[str, object]) -> Encoded:
     """Canonical data and header values -> the bytes of a file (docs/architecture.md).
 
-    Constants, record numbers and the record count are filled from the specification. Values that cannot be encoded are
-    problems and leave `data` empty: nothing is half-written.
+    Constants, record numbers and the record count are filled from the specification. Values that cannot be encoded, and
+    those longer than their place in a fixed-length record, are problems and leave `data` empty: nothing is half-written.
     """
     raws: dict[str, pl.DataFrame] = {}
     wide: dict[str, list[str]] = {}
@@ -522,9 +545,10 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
         number += raw.height
         wide[record.kind] = _columns_where(raw, _WIDE)
         problems.append(_character_problems(raw, wide[record.kind], record, spec))
-        raws[record.kind] = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in wide[record.kind])
+        problems.append(_overlong(raw, record, spec))
+        raws[record.kind] = _as_read(raw, wide[record.kind], record, spec)
     found = pl.concat(problems)
-    if (found["code"] == "KR-1021").any():
+    if found["code"].is_in(UNWRITABLE).any():
         return Encoded(b"", found, raws)
     parts = [_header_line(spec)] if spec.format.header else []
     parts += [_lines(raws[record.kind], wide[record.kind], record, spec) for record in spec.records]
@@ -600,5 +624,5 @@ def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: 
 
 
 __all__ = [
-    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "Decoded", "Encoded", "compose", "read", "with_header",
+    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "UNWRITABLE", "Decoded", "Encoded", "compose", "read", "with_header",
 ]  # fmt: skip

@@ -32,27 +32,32 @@ def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataF
     return known if told is None else overlaid(known, told, "resident_number")
 
 
-def told_in_doubt(environment: Environment, before: dt.date | None) -> dict[str, pl.DataFrame]:
+def told_in_doubt(
+    environment: Environment, before: dt.date | None, *, remade: dt.date | None = None
+) -> dict[str, pl.DataFrame]:
     """What files tell that are, or may be, at the Union, but are no baseline (Ledger.in_doubt).
 
-    By interface (SENT_FILES): canonical records with `in_doubt` true, of each person or household the newest. Nothing for
-    an interface without such a file. KR-6115 when our copy of one is not what the ledger says.
+    By interface (SENT_FILES): canonical records with `in_doubt` true and `gone`, of each person or household the newest.
+    `gone`: withdrawn by a file that the Union accepted, so that it does not know him any more. Nothing for an interface
+    without such a file. KR-6115 when our copy of one is not what the ledger says.
     """
     told: dict[str, list[pl.DataFrame]] = {}
-    for entry in environment.ledger.in_doubt(before, SENT_FILES):
-        told.setdefault(str(entry.interface), []).append(records_of(environment, entry))
+    for entry in environment.ledger.in_doubt(before, SENT_FILES, remade=remade):
+        records = records_of(environment, entry)
+        withdrawn = pl.col("update_kind") == "withdrawn" if "update_kind" in records.columns else pl.lit(False)
+        gone = withdrawn & pl.lit(entry.state == "accepted")
+        told.setdefault(str(entry.interface), []).append(records.with_columns(in_doubt=pl.lit(True), gone=gone))
     return {
-        interface: pl.concat(frames, how="diagonal")
-        .unique(SENT_KEYS[interface], keep="last", maintain_order=True)
-        .with_columns(pl.lit(True).alias("in_doubt"))
+        interface: pl.concat(frames, how="diagonal").unique(SENT_KEYS[interface], keep="last", maintain_order=True)
         for interface, frames in told.items()
     }
 
 
 def overlaid(known: pl.DataFrame, told: pl.DataFrame, key: str) -> pl.DataFrame:
-    """`known` (its columns), with the rows of `told` in the place of those of the same key, sorted by it."""
+    """`known` (its columns), with the rows of `told` in the place of those of the same key, sorted by it; who is `gone` is not there."""
     empty = [pl.lit(None, known.schema[name]).alias(name) for name in known.columns if name not in told.columns]
-    return pl.concat([known.join(told, on=key, how="anti"), told.with_columns(empty).select(known.columns)]).sort(key)
+    there = told.filter(~pl.col("gone")).with_columns(empty).select(known.columns)
+    return pl.concat([known.join(told, on=key, how="anti"), there]).sort(key)
 
 
 def first_month_sent(environment: Environment) -> dt.date | None:

@@ -1,10 +1,13 @@
-"""A table -> a checked file in the outbox: written, read back, judged, compared. Sends nothing (`exchange.outbox` does)."""
+"""A table -> a checked file in the outbox: written, read back, judged, compared. Sends nothing (`exchange.outbox` does).
+
+Here alone an OutboundFile is made: of a draft that is valid, or of the copy that such a draft left in the outbox.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +23,7 @@ from pipelines.exchange.ledger import POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.lock import drafts
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.exchange.seal import SUFFIX
+from schemas.findings import FINDING_SCHEMA
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
 
@@ -41,20 +45,94 @@ def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
     return to_canonical(data, specification.data, specification, entry.partition).drop("line")
 
 
-def require_same(environment: Environment, partition: dt.date, draft: OutboundFile) -> None:
+@dataclass(frozen=True)
+class Draft:
+    """A file as it was written, and what judging its bytes found; `validated` is None where nothing could be written."""
+
+    interface: str
+    path: Path
+    encoded: codec.Encoded
+    validated: Validated | None
+
+    @property
+    def report(self) -> str:
+        """The name of its report, in the partition's folder."""
+        return f"{self.interface}.xlsx"
+
+    def require_valid(self, across: pl.DataFrame) -> Validated:
+        """The judgement; KR-7206 when anything of the file, of whatever record kind, is wrong.
+
+        `across`: findings of its relations to other files (FINDING_SCHEMA).
+        """
+        if self.validated is None:
+            wrong = self.encoded.problems.filter(pl.col("code").is_in(codec.UNWRITABLE))["code"]
+        else:
+            found = pl.concat([self.validated.findings, across.filter(pl.col("file") == self.path.name)])
+            wrong = found.filter(pl.col("level").is_in(["file", "record"]))["code"]
+        if self.validated is None or wrong.len():
+            codes = "、".join(sorted(set(wrong)))
+            raise RenkeiError("KR-7206", interface=self.interface, codes=codes, report=self.report)
+        return self.validated
+
+
+def write_draft(
+    environment: Environment,
+    partition: dt.date,
+    interface: str,
+    data: pl.DataFrame,
+    header: Mapping[str, object],
+    folder: Path,
+) -> Draft:
+    """Write `data` (canonical) as a file into `folder`, read it back, judge it, compare it; the reports say what was found.
+
+    KR-7205 when it reads back otherwise.
+    """
+    specification = environment.specification(interface, partition)
+    path = folder / file_name(specification, header)
+    encoded = codec.compose(specification, partition, data, header)
+    if not encoded.data:
+        return Draft(interface, path, encoded, None)
+    write_durably(path, encoded.data)
+    validated = validate(path, specification, partition, environment.context(partition, path.name))
+    draft = Draft(interface, path, encoded, validated)
+    write_json(validated, environment.reports(partition) / f"{interface}.json")
+    write_xlsx(validated, environment.reports(partition) / draft.report)
+    compare(interface, encoded, validated)
+    return draft
+
+
+def require_same(environment: Environment, partition: dt.date, draft: Draft) -> None:
     """KR-6111 when the partition went out, or may have gone out, with other bytes."""
     entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
-    if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.sha256:
+    if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.encoded.sha256:
         raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
 
 
-def publish(environment: Environment, partition: dt.date, draft: OutboundFile) -> OutboundFile:
-    """The draft's copy in the outbox folder, closed; KR-6111 as in `require_same`. One that is there already stays."""
+NOTHING_ACROSS = pl.DataFrame(schema=FINDING_SCHEMA)
+
+
+def publish(
+    environment: Environment, partition: dt.date, draft: Draft, across: pl.DataFrame = NOTHING_ACROSS
+) -> OutboundFile:
+    """The draft's copy in the outbox folder, closed. One that is there already stays.
+
+    KR-7206 as in `Draft.require_valid`: no other way leads into the outbox. KR-6111 as in `require_same`.
+    """
+    validated = draft.require_valid(across)
     require_same(environment, partition, draft)
-    path = outbox_path(environment, partition, draft.file_name, draft.sha256)
-    if not environment.safe.holds(path, draft.sha256):
-        environment.safe.keep(path, draft.path.read_bytes())
-    return replace(draft, path=path)
+    content = draft.encoded.data
+    path = outbox_path(environment, partition, draft.path.name, draft.encoded.sha256)
+    if not environment.safe.holds(path, draft.encoded.sha256):
+        environment.safe.keep(path, content)
+    return OutboundFile(draft.interface, draft.path.name, path, draft.encoded.sha256, len(content), validated.records)
+
+
+def published(
+    environment: Environment, partition: dt.date, interface: str, manifest: tuple[str, str, int, int]
+) -> OutboundFile:
+    """The file that a manifest (file_name, sha256, size, records) names, as `publish` left it in the outbox."""
+    name, sha256, size, records = manifest
+    return OutboundFile(interface, name, outbox_path(environment, partition, name, sha256), sha256, size, records)
 
 
 def sealing(environment: Environment) -> x509.Certificate | None:
@@ -93,21 +171,9 @@ def checked_file(
     KR-7206 when a record breaks a rule: such a file holds no personal record that could be held back, so it is not
     made at all, and the report says why. KR-7205 when it reads back otherwise, KR-6111 when the month went out already.
     """
-    specification = environment.specification(interface, month)
-    name = file_name(specification, header)
-    encoded = codec.compose(specification, month, data, header)
-    if encoded.problems.height:
-        codes = "、".join(sorted(set(encoded.problems["code"])))
-        raise RenkeiError("KR-7206", interface=interface, codes=codes, report=f"{interface}.xlsx")
     with drafts(environment.settings.data_folder) as folder:
-        path = folder / name
-        write_durably(path, encoded.data)
-        validated = validate(path, specification, month, environment.context(month, name))
-        write_json(validated, environment.reports(month) / f"{interface}.json")
-        write_xlsx(validated, environment.reports(month) / f"{interface}.xlsx")
-        if not validated.valid:
-            codes = "、".join(validated.counts_by_code)
-            raise RenkeiError("KR-7206", interface=interface, codes=codes, report=f"{interface}.xlsx")
-        compare(interface, encoded, validated)
-        draft = OutboundFile(interface, name, path, encoded.sha256, len(encoded.data), validated.records)
+        draft = write_draft(environment, month, interface, data, header, folder)
+        if draft.encoded.problems.height:
+            codes = "、".join(sorted(set(draft.encoded.problems["code"])))
+            raise RenkeiError("KR-7206", interface=interface, codes=codes, report=draft.report)
         return publish(environment, month, draft)

@@ -78,6 +78,8 @@ def _send(environment: Environment, day: dt.date, confirm_loss: str | None) -> N
         click.echo(f"作成 {file.file_name}: {file.records}件 SHA-256 {file.sha256[:12]}")
     counts = built.counts
     click.echo(f"異動 {counts['changed']}人 = 送付 {counts['changed_sent']}人 + 要修正 {counts['changed_held']}人")
+    if built.held.height:
+        click.echo(f"要修正一覧 {built.held.height}件（renkei held --date {day}）")
     click.echo(f"送付 {outcome.kind} {outcome.message}".rstrip())
 
 

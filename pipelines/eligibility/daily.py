@@ -17,7 +17,7 @@ from pipelines.environment import Environment
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
 from pipelines.known import overlaid, told_in_doubt
-from pipelines.outgoing import needs_approval, outbox_path, sealing
+from pipelines.outgoing import needs_approval, published, sealing
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 
@@ -26,7 +26,7 @@ def baseline(environment: Environment, day: dt.date) -> Known:
     """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
 
     A day whose file the Union rejected does not count, nor does any later day that was compared with it; whom such a
-    day told of all the same is `in_doubt`, with the facts that it told.
+    day, or a file that was taken back, told of all the same is `in_doubt`, with the facts that it told.
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
@@ -35,7 +35,7 @@ def baseline(environment: Environment, day: dt.date) -> Known:
         entries = environment.ledger.standing(partition, FILES).values()
         if {entry.snapshot_sha256 for entry in entries} != {known.sha256}:
             raise RenkeiError("KR-7213", partition=partition)
-    told = told_in_doubt(environment, day)
+    told = told_in_doubt(environment, day, remade=day)
     people, households = told.get(INDIVIDUAL_FILE), told.get(HOUSEHOLD_FILE)
     return Known(
         partition,
@@ -51,7 +51,7 @@ def _told_by(environment: Environment, day: dt.date) -> tuple[int, ...]:
     ledger = environment.ledger
     partition = ledger.effective_baseline(before=day, interfaces=FILES)
     effective = ledger.standing(partition, FILES).values() if partition else ()
-    return tuple(sorted(entry.id for entry in (*effective, *ledger.in_doubt(day, FILES))))
+    return tuple(sorted(entry.id for entry in (*effective, *ledger.in_doubt(day, FILES, remade=day))))
 
 
 def _snapshot(environment: Environment, day: dt.date) -> Known:
@@ -153,7 +153,7 @@ def _pair(environment: Environment, day: dt.date, manifests: Mapping[str, pl.Dat
     """
     named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(MANIFEST)).rows()]
     files = tuple(
-        OutboundFile(interface, name, outbox_path(environment, day, name, sha256), sha256, size, records)
+        published(environment, day, interface, (name, sha256, size, records))
         for interface, (name, sha256, size, records, *_) in named
     )
     if not files:

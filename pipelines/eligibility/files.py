@@ -15,19 +15,16 @@ import polars as pl
 
 from interfaces import codec
 from interfaces.messages import RenkeiError
-from interfaces.naming import file_name
 from interfaces.spec import Specification
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
-from pipelines.exchange.files import write_durably
 from pipelines.exchange.lock import drafts as private_drafts
 from pipelines.exchange.outbox import OutboundFile
-from pipelines.outgoing import compare, publish, require_same
+from pipelines.outgoing import Draft, publish, require_same, write_draft
 from schemas.findings import FINDING_SCHEMA, from_problems, without_place
-from schemas.report import write_json, write_xlsx
-from schemas.validate import Validated, relate, validate
+from schemas.validate import Validated, relate
 
 HOUSEHOLD_FILE, INDIVIDUAL_FILE = "eligibility_household", "eligibility_individual"
 # Household first: the Union must know a household before it meets its members.
@@ -84,22 +81,14 @@ class Bad:
     faults: pl.DataFrame
     findings: pl.DataFrame
 
-    @property
-    def people(self) -> pl.Series:
-        """resident_numbers at fault."""
-        return self.faults[PERSON_KEY].drop_nulls().unique()
-
-    @property
-    def households(self) -> pl.Series:
-        """household_numbers at fault."""
-        return self.faults[HOUSEHOLD_KEY].drop_nulls().unique()
-
     def and_also(self, other: Bad) -> Bad:
         """Both together."""
         return Bad(pl.concat([self.faults, other.faults]).unique(), pl.concat([self.findings, other.findings]))
 
     def __len__(self) -> int:
-        return len(self.people) + len(self.households)
+        """How many persons, and households by themselves, are at fault."""
+        of_household = pl.when(pl.col(PERSON_KEY).is_null()).then(pl.col(HOUSEHOLD_KEY)).alias(HOUSEHOLD_KEY)
+        return self.faults.select(PERSON_KEY, of_household).n_unique()
 
 
 def build(
@@ -127,23 +116,22 @@ def build(
     # A draft holds 個人番号: it lives no longer than this block, whatever happens in it.
     with private_drafts(environment.settings.data_folder) as folder:
         while True:
-            held = held_households(before.people, people, bad.people, bad.households)
+            held = held_households(before.people, people, bad.faults)
             sent, waiting = split(changes, before.people, held)
             drafts = {
                 HOUSEHOLD_FILE: sent.households,
                 INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
             }
-            files, more = _write_and_judge(environment, day, drafts, folder)
+            written, across, more = _write_and_judge(environment, day, drafts, folder)
             if len(more) == 0:
                 break
             wider = bad.and_also(more)
             if len(wider) == len(bad):
-                raise RenkeiError(
-                    "KR-7206", interface="・".join(FILES), codes=_codes(more), report=_report(INDIVIDUAL_FILE)
-                )
+                raise RenkeiError("KR-7206", interface="・".join(FILES), codes=_codes(more), report=written[-1].report)
             bad = wider
         counts = _counts(changes, sent, waiting)
-        files = () if _nothing_to_tell(environment, day, drafts) else _published(environment, day, files)
+        nothing = _nothing_to_tell(environment, day, drafts)
+        files = () if nothing else _published(environment, day, written, across)
     known = Known(
         day,
         known_after_sending(before.people, people, PERSON_KEY, held),
@@ -151,14 +139,18 @@ def build(
         _numbers_known(before, now, held),
     )
     findings = pl.concat([bad.findings, more.findings])
-    return Built(before, sent, held_list(waiting, bad.faults), files, known, findings, counts)
+    listed = held_list(waiting, bad.faults, people, before.people)
+    return Built(before, sent, listed, files, known, findings, counts)
 
 
-def _published(environment: Environment, day: dt.date, drafts: tuple[OutboundFile, ...]) -> tuple[OutboundFile, ...]:
-    """The drafts in the outbox folder. KR-6111 when the day went out with other bytes: nothing is touched then."""
+def _published(
+    environment: Environment, day: dt.date, drafts: tuple[Draft, ...], across: pl.DataFrame
+) -> tuple[OutboundFile, ...]:
+    """The drafts in the outbox folder. KR-7206, KR-6111 (the day went out with other bytes): nothing is touched then."""
     for draft in drafts:
+        draft.require_valid(across)
         require_same(environment, day, draft)
-    return tuple(publish(environment, day, draft) for draft in drafts)
+    return tuple(publish(environment, day, draft, across) for draft in drafts)
 
 
 def _nothing_to_tell(environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame]) -> bool:
@@ -192,59 +184,35 @@ def _numbers_known(before: Known, now: Known, held: pl.Series) -> pl.DataFrame:
     return pl.concat([now.my_numbers.join(waiting, on=PERSON_KEY, how="anti"), old]).sort(PERSON_KEY)
 
 
-def _report(interface: str) -> str:
-    return f"{interface}.xlsx"
-
-
 def _codes(bad: Bad) -> str:
     return "、".join(sorted(set(bad.findings["code"])))
 
 
 def _write_and_judge(
     environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame], folder: Path
-) -> tuple[tuple[OutboundFile, ...], Bad]:
-    """Write both files into `folder` and judge their bytes as a stranger would; who breaks a rule is in `Bad`."""
+) -> tuple[tuple[Draft, ...], pl.DataFrame, Bad]:
+    """Write both files into `folder` and judge their bytes as a stranger would.
+
+    With them the findings across the two files (FINDING_SCHEMA), and whose record breaks a rule or cannot be written.
+    """
     # Every sending that was taken back has used up a file number of the day.
     recalled = environment.ledger.entries(partition=day, interfaces={HOUSEHOLD_FILE}, states={"recalled"})
     header = environment.header(day, len(recalled) + 1)
     with ThreadPoolExecutor(len(FILES)) as pool:
-        writing = pool.map(lambda one: _write(environment, day, one, drafts[one], header, folder), FILES)
-        written = dict(zip(FILES, writing, strict=True))
+        writing = pool.map(lambda one: write_draft(environment, day, one, drafts[one], header, folder), FILES)
+        written = tuple(writing)
     bad = no_one()
-    for unwritable, _, _ in written.values():
-        bad = bad.and_also(unwritable)
-    judged = {interface: validated for interface, (_, _, validated) in written.items() if validated is not None}
+    for draft in written:
+        specification = environment.specification(draft.interface, day)
+        bad = bad.and_also(_unwritable(draft, specification, drafts[draft.interface]))
+    across = pl.DataFrame(schema=FINDING_SCHEMA)
+    judged = {draft.interface: draft.validated for draft in written if draft.validated is not None}
     if len(bad) == 0:
         across = relate(judged)
         for interface, validated in judged.items():
             findings = pl.concat([validated.findings, across.filter(pl.col("file") == validated.decoded.path.name)])
             bad = bad.and_also(_broken(interface, validated, findings))
-    return tuple(file for _, file, _ in written.values() if file is not None), bad
-
-
-def _write(
-    environment: Environment,
-    day: dt.date,
-    interface: str,
-    draft: pl.DataFrame,
-    header: Mapping[str, object],
-    folder: Path,
-) -> tuple[Bad, OutboundFile | None, Validated | None]:
-    """One file, written, read back, judged and compared; neither file nor judgement when a character keeps it from being written."""
-    specification = environment.specification(interface, day)
-    name = file_name(specification, header)
-    encoded = codec.compose(specification, day, draft, header)
-    unwritable = _unwritable(interface, name, specification, encoded, draft)
-    if not encoded.data:
-        return unwritable, None, None
-    path = folder / name
-    write_durably(path, encoded.data)
-    validated = validate(path, specification, day, environment.context(day, name))
-    write_json(validated, environment.reports(day) / f"{interface}.json")
-    write_xlsx(validated, environment.reports(day) / _report(interface))
-    compare(interface, encoded, validated)
-    file = OutboundFile(interface, name, path, encoded.sha256, len(encoded.data), validated.records)
-    return unwritable, file, validated
+    return written, across, bad
 
 
 def no_one() -> Bad:
@@ -252,21 +220,17 @@ def no_one() -> Bad:
     return Bad(pl.DataFrame(schema=FAULT_SCHEMA), pl.DataFrame(schema=FINDING_SCHEMA))
 
 
-def _unwritable(
-    interface: str, name: str, specification: Specification, encoded: codec.Encoded, draft: pl.DataFrame
-) -> Bad:
-    """Those whose characters the file cannot hold (KR-1021); agreed substitutes (KR-1022) are only reported."""
-    problems = encoded.problems.filter(pl.col("record_kind") == specification.data.kind)
-    missing = problems.filter(pl.col("code") == "KR-1021").select(pl.col("record_number").alias("row"), "code")
-    rows = draft.with_row_index("row", offset=1).join(missing, on="row")
-    return Bad(_faults(interface, rows), without_place(from_problems(problems, specification, name)))
+def _unwritable(draft: Draft, specification: Specification, data: pl.DataFrame) -> Bad:
+    """Those whose values the file cannot hold; agreed substitutes (KR-1022) are only reported."""
+    problems = draft.encoded.problems.filter(pl.col("record_kind") == specification.data.kind)
+    unwritable = problems.filter(pl.col("code").is_in(codec.UNWRITABLE))
+    rows = data.with_row_index("row", offset=1).join(unwritable.select(row="record_number", code="code"), on="row")
+    found = without_place(from_problems(problems, specification, draft.path.name))
+    return Bad(_faults(draft.interface, rows), found)
 
 
 def _broken(interface: str, validated: Validated, findings: pl.DataFrame) -> Bad:
-    """Those whose records break a rule; a finding of level file in our own file cannot be held back: KR-7206."""
-    if (findings["level"] == "file").any():
-        codes = "、".join(sorted(set(findings.filter(pl.col("level") == "file")["code"])))
-        raise RenkeiError("KR-7206", interface=interface, codes=codes, report=_report(interface))
+    """Those whose records break a rule. What is wrong with the rest of the file nobody can be held for (`publish`)."""
     wrong = findings.filter(pl.col("level") == "record").select("line", "code")
     faults = _faults(interface, validated.data.join(wrong, on="line"))
     # Whoever is at fault is not in the file that is made next, and others stand in his line.

@@ -7,14 +7,13 @@ import polars as pl
 from pipelines.eligibility.changes import Changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 
-# Whose record breaks which rule: one of the two keys, and the KR code.
+# Whose record breaks which rule, and the KR code. A fault without a person is the household's; one with both keys is the
+# person's, and the household is the one that the record names, which need not be the one that he is taken to be in.
 FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String, "code": pl.String}
 
 
-def held_households(
-    baseline_people: pl.DataFrame, people: pl.DataFrame, bad_people: pl.Series, bad_households: pl.Series
-) -> pl.Series:
-    """household_numbers to hold: those with a faulty person or household, with all that are tied to them.
+def held_households(baseline_people: pl.DataFrame, people: pl.DataFrame, faults: pl.DataFrame) -> pl.Series:
+    """household_numbers to hold: those with a faulty person or household (FAULT_SCHEMA), with all that are tied to them.
 
     A person who went from one household to another ties the two: telling the Union of one without the other would show
     him twice or not at all (design.md 4 rule 3).
@@ -22,8 +21,8 @@ def held_households(
     places = pl.concat([people.select(PERSON_KEY, HOUSEHOLD_KEY), baseline_people.select(PERSON_KEY, HOUSEHOLD_KEY)])
     held = pl.concat(
         [
-            places.filter(pl.col(PERSON_KEY).is_in(bad_people.implode())).select(HOUSEHOLD_KEY),
-            pl.DataFrame({HOUSEHOLD_KEY: bad_households}, schema={HOUSEHOLD_KEY: pl.String}),
+            places.join(faults, on=PERSON_KEY, how="semi").select(HOUSEHOLD_KEY),
+            faults.select(HOUSEHOLD_KEY).drop_nulls(),
         ]
     ).unique()
     ties = places.unique().filter(pl.col(HOUSEHOLD_KEY).n_unique().over(PERSON_KEY) > 1)
@@ -44,34 +43,42 @@ def split(changes: Changes, baseline_people: pl.DataFrame, held: pl.Series) -> t
     return sent, Changes(changes.people.filter(waits), changes.households.filter(in_held))
 
 
-def held_list(waiting: Changes, faults: pl.DataFrame) -> pl.DataFrame:
-    """The 要修正 list: whoever waits, whose fault it is, and the codes of his own and his household's faults (FAULT_SCHEMA).
+def held_list(
+    waiting: Changes, faults: pl.DataFrame, people: pl.DataFrame, baseline_people: pl.DataFrame
+) -> pl.DataFrame:
+    """The 要修正 list: whoever waits or is at fault, and the codes of his own and his household's faults (FAULT_SCHEMA).
 
-    Columns of Changes.people, reason, codes (list). A household that waits without any of its people has a row of its own
-    that names nobody: no household is held without a word.
+    Columns of Changes.people, reason, codes (list); update_kind is null where nothing changed. A household that waits, or
+    is at fault, without any of its people has a row of its own that names nobody: no household is held without a word.
+    `people`, `baseline_people`: whom the municipality has, and the Union; somebody in neither is nobody's business here.
     """
-    alone = waiting.households.join(waiting.people, on=HOUSEHOLD_KEY, how="anti").select(
-        HOUSEHOLD_KEY, "update_kind", pl.lit([], pl.List(pl.String)).alias("change_kinds")
-    )
-    own, of_household = (
-        faults.drop_nulls(key).group_by(key).agg(pl.col("code").unique().sort()) for key in (PERSON_KEY, HOUSEHOLD_KEY)
-    )
-    listed = (
-        pl.concat([waiting.people, alone], how="diagonal")
-        .join(own, on=PERSON_KEY, how="left")
-        .join(of_household, on=HOUSEHOLD_KEY, how="left", suffix="_of_household")
-    )
+    own = _codes(faults.drop_nulls(PERSON_KEY), PERSON_KEY)
+    of_household = _codes(faults.filter(pl.col(PERSON_KEY).is_null()), HOUSEHOLD_KEY)
+    everybody = pl.concat([people, baseline_people.join(people, on=PERSON_KEY, how="anti")], how="diagonal")
+    unchanged = everybody.join(own, on=PERSON_KEY, how="semi").join(waiting.people, on=PERSON_KEY, how="anti")
+    listed = pl.concat([waiting.people, unchanged.select(people.columns)], how="diagonal")
+    households = pl.concat([waiting.households.select(HOUSEHOLD_KEY, "update_kind"), of_household], how="diagonal")
+    alone = households.join(listed, on=HOUSEHOLD_KEY, how="anti").unique(HOUSEHOLD_KEY, keep="first")
+    rows = pl.concat([listed, alone.select(HOUSEHOLD_KEY, "update_kind")], how="diagonal")
     none = pl.lit([], pl.List(pl.String))
     return (
-        listed.with_columns(
+        rows.join(own, on=PERSON_KEY, how="left")
+        .join(of_household, on=HOUSEHOLD_KEY, how="left", suffix="_of_household")
+        .with_columns(
             pl.when(pl.col("code").is_not_null()).then(pl.lit("本人の誤り"))
             .when(pl.col("code_of_household").is_not_null()).then(pl.lit("世帯の誤り"))
             .otherwise(pl.lit("同じ世帯の人の誤り")).alias("reason"),
             pl.coalesce("code", none).list.concat(pl.coalesce("code_of_household", none)).alias("codes"),
+            pl.coalesce("change_kinds", none).alias("change_kinds"),
         )
         .drop("code", "code_of_household")
         .sort(HOUSEHOLD_KEY, PERSON_KEY)
     )  # fmt: skip
+
+
+def _codes(faults: pl.DataFrame, key: str) -> pl.DataFrame:
+    """key, code (list) of the faults."""
+    return faults.group_by(key).agg(pl.col("code").unique().sort())
 
 
 def known_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, held: pl.Series) -> pl.DataFrame:

@@ -70,7 +70,7 @@ def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | No
 
 
 def _first_of_each(table: pl.DataFrame, key: str) -> pl.DataFrame:
-    """One row per key; who stands twice is held anyway, so it does not matter which row stays."""
+    """One row per key; who stands twice is held, with every household that one of his rows names (`_faults`)."""
     return table if table[key].n_unique() == table.height else table.unique(key, keep="first", maintain_order=True)
 
 
@@ -132,8 +132,9 @@ def _refuse_lost_rows(
 def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
     """The person or household of every row that a finding of level record points to, and its code: FAULT_SCHEMA."""
     found = [pl.DataFrame(schema=FAULT_SCHEMA)]
-    for interface, validated in judged.items():
+    for validated in judged.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
-        rows = validated.data.select("line", KEYS[interface]).join(own.select("line", "code"), on="line")
+        keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
+        rows = validated.data.select("line", *keys).join(own.select("line", "code"), on="line")
         found.append(rows.drop("line").unique())
     return pl.concat(found, how="diagonal").sort(list(FAULT_SCHEMA))

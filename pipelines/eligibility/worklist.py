@@ -23,7 +23,7 @@ def worklist(held: pl.DataFrame) -> list[dict[str, str]]:
             "household_number": row["household_number"],
             "resident_number": row["resident_number"] or "（世帯）",
             "name": row["name"] or "",
-            "change_kinds": "、".join(row["change_kinds"]) or "同じ世帯の異動",
+            "change_kinds": "、".join(row["change_kinds"]) or ("同じ世帯の異動" if row["update_kind"] else "異動なし"),
             "reason": row["reason"],
             "codes": "\n".join(f"{code} {message(code).title}" for code in row["codes"]),
             "remedy": "\n".join(f"{code}: {message(code).remedy}" for code in row["codes"]),

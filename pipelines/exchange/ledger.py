@@ -435,18 +435,24 @@ class Ledger:
                 effective.add(partition)
         return max((day for day in effective if before is None or day < before), default=None)
 
-    def in_doubt(self, before: date | None, interfaces: Collection[str]) -> list[Entry]:
+    def in_doubt(self, before: date | None, interfaces: Collection[str], *, remade: date | None = None) -> list[Entry]:
         """What is, or may be, at the Union although no effective baseline says so, oldest partition first.
 
         Files later than the newest effective partition and before `before`: of a day built upon a rejected one, of a pair
-        whose other file is not out, of a sending that a crash cut off. Whom they tell of, the next sending tells anew.
+        whose other file is not out, of a sending that a crash cut off, and those that were taken back: the Union may have
+        taken one in all the same. `remade`: the partition that is being made again; what was taken back of it counts too.
+        Whom they tell of, the next sending tells anew.
         """
-        effective = self.effective_baseline(before=before, interfaces=interfaces)
-        found = self.entries(direction="outbound", interfaces=interfaces, states=POSSIBLY_OUT_STATES)
-        return sorted(
-            (e for e in found if (effective or date.min) < (e.partition or date.min) < (before or date.max)),
-            key=lambda e: (e.partition or date.min, e.id),
-        )
+        effective = self.effective_baseline(before=before, interfaces=interfaces) or date.min
+        states = POSSIBLY_OUT_STATES | {"recalled"}
+        found = self.entries(direction="outbound", interfaces=interfaces, states=states)
+        later = [(e, e.partition) for e in found if e.partition is not None and e.partition > effective]
+        doubtful = [
+            (e, partition)
+            for e, partition in later
+            if partition < (before or date.max) or (e.state == "recalled" and partition == remade)
+        ]
+        return [e for e, _ in sorted(doubtful, key=lambda one: (one[1], one[0].id))]
 
     def later_sent(self, partition: date, interfaces: Collection[str] | None = None) -> date | None:
         """The newest later partition of which a file is, or may be, at the Union; None when there is none."""

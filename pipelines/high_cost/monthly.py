@@ -38,7 +38,7 @@ from pipelines.high_cost.history import (
 from pipelines.high_cost.income_class import classify, load_borders
 from pipelines.high_cost.months import as_text
 from pipelines.known import days_not_sent, first_month_sent, people_sent
-from pipelines.outgoing import checked_file, needs_approval, outbox_path, sealing
+from pipelines.outgoing import checked_file, needs_approval, published, sealing
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
@@ -240,8 +240,7 @@ def outbound(environment: Environment, interface: str, month: dt.date, manifest:
     """The file that a manifest (file_name, sha256, size, records) names in the outbox; None for an empty one."""
     if manifest.is_empty():
         return None
-    name, sha256, size, records = manifest.row(0)
-    return OutboundFile(interface, name, outbox_path(environment, month, name, sha256), sha256, size, records)
+    return published(environment, month, interface, manifest.row(0))
 
 
 @dataclass(frozen=True)

@@ -204,12 +204,12 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
 
     Set aside: an answer about a file that is not ours, one that contradicts what the ledger says of the file (never sent,
     taken back, answered otherwise), an acceptance of another number of records than were sent.
-    Listed but taken: a rejection, with its reason.
+    Listed but taken: a rejection, with its reason; also of a file that was taken back, which is what was agreed on.
     """
     received = completed("reception_result", received)
     known = received.join(ours, left_on="sent_file_name", right_on="file_name", how="left")
     count, accepted = pl.col("sent_record_count").cast(pl.Int64), pl.col("reception_kind") == "accepted"
-    waits = pl.col("state").is_in(UNANSWERED_STATES)
+    waits = pl.col("state").is_in(UNANSWERED_STATES) | ((pl.col("state") == "recalled") & ~accepted)
     code = (
         pl.when(pl.col("state").is_null()).then(pl.lit("KR-8115"))
         .when(~waits & (pl.col("state") != pl.col("reception_kind"))).then(pl.lit("KR-8117"))

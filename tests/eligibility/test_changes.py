@@ -188,13 +188,29 @@ def test_an_insured_head_who_leaves_becomes_the_nominal_head_with_his_last_perio
     assert (row["head_kind"], row["ended_on"], row["household_number"]) == ("nominal_head", left, "H1")
 
 
+def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
+    return pl.DataFrame([(person, household, "KR-3004")], schema=FAULT_SCHEMA, orient="row")
+
+
+def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
+    """2 stands twice: the row that is kept leaves him in H1, the other one puts him into H2."""
+    held = held_households(base().people, base().people, at_fault("2", "H2"))
+    assert held.to_list() == ["H1", "H2"]
+    listed = held_list(
+        changes(base(), base()), at_fault("2", "H2"), base().people, told(base().people, "resident_number")
+    )
+    assert listed.select("household_number", "resident_number", "update_kind", "change_kinds", "reason").rows() == [
+        ("H1", "2", None, [], "本人の誤り")
+    ]
+
+
 def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
     before, after = base(), World(
         [resident(n) for n in "1234"],
         [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
         [household("H1", "1"), household("H2", "3", nominal=True)],
     )  # fmt: skip
-    held = held_households(before.people, after.people, pl.Series(["4"]), NOBODY)
+    held = held_households(before.people, after.people, at_fault("4"))
     assert held.to_list() == ["H1", "H2"]
     found = changes(before, after)
     kept, waiting = split(found, before.people, held)
@@ -209,7 +225,7 @@ def test_the_held_come_again_every_day_until_they_pass() -> None:
         [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
         [household("H1", "1"), household("H2", "3", nominal=True)],
     )
-    held = held_households(before.people, after.people, pl.Series(["2"]), NOBODY)
+    held = held_households(before.people, after.people, at_fault("2"))
     kept, waiting = split(changes(before, after), before.people, held)
     assert set(kept.people["resident_number"]) == {"3", "4"}
     assert set(waiting.people["resident_number"]) == {"1", "2"}
@@ -252,11 +268,11 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
     faults = pl.DataFrame(
         [("1", None, "KR-2003"), ("1", None, "KR-2002"), (None, "H3", "KR-1021")], schema=FAULT_SCHEMA, orient="row"
     )
-    people, households = (faults[key].drop_nulls() for key in ("resident_number", "household_number"))
-    held = held_households(before.people, after.people, people, households)
+    held = held_households(before.people, after.people, faults)
     kept, waiting = split(changes(before, after), before.people, held)
     assert kept.people.is_empty() and kept.households.is_empty()
-    assert held_list(waiting, faults).select("household_number", "resident_number", "reason", "codes").rows() == [
+    listed = held_list(waiting, faults, after.people, told(before.people, "resident_number"))
+    assert listed.select("household_number", "resident_number", "reason", "codes").rows() == [
         ("H1", "1", "本人の誤り", ["KR-2002", "KR-2003"]),
         ("H1", "2", "同じ世帯の人の誤り", []),
         ("H3", None, "世帯の誤り", ["KR-1021"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from servers import OpenSshServer
 from town import Town
+from village import Village
 
 
 @pytest.fixture
@@ -15,3 +16,8 @@ def town(tmp_path: Path, openssh_server: OpenSshServer) -> Iterator[Town]:
     one = Town(tmp_path, openssh_server)
     with one.instance:
         yield one
+
+
+@pytest.fixture
+def village(tmp_path: Path, openssh_server: OpenSshServer) -> Village:
+    return Village(tmp_path, openssh_server)
