@@ -10,6 +10,7 @@ from interfaces.catalogue import Catalogue, Fault, read_rows
 from interfaces.messages import RenkeiError
 from pipelines.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
+from pipelines.continuity.worksheet import load_marks
 from pipelines.high_cost.income_class import load_borders
 from pipelines.high_cost.limits import AGE_GROUPS, limit_table
 from pipelines.retention import load_rules
@@ -24,6 +25,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "limits/income_exceptions": ("名前",),
     "calendars/monthly": ("対象年月",),
     "retention/stores": ("保管場所",),
+    "worksheet/marks": ("印",),
 }
 # What a table must still give on every day on which it has rows.
 READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
@@ -31,6 +33,7 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "limits/limits": limit_table,
     "retention/stores": load_rules,
     "limits/income_borders": load_borders,
+    "worksheet/marks": load_marks,
     "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
 }
 

@@ -1,20 +1,26 @@
 """Excel books that people hand us, as plain values: looked at before they are unpacked, and never more than there is room for.
 
-What the sheets mean is the business of whoever reads them; formulas are text here, and macros are not run.
+What the sheets mean is the business of whoever reads them. Only text, numbers and days are values; what else a cell holds is
+said, never read as text. Macros are not run.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import openpyxl
+from defusedxml.ElementTree import iterparse
+from openpyxl.utils.cell import coordinate_to_tuple, get_column_letter, range_boundaries
 
 from interfaces.messages import RenkeiError, reason_of
-
-Rows = list[tuple[object, ...]]
 
 # 1 % of 300,000 insured move within the prefecture in a month: 3,000 candidates at most, and two thirds more; a heading.
 MOST_ROWS = 5_000 + 1
@@ -26,16 +32,67 @@ LARGEST_FILE = LARGEST_CONTENT  # nobody gains by packing
 MOST_MEMBERS = 100  # Excel writes about 20 for three sheets
 # Books of ours are packed to a twelfth, saved by other programs to a twentieth; a bomb to a thousandth.
 MOST_RATIO = 200
+MOST_DIGITS = 15  # of a number: Excel keeps no more of them
 # What only a book with a life of its own declares. None of it is ever run or followed here; a filled form has none.
 _FOREIGN = {
     "macroEnabled": "マクロ", "vbaProject": "マクロ", "macrosheet": "マクロ", "externalLink": "外部リンク",
     "oleObject": "埋め込み", "activeX": "埋め込み",
 }  # fmt: skip
 _CONTENT_TYPES = "[Content_Types].xml"
+_TRUE = ("1", "true")
+
+
+class CellFault(StrEnum):
+    """Why a cell may not be read, in the words that people are shown."""
+
+    FORMULA = "数式"
+    NO_RESULT = "計算の結果が入っていない数式"
+    ERROR = "エラー値"
+    BOOLEAN = "TRUE か FALSE"
+    TIME = "時刻"
+    PERCENT = "百分率の数"
+    TOO_LONG = f"{MOST_DIGITS}桁を超える数（Excel は後ろの桁を落とします）"
+    MERGED = "結合したセル"
+    HIDDEN = "隠れている行か列のセル"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a cell holds: text, a number or a day. `fault`: why it may not be read."""
+
+    value: str | int | float | dt.date | None = None
+    fault: CellFault | None = None
+
+    @property
+    def text(self) -> str:
+        """The value as text: a whole number without a point, a day as YYYY-MM-DD, line ends as \\n."""
+        if isinstance(self.value, dt.date):
+            return self.value.isoformat()
+        # Excel for the web and other programs write a line end as \r\n.
+        return "" if self.value is None else str(self.value).replace("_x000D_", "").replace("\r\n", "\n")
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was written: no value, or only spaces."""
+        return self.fault is None and not self.text.strip()
+
+
+Rows = list[tuple[Cell, ...]]
+_NOTHING = Cell()
+
+
+def address(row: int, column: int) -> str:
+    """The name of a cell as Excel shows it; row and column from 1."""
+    return f"{get_column_letter(column)}{row}"
+
+
+def holds_anything(rows: Rows) -> bool:
+    """Whether anything was written on a sheet."""
+    return any(not cell.is_blank for row in rows for cell in row)
 
 
 def read_book(path: Path, *, results: bool = False) -> dict[str, Rows]:
-    """The values of every sheet by its name: rows from the top, MOST_COLUMNS wide. With `results` a formula is its result.
+    """The cells of every sheet by its name: rows from the top, MOST_COLUMNS wide. With `results` a formula is its result.
 
     KR-7104 when the file cannot be read, KR-7401 when it is no sound .xlsx, KR-7420 when it is larger than any form,
     KR-7421 when it holds macros, links to other books or embedded objects. Never any other error.
@@ -78,11 +135,104 @@ def _require(found: int, most: int, what: str, name: str) -> None:
 
 
 def _values(data: bytes, name: str, results: bool) -> dict[str, Rows]:
-    book = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=results, keep_links=False)
+    book = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
     sheets: dict[str, Rows] = {}
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # as the sheet tells them; only its rows are to be believed
-        rows = list(islice(sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True), MOST_ROWS + 1))
-        _require(len(rows), MOST_ROWS, "行数", name)
-        sheets[sheet.title] = rows
+        found = list(islice(_rows(sheet), MOST_ROWS + 1))
+        _require(len(found), MOST_ROWS, "行数", name)
+        layout = _layout(sheet)
+        sheets[sheet.title] = [
+            tuple(layout.judged(row, column, cell, results) for column, cell in enumerate(cells, 1))
+            for row, cells in enumerate(found, 1)
+        ]
     return sheets
+
+
+def _rows(sheet: Any) -> Iterator[tuple[Cell, ...]]:
+    for row in sheet.iter_rows(max_col=MOST_COLUMNS):
+        yield tuple(_NOTHING if cell.value is None else _cell(cell) for cell in row)
+
+
+def _cell(cell: Any) -> Cell:
+    """A cell by its value's kind; what formulas, merging and hiding make of it is judged later."""
+    value = cell.value
+    if cell.data_type == "e":
+        return Cell(None, CellFault.ERROR)
+    if isinstance(value, bool):
+        return Cell(None, CellFault.BOOLEAN)
+    if isinstance(value, dt.time | dt.timedelta):
+        return Cell(None, CellFault.TIME)
+    if isinstance(value, dt.datetime):
+        return Cell(value.date(), None if value.time() == dt.time() else CellFault.TIME)
+    if isinstance(value, int | float):
+        return _number(value, cell.number_format)
+    text = str(value)
+    return Cell(text, CellFault.FORMULA if text.lstrip().startswith("=") else None)
+
+
+def _number(value: float, form: str | None) -> Cell:
+    if "%" in (form or ""):
+        return Cell(value, CellFault.PERCENT)
+    if abs(value) >= 10**MOST_DIGITS:
+        return Cell(None, CellFault.TOO_LONG)
+    return Cell(int(value) if value == int(value) else value)
+
+
+@dataclass
+class _Layout:
+    """What a sheet says of its cells besides their values. `formulas`: whether a result lies beside each."""
+
+    formulas: dict[tuple[int, int], bool] = field(default_factory=dict)
+    merged: set[tuple[int, int]] = field(default_factory=set)
+    hidden_rows: set[int] = field(default_factory=set)
+    hidden_columns: set[int] = field(default_factory=set)
+
+    def judged(self, row: int, column: int, cell: Cell, results: bool) -> Cell:
+        """The cell with the first reason why it may not be read."""
+        has_result = self.formulas.get((row, column))
+        if has_result is not None and not results:
+            return Cell(None, CellFault.FORMULA)
+        if has_result is False:
+            return Cell(None, CellFault.NO_RESULT)
+        if cell.fault is not None or cell.is_blank:
+            return cell
+        if (row, column) in self.merged:
+            return Cell(cell.value, CellFault.MERGED)
+        if row in self.hidden_rows or column in self.hidden_columns:
+            return Cell(cell.value, CellFault.HIDDEN)
+        return cell
+
+
+def _layout(sheet: Any) -> _Layout:
+    """Formulas, merged and hidden cells of a sheet, from its XML: the reader of values tells none of them."""
+    found = _Layout()
+    row = column = 0
+    with sheet._get_source() as source:
+        for event, element in iterparse(source, events=("start", "end")):
+            tag = element.tag.rpartition("}")[2]
+            if event == "start" and tag == "row":
+                row, column = int(float(element.get("r", row + 1))), 0
+                if element.get("hidden") in _TRUE:
+                    found.hidden_rows.add(row)
+            elif event == "end" and tag == "c":
+                place = element.get("r")
+                column = coordinate_to_tuple(place)[1] if place else column + 1
+                if column <= MOST_COLUMNS and (parts := _parts(element)).keys() & {"f"}:
+                    found.formulas[row, column] = "v" in parts and (bool(parts["v"]) or element.get("t") == "str")
+                element.clear()
+            elif event == "end" and tag == "col" and element.get("hidden") in _TRUE:
+                found.hidden_columns |= set(
+                    range(int(element.get("min")), min(int(element.get("max")), MOST_COLUMNS) + 1)
+                )
+            elif event == "end" and tag == "mergeCell":
+                first_column, first_row, last_column, last_row = range_boundaries(element.get("ref"))
+                if (first_column, first_row) != (last_column, last_row):
+                    found.merged.add((first_row, first_column))
+            elif event == "end" and tag == "row":
+                element.clear()
+    return found
+
+
+def _parts(cell: Any) -> dict[str, str]:
+    return {part.tag.rpartition("}")[2]: part.text or "" for part in cell}

@@ -22,7 +22,7 @@ from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge
 from pipelines.continuity.lists import candidates_page, instruction_page, results_page
 from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
-from pipelines.continuity.worksheet import PROPOSALS, Problem, read_answers, read_month, write_worksheet
+from pipelines.continuity.worksheet import PROPOSALS, Problem, load_marks, read_answers, read_month, write_worksheet
 from pipelines.environment import Environment
 from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
@@ -152,7 +152,7 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
     """
     month = read_month(path)
     found = build_cases(environment, month)
-    answers, problems = read_answers(path, found, month)
+    answers, problems = read_answers(path, found, month, load_marks(environment.catalogue, month))
     if problems:
         return Imported(month, 0, problems)
     before = {row[KEY]: row for row in decided(environment, month).iter_rows(named=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from typing import Any
 import polars as pl
 import xlsxwriter
 
+from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
 from pipelines.continuity.judgement import KEY
 from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.words import same_person, seems_individual_number
-from pipelines.workbooks import Rows, read_book
+from pipelines.workbooks import Cell, Rows, address, holds_anything, read_book
 
 SHEET, GUIDE, MARKS = "判定", "使い方", "印"
 PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認"}
@@ -202,12 +204,44 @@ def read_month(path: Path) -> dt.date:
         raise RenkeiError("KR-7402", problem="印のシートが変わっています") from error
 
 
-def read_answers(path: Path, cases: pl.DataFrame, month: dt.date) -> tuple[list[Answer], list[Problem]]:
+@dataclass(frozen=True)
+class Marks:
+    """What people write in the place of an answer. anywhere: ditto and check marks; as_name: words that are no name."""
+
+    anywhere: frozenset[str]
+    as_name: frozenset[str]
+
+    def stand_in(self, text: str, *, name: bool) -> bool:
+        """Whether a text is such a mark. A name also needs a letter or a digit."""
+        bare = _bare(text)
+        return bare in self.anywhere or (name and (bare in self.as_name or not any(map(str.isalnum, bare))))
+
+
+def load_marks(catalogue: Catalogue, month: dt.date) -> Marks:
+    """`worksheet/marks.csv` of a month. KR-7101 when a row is for no known column, else as `Catalogue.table`."""
+    rows = catalogue.table("worksheet/marks", month)
+    if strange := [row["印"] for row in rows if row["欄"] not in MARK_KINDS]:
+        raise RenkeiError(
+            "KR-7101", path="worksheet/marks.csv", reason=f"{strange[0]} の欄が{'・'.join(MARK_KINDS)}でない"
+        )
+    anywhere, as_name = (frozenset(_bare(row["印"]) for row in rows if row["欄"] == kind) for kind in MARK_KINDS)
+    return Marks(anywhere, as_name)
+
+
+MARK_KINDS = ("すべて", "名前")
+
+
+def _bare(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def read_answers(path: Path, cases: pl.DataFrame, month: dt.date, signs: Marks) -> tuple[list[Answer], list[Problem]]:
     """The answers of a filled worksheet, or everything that must be mended: one of the two is empty.
 
     cases: as they are now. Nothing is taken from a book with a problem: rows deleted, added, sorted or doubled, facts
-    edited, no decision, one that the list does not have, no names, approver = decider, no reason where one is due, a
-    book of another month, or one made before newer data came. Errors as in `read_month`.
+    edited, no decision, one that the list does not have, no names, approver = decider, no reason where one is due,
+    formulas, error values, `signs` or merged and hidden cells as answers, writing beside the table, a book of another
+    month, or one made before newer data came. Errors as in `read_month`.
     """
     book = read_book(path)
     told_month, _, told_fingerprint, _ = _marks(book)
@@ -215,18 +249,20 @@ def read_answers(path: Path, cases: pl.DataFrame, month: dt.date) -> tuple[list[
         return [], [_problem("KR-7403", None, told=told_month, month=f"{month:%Y-%m}")]
     if told_fingerprint != fingerprint(cases):
         return [], [_problem("KR-7404", None, month=f"{month:%Y-%m}")]
+    problems = _outside_problems(book)
     rows = [row[: len(_HEADINGS)] for row in book[SHEET][_FIRST_ROW - 1 :]]
-    while rows and not any(rows[-1]):
+    while rows and all(cell.is_blank for cell in rows[-1]):
         rows.pop()
     known = {case[KEY]: case for case in cases.iter_rows(named=True)}
-    problems = _rows_problems([_text(row[0]) for row in rows], list(known))
+    problems += _rows_problems([row[0].text for row in rows], list(known))
     answers: list[Answer] = []
     for number, row in enumerate(rows, _FIRST_ROW):
-        case = known.get(_text(row[0]))
+        case = known.get(row[0].text)
         if case is not None:
             problems += _facts_problems(number, row, case)
-            answer = Answer(case[KEY], *(_text(cell).strip() for cell in row[len(FACT_HEADINGS) :]))
-            problems += _answer_problems(number, answer, case["proposal"])
+            unread = _cell_problems(number, row, signs)
+            answer = Answer(case[KEY], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
+            problems += unread or _answer_problems(number, answer, case["proposal"])
             answers.append(Answer(answer.candidate_number, DECISIONS.get(answer.decision, ""), answer.remark,
                                   answer.decided_by, answer.approved_by))  # fmt: skip
     return ([], problems) if problems else (answers, [])
@@ -236,22 +272,17 @@ def _marks(book: Mapping[str, Rows]) -> tuple[str, ...]:
     """Month, municipality, fingerprint and number of cases, as written when the book was made."""
     if SHEET not in book or MARKS not in book:
         raise RenkeiError("KR-7402", problem="シートがありません")
-    headings = tuple(_text(cell) for cell in _first(book[SHEET]))
+    headings = tuple(cell.text for cell in _first(book[SHEET]))
     if headings[: len(_HEADINGS)] != _HEADINGS or any(headings[len(_HEADINGS) :]):
         raise RenkeiError("KR-7402", problem="見出しが変わっています")
-    marks = tuple(_text(cell) for cell in _first(book[MARKS])[:4])
+    marks = tuple(cell.text for cell in _first(book[MARKS])[:4])
     if len(marks) < 4 or not all(marks):
         raise RenkeiError("KR-7402", problem="印のシートが変わっています")
     return marks
 
 
-def _first(rows: Rows) -> tuple[object, ...]:
+def _first(rows: Rows) -> tuple[Cell, ...]:
     return rows[0] if rows else ()
-
-
-def _text(cell: object) -> str:
-    """A cell as text. Excel for the web and other programs write a line end as \\r\\n."""
-    return "" if cell is None else str(cell).replace("_x000D_", "").replace("\r\n", "\n")
 
 
 def _problem(code: str, row: int | None, **values: object) -> Problem:
@@ -273,12 +304,38 @@ def _rows_problems(found: Sequence[str], wanted: Sequence[str]) -> list[Problem]
     return problems
 
 
-def _facts_problems(number: int, row: Sequence[object], case: dict[str, Any]) -> list[Problem]:
+def _outside_problems(book: Mapping[str, Rows]) -> list[Problem]:
+    """Writing that nobody would read: beside the table, and on sheets that are not ours."""
+    beside = [
+        address(number, column)
+        for number, row in enumerate(book[SHEET], 1)
+        for column, cell in enumerate(row, 1)
+        if column > len(_HEADINGS) and not cell.is_blank
+    ]
+    sheets = [
+        f"シート「{name}」" for name, rows in book.items() if name not in (SHEET, GUIDE, MARKS) and holds_anything(rows)
+    ]
+    return [_problem("KR-7433", None, place=place) for place in (*beside, *sheets)]
+
+
+def _facts_problems(number: int, row: Sequence[Cell], case: dict[str, Any]) -> list[Problem]:
     return [
         _problem("KR-7409", number, column=FACT_HEADINGS[name][0])
         for name, cell in zip(FACT_HEADINGS, row, strict=False)
-        if _text(cell) != _shown(name, case[name])
+        if cell.text != _shown(name, case[name])
     ]
+
+
+def _cell_problems(number: int, row: Sequence[Cell], signs: Marks) -> list[Problem]:
+    """Answer cells whose content is no answer, whatever it says."""
+    problems = []
+    for column, (name, (heading, _)) in enumerate(ANSWER_HEADINGS.items(), len(FACT_HEADINGS)):
+        cell, place = row[column], address(number, column + 1)
+        if cell.fault is not None:
+            problems.append(_problem("KR-7431", number, column=heading, cell=place, what=cell.fault))
+        elif not cell.is_blank and signs.stand_in(cell.text, name=name in ("decided_by", "approved_by")):
+            problems.append(_problem("KR-7432", number, column=heading, cell=place))
+    return problems
 
 
 def _answer_problems(row: int, answer: Answer, proposal: str) -> list[Problem]:
@@ -304,9 +361,12 @@ __all__ = [
     "DECISIONS",
     "FACT_COLUMNS",
     "FINGERPRINT",
+    "MARK_KINDS",
     "PROPOSALS",
     "Answer",
+    "Marks",
     "Problem",
+    "load_marks",
     "read_answers",
     "read_month",
     "write_worksheet",

@@ -50,6 +50,15 @@ def opened(folder: Path, now: dt.datetime = NOW, **options: object) -> Environme
 
 def type_in(environment: Environment, interface: str, rows: pl.DataFrame, folder: Path, month: dt.date = MONTH) -> None:
     """Fill the form of an interface with canonical rows, and enter it."""
+    path = filled_form(environment, interface, rows, folder, month)
+    (arrived,) = enter(environment, interface, month, path, "入力太郎")
+    assert arrived.state == "verified"
+
+
+def filled_form(
+    environment: Environment, interface: str, rows: pl.DataFrame, folder: Path, month: dt.date = MONTH
+) -> Path:
+    """The form of an interface, filled with canonical rows as text."""
     path = folder / f"{interface}.xlsx"
     write_form(environment, interface, month, path)
     specification = environment.specification(interface, month)
@@ -66,8 +75,7 @@ def type_in(environment: Environment, interface: str, rows: pl.DataFrame, folder
             text = value.isoformat() if isinstance(value, dt.date) else value
             sheet.cell(row, column, words.get(text, text))
     book.save(path)
-    (arrived,) = enter(environment, interface, month, path, "入力太郎")
-    assert arrived.state == "verified"
+    return path
 
 
 def fill(path: Path, change: Callable[[openpyxl.worksheet.worksheet.Worksheet], None] | None = None) -> Path:

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
-from pipelines.continuity.worksheet import read_answers, read_month
+from pipelines.continuity.worksheet import load_marks, read_answers, read_month
 from pipelines.environment import Environment
 from pipelines.typed import enter, read_form, write_form
 
@@ -277,7 +277,7 @@ def test_a_damaged_worksheet_is_refused_or_told_what_to_mend(
         warnings.simplefilter("ignore")
         try:
             read_month(path)
-            answers, problems = read_answers(path, cases, MONTH)
+            answers, problems = read_answers(path, cases, MONTH, load_marks(environment.catalogue, MONTH))
         except RenkeiError:
             return
     assert bool(answers) is not bool(problems)
