@@ -194,7 +194,7 @@ def _may_close(values: Units, at: Positions) -> NDArray[np.bool_]:
 
 def lines_of(path: Path, spec: Specification) -> Lines:
     """Read a file. OSError when it cannot be read; anything in it is a fault, never an exception."""
-    unit, limit = _unit(spec), _longest_record(spec)
+    unit, limit = _unit(spec), longest_line(spec)
     digest = hashlib.sha256()
     kept = BytesIO()
     ends: list[Positions] = [np.zeros(1, np.int64)]
@@ -239,7 +239,8 @@ def _unit(spec: Specification) -> np.dtype[np.unsignedinteger[Any]]:
     return np.dtype(f"<u{spec.format.unit}")
 
 
-def _longest_record(spec: Specification) -> int:
+def longest_line(spec: Specification) -> int:
+    """The bytes, with the line end, above which a line is no record of the specification (KR-1013)."""
     if spec.format.kind == "fixed":
         return max(record.record_length for record in spec.records) * 2
     return max(sum(_LINE_SLACK * item.length + _LINE_SLACK for item in record.items) for record in spec.records) * 2

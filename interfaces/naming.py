@@ -9,7 +9,7 @@ from string import Formatter
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
-from interfaces.spec import FilePlan, Item, Specification
+from interfaces.spec import FilePlan, Specification
 
 
 def fields_of(pattern: str) -> list[str]:
@@ -33,20 +33,20 @@ def _plain(field: str, value: object) -> str:
     return str(value).replace("-", "") if field.endswith("_month") else str(value)
 
 
-def _digits(field: str, item: Item | None, specification: Specification) -> int:
+def digits_of(field: str, specification: Specification) -> int:
     """How many digits a field of the name has: a day 8 and a month 6, however the file itself writes them."""
     if field.endswith("_month"):
         return 6
+    item = next((record.by_id[field] for record in specification.records if field in record.by_id), None)
     return 8 if item is None or item.type.is_date else specification.characters(item)
 
 
 def _expression(specification: Specification) -> re.Pattern[str]:
-    items = {item.id: item for record in specification.records for item in record.items}
     parts = []
     for literal, field, _, _ in Formatter().parse(specification.plan.file_name):
         parts.append(re.escape(literal))
         if field:
-            parts.append(f"(?P<{field}>[0-9]{{{_digits(field, items.get(field), specification)}}})")
+            parts.append(f"(?P<{field}>[0-9]{{{digits_of(field, specification)}}})")
     return re.compile("".join(parts))
 
 

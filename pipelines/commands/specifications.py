@@ -6,7 +6,6 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,9 +13,9 @@ from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, messages
 from interfaces.naming import date_of, recognise
-from interfaces.spec import Specification
 from pipelines.calendar import TOKYO
 from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
+from pipelines.commands.specification_json import specification_json
 
 
 @click.group(help="インタフェースの仕様")
@@ -65,9 +64,8 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
     """The specification in force as a table, laid out like the printed document."""
     day = on.date() if on else dt.datetime.now(TOKYO).date()
     specification = load_catalogue(catalogue_root()).in_force(interface, day)
-    shown = _spec_json(specification)
     if as_json:
-        say_json(shown)
+        say_json(specification_json(specification))
         return
     plan = specification.plan
     click.echo(
@@ -95,38 +93,6 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
 
 DIRECTIONS = {"extract": "業務システムから", "to_union": "連合会へ", "from_union": "連合会から"}
 CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
-
-
-def _spec_json(specification: Specification) -> dict[str, Any]:
-    return {
-        **specification.plan.model_dump(mode="json"),
-        "version": specification.version,
-        "records": [
-            {
-                "kind": record.kind,
-                "occurrence": record.occurrence,
-                "key": list(record.key),
-                "items": [
-                    {
-                        "number": item.number,
-                        "name": item.name,
-                        "id": item.id,
-                        "type": item.type.id,
-                        "start": item.start,
-                        "length": item.length,
-                        "required": item.required,
-                        "code_table": item.code_table,
-                        "rules": [str(call) for call in item.rules],
-                        "normalise": [str(call) for call in item.normalise],
-                        "sensitivity": item.sensitivity.id,
-                        "source": item.source,
-                    }
-                    for item in record.items
-                ],
-            }
-            for record in specification.records
-        ],
-    }
 
 
 @click.command("validate", help="ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）")

@@ -1,0 +1,141 @@
+"""A specification as JSON: all that somebody needs who reads or writes the file without this program. No printing here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from interfaces.catalogue import DEFAULT_ROOT, Row, read_rows
+from interfaces.lines import MOST_MISFORMED, longest_line
+from interfaces.messages import message
+from interfaces.naming import digits_of, fields_of
+from interfaces.spec import Call, Code, Item, ItemType, Specification
+from schemas.rules import known_rules
+from schemas.validate import MOST_FINDINGS
+
+# Rules that no item names: they belong to every file, or to every file from the Union.
+EVERYWHERE = ("duplicate_key",)
+FROM_THE_UNION = ("no_my_number",)
+
+
+def specification_json(specification: Specification) -> dict[str, Any]:
+    """The layout with everything that its names stand for: types, codes, characters, rules, and the order of checks."""
+    plan = specification.plan
+    return {
+        **plan.model_dump(mode="json"),
+        "version": specification.version,
+        "format": {
+            **plan.format.model_dump(mode="json"),
+            "delimiter": ",",
+            "quote_character": '"',
+            "line_end_bytes": plan.format.line_end_text.encode(plan.format.encoding).hex(),
+            "longest_line": longest_line(specification),
+            "most_misformed_lines": MOST_MISFORMED,
+            "most_findings": MOST_FINDINGS,
+        },
+        "file_name_fields": {name: digits_of(name, specification) for name in fields_of(plan.file_name)},
+        "records": [
+            {
+                "kind": record.kind,
+                "occurrence": record.occurrence,
+                "key": list(record.key),
+                "items": [_item(item) for item in record.items],
+            }
+            for record in specification.records
+        ],
+        **_named(specification),
+        "checks": _checks(),
+    }
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {
+        "number": item.number,
+        "name": item.name,
+        "id": item.id,
+        "type": item.type.id,
+        "start": item.start,
+        "length": item.length,
+        "required": item.required,
+        "code_table": item.code_table,
+        "rules": [str(call) for call in item.rules],
+        "normalise": [str(call) for call in item.normalise],
+        "sensitivity": item.sensitivity.id,
+        "source": item.source,
+    }
+
+
+def _named(specification: Specification) -> dict[str, Any]:
+    """What the names in the item tables stand for, of those that this specification uses."""
+    items = [item for record in specification.records for item in record.items]
+    calls = [call for item in items for call in (*item.rules, *item.normalise)]
+    calls += [Call.parse(text) for text in specification.plan.relations]
+    names = {call.name for call in calls}
+    names |= set(EVERYWHERE) | set(FROM_THE_UNION if specification.plan.direction == "from_union" else ())
+    tables = sorted({item.code_table for item in items} - {""})
+    return {
+        "types": {item.type.id: _type(item.type) for item in items},
+        "sensitivities": {item.sensitivity.id: item.sensitivity.mask for item in items},
+        "code_tables": {name: [_code(code) for code in specification.codes[name]] for name in tables},
+        "characters": _characters(specification),
+        "rules": _rules(names),
+    }
+
+
+def _type(of: ItemType) -> dict[str, Any]:
+    return {
+        "pattern": of.pattern,
+        "date_format": of.date_format,
+        "padding": of.padding,
+        "description": of.description,
+        "eras": [{"digit": era.digit, "name": era.name, "start": era.start.isoformat()} for era in of.eras],
+    }
+
+
+def _code(code: Code) -> dict[str, Any]:
+    return {
+        "code": code.value,
+        "name": code.name,
+        "meaning": code.meaning,
+        "start": None if code.start == dt.date.min else code.start.isoformat(),
+        "end": code.end and code.end.isoformat(),
+        "source": code.source,
+    }
+
+
+_CHARACTER = {"文字": "text", "扱い": "treatment", "値": "value", "名前": "name", "出典": "source"}
+
+
+def _characters(specification: Specification) -> list[dict[str, str]]:
+    name = specification.format.external_characters
+    rows = read_rows(specification.root / "characters" / f"{name}.csv") if name else []
+    return [{key: row.get(column, "") for column, key in _CHARACTER.items()} for row in rows]
+
+
+@lru_cache(maxsize=1)
+def _reading() -> dict[str, list[Row]]:
+    return {name: read_rows(DEFAULT_ROOT / "reading" / f"{name}.csv") for name in ("checks", "rules")}
+
+
+def _rules(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    rules = known_rules()
+    codes = {name: rules[name].code for name in names if name in rules}
+    return {
+        row["名前"]: _coded(codes.get(row["名前"], "")) | {"needs": row["要るもの"], "meaning": row["意味"]}
+        for row in _reading()["rules"]
+        if row["名前"] in names
+    }
+
+
+def _coded(code: str) -> dict[str, Any]:
+    return {"code": code, "level": message(code).level if code else ""}
+
+
+def _checks() -> list[dict[str, Any]]:
+    return [
+        {"stage": int(row["段階"]), **_coded(row["コード"]), "shown": row["示す数"], "line": row["行"]}
+        | {"item": row["項目"], "meaning": row["意味"]}
+        for row in _reading()["checks"]
+    ]
