@@ -266,6 +266,12 @@ def test_a_table_of_the_catalogue_that_is_gone_is_named(place: Town) -> None:
     assert code_of(place, "retention", "run", "--dry-run") == "KR-7101"
 
 
+def test_criteria_that_cannot_be_read_are_found_by_lint(place: Town) -> None:
+    with_catalogue(place, ("continuity/criteria.csv", "always", "sometimes"))
+    (linted,) = place.run(["spec", "lint"])
+    assert (linted.status, "KR-7108" in linted.out + linted.err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
