@@ -14,10 +14,16 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from provoked import Provoked
 from servers import OpenSshServer, free_port, listens, wait_until, write_key
 
 SSHD = Path("/usr/sbin/sshd")
 DATABASES = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every code of the catalogue must be provoked by the suite (`provoked`)."""
+    config.pluginmanager.register(Provoked(config))
 
 
 def _need(program: Path | None, package: str) -> Path:

@@ -109,6 +109,8 @@ def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
         "  2026-02  引継 999989/000000000000021",
         "  2026-03  引継 999989/000000000000021",
     ]
+    unknown = desk.run("high-cost", "count", "--month", "2026-04", "--household", "000000000009999")
+    assert (unknown.exit_code, unknown.output[:7]) == (2, "KR-7604")
     carried = desk.run("high-cost", "list", "--month", "2026-04", "--carried")
     assert carried.output.splitlines() == [f"{NEW}  2回（うち引継 2）", "2026-04: 1世帯"]
     state = json.loads(desk.run("continuity", "status", "--month", "2026-04", "--json").output)
