@@ -13,7 +13,9 @@ from cryptography import x509
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
+from pipelines.belonging import Municipality, bind, require_own_folder, require_own_keys, require_own_ledger
 from pipelines.calendar import TOKYO
+from pipelines.exchange.files import private_folder
 from pipelines.exchange.keys import KeyPair, KeyRing
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.safe import Safe
@@ -58,12 +60,17 @@ class Environment:
 
     @classmethod
     def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
-        """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700. KR-6105, KR-6107."""
-        folder = settings.data_folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700.
+
+        KR-6105, KR-6107 the ledger cannot be opened or is not there; KR-6141 folder, ledger or keys are another
+        municipality's: then nothing of them is used.
+        """
+        folder, own = private_folder(settings.data_folder), Municipality.of(settings)
+        require_own_folder(folder, own)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
         has_begun = any((folder / name).exists() for name in CLOSED_FOLDERS)
         ledger = Ledger(settings.ledger, clock, may_begin=not has_begun)
+        require_own_ledger(ledger, own)
 
         def told(pair: KeyPair) -> None:
             ledger.note(
@@ -74,11 +81,13 @@ class Environment:
         keys = KeyRing(
             settings.key_folder,
             settings.passphrase_file,
-            f"国保連携 {settings.municipality_code}",
+            own.key_owner,
             may_begin=not has_begun,
             clock=clock,
             tell=told,
         )
+        require_own_keys(keys, own)
+        bind(folder, ledger, own, settings.operator)
         store = Store(folder / "assets", keys, public_columns(catalogue))
         return cls(settings, catalogue, ledger, store, keys, clock)
 

@@ -8,8 +8,12 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from fixtures.prefecture import MUNICIPALITIES
 from pipelines.exchange.keys import PURPOSES, KeyRing
 from pipelines.exchange.safe import Safe
+
+# Our municipality's, as a deployment of it names itself.
+OWNER = f"国保連携 {MUNICIPALITIES[0].code}"
 
 
 @cache
@@ -17,7 +21,7 @@ def key_folder() -> Path:
     """A folder with the first generation of every purpose."""
     folder = Path(tempfile.mkdtemp(prefix="renkei-keys-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    ring = KeyRing(folder, folder / "passphrase", "試験")
+    ring = KeyRing(folder, folder / "passphrase", OWNER)
     for purpose in PURPOSES:
         ring.create(purpose)
     return folder
@@ -25,7 +29,7 @@ def key_folder() -> Path:
 
 @cache
 def ring() -> KeyRing:
-    return KeyRing(key_folder(), key_folder() / "passphrase", "試験")
+    return KeyRing(key_folder(), key_folder() / "passphrase", OWNER)
 
 
 def safe(data_folder: Path) -> Safe:

@@ -11,6 +11,7 @@ import jinja2
 import polars as pl
 import xlsxwriter
 
+from pipelines.belonging import BOUND
 from pipelines.calendar import TOKYO, is_business_day
 from pipelines.continuity import decisions
 from pipelines.environment import Environment
@@ -94,7 +95,7 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     late: list[tuple[str, ...]] = [
         (_shown(event.at), event.action, _subject(event, entries), event.operator)
         for event in events
-        if _out_of_hours(_local(event.at))
+        if event.action != BOUND and _out_of_hours(_local(event.at))
     ]
     rows: dict[str, list[tuple[Any, ...]]] = {
         "送付記録": sent,

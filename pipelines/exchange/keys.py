@@ -86,7 +86,7 @@ class KeyRing:
             found = []
             for path in self.folder.glob(f"{purpose}-*.cert.pem"):
                 generation = int(path.name.removeprefix(f"{purpose}-").removesuffix(".cert.pem"))
-                certificate = x509.load_pem_x509_certificate(path.read_bytes())
+                certificate = _read_certificate(path)
                 pair = KeyPair(purpose, generation, certificate, _key_path(path))
                 found += [pair] if pair.name != self._without else []
             self._pairs[purpose] = sorted(found, key=lambda pair: -pair.generation)
@@ -99,6 +99,10 @@ class KeyRing:
                 raise RenkeiError("KR-7111", purpose=purpose, folder=self.folder.name)
             self.create(purpose)
         return self.pairs(purpose)[0]
+
+    def owners(self) -> set[str]:
+        """Whom the certificates of all generations name as their owner."""
+        return {_owner(pair) for purpose in PURPOSES for pair in self.pairs(purpose)}
 
     def named(self, name: str) -> KeyPair:
         """The pair that an encrypted table remembers; KR-7112 when this ring does not have it."""
@@ -172,6 +176,19 @@ class KeyRing:
             yield
         finally:
             os.close(handle)
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    """One of our certificates; KR-7113 when it is damaged."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise RenkeiError("KR-7113", key=path.name) from error
+
+
+def _owner(pair: KeyPair) -> str:
+    (name,) = pair.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(name.value).removesuffix(f" {pair.name}")
 
 
 def _key_path(certificate: Path) -> Path:

@@ -214,16 +214,17 @@ class Ledger:
 
     def __init__(self, url: str, clock: Clock = tokyo_now, *, may_begin: bool = True) -> None:
         self.clock = clock
+        self.shown_url = _shown(url)
         try:
             self._database = _databases.open(url)
             self._engine = self._database.engine
             if not self._has_begun():
                 with self._begun() as connection:
                     if not may_begin and not sa.inspect(connection).has_table(events_table.name):
-                        raise RenkeiError("KR-6107", url=_shown(url))
+                        raise RenkeiError("KR-6107", url=self.shown_url)
                     metadata.create_all(connection)
         except (SQLAlchemyError, OSError) as error:
-            raise RenkeiError("KR-6105", url=_shown(url), reason=type(error).__name__) from error
+            raise RenkeiError("KR-6105", url=self.shown_url, reason=type(error).__name__) from error
 
     def close(self) -> None:
         """Give the idle database connections back; another ledger of this process goes on with new ones."""
@@ -406,7 +407,15 @@ class Ledger:
             query = query.where(events_table.c.entry_id == entry_id)
         with self._viewing(connection) as reader:
             rows = reader.execute(query).mappings().all()
-        return [Event(**{**row, "detail": json.loads(row["detail"])}) for row in rows]
+        return [_event(row) for row in rows]
+
+    def first_note(self, action: str, *, connection: Connection | None = None) -> Event | None:
+        """The oldest event that notes an action; None when there is none."""
+        columns = events_table.c
+        query = sa.select(events_table).where(columns.kind == "noted", columns.action == action)
+        with self._viewing(connection) as reader:
+            row = reader.execute(query.order_by(columns.sequence).limit(1)).mappings().first()
+        return None if row is None else _event(row)
 
     def standing(
         self, partition: date, interfaces: Collection[str], *, connection: Connection | None = None
@@ -532,6 +541,10 @@ class Ledger:
             "previous_hash": last.row_hash if last else GENESIS,
         }
         connection.execute(sa.insert(events_table).values(**row, row_hash=row_hash(row)))
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    return Event(**{**row, "detail": json.loads(row["detail"])})
 
 
 def _filled(known: Mapping[str, Any], detail: Mapping[str, Any]) -> dict[str, Any]:
