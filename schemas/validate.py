@@ -229,7 +229,7 @@ def _related(one: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame 
     try:
         code, item, expected, relation = relations.RELATIONS[call.name]
         known = one.findings.filter(pl.col("item") == item)["line"]
-        faulty = relation(own, other).filter(~pl.col("line").is_in(known.implode()))
+        faulty = relation(own, other, one.decoded.on).filter(~pl.col("line").is_in(known.implode()))
         told = relations.FOUND in faulty.columns
         values = faulty.select("line", value=relations.FOUND) if told else one.data.select("line", value=item)
         broken = values.join(faulty, on="line", how="semi").select(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import polars as pl
 
+from interfaces.messages import message
 from pipelines.commands.common import (
     AS_JSON,
     DATE,
@@ -80,6 +81,8 @@ def _send(environment: Environment, day: dt.date, confirm_loss: str | None) -> N
     click.echo(f"異動 {counts['changed']}人 = 送付 {counts['changed_sent']}人 + 要修正 {counts['changed_held']}人")
     if built.held.height:
         click.echo(f"要修正一覧 {built.held.height}件（renkei held --date {day}）")
+    for code, count in built.warnings.items():
+        click.echo(f"注意 {code} {message(code).title}: {count}件")
     click.echo(f"送付 {outcome.kind} {outcome.message}".rstrip())
 
 

@@ -83,15 +83,19 @@ def municipal_extracts(
     },
 )
 def eligibility_snapshot(
-    resident_extract: pl.DataFrame, insured_extract: pl.DataFrame, household_extract: pl.DataFrame
+    context: dg.AssetExecutionContext,
+    resident_extract: pl.DataFrame,
+    insured_extract: pl.DataFrame,
+    household_extract: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """抽出を資格情報の形に整える。"""
+    """抽出を、処理年月日の時点の資格情報の形に整える。"""
     return daily.snapshot_of(
         {
             "resident_extract": resident_extract,
             "insured_extract": insured_extract,
             "household_extract": household_extract,
-        }
+        },
+        context.partition_time_window.start.date(),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY, is_insured
+from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
+from schemas.rules.periods import runs_or_will
 
 # Kinds of change by the facts that differ, in the order in which a person's kinds are listed.
 CHANGE_KINDS: dict[str, list[str]] = {
@@ -86,10 +88,12 @@ def find_changes(
     people: pl.DataFrame,
     households: pl.DataFrame,
     numbers_changed: pl.Series,
+    on: dt.date,
 ) -> Changes:
     """Changes against the last sent snapshot, widened to whole households (design.md 4 rules 4 and 6; domain.md 1.2).
 
-    With a changed person go every insured person of his household, of the household that he left, and the 擬制世帯主.
+    With a changed person go every insured person of his household, of the household that he left, and the 擬制世帯主, as of
+    the processing date `on`.
     A person or household that is no longer there is withdrawn with the facts that were last sent.
     `in_doubt` of the baseline marks of whom the Union may hold other facts: they are told again, changed or not.
     """
@@ -129,7 +133,7 @@ def find_changes(
             pl.col("change_kinds").is_not_null()
             | (
                 pl.col(HOUSEHOLD_KEY).is_in(touched[HOUSEHOLD_KEY].implode())
-                & (is_insured() | (pl.col("head_kind") == "nominal_head"))
+                & (runs_or_will(on) | (pl.col("head_kind") == "nominal_head"))
             )
         )
         .with_columns(

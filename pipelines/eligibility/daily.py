@@ -237,7 +237,7 @@ def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = N
     """The whole sending of a day without Dagster, in the order of the assets."""
     require_business_day(day)
     extracts = read_extracts(environment, day, confirm_loss)
-    people, households = snapshot_of(extracts.tables)
+    people, households = snapshot_of(extracts.tables, day)
     built = build_day(
         environment, day, people, households, extracts.my_numbers, bad_of(extracts.faults, extracts.findings)
     )
@@ -247,7 +247,7 @@ def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = N
     return built, dispatch(environment, day, tables_of_build(built))
 
 
-def snapshot_of(tables: Mapping[str, pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(people, households) of the canonical extracts."""
+def snapshot_of(tables: Mapping[str, pl.DataFrame], day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(people, households) of the canonical extracts as of the processing date."""
     resident, insured, household = (tables[interface] for interface in EXTRACTS)
-    return snapshot.people(resident, insured, household), snapshot.households(household)
+    return snapshot.people(resident, insured, household, day), snapshot.households(household, insured, day)

@@ -73,6 +73,12 @@ class Built:
     findings: pl.DataFrame
     counts: dict[str, int]
 
+    @property
+    def warnings(self) -> dict[str, int]:
+        """How many findings of each code are only warnings."""
+        codes = self.findings.filter(pl.col("level") == "warning")["code"]
+        return dict(codes.value_counts().sort("code").rows())
+
 
 @dataclass(frozen=True)
 class Bad:
@@ -108,7 +114,7 @@ def build(
     """
     now = Known(day, people, households, my_numbers.join(people.select(PERSON_KEY), on=PERSON_KEY, how="semi"))
     changes = find_changes(
-        before.people, before.households, people, households, changed_numbers(before.my_numbers, now.my_numbers)
+        before.people, before.households, people, households, changed_numbers(before.my_numbers, now.my_numbers), day
     )
     # A withdrawn person is gone from the extract: his number is the one last sent.
     numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
+
+from schemas.rules.periods import not_over, runs, runs_or_will
 
 PERSON_KEY = "resident_number"
 HOUSEHOLD_KEY = "household_number"
@@ -34,15 +38,16 @@ INSURED_FACTS = [
 PERSON_COLUMNS = [PERSON_KEY, *INSURED_FACTS, *RESIDENT_FACTS, "head_kind"]
 
 
-def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFrame) -> pl.DataFrame:
+def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     """Everyone whom the register must know: insured, formerly insured, 擬制世帯主 (seed 別添1 (1); domain.md 1.2).
 
-    Canonical extracts in; one row per person out, columns PERSON_COLUMNS, sorted by resident_number.
-    `head_kind` is insured_head or member for the insured and nominal_head for the 擬制世帯主 of a household that has
-    not ended; a formerly insured 擬制世帯主 keeps the dates of his last period.
+    Canonical extracts in; one row per person out, columns PERSON_COLUMNS, sorted by resident_number. `on` is the
+    processing date. `head_kind` is nominal_head for the 擬制世帯主, not insured on that day, of a household that has not
+    ended; else insured_head for a registered head whose period runs or will run; else member. A formerly insured
+    擬制世帯主 keeps the dates of his last period. What ends later changes nobody's kind before its day.
     """
-    running = household.filter(pl.col("household_ended_on").is_null())
-    nominal = running.filter(pl.col("nominal_head") == "yes").select(
+    open_households = household.filter(not_over(on, "household_ended_on"))
+    nominal = open_households.filter(pl.col("nominal_head") == "yes").select(
         pl.col("head_resident_number").alias(PERSON_KEY), pl.col(HOUSEHOLD_KEY).alias("nominal_household")
     )
     heads = household.select(pl.col(HOUSEHOLD_KEY), pl.col("head_resident_number"))
@@ -51,9 +56,7 @@ def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFram
         .join(nominal, on=PERSON_KEY, how="full", coalesce=True)
         .with_columns(
             pl.coalesce(
-                pl.when(pl.col("ended_on").is_not_null() | pl.col("applied_on").is_null()).then(
-                    pl.col("nominal_household")
-                ),
+                pl.when(~runs(on)).then(pl.col("nominal_household")),
                 HOUSEHOLD_KEY,
                 "nominal_household",
             ).alias(HOUSEHOLD_KEY)
@@ -66,13 +69,12 @@ def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFram
             how="left",
         )
     )
-    running_period = pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()
     is_head = pl.col("head_resident_number") == pl.col(PERSON_KEY)
     return (
         everyone.with_columns(
-            pl.when(~running_period & pl.col("nominal_household").is_not_null())
+            pl.when(~runs(on) & pl.col("nominal_household").is_not_null())
             .then(pl.lit("nominal_head"))
-            .when(running_period & is_head.fill_null(False))
+            .when(runs_or_will(on) & is_head.fill_null(False))
             .then(pl.lit("insured_head"))
             .otherwise(pl.lit("member"))
             .alias("head_kind"),
@@ -98,11 +100,12 @@ HOUSEHOLD_COLUMNS = [
 ]
 
 
-def households(household: pl.DataFrame) -> pl.DataFrame:
-    """The 国保世帯 of a day: columns HOUSEHOLD_COLUMNS, one row per household_number, sorted by it."""
-    return household.select(HOUSEHOLD_COLUMNS).sort(HOUSEHOLD_KEY)
+def households(household: pl.DataFrame, insured: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+    """The 国保世帯 of a day: columns HOUSEHOLD_COLUMNS, one row per household_number, sorted by it.
 
-
-def is_insured() -> pl.Expr:
-    """Insured by this municipality now: a period has begun and not ended (half-open; domain.md 2.5)."""
-    return pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()
+    A head who is registered as 擬制世帯主 because his period will end is one from that day on, not before.
+    """
+    still_insured = insured.filter(runs(on)).select(pl.col(PERSON_KEY).alias("head_resident_number"), HOUSEHOLD_KEY)
+    ahead = household.join(still_insured, on=["head_resident_number", HOUSEHOLD_KEY], how="semi")[HOUSEHOLD_KEY]
+    nominal = pl.when(pl.col(HOUSEHOLD_KEY).is_in(ahead.implode())).then(pl.lit("no")).otherwise(pl.col("nominal_head"))
+    return household.with_columns(nominal.alias("nominal_head")).select(HOUSEHOLD_COLUMNS).sort(HOUSEHOLD_KEY)

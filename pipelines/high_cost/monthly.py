@@ -40,6 +40,7 @@ from pipelines.high_cost.months import as_text
 from pipelines.known import days_not_sent, first_month_sent, people_sent
 from pipelines.outgoing import checked_file, needs_approval, published, sealing
 from schemas.report import write_json, write_xlsx
+from schemas.rules.periods import runs
 from schemas.validate import Validated, relate, validate
 
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
@@ -260,10 +261,9 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     """
     cut_off = require_sent(environment, month)
     people = people_sent(environment, cut_off)
-    running = (pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()) | (
-        pl.col("head_kind") == "nominal_head"
+    present = people.filter(runs(cut_off) | (pl.col("head_kind") == "nominal_head")).select(
+        HOUSEHOLD, "resident_number", "head_kind", "born_on"
     )
-    present = people.filter(running).select(HOUSEHOLD, "resident_number", "head_kind", "born_on")
     found = classify(present, taxes.records, month, load_borders(environment.catalogue, month))
     held = present.filter(pl.col("resident_number").is_in(taxes.held.implode()))[HOUSEHOLD].unique()
     schema = dict.fromkeys((HOUSEHOLD, *CLASS_COLUMNS), pl.String)

@@ -142,4 +142,4 @@ def discrepancies_on(environment: Environment, day: dt.date) -> pl.DataFrame:
     known = linkage_on(environment, day).filter(pl.col("municipal_insured_id").is_not_null())
     with environment.ledger.transaction() as connection:
         found = state.discrepancies_of(connection, day)
-    return pl.concat([found, unanswered(people_sent(environment, day), known)])
+    return pl.concat([found, unanswered(people_sent(environment, day), known, day)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -239,7 +240,10 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     return Match(received.join(aside, on="sent_file_name", how="anti"), listed)
 
 
-def unanswered(told: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-    """Insured persons told to the Union for whom no 市町村被保険者ID is held: DISCREPANCY_SCHEMA, code KR-8113."""
-    waiting = told.filter(pl.col("applied_on").is_not_null()).join(ids, on=KEY, how="anti")
+def unanswered(told: pl.DataFrame, ids: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+    """Persons told to the Union whose period has begun by `on`, and for whom no 市町村被保険者ID is held.
+
+    DISCREPANCY_SCHEMA, code KR-8113. Nobody need have an id before his period begins.
+    """
+    waiting = told.filter(pl.col("applied_on") <= on).join(ids, on=KEY, how="anti")
     return _listed("municipal_id_linkage", waiting, "KR-8113", pl.col("applied_on"), _NONE, set_aside=False)

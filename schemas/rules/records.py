@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import polars as pl
 
 from interfaces.values import parse_date
@@ -36,6 +38,13 @@ def not_before(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
 def not_after_file_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Not after the day that the file is for."""
     return (place.value == "") | (_date(place, place.item.id) <= place.on), f"{place.on}以前"
+
+
+@rule("not_far_ahead", "KR-5007", "record", ("number",), holds="day")
+def not_far_ahead(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
+    """At most so many days after the day that the file is for: a start far ahead is rather a slip (a warning)."""
+    last = place.on + dt.timedelta(days=int(arguments[0]))
+    return (place.value == "") | (_date(place, place.item.id) <= last), f"{last}以前"
 
 
 @rule("only_with", "KR-3006", "record", ("item",))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from schemas.rules.periods import runs, runs_or_will
 from schemas.rules.registry import known
 
-# (own data, the other file's data or None) -> own rows at fault. Canonical tables with `line`, and with FOUND where the
-# item's value does not say what was found.
-Relation = Callable[[pl.DataFrame, pl.DataFrame | None], pl.DataFrame]
+# (own data, the other file's data or None, the file's day) -> own rows at fault. Canonical tables with `line`, and with
+# FOUND where the item's value does not say what was found.
+Relation = Callable[[pl.DataFrame, pl.DataFrame | None, dt.date], pl.DataFrame]
 
 HEADS = ("insured_head", "nominal_head")
 NOMINAL = "nominal_head"
@@ -20,43 +22,40 @@ FOUND = "found"
 LOOK_AT = frozenset({"household_number", "resident_number", "head_kind", "applied_on", "ended_on", "update_kind"})
 
 
-def _period_runs() -> pl.Expr:
-    return pl.col("applied_on").is_not_null() & pl.col("ended_on").is_null()
-
-
 def _missing(own: pl.DataFrame, other: pl.DataFrame | None, key: str) -> pl.DataFrame:
     if other is None:
         return own.head(0)
     return own.filter(pl.col(key).is_not_null()).join(other.select(key), on=key, how="anti")
 
 
-def every_individual_has_household(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+def every_individual_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """A person whose 国保世帯番号 is not in the household file."""
     return _missing(own, other, "household_number")
 
 
-def every_insured_has_household(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+def every_insured_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """An insured person whose 国保世帯番号 is not in the household extract."""
     return _missing(own, other, "household_number")
 
 
-def every_benefit_has_household(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+def every_benefit_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """A benefit whose 国保世帯番号 is not in the household extract."""
     return _missing(own, other, "household_number")
 
 
-def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """An insured person whose 宛名番号 is not in the resident extract."""
     return _missing(own, other, "resident_number")
 
 
-def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.DataFrame:
+def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
     """The heads of a household with several heads for kokuho, or the insured of one with none (domain.md 2.3, 2.5).
 
-    Judged over those whose period runs and over 擬制世帯主; a household without a running period has no head to show.
+    Judged over those whose period runs on the file's day or will run, and over 擬制世帯主; a household without such a
+    period has no head to show.
     Of several heads nobody but they is at fault. Of none the whole household is: any of its insured may be the head.
     """
-    running = own.filter((pl.col("update_kind") != "withdrawn") & (_period_runs() | (pl.col("head_kind") == NOMINAL)))
+    running = own.filter((pl.col("update_kind") != "withdrawn") & (runs_or_will(on) | (pl.col("head_kind") == NOMINAL)))
     insured = running.filter(pl.col("head_kind") != NOMINAL)["household_number"].unique()
     is_head = pl.col("head_kind").is_in(HEADS)
     counted = running.with_columns(heads=is_head.sum().over("household_number"))
@@ -66,9 +65,9 @@ def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.Data
     )
 
 
-def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None) -> pl.DataFrame:
-    """A 擬制世帯主 with a running period; one whose period has ended may keep its dates."""
-    return own.filter((pl.col("head_kind") == NOMINAL) & _period_runs())
+def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
+    """A 擬制世帯主 whose period runs on the file's day; one whose period has ended, or begins later, may have its dates."""
+    return own.filter((pl.col("head_kind") == NOMINAL) & runs(on))
 
 
 # name -> code, item at which a fault is shown, what was expected, relation: to the file of the interface that is its argument …

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 
 import polars as pl
+import pytest
 
 from pipelines.eligibility import snapshot
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 
-APRIL = dt.date(2026, 4, 1)
+APRIL, LATER = dt.date(2026, 4, 1), dt.date(2026, 4, 30)
 NOBODY = pl.Series([], dtype=pl.String)
 
 
@@ -54,9 +55,9 @@ def frame(rows: Rows) -> pl.DataFrame:
 class World:
     """A municipality's extracts by hand."""
 
-    def __init__(self, residents: Rows, insured_: Rows, households: Rows) -> None:
-        self.people = snapshot.people(frame(residents), frame(insured_), frame(households))
-        self.households = snapshot.households(frame(households))
+    def __init__(self, residents: Rows, insured_: Rows, households: Rows, on: dt.date = LATER) -> None:
+        self.people = snapshot.people(frame(residents), frame(insured_), frame(households), on)
+        self.households = snapshot.households(frame(households), frame(insured_), on)
 
 
 def base() -> World:
@@ -77,7 +78,7 @@ def told(known: pl.DataFrame, key: str, doubted: str = "") -> pl.DataFrame:
 
 def changes(before: World, after: World, numbers: pl.Series = NOBODY, doubted: str = "") -> Changes:
     people, households = told(before.people, "resident_number", doubted), told(before.households, "household_number")
-    return find_changes(people, households, after.people, after.households, numbers)
+    return find_changes(people, households, after.people, after.households, numbers, LATER)
 
 
 def sent(found: Changes) -> dict[str, tuple[str, list[str]]]:
@@ -248,7 +249,9 @@ def test_of_whom_the_union_may_hold_other_facts_is_told_anew_though_nothing_chan
 
 def test_of_a_household_in_doubt_its_members_are_told_too() -> None:
     households = told(base().households, "household_number").with_columns(in_doubt=pl.col("household_number") == "H1")
-    found = find_changes(told(base().people, "resident_number"), households, base().people, base().households, NOBODY)
+    found = find_changes(
+        told(base().people, "resident_number"), households, base().people, base().households, NOBODY, LATER
+    )
     assert sent(found) == {"1": ("changed", []), "2": ("changed", [])}
     assert found.households["household_number"].to_list() == ["H1"]
 
@@ -277,3 +280,43 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
         ("H1", "2", "同じ世帯の人の誤り", []),
         ("H3", None, "世帯の誤り", ["KR-1021"]),
     ]
+
+
+def leaving(on: dt.date, ended_on: dt.date, nominal: bool = False) -> World:
+    """H1: 1 (insured head, ends on `ended_on`) and 2; `nominal`: registered as 擬制世帯主 already. H2: 5 alone, ends too."""
+    return World(
+        [resident(n) for n in "125"],
+        [insured("1", "H1", ended_on), insured("2", "H1"), insured("5", "H2", ended_on)],
+        [household("H1", "1", nominal=nominal), household("H2", "5")],
+        on,
+    )
+
+
+MAY = dt.date(2026, 5, 20)
+ONE = dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize("nominal", [False, True])
+def test_an_end_ahead_changes_nobodys_kind_before_its_day(nominal: bool) -> None:
+    before, day, after = (leaving(on, MAY, nominal) for on in (MAY - ONE, MAY, MAY + ONE))
+    kinds = [dict(world.people.select("resident_number", "head_kind").rows()) for world in (before, day, after)]
+    assert kinds[0] == {"1": "insured_head", "2": "member", "5": "insured_head"}
+    assert kinds[1] == kinds[2] == {"1": "nominal_head" if nominal else "member", "2": "member", "5": "member"}
+    heads = [dict(world.households.select("household_number", "nominal_head").rows()) for world in (before, day)]
+    assert heads == [{"H1": "no", "H2": "no"}, {"H1": "yes" if nominal else "no", "H2": "no"}]
+    on_the_day = find_changes(
+        told(before.people, "resident_number"), told(before.households, "household_number"),
+        day.people, day.households, NOBODY, MAY,
+    )  # fmt: skip
+    expected = {"1": ("changed", ["世帯主変更"]), "5": ("changed", ["世帯主変更"])}
+    assert sent(on_the_day) == expected | {"2": ("changed", [])}
+
+
+@pytest.mark.parametrize(("flag", "kind"), [(False, "insured_head"), (True, "nominal_head")])
+def test_a_head_whose_period_begins_later_is_the_head_all_the_same(flag: bool, kind: str) -> None:
+    """2's household needs its head today; 1 is insured from MAY on, and 擬制世帯主 until then where it is registered so."""
+    rows = [resident("1"), resident("2")], [insured("1", "H1") | {"applied_on": MAY}, insured("2", "H1")]
+    kinds = [
+        World(*rows, [household("H1", "1", nominal=flag)], on).people["head_kind"].to_list() for on in (MAY - ONE, MAY)
+    ]
+    assert kinds == [[kind, "member"], ["insured_head", "member"]]

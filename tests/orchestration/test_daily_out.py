@@ -27,9 +27,9 @@ from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES
 from pipelines.eligibility.holding import split
 from pipelines.eligibility.intake import read_extracts
-from pipelines.eligibility.snapshot import is_insured
 from pipelines.environment import Environment
 from pipelines.settings import Settings
+from schemas.rules.periods import runs
 
 NEXT, THIRD = dt.date(2026, 4, 2), dt.date(2026, 4, 3)
 SECRETS = ("合成　", "999")
@@ -196,8 +196,8 @@ def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) 
     town.extract(DAY)
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
-    people, households = daily.snapshot_of(extracts.tables)
-    insured = people.filter(is_insured())
+    people, households = daily.snapshot_of(extracts.tables, DAY)
+    insured = people.filter(runs(DAY))
     headed = insured.filter((pl.col("head_kind") == "insured_head").any().over("household_number"))
     home = headed.filter(pl.len().over("household_number") > 2).sort("household_number")["household_number"][0]
     family = insured.filter(household_number=home).sort("head_kind")["resident_number"].to_list()
@@ -483,7 +483,7 @@ def test_a_day_behind_a_later_one_cannot_be_marked(town: Town) -> None:
     town.extract(DAY)
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
-    people, households = daily.snapshot_of(extracts.tables)
+    people, households = daily.snapshot_of(extracts.tables, DAY)
     built = daily.build_day(
         environment, DAY, people, households, extracts.my_numbers, daily.bad_of(extracts.faults, extracts.findings)
     )
@@ -532,7 +532,7 @@ def test_files_and_state_of_two_makings_are_not_sent(town: Town, spoilt: str) ->
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
     bad = daily.bad_of(extracts.faults, extracts.findings)
-    built = daily.build_day(environment, DAY, *daily.snapshot_of(extracts.tables), extracts.my_numbers, bad)
+    built = daily.build_day(environment, DAY, *daily.snapshot_of(extracts.tables, DAY), extracts.my_numbers, bad)
     tables = daily.tables_of_build(built)
     for asset, table in tables.items():
         environment.store.write(asset, DAY.isoformat(), table)

@@ -216,7 +216,7 @@ def test_a_crash_is_found_in_a_sound_file_too(crashing: None, tmp_path: Path) ->
 
 
 def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    def crash(own: pl.DataFrame, other: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
         raise ValueError("983205673214")
 
     monkeypatch.setattr(
