@@ -1,4 +1,4 @@
-"""Which items of the Union's files the program reads: those it cannot do without, and those that a layout may lack. Pure."""
+"""Which items of the files that come to us the program reads: those it cannot do without, and those that a layout may lack. Pure."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ READ: Mapping[str, Read] = {
         ("candidate_number", "old_municipality_code", "old_household_number", "new_municipality_code",
          "new_household_number", "continuity_outcome", "moved_on"),
         ("confirmed_on", "high_cost_count"),
+    ),
+    "tax_extract": Read(
+        ("resident_number", "income_year", "declaration_kind", "base_income", "resident_tax", "taxable_income", "receipts",
+         "low_income"),
+        ("total_income", "former_household_number"),
     ),
     "high_cost_handover": Read(
         ("candidate_number", "old_municipality_code", "old_household_number", "new_household_number",

@@ -23,6 +23,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "limits/floors": ("年齢群",),
     "limits/income_borders": ("年齢群", "所得区分"),
     "limits/income_exceptions": ("名前",),
+    "limits/minors": ("何歳未満",),
     "calendars/monthly": ("対象年月",),
     "retention/stores": ("保管場所",),
     "worksheet/marks": ("印",),
@@ -33,6 +34,8 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "limits/limits": limit_table,
     "retention/stores": load_rules,
     "limits/income_borders": load_borders,
+    "limits/income_exceptions": load_borders,
+    "limits/minors": load_borders,
     "worksheet/marks": load_marks,
     "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
 }

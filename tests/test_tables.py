@@ -18,7 +18,7 @@ def test_the_embedded_tables_are_sound() -> None:
 def test_no_table_is_forgotten() -> None:
     dated = {
         f"{path.parent.name}/{path.stem}"
-        for folder in ("continuity", "limits", "calendars", "retention")
+        for folder in ("continuity", "limits", "calendars", "retention", "worksheet")
         for path in (DEFAULT_ROOT / folder).glob("*.csv")
     }
     assert dated == set(KEYS)
@@ -38,6 +38,11 @@ def test_no_table_is_forgotten() -> None:
         ("limits/limits", "252600", "二十五万", "読めません（ValueError"),
         ("limits/floors", "2015-01-01,2027-08-01", "2015-13-01,2027-08-01", "日付として読めません"),
         ("limits/income_exceptions", "receipts_of_one", "receipts_of_several", "receipts_of_several の行が2つ"),
+        ("limits/income_exceptions", "1945-01-02", "昭和20年", "読めません（ValueError"),
+        ("limits/minors", "330000", "三十三万", "読めません（ValueError"),
+        ("limits/minors", "19,120000", "16,120000", "16 の行が2つ"),
+        ("worksheet/marks", "〃,すべて", "〃,全部", "KR-7101"),
+        ("worksheet/marks", "仝,", "々,", "々 の行が2つ"),
         ("continuity/criteria", "!same_head & unnamed_reason", "!same_haed & unnamed_reason", "KR-7108"),
         ("continuity/criteria", "U2,no_mover", "U1,no_mover", "U1 の行が2つ"),
         ("calendars/monthly", "2026-05-01,2026-05-13", "2026-05-14,2026-05-13", "順になっていません"),

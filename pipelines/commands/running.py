@@ -110,11 +110,14 @@ def run_monthly(month: dt.datetime, step: str, through_dagster: bool) -> None:
 
 def _monthly_out(environment: Environment, month: dt.date) -> None:
     from pipelines.high_cost import monthly
+    from pipelines.high_cost.questions import questions_path
 
     history, classes, outcomes = monthly.out(environment, month)
     click.echo(f"高額該当情報 {history.rows.height}件、所得区分 {classes.rows.height}件")
     if classes.without_record:
         click.echo(f"税情報のない人 {classes.without_record}人（未申告として扱いました）")
+    if classes.asked.height:
+        click.echo(f"所得区分を確かめる世帯 {classes.asked.height}件 → {questions_path(environment, month)}")
     for outcome in outcomes:
         click.echo(f"送付 {outcome.kind} {outcome.message}".rstrip())
 

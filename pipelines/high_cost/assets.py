@@ -9,6 +9,7 @@ from interfaces.messages import RenkeiError
 from pipelines import checks
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.high_cost import monthly
+from pipelines.high_cost.questions import write_questions
 from pipelines.partitions import MONTHS, days_of_month
 from pipelines.resources import Deployment
 
@@ -98,6 +99,7 @@ def monthly_files(
         benefits = monthly.Extract(benefit_extract, benefit_held["key"], nothing)
         history = monthly.build_history(environment, month, benefits)
         classes = monthly.build_classes(environment, month, monthly.Extract(tax_extract, tax_held["key"], nothing))
+        write_questions(environment, month, classes.asked)
     except RenkeiError as error:
         for interface in (monthly.HISTORY, monthly.INCOME):
             yield checks.failed(interface, error)
@@ -109,7 +111,9 @@ def monthly_files(
     yield dg.Output(_manifest(history.file), output_name="high_cost_history")
     yield dg.Output(history.known, output_name="known_high_cost_history")
     yield dg.Output(
-        _manifest(classes.file), output_name="income_class", metadata={"税情報のない人": classes.without_record}
+        _manifest(classes.file),
+        output_name="income_class",
+        metadata={"税情報のない人": classes.without_record, "所得区分を確かめる世帯": classes.asked.height},
     )
     yield dg.Output(classes.known, output_name="known_income_class")
 

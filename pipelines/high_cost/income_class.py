@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 
 import polars as pl
 
 from interfaces.catalogue import Catalogue
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
+from pipelines.items import completed
 
 HOUSEHOLD, PERSON = "household_number", "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are judged anew every August (domain.md 3.5)
-ELDER_AGE = 70
+ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
 UNDECLARED_UNDER_70, EXEMPT_UNDER_70 = "class_a", "class_o"
 LOWEST, LOW, GENERAL = "low_1", "low_2", "general"
 
@@ -29,22 +31,40 @@ class Borders:
     receipts_of_one: int
     receipts_of_several: int
     base_income_sum: int
+    base_income_born_since: dt.date
+    minors: tuple[Minors, ...]
+
+
+@dataclass(frozen=True)
+class Minors:
+    """What an insured minor takes off the 課税所得 of his 70–74 head: below an age in years, up to an own 合計所得 (yen)."""
+
+    below: int
+    amount: int
+    most_income: int
 
 
 def load_borders(catalogue: Catalogue, month: dt.date) -> Borders:
-    """`limits/income_borders.csv` and `limits/income_exceptions.csv` for a 診療年月; KR-7107 when it has none."""
+    """`limits/income_borders.csv`, `limits/income_exceptions.csv`, `limits/minors.csv` for a 診療年月; KR-7107 when one has none."""
     rows = sorted(catalogue.table("limits/income_borders", month), key=lambda row: int(row["順"]))
 
     def of(group: str) -> tuple[tuple[str, int], ...]:
         return tuple((row["所得区分"], int(row["所得の境"])) for row in rows if row["年齢群"] == group)
 
-    amounts = {row["名前"]: int(row["金額"]) for row in catalogue.table("limits/income_exceptions", month)}
+    exceptions = {row["名前"]: row for row in catalogue.table("limits/income_exceptions", month)}
+    amounts = {name: int(row["金額"]) for name, row in exceptions.items()}
+    minors = [
+        Minors(int(row["何歳未満"]), int(row["控除額"]), int(row["合計所得の上限"]))
+        for row in catalogue.table("limits/minors", month)
+    ]
     return Borders(
         of("under_70"),
         of("from_70"),
         amounts["receipts_of_one"],
         amounts["receipts_of_several"],
         amounts["base_income_sum"],
+        dt.date.fromisoformat(exceptions["base_income_sum"]["生年月日の下限"]),
+        tuple(sorted(minors, key=lambda one: one.below)),
     )
 
 
@@ -56,35 +76,68 @@ def income_year(month: dt.date) -> int:
 def is_elder(born_on: pl.Expr, month: dt.date) -> pl.Expr:
     """Whether the 70–74 limits apply in `month`: from the month after the 70th birthday's, born on the 1st: from it.
 
-    An age is reached at the end of the day before the birthday (domain.md 2.2), so the day before decides.
+    An age is reached at the end of the day before the birthday (domain.md 2.2), so the day before decides. Whoever is 75
+    on the month's first day is in 後期高齢者医療, whatever the insured's register says.
     """
     reached = born_on.dt.offset_by("-1d").dt.offset_by(f"{ELDER_AGE}y")
     months = (month.year - reached.dt.year()) * MONTHS_OF_A_YEAR + month.month - reached.dt.month()
-    return (months > 0).fill_null(False)
+    return ((months > 0) & (born_on.dt.offset_by(f"{LATE_ELDERLY_AGE}y") > month)).fill_null(False)
 
 
-def classify(people: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders) -> pl.DataFrame:
+def age_on(born_on: pl.Expr, day: dt.date) -> pl.Expr:
+    """Completed years at the end of a day; an age is reached at the end of the day before the birthday (domain.md 2.2)."""
+    after = day + dt.timedelta(days=1)
+    birthday_came = (born_on.dt.month() < after.month) | (
+        (born_on.dt.month() == after.month) & (born_on.dt.day() <= after.day)
+    )
+    return after.year - born_on.dt.year() - (~birthday_came).cast(pl.Int32)
+
+
+def reference_day(month: dt.date) -> dt.date:
+    """31 December of the year whose income decides: the day on which heads and minors are looked at."""
+    return dt.date(income_year(month), 12, 31)
+
+
+class Question(StrEnum):
+    """What a clerk must look at before a class of 70–74 can be believed: the codes of its messages."""
+
+    BY_RECEIPTS = "KR-7434"
+    RECEIPTS_UNKNOWN = "KR-7435"
+    MINOR_UNKNOWN = "KR-7436"
+
+
+def classify(
+    people: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders, then: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """The classes of every household with an insured person in `month` (first day).
 
     people: household_number, resident_number, head_kind (insured_head | nominal_head | member), born_on. The nominal
     head's tax counts for 非課税, his income does not. taxes: resident_number, income_year, declaration_kind, base_income,
-    resident_tax, taxable_income, receipts, low_income. Who has no tax record counts as 未申告.
+    resident_tax, taxable_income, receipts, low_income; where a layout has them, total_income and former_household_number
+    (of whom went from this household to 後期高齢者医療 and still belongs to it). Who has no tax record counts as 未申告.
+    then: the insured on `reference_day`, columns as people (None: the same people).
     Returns: household_number, income_class_under_70, income_class_70_74 (null without a 70–74 insured), income_year,
-    without_record (persons), sorted by household_number.
+    without_record (persons), questions (list of Question), sorted by household_number.
 
     未申告 of the head or an insured person -> ア / 現役並み (the highest). Then 非課税 (オ) before the income borders.
+    What is not known never makes a class lower: it is a question where it could.
     """
     year = income_year(month)
-    amounts = ("base_income", "taxable_income", "receipts")
-    of_year = taxes.filter(pl.col("income_year").cast(pl.Int32) == year).select(
-        PERSON, "declaration_kind", "resident_tax", "low_income", *[pl.col(name).cast(pl.Int64) for name in amounts]
-    )
+    amounts = ("base_income", "taxable_income", "receipts", "total_income")
+    of_year = completed("tax_extract", taxes).filter(pl.col("income_year").cast(pl.Int32) == year).select(
+        PERSON, "declaration_kind", "resident_tax", "low_income", "former_household_number",
+        *[pl.col(name).cast(pl.Int64) for name in amounts],
+    )  # fmt: skip
     insured = pl.col("head_kind") != "nominal_head"
     elder = insured & is_elder(pl.col("born_on"), month)
     known = people.join(of_year, on=PERSON, how="left").with_columns(
         insured.alias("insured"),
         elder.alias("elder"),
         (pl.col("declaration_kind") == "declared").fill_null(False).alias("declared"),
+    )
+    heads = _deductions(known, people if then is None else then, of_year, month, borders)
+    known = known.join(heads, on=[HOUSEHOLD, PERSON], how="left").with_columns(
+        (pl.col("taxable_income") - pl.col(name).fill_null(0)).alias(f"taxable_{name}") for name in DEDUCTIONS
     )
     facts = (
         known.group_by(HOUSEHOLD)
@@ -96,11 +149,14 @@ def classify(people: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders:
             (pl.col("low_income") == "yes").fill_null(False).all().alias("without_income"),
             pl.col("base_income").filter("insured").sum().alias("income"),
             pl.col("base_income").filter("elder").sum().alias("income_of_elders"),
-            pl.col("taxable_income").filter("elder").max().alias("taxable"),
+            pl.col("born_on").filter("elder").max().alias("youngest_elder"),
+            *[pl.col(f"taxable_{name}").filter("elder").max() for name in DEDUCTIONS],
             pl.col("receipts").filter("elder").sum().alias("receipts"),
             pl.col("declaration_kind").is_null().sum().alias("without_record"),
         )
         .filter(pl.col("insured") > 0)
+        .join(_former_members(known, of_year), on=HOUSEHOLD, how="left")
+        .with_columns(pl.col("former", "former_receipts", "former_unknown").fill_null(0))
     )
     return facts.select(
         HOUSEHOLD,
@@ -108,7 +164,65 @@ def classify(people: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders:
         pl.when(pl.col("elders") > 0).then(_from_70(borders)).alias("income_class_70_74"),
         pl.lit(str(year)).alias("income_year"),
         "without_record",
+        pl.when(pl.col("elders") > 0)
+        .then(_questions(borders))
+        .otherwise(pl.lit([], pl.List(pl.String)))
+        .alias("questions"),
     ).sort(HOUSEHOLD)
+
+
+DEDUCTIONS = ("certain", "possible")
+
+
+def _deductions(
+    known: pl.DataFrame, then: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders
+) -> pl.DataFrame:
+    """What the minors of his household take off a head's 課税所得: household_number, resident_number, certain, possible.
+
+    certain: the insured of `then` whose 合計所得 is known and low enough, for a head who was it then. possible: with
+    those whose income is not known, or of whom it is not known whether they belonged to the household then.
+    """
+    day = reference_day(month)
+    columns = [HOUSEHOLD, PERSON, "head_kind", "born_on"]
+    age = age_on(pl.col("born_on"), day)
+    amount, most = pl.lit(0), pl.lit(None, pl.Int64)
+    for one in reversed(borders.minors):
+        amount = pl.when(age < one.below).then(one.amount).otherwise(amount)
+        most = pl.when(age < one.below).then(one.most_income).otherwise(most)
+    at_that_time = then.filter(pl.col("head_kind") != "nominal_head").select(columns)
+    heads_then = at_that_time.filter(pl.col("head_kind") == "insured_head")
+    alone = heads_then.filter(pl.len().over(HOUSEHOLD) == 1).select(HOUSEHOLD, PERSON, pl.lit(True).alias("was_head"))
+    since = known.filter("insured").select(columns).join(at_that_time, on=[HOUSEHOLD, PERSON], how="anti")
+    minors = pl.concat([at_that_time.with_columns(sure=pl.lit(True)), since.with_columns(sure=pl.lit(False))])
+    low = pl.col("total_income") <= most
+    of_household = (
+        minors.with_columns(amount.cast(pl.Int64).alias("amount"))
+        .filter((pl.col("amount") > 0) & (pl.col("born_on") <= day))
+        .join(taxes.select(PERSON, "total_income"), on=PERSON, how="left")
+        .group_by(HOUSEHOLD)
+        .agg(
+            pl.col("amount").filter(pl.col("sure") & low.fill_null(False)).sum().alias("sure_amount"),
+            pl.col("amount").filter(low.fill_null(True)).sum().alias("possible"),
+        )
+    )
+    heads = known.filter(pl.col("elder") & (pl.col("head_kind") == "insured_head")).select(HOUSEHOLD, PERSON)
+    certain = pl.when("was_head").then("sure_amount").otherwise(0).alias("certain")
+    return (
+        heads.join(of_household, on=HOUSEHOLD)
+        .join(alone, on=[HOUSEHOLD, PERSON], how="left")
+        .select(HOUSEHOLD, PERSON, certain, "possible")
+    )
+
+
+def _former_members(known: pl.DataFrame, taxes: pl.DataFrame) -> pl.DataFrame:
+    """特定同一世帯所属者 by household: former (how many), former_receipts (of those known), former_unknown (without receipts)."""
+    insured = known.filter("insured").select(PERSON)
+    former = taxes.filter(pl.col("former_household_number").is_not_null()).join(insured, on=PERSON, how="anti")
+    return former.group_by(pl.col("former_household_number").alias(HOUSEHOLD)).agg(
+        pl.len().alias("former"),
+        pl.col("receipts").sum().alias("former_receipts"),
+        pl.col("receipts").is_null().sum().alias("former_unknown"),
+    )
 
 
 def _first(conditions: list[tuple[pl.Expr, str]]) -> pl.Expr:
@@ -125,19 +239,52 @@ def _under_70(borders: Borders) -> pl.Expr:
     )
 
 
-def _from_70(borders: Borders) -> pl.Expr:
+def _modest_income(borders: Borders) -> pl.Expr:
+    """The sum of the elders' 旧ただし書き所得 is low: a rule for households with somebody born late enough."""
+    young_enough = pl.col("youngest_elder") >= borders.base_income_born_since
+    return (pl.col("income_of_elders") <= borders.base_income_sum) & young_enough
+
+
+def _receipts_with_former(borders: Borders) -> pl.Expr:
+    """One elder and those who went from the household to 後期高齢者医療, together below the border of several."""
+    together = pl.col("receipts") + pl.col("former_receipts")
+    return (pl.col("elders") == 1) & (pl.col("former") > 0) & (together < borders.receipts_of_several)
+
+
+def _modest_receipts(borders: Borders) -> pl.Expr:
     one = pl.col("elders") == 1
-    modest = (
+    return (
         (one & (pl.col("receipts") < borders.receipts_of_one))
         | (~one & (pl.col("receipts") < borders.receipts_of_several))
-        | (pl.col("income_of_elders") <= borders.base_income_sum)
+        | (_receipts_with_former(borders) & (pl.col("former_unknown") == 0))
     )
+
+
+def _from_70(borders: Borders) -> pl.Expr:
     return _first(
         [
             (pl.col("undeclared"), borders.from_70[0][0]),
             (pl.col("exempt") & pl.col("without_income"), LOWEST),
             (pl.col("exempt"), LOW),
-            (modest, GENERAL),
-            *[(pl.col("taxable") >= border, name) for name, border in borders.from_70],
+            (_modest_income(borders) | _modest_receipts(borders), GENERAL),
+            *_by_taxable(borders, "certain"),
         ]
     )
+
+
+def _by_taxable(borders: Borders, deduction: str) -> list[tuple[pl.Expr, str]]:
+    return [(pl.col(f"taxable_{deduction}") >= border, name) for name, border in borders.from_70]
+
+
+def _questions(borders: Borders) -> pl.Expr:
+    """What could change the class if somebody asked; of a household whose class stands whatever they say, nothing."""
+    by_taxable, at_best = (_first(_by_taxable(borders, name)) for name in DEDUCTIONS)
+    open_case = ~pl.col("undeclared") & ~pl.col("exempt") & ~_modest_income(borders) & (by_taxable != GENERAL)
+    modest = _modest_receipts(borders)
+    found = {
+        Question.BY_RECEIPTS: open_case & modest,
+        Question.RECEIPTS_UNKNOWN: open_case & ~modest & _receipts_with_former(borders),
+        Question.MINOR_UNKNOWN: open_case & ~modest & (at_best != by_taxable),
+    }
+    asked = [pl.when(condition.fill_null(False)).then(pl.lit(str(code))) for code, condition in found.items()]
+    return pl.concat_list(asked).list.drop_nulls()

@@ -35,8 +35,9 @@ from pipelines.high_cost.history import (
     still_known,
     wanted_history,
 )
-from pipelines.high_cost.income_class import classify, load_borders
+from pipelines.high_cost.income_class import classify, load_borders, reference_day
 from pipelines.high_cost.months import as_text
+from pipelines.high_cost.questions import write_questions
 from pipelines.known import days_not_sent, first_month_sent, people_sent
 from pipelines.outgoing import checked_file, needs_approval, published, sealing
 from schemas.report import write_json, write_xlsx
@@ -246,26 +247,34 @@ def outbound(environment: Environment, interface: str, month: dt.date, manifest:
 
 @dataclass(frozen=True)
 class Classes:
-    """The month's 所得区分: the file (None: nothing changed), its rows, what the Union then knows, who had no tax record."""
+    """The month's 所得区分: the file (None: nothing changed), its rows, what the Union then knows, who had no tax record.
+
+    asked: household_number, income_class_70_74, questions of whom a clerk must look at (income_class.Question).
+    """
 
     file: OutboundFile | None
     rows: pl.DataFrame
     known: pl.DataFrame
     without_record: int
+    asked: pl.DataFrame
 
 
 def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> Classes:
     """What differs from what the Union knows: in August everybody, because the income year does (domain.md 3.5).
 
-    A household with a faulty tax record keeps the class that the Union knows until it passes.
+    A household with a faulty tax record, its former members' in 後期高齢者医療 too, keeps the class that the Union knows
+    until it passes.
     """
     cut_off = require_sent(environment, month)
     people = people_sent(environment, cut_off)
-    present = people.filter(runs(cut_off) | (pl.col("head_kind") == "nominal_head")).select(
-        HOUSEHOLD, "resident_number", "head_kind", "born_on"
-    )
-    found = classify(present, taxes.records, month, load_borders(environment.catalogue, month))
-    held = present.filter(pl.col("resident_number").is_in(taxes.held.implode()))[HOUSEHOLD].unique()
+    columns = (HOUSEHOLD, "resident_number", "head_kind", "born_on")
+    counted = runs(cut_off) | (pl.col("head_kind") == "nominal_head")
+    present = people.filter(counted).select(columns)
+    then = people.filter(runs(reference_day(month))).select(columns)
+    found = classify(present, taxes.records, month, load_borders(environment.catalogue, month), then)
+    asked = found.filter(pl.col("questions").list.len() > 0).select(HOUSEHOLD, "income_class_70_74", "questions")
+    elderly = counted | (pl.col("end_reason") == "joined_late_elderly")
+    held = people.filter(elderly & pl.col("resident_number").is_in(taxes.held.implode()))[HOUSEHOLD].unique()
     schema = dict.fromkeys((HOUSEHOLD, *CLASS_COLUMNS), pl.String)
     known = _known(environment, INCOME, KNOWN_CLASSES, month, schema)
     now = found.select(list(schema)).filter(~pl.col(HOUSEHOLD).is_in(held.implode()))
@@ -280,11 +289,11 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     ).sort(HOUSEHOLD)
     without = int(found["without_record"].sum())
     if rows.is_empty() or INCOME in environment.settings.switched_off_interfaces:
-        return Classes(None, rows, known, without)
+        return Classes(None, rows, known, without, asked)
     file = checked_file(environment, INCOME, month, rows, environment.monthly_header(month, cut_off))
     gone = known.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
     after = pl.concat([now, waiting.select(now.columns), gone.select(now.columns)]).sort(HOUSEHOLD)
-    return Classes(file, rows, after, without)
+    return Classes(file, rows, after, without, asked)
 
 
 def out(
@@ -293,6 +302,7 @@ def out(
     """The whole sending of a month without Dagster: history and income classes, kept and sent."""
     benefits, taxes = (read_extract(environment, interface, month) for interface in (BENEFITS, TAXES))
     history, classes = build_history(environment, month, benefits), build_classes(environment, month, taxes)
+    write_questions(environment, month, classes.asked)
     kept = {BENEFITS: benefits.records, KNOWN_HISTORY: history.known, KNOWN_CLASSES: classes.known}
     for asset, table in kept.items():
         environment.store.write(asset, month.isoformat(), table)
