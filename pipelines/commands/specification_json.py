@@ -120,13 +120,20 @@ def _reading() -> dict[str, list[Row]]:
 
 
 def _rules(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Rules and normalisations by name. `needs`: what must be there besides the record, blank where nothing must."""
     rules = known_rules()
-    codes = {name: rules[name].code for name in names if name in rules}
-    return {
-        row["名前"]: _coded(codes.get(row["名前"], "")) | {"needs": row["要るもの"], "meaning": row["意味"]}
-        for row in _reading()["rules"]
-        if row["名前"] in names
-    }
+    shown: dict[str, dict[str, Any]] = {}
+    for row in _reading()["rules"]:
+        name = row["名前"]
+        if name in names:
+            of = rules.get(name)
+            shown[name] = {
+                **_coded(of.code if of else ""),
+                "scope": of.scope if of else "normalisation",
+                "needs": row["要るもの"],
+                "meaning": row["意味"],
+            }
+    return shown
 
 
 def _coded(code: str) -> dict[str, Any]:
