@@ -54,6 +54,10 @@ def _count(text: str, at: At) -> str | None:
     return f"桁は{at.item.length}バイトの項目に入りません" if int(text) * unit > at.item.length else None
 
 
+def _days(text: str, _: At) -> str | None:
+    return None if re.fullmatch("[0-9]{1,5}", text) else "は日数ではありません"
+
+
 def _number(text: str, at: At) -> str | None:
     return _value(text, at) if re.fullmatch("-?[0-9]{1,18}", text) else "は整数ではありません"
 
@@ -79,6 +83,7 @@ def _file_name_field(text: str, at: At) -> str | None:
 # `interface` is not here: it is an argument of relations, which stand at no item.
 _JUDGES: Mapping[ArgumentKind, Callable[[str, At], str | None]] = {
     "count": _count,
+    "days": _days,
     "number": _number,
     "value": _value,
     "month": _month,

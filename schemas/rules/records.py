@@ -40,7 +40,7 @@ def not_after_file_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]
     return (place.value == "") | (_date(place, place.item.id) <= place.on), f"{place.on}以前"
 
 
-@rule("not_far_ahead", "KR-5007", "record", ("number",), holds="day")
+@rule("not_far_ahead", "KR-5007", "record", ("days",), holds="day")
 def not_far_ahead(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """At most so many days after the day that the file is for: a start far ahead is rather a slip (a warning)."""
     last = place.on + dt.timedelta(days=int(arguments[0]))
