@@ -26,6 +26,7 @@ def main() -> None:
 for command in (
     specifications.spec, specifications.validate_command, specifications.explain,
     running.run, running.rerun, running.expected, eligibility.held_command,
+    eligibility.confirm_person_command,
     continuity.continuity, high_cost.high_cost,
     ledger.ledger, ledger.approve_command, ledger.quarantine, linkage.linkage,
     audit.audit, audit.retention, keys.keys, media.media,

@@ -310,12 +310,12 @@ def _run_here(job: dg.JobDefinition, instance: dg.DagsterInstance, partition: st
     return result.success
 
 
-def run_day(day: dt.date, only: str | None, confirm_loss: str | None) -> bool:
+def run_day(day: dt.date, only: str | None, confirm: str | None) -> bool:
     """Run a day's jobs, receiving before sending; False when one failed. KR-7209 the Union is closed, KR-6006, KR-6007."""
     require_business_day(day)
     _require_partition(BUSINESS_DAYS, day.isoformat())
     names = [name for name in ("daily_in", "daily_out") if only in (None, name.removeprefix("daily_"))]
-    return _run(names, day.isoformat(), {eligibility.CONFIRM_LOSS_TAG: confirm_loss} if confirm_loss else {})
+    return _run(names, day.isoformat(), {eligibility.CONFIRM_TAG: confirm} if confirm else {})
 
 
 def run_month(month: dt.date, step: str) -> bool:

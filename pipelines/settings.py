@@ -91,6 +91,24 @@ class ApprovalSettings(_Strict):
     first_load: bool = Field(default=True, description="初回の全件送付に承認が要るか（true か false）")
 
 
+_Share = Annotated[float, Field(gt=0, le=1, description="0より大きく1までの割合（例 0.02）")]
+
+
+class LimitSettings(_Strict):
+    """`[limits]`: how much may change within some days before a person must confirm it, as shares of what the Union knows.
+
+    Where nothing is written: 取消 and lost households are rare, identities change by marriage and correction, and an April
+    brings many newcomers. `floor` keeps a small municipality from being asked about one family.
+    """
+
+    withdrawn: _Share = 0.02
+    added: _Share = 0.10
+    identity: _Share = 0.02
+    households_gone: _Share = 0.02
+    floor: int = Field(default=10, ge=0, description="この数までは何も尋ねない（0以上の整数）")
+    days: int = Field(default=7, ge=1, description="何日分を合わせて数えるか（1以上の整数）")
+
+
 class MediaSettings(_Strict):
     """`[media]`: the media (電子記録媒体) that may be used at all."""
 
@@ -160,6 +178,7 @@ class Settings(_Strict):
     approval: ApprovalSettings = Field(
         default=ApprovalSettings(), description="[approval] の見出しの下に書く承認の条件"
     )
+    limits: LimitSettings = Field(default=LimitSettings(), description="[limits] の見出しの下に書く異動の上限")
     media: MediaSettings = Field(default=MediaSettings(), description="[media] の見出しの下に書く媒体の管理番号")
     clerk_folder: Path | None = Field(
         default=None, description="判定表と印刷するリストを置くフォルダ（なければ data_folder の隣の clerk）"
@@ -221,6 +240,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "keys": KeySettings,
     "sealing": SealingSettings,
     "approval": ApprovalSettings,
+    "limits": LimitSettings,
     "media": MediaSettings,
     "alerts": AlertSettings,
 }

@@ -1,4 +1,4 @@
-"""The command on the daily sending's 要修正 list (`renkei held`)."""
+"""The commands on the daily sending's 要修正 list (`renkei held`, `renkei confirm-person`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import datetime as dt
 
 import click
 
-from pipelines.commands.common import AS_JSON, DAY_OPTION, SHOWN, environment_of_settings, say_json, speaks_to_people
+from pipelines.commands.common import (
+    AS_JSON,
+    BY,
+    DAY_OPTION,
+    REASON,
+    SHOWN,
+    environment_of_settings,
+    operator,
+    say_json,
+    speaks_to_people,
+)
 
 
 @click.command("held", help="要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く")
@@ -35,3 +45,18 @@ def held_command(date: dt.datetime, as_json: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_durably(path, workbook(rows, day))
     click.echo(f"要修正 {len(rows)}件: {path}")
+
+
+@click.command("confirm-person", help="要修正の一覧の「別の人の疑い」（KR-7221）を確かめ、本人に間違いないと記録する")
+@DAY_OPTION
+@click.option("--person", required=True, help="宛名番号（15桁）")
+@BY
+@REASON
+@speaks_to_people
+def confirm_person_command(date: dt.datetime, person: str, by: str | None, reason: str) -> None:
+    """The next sending tells of him; other facts of him would be asked about again."""
+    from pipelines.eligibility.questions import confirm_person
+
+    environment = environment_of_settings()
+    confirm_person(environment, date.date(), person, operator(environment, by), reason)
+    click.echo(f"宛名番号 …{person[-3:]} を確認しました。次の送付に載ります")

@@ -36,20 +36,23 @@ def run() -> None:
 @run.command("daily", help="日次: 連合会から受け取り、資格情報を送る")
 @click.option("--date", "date", type=DATE, required=True, help="処理年月日（営業日）")
 @click.option("--only", type=click.Choice(["out", "in"]), help="送付だけ (out)、受領だけ (in)")
-@click.option("--confirm-loss", callback=checked_reason, help="抽出の大きな減少が正しい理由（台帳に残る）")
+@click.option(
+    "--confirm", "--confirm-loss", "confirm", callback=checked_reason,
+    help="抽出の大きな減少、まとまった取消・新規、本人の変更が正しい理由（台帳に残る）",
+)  # fmt: skip
 @click.option("--dagster", "through_dagster", is_flag=True, help="Dagster の画面に残る形で実行する")
 @speaks_to_people
-def run_daily(date: dt.datetime, only: str | None, confirm_loss: str | None, through_dagster: bool) -> None:
+def run_daily(date: dt.datetime, only: str | None, confirm: str | None, through_dagster: bool) -> None:
     """Receive, then send, for one day."""
     day = date.date()
     if through_dagster:
         from pipelines.definitions import run_day
 
-        sys.exit(0 if run_day(day, only, confirm_loss) else NOT_DONE)
+        sys.exit(0 if run_day(day, only, confirm) else NOT_DONE)
     environment = environment_of_settings()
     complete = only == "out" or _receive(environment)
     if only != "in":
-        _send(environment, day, confirm_loss)
+        _send(environment, day, confirm)
     sys.exit(0 if complete else FAULTS)
 
 
@@ -71,10 +74,10 @@ def _receive(environment: Environment) -> bool:
     return complete
 
 
-def _send(environment: Environment, day: dt.date, confirm_loss: str | None) -> None:
+def _send(environment: Environment, day: dt.date, confirm: str | None) -> None:
     from pipelines.eligibility import daily
 
-    built, outcome = daily.run_out(environment, day, confirm_loss)
+    built, outcome = daily.run_out(environment, day, confirm)
     for file in built.files:
         click.echo(f"作成 {file.file_name}: {file.records}件 SHA-256 {file.sha256[:12]}")
     counts = built.counts

@@ -21,8 +21,9 @@ NAMES = {
     "eligibility_household": "資格情報(世帯)ファイル",
     "eligibility_individual": "資格情報(個人)ファイル",
 }
-# Run tag with the reason why a large loss of rows is right; the CLI sets it, the ledger keeps it.
-CONFIRM_LOSS_TAG = "renkei/confirm_loss"
+# Run tag with the reason why too much at once is right (lost rows, bulk changes, other persons); the CLI sets it, the ledger
+# keeps it.
+CONFIRM_TAG = "renkei/confirm"
 
 
 def _file(interface: str, description: str, group: str) -> dg.AssetOut:
@@ -59,7 +60,7 @@ def municipal_extracts(
 ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
     """業務システムの三つの抽出を仕様で検証し、個人番号を分けて取り込む（seed 別添1 1-①②）。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
-    confirmed = context.run.tags.get(CONFIRM_LOSS_TAG)
+    confirmed = context.run.tags.get(CONFIRM_TAG)
     try:
         extracts = read_extracts(environment, day, confirmed)
     except RenkeiError as error:
@@ -134,7 +135,8 @@ def eligibility_files(
     environment, day = deployment.environment, context.partition_time_window.start.date()
     try:
         bad = daily.bad_of(extract_faults, extract_findings)
-        built = daily.build_day(environment, day, people, households, my_numbers, bad)
+        confirm = context.run.tags.get(CONFIRM_TAG)
+        built = daily.build_day(environment, day, people, households, my_numbers, bad, confirm)
     except RenkeiError as error:
         if error.code == "KR-7204":
             yield checks.miscounted("eligibility_changes", error)

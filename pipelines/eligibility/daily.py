@@ -10,7 +10,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines.calendar import require_business_day
-from pipelines.eligibility import snapshot
+from pipelines.eligibility import questions, snapshot
 from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
 from pipelines.environment import Environment
@@ -84,9 +84,24 @@ def build_day(
     households: pl.DataFrame,
     my_numbers: pl.DataFrame,
     bad: Bad,
+    confirm: str | None = None,
 ) -> Built:
-    """Build the day's files against the baseline; the same inputs give the same bytes (design.md 4 rule 5)."""
-    return build(environment, day, people, households, my_numbers, bad, baseline(environment, day))
+    """Build the day's files against the baseline; the same inputs give the same bytes (design.md 4 rule 5).
+
+    Who seems to be another person under a known 宛名番号 is held (KR-7221), and too much at once stops the day (KR-7222),
+    until somebody confirms it: `confirm` is his reason.
+    """
+    before = baseline(environment, day)
+    asked = questions.other_persons(environment, day, before, people, my_numbers, confirm)
+    faults = pl.DataFrame({snapshot.PERSON_KEY: asked, "code": [questions.OTHER_PERSON] * len(asked)})
+    bad = bad.and_also(Bad.of(faults))
+
+    def accept(known: Known) -> None:
+        since = questions.reference(environment, day)
+        reference = before if since is None else _snapshot(environment, since)
+        questions.require_within_limits(environment, day, reference, known, asked, confirm)
+
+    return build(environment, day, people, households, my_numbers, bad, before, accept)
 
 
 def bad_of(faults: pl.DataFrame, findings: pl.DataFrame) -> Bad:
@@ -166,8 +181,14 @@ def _pair(environment: Environment, day: dt.date, manifests: Mapping[str, pl.Dat
     is_out = bool(standing) and all(entry.state in SENT_STATES for entry in standing)
     if not is_out and told_by != " ".join(str(entry) for entry in _told_by(environment, day)):
         present = environment.ledger.effective_baseline(before=day, interfaces=FILES)
-        raise RenkeiError("KR-7214", day=day, made_with=made_with or "なし", present=present or "なし")
+        now = " ".join(str(entry) for entry in _told_by(environment, day))
+        raise RenkeiError("KR-7214", day=day, made_with=_named(made_with, told_by), present=_named(present, now))
     return _Pair(files, made_with, snapshot_sha256)
+
+
+def _named(partition: dt.date | None, entries: str) -> str:
+    """A baseline in words: of the same day there may be several, told by other files."""
+    return f"{partition or 'なし'}（台帳 {entries or 'なし'}）"
 
 
 def _stored_pair(environment: Environment, day: dt.date) -> _Pair:
@@ -233,13 +254,13 @@ def _needs_approval(environment: Environment, pair: _Pair) -> bool:
     return needs_approval(environment, persons, first=pair.baseline is None)
 
 
-def run_out(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> tuple[Built, SendOutcome]:
+def run_out(environment: Environment, day: dt.date, confirm: str | None = None) -> tuple[Built, SendOutcome]:
     """The whole sending of a day without Dagster, in the order of the assets."""
     require_business_day(day)
-    extracts = read_extracts(environment, day, confirm_loss)
+    extracts = read_extracts(environment, day, confirm)
     people, households = snapshot_of(extracts.tables, day)
     built = build_day(
-        environment, day, people, households, extracts.my_numbers, bad_of(extracts.faults, extracts.findings)
+        environment, day, people, households, extracts.my_numbers, bad_of(extracts.faults, extracts.findings), confirm
     )
     kept = {**tables_of(extracts), "people": people, "households": households, **tables_of_build(built)}
     for asset, table in kept.items():

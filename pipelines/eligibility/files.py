@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,6 +87,13 @@ class Bad:
     faults: pl.DataFrame
     findings: pl.DataFrame
 
+    @classmethod
+    def of(cls, faults: pl.DataFrame) -> Bad:
+        """Faults (columns of FAULT_SCHEMA, as far as they are there) that no finding explains further."""
+        return cls(
+            pl.concat([pl.DataFrame(schema=FAULT_SCHEMA), faults], how="diagonal"), pl.DataFrame(schema=FINDING_SCHEMA)
+        )
+
     def and_also(self, other: Bad) -> Bad:
         """Both together."""
         return Bad(pl.concat([self.faults, other.faults]).unique(), pl.concat([self.findings, other.findings]))
@@ -105,10 +112,12 @@ def build(
     my_numbers: pl.DataFrame,
     bad: Bad,
     before: Known,
+    accept: Callable[[Known], None] = lambda _: None,
 ) -> Built:
     """Changes -> the two files in the outbox folder, each read back, validated and compared with its table.
 
-    A person or household that breaks a rule of the outgoing files joins the held and the files are made again.
+    A person or household that breaks a rule of the outgoing files joins the held and the files are made again. `accept`
+    is asked about what the Union would know then, before anything lies in the outbox; it raises to refuse.
     RenkeiError KR-7204 (counts do not add up), KR-7205 (read back differs), KR-7206 (still invalid), KR-6111 (the day
     went out with other bytes already: neither its files nor its snapshot may be replaced).
     """
@@ -136,14 +145,15 @@ def build(
                 raise RenkeiError("KR-7206", interface="・".join(FILES), codes=_codes(more), report=written[-1].report)
             bad = wider
         counts = _counts(changes, sent, waiting)
+        known = Known(
+            day,
+            known_after_sending(before.people, people, PERSON_KEY, held),
+            known_after_sending(before.households, households, HOUSEHOLD_KEY, held),
+            _numbers_known(before, now, held),
+        )
+        accept(known)
         nothing = _nothing_to_tell(environment, day, drafts)
         files = () if nothing else _published(environment, day, written, across)
-    known = Known(
-        day,
-        known_after_sending(before.people, people, PERSON_KEY, held),
-        known_after_sending(before.households, households, HOUSEHOLD_KEY, held),
-        _numbers_known(before, now, held),
-    )
     findings = pl.concat([bad.findings, more.findings])
     listed = held_list(waiting, bad.faults, people, before.people)
     return Built(before, sent, listed, files, known, findings, counts)

@@ -38,7 +38,7 @@ class Extracts:
     normalised: dict[str, int]
 
 
-def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | None = None) -> Extracts:
+def read_extracts(environment: Environment, day: dt.date, confirm: str | None = None) -> Extracts:
     """Read and check the day's extracts. Nothing is stored but the reports.
 
     RenkeiError KR-7202 (not there yet), KR-7203 (structure or whole file bad), KR-7211 (a row that names nobody),
@@ -49,7 +49,7 @@ def read_extracts(environment: Environment, day: dt.date, confirm_loss: str | No
         judging = pool.map(lambda interface: _judge(environment, interface, day), EXTRACTS)
         judged = dict(zip(EXTRACTS, judging, strict=True))
     for interface, validated in judged.items():
-        _refuse_lost_rows(environment, interface, validated.records, day, confirm_loss)
+        _refuse_lost_rows(environment, interface, validated.records, day, confirm)
     across = relate(judged)
     findings = pl.concat([*(validated.findings for validated in judged.values()), across])
     tables = {
@@ -108,19 +108,17 @@ DUPLICATE_KEY = "KR-3004"
 RELATION_CODES = ("KR-5001", "KR-5002", "KR-5003", "KR-5004", "KR-5005")
 
 
-def _refuse_lost_rows(
-    environment: Environment, interface: str, now: int, day: dt.date, confirm_loss: str | None
-) -> None:
+def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: dt.date, confirm: str | None) -> None:
     earlier = [p for p in environment.store.partitions(interface) if p < day.isoformat()]
     if not earlier:
         return
     before = environment.store.height(interface, earlier[-1])
     limit = environment.settings.lost_rows_threshold
     if before and (before - now) / before >= limit:
-        if confirm_loss:
+        if confirm:
             environment.ledger.note(
                 "loss_confirmed", operator=environment.settings.operator, interface=interface, partition=day,
-                before=before, now=now, reason=confirm_loss,
+                before=before, now=now, reason=confirm,
             )  # fmt: skip
             return
         raise RenkeiError(

@@ -1,0 +1,120 @@
+"""What a person must confirm before a day leaves: other persons under known 宛名番号, and too much at once. The edge to the ledger.
+
+What was confirmed stands in the ledger, so that the day made again is the same without anybody saying it twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+
+import polars as pl
+
+from interfaces.messages import RenkeiError
+from pipelines.eligibility.limits import SEVERAL, State, amounts, identity_changes
+from pipelines.eligibility.snapshot import PERSON_KEY
+from pipelines.environment import Environment
+from pipelines.exchange.ledger import canonical_json
+from pipelines.known import SENT_FILES
+
+OTHER_PERSON = "KR-7221"
+PERSON_CONFIRMED, AMOUNT_CONFIRMED = "person_confirmed", "amount_confirmed"
+_WHO = [PERSON_KEY, "name", "name_kana", "born_on", "sex"]
+
+
+def other_persons(
+    environment: Environment,
+    day: dt.date,
+    before: State,
+    people: pl.DataFrame,
+    my_numbers: pl.DataFrame,
+    confirm: str | None,
+) -> pl.Series:
+    """resident_numbers that seem to be other persons than the Union knows, as far as nobody confirmed them.
+
+    With a reason to `confirm`, all of them are confirmed, in the ledger.
+    """
+    changed = identity_changes(before, people, my_numbers).filter(pl.col("items") >= SEVERAL)
+    confirmed = {str(e.detail.get("person")) for e in environment.ledger.events() if e.action == PERSON_CONFIRMED}
+    found = people.join(changed, on=PERSON_KEY, how="semi")
+    open_ = found.filter(pl.Series([one not in confirmed for one in _fingerprints(found)], dtype=pl.Boolean))
+    if confirm is None:
+        return open_[PERSON_KEY]
+    for fingerprint in _fingerprints(open_):
+        _note_person(environment, day, fingerprint, environment.settings.operator, confirm)
+    return open_[PERSON_KEY].clear()
+
+
+def confirm_person(environment: Environment, day: dt.date, person: str, by: str, reason: str) -> None:
+    """Confirm somebody on the day's 要修正 list: he is who the records say. KR-7223 when he is not asked about there."""
+    held = environment.store.read("held_list", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
+    if not held["codes"].explode().is_in([OTHER_PERSON]).any():
+        raise RenkeiError("KR-7223", day=day)
+    found = environment.store.read("people", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
+    for fingerprint in _fingerprints(found):
+        _note_person(environment, day, fingerprint, by, reason)
+
+
+def _note_person(environment: Environment, day: dt.date, fingerprint: str, by: str, reason: str) -> None:
+    environment.ledger.note(PERSON_CONFIRMED, operator=by, partition=day, person=fingerprint, reason=reason)
+
+
+def _fingerprints(people: pl.DataFrame) -> list[str]:
+    """Who somebody is, as a hash: the ledger holds no personal data, and other facts are another hash."""
+    return [
+        hashlib.sha256(canonical_json(row).encode()).hexdigest() for row in people.select(_WHO).iter_rows(named=True)
+    ]
+
+
+def reference(environment: Environment, day: dt.date) -> dt.date | None:
+    """The sent day with which amounts are compared: the oldest within the settings' days, but none before a confirmed one.
+
+    None before the first sending. So that what comes in parts over several days is one amount.
+    """
+    ledger = environment.ledger
+    oldest = day - dt.timedelta(days=environment.settings.limits.days)
+    confirmed = [
+        dt.date.fromisoformat(e.detail["partition"])
+        for e in ledger.events()
+        if e.action == AMOUNT_CONFIRMED and e.detail["partition"] < day.isoformat()
+    ]
+    since = max([oldest, *confirmed])
+    found = ledger.effective_baseline(before=day, interfaces=SENT_FILES)
+    while found is not None and found > since:
+        earlier = ledger.effective_baseline(before=found, interfaces=SENT_FILES)
+        if earlier is None or earlier < since:
+            break
+        found = earlier
+    return found
+
+
+def require_within_limits(
+    environment: Environment, day: dt.date, before: State, after: State, asked: pl.Series, confirm: str | None
+) -> None:
+    """KR-7222 when more changes than the settings allow, unless it is, or was, confirmed for this day.
+
+    before: what the Union knew on the reference day; nothing is asked of a first sending. asked: see `other_persons`.
+    """
+    if before.people.is_empty():
+        return
+    settings = environment.settings.limits
+    shares = {kind: getattr(settings, kind) for kind in ("withdrawn", "added", "identity", "households_gone")}
+    found = amounts(before, after, asked, shares, settings.floor)
+    too_much = [amount for amount in found if amount.is_too_much]
+    if not too_much or _is_confirmed(environment, day, {a.kind: a.count for a in too_much}):
+        return
+    if confirm is None:
+        raise RenkeiError("KR-7222", day=day, days=settings.days, amounts="、".join(str(a) for a in too_much))
+    environment.ledger.note(
+        AMOUNT_CONFIRMED, operator=environment.settings.operator, partition=day, reason=confirm,
+        counts={a.kind: a.count for a in too_much},
+    )  # fmt: skip
+
+
+def _is_confirmed(environment: Environment, day: dt.date, counts: dict[str, int]) -> bool:
+    """Whether as much was confirmed for the day: not more than then, so that another extract is asked about again."""
+    return any(
+        all(count <= e.detail["counts"].get(kind, 0) for kind, count in counts.items())
+        for e in environment.ledger.events()
+        if e.action == AMOUNT_CONFIRMED and e.detail["partition"] == day.isoformat()
+    )
