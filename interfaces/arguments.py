@@ -55,11 +55,7 @@ def _count(text: str, at: At) -> str | None:
 
 
 def _days(text: str, _: At) -> str | None:
-<<<<<<< HEAD
-    return None if re.fullmatch("[1-9][0-9]{0,4}", text) else "は1以上の整数ではありません"
-=======
     return None if re.fullmatch("[0-9]{1,5}", text) else "は日数ではありません"
->>>>>>> eligibility
 
 
 def _number(text: str, at: At) -> str | None:

@@ -15,14 +15,9 @@ Direction = Literal["extract", "to_union", "from_union"]
 Occurrence = Literal["one", "many"]
 Padding = Literal["", "space_right", "zero_left"]
 Mask = Literal["all", "first1", "last3", "none"]
-<<<<<<< HEAD
-# What an argument of a rule or a normalisation is (judged in `arguments`): a count of characters or days, a whole number, any
-# value of the item, a month, another item of the record, one that holds a day, a field of the file's name, an interface.
-=======
 # What an argument of a rule or a normalisation is (judged in `arguments`): a count of characters, a count of days, a whole
 # number, any value of the item, a month, another item of the record, one that holds a day, a field of the file's name, an
 # interface.
->>>>>>> eligibility
 ArgumentKind = Literal["count", "days", "number", "value", "month", "item", "day", "file_name_field", "interface"]
 
 _CALL = re.compile(r"^([a-z_]+)(?:\(([^()]*)\))?$")
