@@ -18,8 +18,10 @@ from pipelines.environment import Environment
 from pipelines.exchange.files import write_durably
 from pipelines.exchange.ledger import POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.lock import drafts
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.outbox import Leaving, OutboundFile
 from pipelines.exchange.seal import SUFFIX
+from pipelines.exchange.transport import Transport
+from pipelines.unrecorded import MADE, require_recorded, require_same_content, sent_traces
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
 
@@ -42,19 +44,39 @@ def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
 
 
 def require_same(environment: Environment, partition: dt.date, draft: OutboundFile) -> None:
-    """KR-6111 when the partition went out, or may have gone out, with other bytes."""
+    """KR-6111 when the partition went out, or may have gone out, with other bytes; KR-6144 when a trace that the ledger
+    doesn't know says so."""
     entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
     if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.sha256:
         raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
+    require_same_content(sent_traces(environment, partition.isoformat()), draft.file_name, draft.sha256)
 
 
 def publish(environment: Environment, partition: dt.date, draft: OutboundFile) -> OutboundFile:
-    """The draft's copy in the outbox folder, closed; KR-6111 as in `require_same`. One that is there already stays."""
+    """The draft's copy in the outbox folder, closed; errors as `require_same`. One that is there already stays.
+
+    The ledger hears of the copy before it is there, so a copy that the ledger does not know is from a later ledger.
+    """
     require_same(environment, partition, draft)
     path = outbox_path(environment, partition, draft.file_name, draft.sha256)
     if not environment.safe.holds(path, draft.sha256):
+        environment.ledger.note(
+            MADE, operator=environment.settings.operator, partition=partition, file_name=draft.file_name,
+            sha256=draft.sha256,
+        )  # fmt: skip
         environment.safe.keep(path, draft.path.read_bytes())
     return replace(draft, path=path)
+
+
+def leaving(environment: Environment) -> Leaving:
+    """What is done around a file's leaving: nothing leaves while the ledger is older than what was sent (KR-6143), and
+    what has left is written down outside the data folder too (KR-6146 when it could not be)."""
+
+    def before(transport: Transport) -> None:
+        environment.sent_log.require_writable()
+        require_recorded(environment, transport)
+
+    return Leaving(before, environment.sent_log.add)
 
 
 def sealing(environment: Environment) -> x509.Certificate | None:

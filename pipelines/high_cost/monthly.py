@@ -38,7 +38,7 @@ from pipelines.high_cost.history import (
 from pipelines.high_cost.income_class import classify, load_borders
 from pipelines.high_cost.months import as_text
 from pipelines.known import days_not_sent, first_month_sent, people_sent
-from pipelines.outgoing import checked_file, needs_approval, outbox_path, sealing
+from pipelines.outgoing import checked_file, leaving, needs_approval, outbox_path, sealing
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
@@ -232,6 +232,7 @@ def send(environment: Environment, month: dt.date, file: OutboundFile | None, ru
         return send_partition(
             environment.ledger, transport, month, [file], before, None, environment.settings.operator, run_id,
             safe=environment.safe, retry=environment.retry(), recipient=sealing(environment),
+            leaving=leaving(environment),
             needs_approval=needs_approval(environment, file.records, first=before is None and file.interface == INCOME),
         )  # fmt: skip
 
