@@ -19,8 +19,9 @@ from pipelines.exchange.files import private_folder
 from pipelines.exchange.keys import KeyPair, KeyRing
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.safe import Safe
+from pipelines.exchange.sent_log import SentLog
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
-from pipelines.settings import Settings
+from pipelines.settings import Settings, SftpSettings
 from pipelines.store import Store
 from schemas.validate import Context
 
@@ -96,6 +97,11 @@ class Environment:
         """Where copies of what left and arrived are kept."""
         return Safe(self.keys, self.settings.data_folder)
 
+    @property
+    def sent_log(self) -> SentLog:
+        """What has left, told outside the data folder."""
+        return SentLog(self.settings.sent_log_file)
+
     def partners(self) -> list[x509.Certificate]:
         """The Union's certificates, newest first; empty when files are not sealed. KR-6005 one cannot be read."""
         if self.settings.sealing is None:
@@ -108,13 +114,17 @@ class Environment:
                 raise RenkeiError("KR-6005", path=path.name) from error
         return found
 
-    def to_union(self) -> closing[Transport]:
-        """The Union's folder for what we send."""
-        sftp = self.settings.required_sftp()
+    def to_union(self, patience_seconds: float | None = None) -> closing[Transport]:
+        """The Union's folder for what we send; with `patience_seconds` no wait for the server is longer than that."""
+        sftp = self._sftp(patience_seconds)
         return closing(SftpTransport(sftp, sftp.to_union_folder))
 
     def from_union(self, patience_seconds: float | None = None) -> closing[Transport]:
         """The Union's folder for what we receive; with `patience_seconds` no wait for the server is longer than that."""
+        sftp = self._sftp(patience_seconds)
+        return closing(SftpTransport(sftp, sftp.from_union_folder))
+
+    def _sftp(self, patience_seconds: float | None) -> SftpSettings:
         sftp = self.settings.required_sftp()
         if patience_seconds is not None:
             waits = (
@@ -125,7 +135,7 @@ class Environment:
                 "reply_seconds",
             )
             sftp = sftp.model_copy(update={name: min(getattr(sftp, name), patience_seconds) for name in waits})
-        return closing(SftpTransport(sftp, sftp.from_union_folder))
+        return sftp
 
     def retry(self) -> Retry:
         """The one retry layer: transient transport failures only, with a total deadline."""

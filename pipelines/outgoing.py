@@ -21,8 +21,10 @@ from pipelines.environment import Environment
 from pipelines.exchange.files import write_durably
 from pipelines.exchange.ledger import POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.lock import drafts
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.outbox import Leaving, OutboundFile
 from pipelines.exchange.seal import SUFFIX
+from pipelines.exchange.transport import Transport
+from pipelines.unrecorded import MADE, require_recorded, require_same_content, sent_traces
 from schemas.findings import FINDING_SCHEMA
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
@@ -102,10 +104,12 @@ def write_draft(
 
 
 def require_same(environment: Environment, partition: dt.date, draft: Draft) -> None:
-    """KR-6111 when the partition went out, or may have gone out, with other bytes."""
+    """KR-6111 when the partition went out, or may have gone out, with other bytes; KR-6144 when a trace that the ledger
+    doesn't know says so."""
     entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
     if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.encoded.sha256:
         raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
+    require_same_content(sent_traces(environment, partition.isoformat()), draft.path.name, draft.encoded.sha256)
 
 
 NOTHING_ACROSS = pl.DataFrame(schema=FINDING_SCHEMA)
@@ -116,13 +120,21 @@ def publish(
 ) -> OutboundFile:
     """The draft's copy in the outbox folder, closed. One that is there already stays.
 
-    KR-7206 as in `Draft.require_valid`: no other way leads into the outbox. KR-6111 as in `require_same`.
+    The ledger hears of the copy before it is there, so a copy that the ledger does not know is from a later ledger.
+    KR-7206 as in `Draft.require_valid`: no other way leads into the outbox. Other errors as `require_same`.
     """
     validated = draft.require_valid(across)
     require_same(environment, partition, draft)
     content = draft.encoded.data
     path = outbox_path(environment, partition, draft.path.name, draft.encoded.sha256)
     if not environment.safe.holds(path, draft.encoded.sha256):
+        environment.ledger.note(
+            MADE,
+            operator=environment.settings.operator,
+            partition=partition,
+            file_name=draft.path.name,
+            sha256=draft.encoded.sha256,
+        )
         environment.safe.keep(path, content)
     return OutboundFile(draft.interface, draft.path.name, path, draft.encoded.sha256, len(content), validated.records)
 
@@ -133,6 +145,17 @@ def published(
     """The file that a manifest (file_name, sha256, size, records) names, as `publish` left it in the outbox."""
     name, sha256, size, records = manifest
     return OutboundFile(interface, name, outbox_path(environment, partition, name, sha256), sha256, size, records)
+
+
+def leaving(environment: Environment) -> Leaving:
+    """What is done around a file's leaving: nothing leaves while the ledger is older than what was sent (KR-6143), and
+    what has left is written down outside the data folder too (KR-6146 when it could not be)."""
+
+    def before(transport: Transport) -> None:
+        environment.sent_log.require_writable()
+        require_recorded(environment, transport)
+
+    return Leaving(before, environment.sent_log.add)
 
 
 def sealing(environment: Environment) -> x509.Certificate | None:

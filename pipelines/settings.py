@@ -183,6 +183,9 @@ class Settings(_Strict):
     clerk_folder: Path | None = Field(
         default=None, description="判定表と印刷するリストを置くフォルダ（なければ data_folder の隣の clerk）"
     )
+    sent_log: Path | None = Field(
+        default=None, description="送付の控え帳のファイルの場所（なければ data_folder の隣）。data_folder の外に置く"
+    )
     alerts: AlertSettings | None = Field(default=None, description="[alerts] の見出しの下に書くメールの宛先")
 
     @property
@@ -204,6 +207,11 @@ class Settings(_Strict):
     def clerks(self) -> Path:
         """What clerks open with Excel and a browser: the only place for readable personal data, outside the data folder."""
         return self.clerk_folder or self.data_folder.with_name("clerk")
+
+    @property
+    def sent_log_file(self) -> Path:
+        """Where it is told what has left: outside the data folder, so that no backup of that brings an older one back."""
+        return self.sent_log or self.data_folder.with_name(f"{self.data_folder.name}.sent.log")
 
     def required_sftp(self) -> SftpSettings:
         """`[sftp]`; KR-6004 when the settings have none."""

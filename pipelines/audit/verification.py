@@ -10,8 +10,10 @@ from pipelines.continuity import decisions
 from pipelines.environment import Environment
 from pipelines.exchange.inbox import archived_copy
 from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.exchange.transport import Transport
 from pipelines.outgoing import outbox_path
 from pipelines.retention import erased_files
+from pipelines.unrecorded import PLACES, local_traces, traces_at_union
 
 # Where a received file has its copy: not yet, or never, in the other states.
 ARCHIVED = frozenset({"received", "verified", "quarantined", "applied", "stale", "released", "rejected"})
@@ -38,11 +40,13 @@ class Verified:
     faults: list[Fault]
 
 
-def verify(environment: Environment) -> Verified:
-    """Walk the whole ledger: its chain, every file that it knows a hash of, and every decision that it counted.
+def verify(environment: Environment, transport: Transport | None = None) -> Verified:
+    """Walk the whole ledger: its chain, every file that it knows a hash of, and every decision that it counted; then back
+    from outbox, archive, sent log and (with `transport`) the Union's folder: whether the ledger knows what is there.
 
-    Faults: KR-6121 to KR-6123 (rows changed, removed, inserted or reordered), KR-6313 (an archived file is gone or
-    changed), KR-6401 (a sent file in the outbox is gone or changed), KR-6402 (decisions are not those that were imported).
+    Faults: KR-6142 (a trace that the ledger does not know: it is older than what was sent or received), KR-6121 to
+    KR-6123 (rows changed, removed, inserted or reordered), KR-6313 (an archived file is gone or changed), KR-6401
+    (a sent file in the outbox is gone or changed), KR-6402 (decisions are not those that were imported).
     """
     ledger = environment.ledger
     faults = [Fault(problem.code, problem.text) for problem in ledger.verify_chain()]
@@ -62,6 +66,10 @@ def verify(environment: Environment) -> Verified:
         elif entry.direction == "outbound" and entry.state in SENT_STATES:
             files += 1
             faults += _sent_file(environment, entry)
+    traces = local_traces(environment) + (traces_at_union(environment, transport) if transport else [])
+    for one in traces:
+        text = message("KR-6142").render(place=PLACES[one.place], reference=one.reference)
+        faults.append(Fault("KR-6142", text))
     counted, wrong = _decisions(environment)
     return Verified(len(ledger.events()), files, counted, faults + wrong)
 

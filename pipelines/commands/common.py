@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
 SHOWN = 50  # lines: a screenful; the workbook or the report holds the rest
+LOOKING_SECONDS = 5.0  # for a look at the Union's folder that may as well fail
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

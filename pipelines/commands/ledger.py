@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 
 import click
 
+from interfaces.messages import RenkeiError
 from pipelines.commands.common import (
     AS_JSON,
     BY,
     DATE,
     DAY_OPTION,
     ENTRY,
+    FAULTS,
+    LOOKING_SECONDS,
     MONTH,
+    NOT_DONE,
     REASON,
     SHOWN,
     environment_of_settings,
     operator,
+    say_arrivals,
     say_json,
     speaks_to_people,
 )
+
+
+def _require_one(date: dt.datetime | None, month: dt.datetime | None) -> None:
+    if (date is None) == (month is None):
+        raise click.UsageError("--date か --month のどちらか一つを書いてください")
 
 
 @click.group(help="送付・受領の台帳")
@@ -61,18 +72,93 @@ def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
     click.echo(f"元のデータを直してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
 
 
-@ledger.command("mark-sent", help="その日の二つのファイルを、ほかの手段（媒体など）で送ったと記録する")
-@DAY_OPTION
+@ledger.command(
+    "mark-sent",
+    help="その日の二つのファイルを、ほかの手段（媒体など）で送った、または台帳を戻す前に送ったと記録する"
+    "（--month は、台帳を戻す前に送った月次のファイル）",
+)
+@click.option("--date", "date", type=DATE, help="処理年月日")
+@click.option("--month", "month", type=MONTH, help="月次のファイルなら年月 YYYY-MM")
 @BY
 @REASON
 @speaks_to_people
-def ledger_mark_sent(date: dt.datetime, by: str | None, reason: str) -> None:
-    """Sent by other means: both files of a day, or none."""
+def ledger_mark_sent(date: dt.datetime | None, month: dt.datetime | None, by: str | None, reason: str) -> None:
+    """Sent by other means, or before the ledger was restored: all files of a day or month, or none."""
     from pipelines.eligibility.daily import mark_day_sent
+    from pipelines.restoring import mark_month_sent
+
+    _require_one(date, month)
+    environment = environment_of_settings()
+    who = operator(environment, by)
+    found = (
+        mark_month_sent(environment, month.date(), who, reason)
+        if month
+        else mark_day_sent(environment, date.date(), who, reason)  # type: ignore[union-attr]  # one of them is there
+    )
+    for entry in found:
+        click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+
+
+@ledger.command(
+    "unrecorded", help="台帳にないのに、送受信の跡があるファイル（0 なし、1 あり、2 連合会のフォルダを見られない）"
+)
+@AS_JSON
+@speaks_to_people
+def ledger_unrecorded(as_json: bool) -> None:
+    """What shows that the ledger is older than what was sent or received."""
+    from pipelines.unrecorded import PLACES, local_traces, traces_at_union
 
     environment = environment_of_settings()
-    for entry in mark_day_sent(environment, date.date(), operator(environment, by), reason):
-        click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+    found = local_traces(environment)
+    refusal = None
+    if environment.settings.sftp is not None:
+        try:
+            with environment.to_union(LOOKING_SECONDS) as transport:
+                found += traces_at_union(environment, transport)
+        except RenkeiError as error:
+            refusal = error
+    if as_json:
+        say_json([vars(one) for one in found])
+    else:
+        for one in found:
+            click.echo(f"{PLACES[one.place]} {one.reference}")
+        click.echo(f"台帳にないもの {len(found)}件")
+    if refusal is not None:
+        click.echo(refusal.for_people(), err=True)
+        sys.exit(NOT_DONE)
+    sys.exit(FAULTS if found else 0)
+
+
+@ledger.command("dismiss", help="台帳にない跡（unrecorded の表示のとおり）を、送受信したものではないと記録する")
+@click.argument("references", nargs=-1, required=True)
+@BY
+@REASON
+@speaks_to_people
+def ledger_dismiss(references: tuple[str, ...], by: str | None, reason: str) -> None:
+    """A person's word, after asking the Union: this was not sent, or is not ours."""
+    from pipelines.unrecorded import Place, dismiss, local_traces, traces_at_union
+
+    environment = environment_of_settings()
+    known = local_traces(environment)
+    if any(one.startswith(f"{Place.UNION}/") for one in references):
+        with environment.to_union() as transport:
+            known += traces_at_union(environment, transport)
+    dismiss(environment, references, operator(environment, by), reason, known)
+    click.echo(f"送受信していないと記録 {len(references)}件")
+
+
+@ledger.command("retake", help="受信の控えにあって台帳にないファイルを、もう一度受け取る（封を使う設定では隔離に入る）")
+@BY
+@REASON
+@speaks_to_people
+def ledger_retake(by: str | None, reason: str) -> None:
+    """After a restore: what the archive holds and the ledger lost."""
+    from pipelines.restoring import retake
+
+    environment = environment_of_settings()
+    complete = say_arrivals(retake(environment, operator(environment, by), reason), "再受領")
+    click.echo("続けて取り込みます: renkei run daily --date その日 --only in")
+    sys.exit(0 if complete else FAULTS)
 
 
 @click.command(
@@ -89,8 +175,7 @@ def approve_command(
     """Show what waits, or approve exactly what was seen."""
     from pipelines.exchange.approval import approve, awaiting
 
-    if (date is None) == (month is None):
-        raise click.UsageError("--date か --month のどちらか一つを書いてください")
+    _require_one(date, month)
     ledger, partition = environment_of_settings().ledger, (date or month).date()  # type: ignore[union-attr]  # one of them is there
     if by is not None:
         for entry in approve(ledger, partition, hashes, by):

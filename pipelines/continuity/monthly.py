@@ -29,7 +29,7 @@ from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATE
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.items import completed
 from pipelines.known import first_month_sent, people_sent
-from pipelines.outgoing import checked_file, sealing
+from pipelines.outgoing import checked_file, leaving, sealing
 
 CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
     "continuity_candidates",
@@ -232,7 +232,7 @@ def send_instruction(
         return send_partition(
             environment.ledger, transport, month, [file], None, None, operator, run_id,
             safe=environment.safe, retry=environment.retry(), carried_by_later=False,
-            recipient=sealing(environment),
+            recipient=sealing(environment), leaving=leaving(environment),
         )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from pipelines.environment import Environment
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
 from pipelines.known import overlaid, told_in_doubt
-from pipelines.outgoing import needs_approval, published, sealing
+from pipelines.outgoing import leaving, needs_approval, published, sealing
+from pipelines.unrecorded import interface_of, local_traces, refuse, require_recorded, require_same_content
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 
@@ -159,12 +160,15 @@ class _Pair:
     snapshot_sha256: str
 
 
-def _pair(environment: Environment, day: dt.date, manifests: Mapping[str, pl.DataFrame]) -> _Pair:
+def _pair(
+    environment: Environment, day: dt.date, manifests: Mapping[str, pl.DataFrame], *, was_sent: bool = False
+) -> _Pair:
     """The pair that the manifests name, proved to be of one making and to be compared with what the Union knows now.
 
     KR-7215 when the files and the tables of what the Union will know were not made together: a run was cut off, or two
     made the day at once. KR-7214 when the Union was told something else meanwhile or rejected what it was told: what
-    the files leave out it would then never be told. A day that is out already stays what it is.
+    the files leave out it would then never be told. A day that is out already stays what it is, also when only a person
+    says so (`was_sent`).
     """
     named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(MANIFEST)).rows()]
     files = tuple(
@@ -178,7 +182,7 @@ def _pair(environment: Environment, day: dt.date, manifests: Mapping[str, pl.Dat
     if len(makings) > 1 or len(files) < len(FILES) or _snapshot(environment, day).sha256 != snapshot_sha256:
         raise RenkeiError("KR-7215", day=day)
     standing = environment.ledger.standing(day, FILES).values()
-    is_out = bool(standing) and all(entry.state in SENT_STATES for entry in standing)
+    is_out = was_sent or (bool(standing) and all(entry.state in SENT_STATES for entry in standing))
     if not is_out and told_by != " ".join(str(entry) for entry in _told_by(environment, day)):
         present = environment.ledger.effective_baseline(before=day, interfaces=FILES)
         now = " ".join(str(entry) for entry in _told_by(environment, day))
@@ -191,9 +195,10 @@ def _named(partition: dt.date | None, entries: str) -> str:
     return f"{partition or 'なし'}（台帳 {entries or 'なし'}）"
 
 
-def _stored_pair(environment: Environment, day: dt.date) -> _Pair:
+def _stored_pair(environment: Environment, day: dt.date, *, was_sent: bool = False) -> _Pair:
     """The pair as it was made last; KR-7207 when it never was, and as `_pair`."""
-    return _pair(environment, day, {one: environment.store.read(one, day.isoformat()) for one in FILES})
+    manifests = {one: environment.store.read(one, day.isoformat()) for one in FILES}
+    return _pair(environment, day, manifests, was_sent=was_sent)
 
 
 def dispatch(
@@ -222,23 +227,39 @@ def dispatch(
             retry=environment.retry(),
             needs_approval=_needs_approval(environment, pair),
             recipient=sealing(environment),
+            leaving=leaving(environment),
         )
 
 
 def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
     """Record that the day's files, as they lie in the outbox, reached the Union by other means (see outbox.mark_sent).
 
-    KR-7207 when the day's files were never made.
+    A day of which there are traces that the ledger does not know was sent before the ledger was restored: it needs no
+    second approval, and what it was compared with is what the tables say.
+    Errors: KR-7207 the day's files were never made, KR-6144 they are not those that the traces tell of, KR-6143 there
+    are traces of earlier days: those come first.
     """
-    pair = _stored_pair(environment, day)
+    traces = [
+        one for one in local_traces(environment) if one.partition and interface_of(environment, one.file_name) in FILES
+    ]
+    refuse(one for one in traces if one.partition < day.isoformat())
+    was_sent = any(one.partition == day.isoformat() for one in traces)
+    pair = _stored_pair(environment, day, was_sent=was_sent)
+    for file in pair.files:
+        require_same_content(traces, file.file_name, file.sha256)
     return mark_sent(
         environment.ledger, day, pair.files, pair.baseline, pair.snapshot_sha256,
-        by, reason, safe=environment.safe, needs_approval=_needs_approval(environment, pair),
+        by, reason, safe=environment.safe, needs_approval=not was_sent and _needs_approval(environment, pair),
+        leaving=leaving(environment),
     )  # fmt: skip
 
 
 def seal_day(environment: Environment, day: dt.date, by: str, *, needs_approval: bool) -> list[SealedFile]:
-    """The day's files sealed for a medium (see outbox.seal_partition). KR-7207 never made, KR-6605 nobody to seal for."""
+    """The day's files sealed for a medium (see outbox.seal_partition).
+
+    KR-7207 never made, KR-6605 nobody to seal for, KR-6143 the ledger is older than what was sent.
+    """
+    require_recorded(environment)
     recipient = sealing(environment)
     if recipient is None:
         raise RenkeiError("KR-6605")

@@ -69,6 +69,8 @@ TRANSITIONS: Final[Mapping[Direction, Mapping[str | None, frozenset[str]]]] = {
 SENT_STATES: Final = frozenset({"sent", "accepted"})
 # The Union may already have the file: `uploaded` may have been renamed just before a crash.
 POSSIBLY_OUT_STATES: Final = SENT_STATES | {"uploaded"}
+# The file is, was or may be at the Union, or is just on its way there.
+OUT_STATES = POSSIBLY_OUT_STATES | {"sending", "rejected", "recalled"}
 # An entry in one of these no longer stands for its partition and interface; a new one may be entered.
 CLOSED_OUTBOUND_STATES: Final = frozenset({"withdrawn", "superseded", "rejected", "recalled"})
 
@@ -411,11 +413,14 @@ class Ledger:
 
     def first_note(self, action: str, *, connection: Connection | None = None) -> Event | None:
         """The oldest event that notes an action; None when there is none."""
-        columns = events_table.c
-        query = sa.select(events_table).where(columns.kind == "noted", columns.action == action)
         with self._viewing(connection) as reader:
-            row = reader.execute(query.order_by(columns.sequence).limit(1)).mappings().first()
+            row = reader.execute(_notes_of(action).limit(1)).mappings().first()
         return None if row is None else _event(row)
+
+    def notes(self, action: str) -> list[Event]:
+        """Every event that notes an action, oldest first."""
+        with self._reading() as reader:
+            return [_event(row) for row in reader.execute(_notes_of(action)).mappings()]
 
     def standing(
         self, partition: date, interfaces: Collection[str], *, connection: Connection | None = None
@@ -541,6 +546,12 @@ class Ledger:
             "previous_hash": last.row_hash if last else GENESIS,
         }
         connection.execute(sa.insert(events_table).values(**row, row_hash=row_hash(row)))
+
+
+def _notes_of(action: str) -> sa.Select[Any]:
+    columns = events_table.c
+    query = sa.select(events_table).where(columns.kind == "noted", columns.action == action)
+    return query.order_by(columns.sequence)
 
 
 def _event(row: Mapping[str, Any]) -> Event:

@@ -8,7 +8,7 @@ server together say what happened, and nothing is sent twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -57,6 +57,18 @@ class SendOutcome:
     message: str = ""
 
 
+def _nothing(*_: object) -> None:
+    """Nothing is to be done."""
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What the caller wants done around the leaving of files: before the first one leaves, and for each that has left."""
+
+    before: Callable[[Transport], None] = _nothing
+    after: Callable[[Entry], None] = _nothing
+
+
 @dataclass(frozen=True)
 class _Sending:
     """One call of `send_partition`, or of `mark_sent` (without a transport)."""
@@ -73,6 +85,7 @@ class _Sending:
     carried_by_later: bool = True
     needs_approval: bool = False
     recipient: x509.Certificate | None = None
+    leaving: Leaving = Leaving()
 
     @property
     def transport(self) -> Transport:
@@ -103,6 +116,11 @@ class _Sending:
             entry.id, to_state, operator=self.operator, run_id=self.run_id, expected=entry.state, **detail
         )
 
+    def sent(self, entry: Entry, **detail: Any) -> Entry:
+        """The file is out: told to the caller first, so that a crash in between leaves an entry that is found again."""
+        self.leaving.after(entry)
+        return self.advance(entry, "sent", **detail)
+
     def note(self, action: str, entry: Entry, **detail: Any) -> None:
         self.ledger.note(action, entry_id=entry.id, operator=self.operator, run_id=self.run_id, **detail)
 
@@ -122,14 +140,15 @@ def send_partition(
     carried_by_later: bool = True,
     needs_approval: bool = False,
     recipient: x509.Certificate | None = None,
+    leaving: Leaving = Leaving(),
 ) -> SendOutcome:
     """Send all files of a partition, in the order of their interface ids, and say what became of it.
 
     A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless
     `carried_by_later` is False: then every partition stands for itself. The same bytes already sent: `already_sent`,
-    with a note in the ledger. With `needs_approval`, files that nobody approved yet wait: `awaiting_approval`. Else the
-    files are sent, sealed for `recipient` when there is one, from wherever an earlier run was cut off. Safe to repeat
-    at any point.
+    with a note in the ledger. Else `leaving.before` may refuse. With `needs_approval`, files that nobody approved yet
+    wait: `awaiting_approval`. Else the files are sent, sealed for `recipient` when there is one, from wherever an
+    earlier run was cut off. Safe to repeat at any point.
 
     Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6114
     another run holds the data folder, KR-6115 a file is not what `files` says, KR-6116 another file has the name,
@@ -138,7 +157,7 @@ def send_partition(
     ordered = tuple(sorted(files, key=lambda file: file.interface))
     work = _Sending(
         ledger, safe, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id,
-        carried_by_later, needs_approval, recipient,
+        carried_by_later, needs_approval, recipient, leaving,
     )  # fmt: skip
     if not ordered or len(work.interfaces) != len(ordered):
         raise RenkeiError("KR-6117", partition=partition, count=len(ordered))
@@ -159,6 +178,7 @@ def mark_sent(
     *,
     safe: Safe,
     needs_approval: bool = False,
+    leaving: Leaving = Leaving(),
 ) -> tuple[Entry, ...]:
     """Record that a person brought a partition's files to the Union by other means (a medium, another terminal).
 
@@ -185,6 +205,8 @@ def mark_sent(
                 if entry.state != state:
                     entry = work.advance(entry, state, connection=connection, other_means=True, reason=reason)
             done.append(entry)
+        for entry in done:
+            leaving.after(entry)
     return tuple(done)
 
 
@@ -283,6 +305,7 @@ def _send(work: _Sending) -> SendOutcome:
         for entry in standing.values():
             work.note("already_sent", entry, sha256=entry.sha256)
         return SendOutcome("already_sent", tuple(standing.values()))
+    work.leaving.before(work.transport)
     entries = _entered(work, standing)
     if work.needs_approval and any(entry.state == "written" for entry in entries.values()):
         text = f"KR-6131 {message('KR-6131').render(partition=work.partition)}"
@@ -300,12 +323,12 @@ def _settled(work: _Sending, entry: Entry) -> Entry:
         return entry
     if _at_destination(work, entry):
         work.transport.remove(_temporary(work, entry))
-        return work.advance(entry, "sent", found_after_crash="final_name")
+        return work.sent(entry, found_after_crash="final_name")
     if work.transport.stat(_temporary(work, entry)) is not None:
         return entry
     if work.ledger.events(entry.id)[-1].action == "renaming":
         # Renamed, and already taken from there by the Union.
-        return work.advance(entry, "sent", found_after_crash="temporary_name_gone")
+        return work.sent(entry, found_after_crash="temporary_name_gone")
     return work.advance(entry, "sending", temporary_file="vanished")
 
 
@@ -434,7 +457,7 @@ def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
         entry = work.advance(entry, "uploaded")
     work.note("renaming", entry)
     work.transport.rename(_temporary(work, entry), _parcel(work, entry).name)
-    return work.advance(entry, "sent")
+    return work.sent(entry)
 
 
 def _superseded(work: _Sending, standing: dict[str, Entry], later: date) -> SendOutcome:

@@ -39,7 +39,7 @@ from pipelines.high_cost.income_class import classify, load_borders, reference_d
 from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import write_questions
 from pipelines.known import days_not_sent, first_month_sent, people_sent
-from pipelines.outgoing import checked_file, needs_approval, published, sealing
+from pipelines.outgoing import checked_file, leaving, needs_approval, published, sealing
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
 from schemas.validate import Validated, relate, validate
@@ -234,6 +234,7 @@ def send(environment: Environment, month: dt.date, file: OutboundFile | None, ru
         return send_partition(
             environment.ledger, transport, month, [file], before, None, environment.settings.operator, run_id,
             safe=environment.safe, retry=environment.retry(), recipient=sealing(environment),
+            leaving=leaving(environment),
             needs_approval=needs_approval(environment, file.records, first=before is None and file.interface == INCOME),
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from interfaces.messages import RenkeiError
 from pipelines import arrival
 from pipelines.environment import Environment
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger import OUT_STATES, Entry
 from pipelines.known import people_sent
 from pipelines.linkage import state
 from pipelines.linkage.matching import (
@@ -22,6 +22,7 @@ from pipelines.linkage.matching import (
     match_verification,
     unanswered,
 )
+from pipelines.unrecorded import ANSWERED, interface_of
 
 # Ids first: the later files speak of persons whom the ids name.
 INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
@@ -101,6 +102,11 @@ def _receptions(environment: Environment, connection: Connection, data: pl.DataF
     schema = {"file_name": pl.String, "state": pl.String, "records": pl.Int64}
     rows = [(name, entry.state, entry.records) for name, entry in ours.items()]
     match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
+    for name in data["sent_file_name"].unique().sort():
+        if (name not in ours or ours[name].state not in OUT_STATES) and interface_of(environment, name) is not None:
+            environment.ledger.note(
+                ANSWERED, operator=environment.settings.operator, connection=connection, file_name=name
+            )  # fmt: skip
     for row in match.taken.iter_rows(named=True):
         entry, kind = ours[row["sent_file_name"]], row["reception_kind"]
         count = row["sent_record_count"]
