@@ -15,7 +15,6 @@ from interfaces.messages import RenkeiError, explained, messages
 from interfaces.naming import date_of, recognise
 from pipelines.calendar import TOKYO
 from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
-from pipelines.commands.specification_json import specification_json
 
 
 @click.group(help="インタフェースの仕様")
@@ -65,6 +64,8 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
     day = on.date() if on else dt.datetime.now(TOKYO).date()
     specification = load_catalogue(catalogue_root()).in_force(interface, day)
     if as_json:
+        from pipelines.commands.specification_json import specification_json
+
         say_json(specification_json(specification))
         return
     plan = specification.plan
