@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -25,7 +26,7 @@ class Known:
     my_numbers: pl.DataFrame
 
 
-def known(persons: int, first: int = 0, **facts: object) -> Known:
+def known(persons: int, first: int = 0, **facts: Any) -> Known:
     """So many persons, each in a household of his own, from the number `first` on."""
     numbers = [f"{n:015d}" for n in range(first, first + persons)]
     own = {
@@ -76,7 +77,7 @@ def test_amounts_are_counted_by_kind() -> None:
         ({"name": "合成　花子", "name_kana": "ゴウセイ　ハナコ", "sex": "female", "born_on": None}, 3),
     ],
 )  # fmt: skip
-def test_items_of_the_identity_that_differ(facts: dict[str, object], items: int) -> None:
+def test_items_of_the_identity_that_differ(facts: dict[str, Any], items: int) -> None:
     after = known(1, **facts)
     found = identity_changes(known(1), after.people, after.my_numbers)
     assert found["items"].to_list() == ([items] if items else [])
