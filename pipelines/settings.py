@@ -89,6 +89,9 @@ class ApprovalSettings(_Strict):
 
     persons: int = Field(default=10_000, ge=1, description="この人数以上を送るときに承認が要る（1以上の整数）")
     first_load: bool = Field(default=True, description="初回の全件送付に承認が要るか（true か false）")
+    separate_accounts: bool = Field(
+        default=False, description="作成したアカウントからの承認をいつも断るか（true か false）"
+    )
 
 
 _Share = Annotated[float, Field(gt=0, le=1, description="0より大きく1までの割合（例 0.02）")]

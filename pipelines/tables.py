@@ -11,6 +11,7 @@ from interfaces.messages import RenkeiError
 from pipelines.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.worksheet import load_marks
+from pipelines.exchange.persons import load_titles
 from pipelines.high_cost.income_class import load_borders
 from pipelines.high_cost.limits import AGE_GROUPS, limit_table
 from pipelines.retention import load_rules
@@ -27,6 +28,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "calendars/monthly": ("対象年月",),
     "retention/stores": ("保管場所",),
     "worksheet/marks": ("印",),
+    "persons/titles": ("役職・敬称",),
 }
 # What a table must still give on every day on which it has rows.
 READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
@@ -37,6 +39,7 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "limits/income_exceptions": load_borders,
     "limits/minors": load_borders,
     "worksheet/marks": load_marks,
+    "persons/titles": load_titles,
     "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
 }
 

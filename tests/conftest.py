@@ -19,6 +19,8 @@ from servers import OpenSshServer, free_port, listens, wait_until, write_key
 
 SSHD = Path("/usr/sbin/sshd")
 DATABASES = count(1)
+# One person runs the tests, as maker and as approver; a test about accounts says who calls sudo.
+os.environ.pop("SUDO_USER", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

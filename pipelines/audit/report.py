@@ -16,7 +16,7 @@ from pipelines.calendar import TOKYO, is_business_day
 from pipelines.continuity import decisions
 from pipelines.environment import Environment
 from pipelines.exchange.files import write_durably
-from pipelines.exchange.ledger import Entry, Event
+from pipelines.exchange.ledger import ACCOUNT, Entry, Event
 from pipelines.media import BOOK, book_of
 from pipelines.retention import ERASED
 
@@ -35,7 +35,18 @@ SHEETS: Mapping[str, tuple[str, ...]] = {
     "送付記録": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
     "受領": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
     "継続の判定": ("日時", "月", "候補番号", "判定案", "規則", "判定", "備考", "判定者", "承認者", "操作者"),
-    "承認": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "作成者", "承認者"),
+    "承認": (
+        "日時",
+        "対象",
+        "インタフェース",
+        "ファイル名",
+        "件数",
+        "SHA-256",
+        "作成のアカウント",
+        "承認のアカウント",
+        "作成者",
+        "承認者",
+    ),
     "媒体管理簿": tuple(BOOK),
     "鍵": ("日時", "何を", "用途", "鍵", "証明書の SHA-256", "理由", "操作者"),
     "消去": ("日時", "ファイル", "保管場所", "対象", "保存月数", "消去前の SHA-256", "操作者"),
@@ -104,6 +115,7 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
         "承認": [
             (
                 *_file_row(environment, event, entries[event.entry_id])[:6],
+                *(str(one.detail.get(ACCOUNT, "")) for one in (ledger.events(event.entry_id)[0], event)),
                 ledger.events(event.entry_id)[0].operator,
                 event.operator,
             )

@@ -173,12 +173,16 @@ def approve_command(
     date: dt.datetime | None, month: dt.datetime | None, by: str | None, hashes: tuple[str, ...]
 ) -> None:
     """Show what waits, or approve exactly what was seen."""
-    from pipelines.exchange.approval import approve, awaiting
+    from pipelines.exchange.approval import TwoPersons, approve, awaiting
+    from pipelines.exchange.persons import load_titles
 
     _require_one(date, month)
-    ledger, partition = environment_of_settings().ledger, (date or month).date()  # type: ignore[union-attr]  # one of them is there
+    environment = environment_of_settings()
+    ledger, partition = environment.ledger, (date or month).date()  # type: ignore[union-attr]  # one of them is there
     if by is not None:
-        for entry in approve(ledger, partition, hashes, by):
+        titles = load_titles(environment.catalogue, partition)
+        two_persons = TwoPersons(titles, environment.settings.approval.separate_accounts)
+        for entry in approve(ledger, partition, hashes, by, two_persons):
             click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
         again = f"monthly --month {partition:%Y-%m} --step out" if month else f"daily --date {partition} --only out"
         click.echo(f"続けて実行してください: renkei run {again}")

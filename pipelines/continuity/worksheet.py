@@ -19,7 +19,8 @@ from interfaces.messages import RenkeiError, message
 from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
 from pipelines.continuity.judgement import KEY
 from pipelines.exchange.files import sha256_of, write_durably
-from pipelines.exchange.words import same_person, seems_individual_number
+from pipelines.exchange.persons import load_titles, same_person
+from pipelines.exchange.words import seems_individual_number
 from pipelines.workbooks import Cell, Rows, address, holds_anything, read_book
 
 SHEET, GUIDE, MARKS = "判定", "使い方", "印"
@@ -206,10 +207,14 @@ def read_month(path: Path) -> dt.date:
 
 @dataclass(frozen=True)
 class Marks:
-    """What people write in the place of an answer. anywhere: ditto and check marks; as_name: words that are no name."""
+    """What people write in the place of an answer, or beside a name.
+
+    anywhere: ditto and check marks; as_name: words that are no name; titles: see persons.same_person.
+    """
 
     anywhere: frozenset[str]
     as_name: frozenset[str]
+    titles: tuple[str, ...]
 
     def stand_in(self, text: str, *, name: bool) -> bool:
         """Whether a text is such a mark. A name also needs a letter or a digit."""
@@ -218,14 +223,14 @@ class Marks:
 
 
 def load_marks(catalogue: Catalogue, month: dt.date) -> Marks:
-    """`worksheet/marks.csv` of a month. KR-7101 when a row is for no known column, else as `Catalogue.table`."""
+    """`worksheet/marks.csv` and `persons/titles.csv` of a month. KR-7101 when a row is for no known column, else as `Catalogue.table`."""
     rows = catalogue.table("worksheet/marks", month)
     if strange := [row["印"] for row in rows if row["欄"] not in MARK_KINDS]:
         raise RenkeiError(
             "KR-7101", path="worksheet/marks.csv", reason=f"{strange[0]} の欄が{'・'.join(MARK_KINDS)}でない"
         )
     anywhere, as_name = (frozenset(_bare(row["印"]) for row in rows if row["欄"] == kind) for kind in MARK_KINDS)
-    return Marks(anywhere, as_name)
+    return Marks(anywhere, as_name, load_titles(catalogue, month))
 
 
 MARK_KINDS = ("すべて", "名前")
@@ -262,7 +267,7 @@ def read_answers(path: Path, cases: pl.DataFrame, month: dt.date, signs: Marks) 
             problems += _facts_problems(number, row, case)
             unread = _cell_problems(number, row, signs)
             answer = Answer(case[KEY], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
-            problems += unread or _answer_problems(number, answer, case["proposal"])
+            problems += unread or _answer_problems(number, answer, case["proposal"], signs.titles)
             answers.append(Answer(answer.candidate_number, DECISIONS.get(answer.decision, ""), answer.remark,
                                   answer.decided_by, answer.approved_by))  # fmt: skip
     return ([], problems) if problems else (answers, [])
@@ -338,7 +343,7 @@ def _cell_problems(number: int, row: Sequence[Cell], signs: Marks) -> list[Probl
     return problems
 
 
-def _answer_problems(row: int, answer: Answer, proposal: str) -> list[Problem]:
+def _answer_problems(row: int, answer: Answer, proposal: str, titles: tuple[str, ...]) -> list[Problem]:
     problems = []
     if not answer.decision:
         problems.append(_problem("KR-7410", row))
@@ -350,7 +355,7 @@ def _answer_problems(row: int, answer: Answer, proposal: str) -> list[Problem]:
         problems.append(_problem("KR-7415", row, length=len(answer.remark)))
     if not answer.decided_by or not answer.approved_by:
         problems.append(_problem("KR-7412", row, who="判定者" if not answer.decided_by else "承認者"))
-    elif same_person(answer.decided_by, answer.approved_by):
+    elif same_person(answer.decided_by, answer.approved_by, titles):
         problems.append(_problem("KR-7413", row))
     written = {"備考": answer.remark, "判定者": answer.decided_by, "承認者": answer.approved_by}
     problems += [_problem("KR-7422", row, column=one) for one, text in written.items() if seems_individual_number(text)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.ledger import Entry, Ledger
-from pipelines.exchange.words import same_person
+from pipelines.exchange.ledger import ACCOUNT, Entry, Ledger
+from pipelines.exchange.persons import PERSONAL, account, same_person
 
 SHORTEST_HASH: Final = 12  # hexadecimal digits: 48 bits, more than a person could forge by trying
 
@@ -22,20 +23,38 @@ def awaiting(ledger: Ledger, partition: date, connection: Connection | None = No
     return [standing[one] for one in sorted(standing) if standing[one].state == "written"]
 
 
-def approve(ledger: Ledger, partition: date, hashes: Sequence[str], by: str) -> tuple[Entry, ...]:
+@dataclass(frozen=True)
+class TwoPersons:
+    """How it is seen that the approver is another person. titles: see persons.same_person.
+
+    separate_accounts: the maker's account may not approve even when it is not known to be one person's.
+    """
+
+    titles: tuple[str, ...]
+    separate_accounts: bool
+
+
+def approve(
+    ledger: Ledger, partition: date, hashes: Sequence[str], by: str, two_persons: TwoPersons
+) -> tuple[Entry, ...]:
     """Approve all that waits, or nothing: `hashes` must begin the SHA-256 of every waiting file, and of nothing else.
 
-    What is approved is the content: files made again with other bytes wait again.
-    Errors: KR-6134 nothing waits, KR-6132 `by` made one of the files, KR-6133 a hash is missing, too short, or another's.
+    What is approved is the content: files made again with other bytes wait again. The approver's account is kept.
+    Errors: KR-6134 nothing waits, KR-6132 `by` may be who made one of the files, KR-6151 it was made from this account,
+    KR-6133 a hash is missing, too short, or another's.
     """
+    here = account()
+    alone = two_persons.separate_accounts or here.startswith(PERSONAL)
     with ledger.transaction() as connection:
         waiting = awaiting(ledger, partition, connection)
         if not waiting:
             raise RenkeiError("KR-6134", partition=partition)
         for entry in waiting:
-            maker = ledger.events(entry.id, connection=connection)[0].operator
-            if same_person(maker, by):
-                raise RenkeiError("KR-6132", partition=partition, maker=maker)
+            made = ledger.events(entry.id, connection=connection)[0]
+            if same_person(made.operator, by, two_persons.titles):
+                raise RenkeiError("KR-6132", partition=partition, maker=made.operator)
+            if alone and made.detail.get(ACCOUNT) == here:
+                raise RenkeiError("KR-6151", partition=partition, account=here)
             if not any(_begins(entry, one) for one in hashes):
                 raise RenkeiError("KR-6133", partition=partition, interface=entry.interface)
         strangers = [one for one in hashes if not any(_begins(entry, one) for entry in waiting)]
@@ -43,7 +62,13 @@ def approve(ledger: Ledger, partition: date, hashes: Sequence[str], by: str) -> 
             raise RenkeiError("KR-6133", partition=partition, interface="・".join(str(e.interface) for e in waiting))
         return tuple(
             ledger.advance(
-                entry.id, "approved", operator=by, connection=connection, expected="written", sha256=entry.sha256
+                entry.id,
+                "approved",
+                operator=by,
+                connection=connection,
+                expected="written",
+                sha256=entry.sha256,
+                **{ACCOUNT: here},
             )
             for entry in waiting
         )

@@ -23,12 +23,14 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError, message
 from pipelines.exchange.files import private_folder
+from pipelines.exchange.persons import account
 from pipelines.exchange.words import required_reason
 
 Clock = Callable[[], datetime]
 Direction = Literal["outbound", "inbound"]
 
 TOKYO: Final = ZoneInfo("Asia/Tokyo")
+ACCOUNT: Final = "account"  # a detail: the account of the machine that made or approved a file
 GENESIS: Final = "0" * 64
 # A writer holds the ledger for milliseconds; who waits 30 s waits for a stuck process.
 BUSY_MILLISECONDS: Final = 30_000
@@ -303,7 +305,7 @@ class Ledger:
                 "baseline": baseline,
                 "snapshot_sha256": snapshot_sha256,
             }
-            return self._enter(writer, "outbound", "written", facts, {}, operator, run_id)
+            return self._enter(writer, "outbound", "written", facts, {ACCOUNT: account()}, operator, run_id)
 
     def enter_inbound(
         self,

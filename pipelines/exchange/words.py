@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
 
 from interfaces.messages import RenkeiError
@@ -29,12 +28,3 @@ def required_reason(text: str) -> str:
     if seems_individual_number(text):
         raise RenkeiError("KR-6314")
     return text.strip()
-
-
-def same_person(one: str, other: str) -> bool:
-    """Names as people write them: width, case and spaces do not make another person."""
-    return _bare(one) == _bare(other)
-
-
-def _bare(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())

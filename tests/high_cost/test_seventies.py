@@ -49,9 +49,9 @@ def found(
         kind = "declared" if one.declared else "undeclared"
         total = None if one.total is None else str(one.total)
         paid.append((number, year, kind, *(money if one.declared else [None] * 5), total, None))
-    for number, receipts in enumerate(former, 901):
-        money = ["0", "taxed", "0", None if receipts is None else str(receipts), "no"]
-        paid.append((f"{number:015d}", year, "declared", *money, None, "1"))
+    for place, receipts in enumerate(former, 901):
+        known = None if receipts is None else str(receipts)
+        paid.append((f"{place:015d}", year, "declared", "0", "taxed", "0", known, "no", None, "1"))
     items = ("resident_number", "income_year", "declaration_kind", "base_income", "resident_tax", "taxable_income",
              "receipts", "low_income", "total_income", "former_household_number")  # fmt: skip
     taxes = pl.DataFrame(paid, schema=dict.fromkeys(items, pl.String), orient="row")
@@ -63,7 +63,7 @@ def found(
 MAN = 10_000
 ELDER = Person(ELDER_BORN, head=True, base=300 * MAN, taxable=150 * MAN, receipts=900 * MAN)
 CHILD = Person(GRANDCHILD_BORN)
-ASKED = {
+ASKED: dict[str, tuple[list[Person], list[int | None], str, str | None]] = {
     "receipts of one: below": ([replace(ELDER, receipts=3_829_999)], [], "general", "receipts"),
     "receipts of one: on": ([replace(ELDER, receipts=3_830_000)], [], "active_1", None),
     "with a former member: below": ([replace(ELDER, receipts=4_200_000)], [999_999], "general", "receipts"),
@@ -112,7 +112,7 @@ def test_a_worked_case(case: str) -> None:
     people, former, wanted, asked = ASKED[case]
     words = () if asked is None else (asked,)
     assert class_of_70_to_74(people, former, [], APRIL) == Answer(wanted, words)
-    assert found(people, list(former), []) == (wanted, [QUESTIONS[word] for word in words])
+    assert found(people, former, []) == (wanted, [QUESTIONS[word] for word in words])
 
 
 def test_two_unknown_things_are_two_questions() -> None:
