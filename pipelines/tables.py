@@ -1,4 +1,4 @@
-"""Proof that the effective-dated tables (criteria, limits, calendar, retention) are sound on every day on which one of them changes."""
+"""Proof that the effective-dated tables (criteria, limits, calendar …) are sound on every day on which one of them changes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pipelines.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
 from pipelines.high_cost.income_class import load_borders
 from pipelines.high_cost.limits import AGE_GROUPS, limit_table
+from pipelines.media import system_names
 from pipelines.retention import load_rules
 
 # table -> the columns that may stand only once on a day.
@@ -24,12 +25,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "limits/income_exceptions": ("名前",),
     "calendars/monthly": ("対象年月",),
     "retention/stores": ("保管場所",),
+    "media/system_names": ("名前",),
 }
 # What a table must still give on every day on which it has rows.
 READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "continuity/criteria": load_criteria,
     "limits/limits": limit_table,
     "retention/stores": load_rules,
+    "media/system_names": system_names,
     "limits/income_borders": load_borders,
     "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
 }
