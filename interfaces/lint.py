@@ -15,7 +15,7 @@ from interfaces.arguments import At, miscounted, misused, unheld
 from interfaces.catalogue import Catalogue, Fault, Row
 from interfaces.characters import code_points, is_external, is_held
 from interfaces.lines import BYTES_OF_BOM
-from interfaces.naming import fields_of
+from interfaces.naming import fields_of, recognise, sample_name, why_unsafe
 from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, Padding, Record, Specification
 
 CONDITION = re.compile(r"^(必須|任意|条件 ([a-z_]+)(?:=([^=]+))?)$")
@@ -53,7 +53,7 @@ def lint(
         for specification in versions:
             faults += _Linter(catalogue, specification, frozenset(folders), rules, normalisations).faults()
     faults += _file_names(catalogue)
-    return faults
+    return faults or [*_names(catalogue)]  # only sound rules make names
 
 
 def _shared(catalogue: Catalogue) -> Iterator[Fault]:
@@ -168,6 +168,18 @@ def _file_names(catalogue: Catalogue) -> Iterator[Fault]:
             owner = stems.setdefault(blank, interface)
             if owner != interface:
                 yield Fault(f"{interface}/{specification.version}", f"ファイル名の規則が {owner} と見分けられません")
+
+
+def _names(catalogue: Catalogue) -> Iterator[Fault]:
+    """A name by each rule, made and looked at: it must be usable, and recognised as the interface's own."""
+    for interface in catalogue.ids():
+        for specification in catalogue.versions(interface):
+            place, name = f"{interface}/{specification.version}", sample_name(specification)
+            reason = why_unsafe(name)
+            if reason is not None:
+                yield Fault(place, f"ファイル名の規則で作った {name} は使えません（{reason}）")
+            elif (found := recognise(catalogue, name)) is None or found[0] != interface:
+                yield Fault(place, f"ファイル名の規則で作った {name} を、この仕様のものと見分けられません")
 
 
 class _Linter:

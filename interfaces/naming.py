@@ -6,10 +6,42 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from string import Formatter
+from typing import Final
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from interfaces.spec import FilePlan, Specification
+
+# A name of 255 bytes is the limit of usual file systems; while the archive writes, a hash of 12, the seal's `.p7m`
+# and a hidden `.part` are added to it (our temporary name at the Union is shorter).
+LONGEST_NAME_BYTES: Final = 255 - len(".") - 12 - len("_") - len(".p7m") - len(".part")
+SAMPLE_DAY, SAMPLE_MONTH = "20260401", "202604"
+
+
+def why_unsafe(name: str) -> str | None:
+    """Why a name cannot be a base name here and at the Union, in words for people; None when it can."""
+    if not name:
+        return "空の名前"
+    if "/" in name or "\\" in name:
+        return "フォルダの区切りを含む"
+    if name.startswith("."):
+        return "点で始まる"
+    if ".." in name:
+        return "点が続く"
+    if not name.isprintable():
+        return "表示できない文字を含む"
+    if len(name.encode()) > LONGEST_NAME_BYTES:
+        return f"{LONGEST_NAME_BYTES}バイトを超える"
+    return None
+
+
+def sample_name(specification: Specification) -> str:
+    """A name by the specification's rule: a day of April 2026, ones for the other digits."""
+    texts = {}
+    for field in fields_of(specification.plan.file_name):
+        day = SAMPLE_MONTH if field.endswith("_month") else SAMPLE_DAY if field.endswith("_on") else ""
+        texts[field] = day or "1" * digits_of(field, specification)
+    return specification.plan.file_name.format(**texts)
 
 
 def fields_of(pattern: str) -> list[str]:

@@ -15,22 +15,28 @@ from interfaces.naming import date_of, recognise
 from interfaces.values import to_canonical
 from pipelines.calendar import TOKYO
 from pipelines.environment import Environment
-from pipelines.exchange.inbox import Arrival, Judgement, archived_copy, collect
+from pipelines.exchange.inbox import NOT_REMOVED, Arrival, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Entry
+from pipelines.exchange.left_behind import UNION, Folder, left_behind, not_yet
 from pipelines.exchange.seal import plain_name
-from pipelines.exchange.transport import Transport
+from pipelines.exchange.transport import RemoteFile, Transport
 from schemas.findings import FAULT_SCHEMA, findings
 from schemas.report import to_json, write_xlsx
 from schemas.rules.files import CERTAIN_MY_NUMBERS
 from schemas.validate import Validated, validate
 
 WAITING_STATES = frozenset({"verified", "released"})
+# What is applied here, in the order in which a day's (a month's) files are: ids first, the later files speak of persons
+# whom the ids name. A file of any other interface has nobody who reads it.
+DAILY_INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
+MONTHLY_INTERFACES = ("continuity_candidates", "continuity_result", "high_cost_handover")
 
 
 def judge(environment: Environment, path: Path, name: str, *, typed: bool = False) -> Judgement:
     """Recognise a file by its name and validate it by the version in force on its day (design.md 4 rule 2).
 
-    A switched-off interface is refused (KR-7303), unless the file was made of what a person typed. A file for a day or a
+    An interface that nothing here reads is refused (KR-6337), so that its file is not taken, removed and forgotten. A
+    switched-off interface is refused (KR-7303), unless the file was made of what a person typed. A file for a day or a
     month that has not begun is refused (KR-7307): once applied, it would make every file until then an old one.
     """
     recognised = recognise(environment.catalogue, name)
@@ -40,6 +46,8 @@ def judge(environment: Environment, path: Path, name: str, *, typed: bool = Fals
     plan = environment.catalogue.versions(interface)[-1].plan
     if plan.direction != "from_union":
         return Judgement(False, report=_one_finding("KR-7302", name))
+    if interface not in {*DAILY_INTERFACES, *MONTHLY_INTERFACES}:
+        return Judgement(False, interface, report=_one_finding("KR-6337", name), releasable=False)
     if interface in environment.settings.switched_off_interfaces and not typed:
         return Judgement(False, interface, report=_one_finding("KR-7303", name))
     day = date_of(fields, plan)
@@ -81,17 +89,43 @@ def receive(environment: Environment, run_id: str | None = None) -> list[Arrival
             environment.settings.operator,
             run_id,
             partners=environment.partners(),
-            settle_seconds=environment.settings.required_sftp().settle_seconds,
+            folder=_folder(environment, UNION),
             retry=environment.retry(),
         )
 
 
-def receive_from(environment: Environment, transport: Transport, by: str) -> list[Arrival]:
-    """Take in whatever a medium holds, in the same way."""
+def receive_from(environment: Environment, transport: Transport, by: str, place: str = "medium") -> list[Arrival]:
+    """Take in whatever a medium holds, in the same way. `place`: the medium's name in the memory of what was left."""
     return collect(
         environment.ledger, transport, environment.safe, partial(judge, environment), by, None,
-        partners=environment.partners(),
+        partners=environment.partners(), folder=_folder(environment, place),
     )  # fmt: skip
+
+
+def _folder(environment: Environment, place: str) -> Folder:
+    def is_known(name: str) -> bool:
+        return recognise(environment.catalogue, plain_name(name)) is not None
+
+    return Folder(place, environment.settings.settle_seconds, is_known)
+
+
+def look(environment: Environment, transport: Transport) -> tuple[list[RemoteFile], list[RenkeiError]]:
+    """What lies in the Union's folder to be taken now, and why the rest is not; fetches nothing.
+
+    What an earlier run took, and could not remove, is neither.
+    """
+    files = transport.list()
+    reasons = not_yet(environment.ledger, _folder(environment, UNION), files)
+    taken = {one.name for one in left_behind(environment.ledger) if one.code == NOT_REMOVED}
+    ready = [file for file in files if file.name not in reasons and file.name not in taken]
+    return ready, [reasons[name] for name in sorted(reasons)]
+
+
+def of_interface(environment: Environment, arrivals: Sequence[Arrival], interface: str) -> list[Arrival]:
+    """Those arrivals that were left in the folder, or went from it, and whose name is one of the interface."""
+    missing = [one for one in arrivals if one.is_left or one.state == "vanished"]
+    recognised = ((one, recognise(environment.catalogue, plain_name(one.name))) for one in missing)
+    return [one for one, found in recognised if found is not None and found[0] == interface]
 
 
 def waiting(environment: Environment, interfaces: Sequence[str]) -> list[Entry]:
@@ -110,6 +144,18 @@ def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
         if e.partition is not None and entry.partition is not None and e.partition > entry.partition
     ]
     return max(newer) if newer and entry.state == "verified" else None
+
+
+def newer_applied(environment: Environment, entry: Entry) -> Entry | None:
+    """The applied file of the same interface and day (month) with the highest number, when it is above the file's own.
+
+    The names of one interface and day differ in their number only. None for a file that a person released.
+    """
+    applied = environment.ledger.entries(
+        direction="inbound", states={"applied"}, interfaces={str(entry.interface)}, partition=entry.partition
+    )
+    newer = [one for one in applied if one.file_name > entry.file_name]
+    return max(newer, key=lambda one: one.file_name) if newer and entry.state == "verified" else None
 
 
 def overtaken(environment: Environment, entry: Entry) -> RenkeiError:

@@ -1,11 +1,12 @@
 """The roof: one function that assembles assets, checks, jobs, schedule and sensor for tests, CLI and deployment alike."""
 
 import datetime as dt
+import json
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -19,13 +20,15 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue  # noqa: E402  the filters above come first
 from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
-from pipelines import dead_runs, reruns, watch  # noqa: E402
+from pipelines import arrival, dead_runs, reruns, watch  # noqa: E402
 from pipelines.alerts import failure_alerts  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days, require_business_day  # noqa: E402
 from pipelines.continuity import assets as continuity  # noqa: E402
 from pipelines.descriptions import item_tables  # noqa: E402
 from pipelines.eligibility import assets as eligibility  # noqa: E402
+from pipelines.environment import Environment  # noqa: E402
 from pipelines.exchange.seal import plain_name  # noqa: E402
+from pipelines.exchange.transport import RemoteFile  # noqa: E402
 from pipelines.high_cost import assets as high_cost  # noqa: E402
 from pipelines.linkage import assets as linkage  # noqa: E402
 from pipelines.partitions import BUSINESS_DAYS, MONTHS  # noqa: E402
@@ -41,6 +44,7 @@ tell_outlines(logging.StreamHandler())
 SENDING_HOUR = 18  # after the municipal systems' evening extract
 # Dagster ends a sensor after 60 s, and what it starts waits meanwhile: 4 steps of connecting and the listing, 5 × 5 s.
 LOOKING_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 3600  # a run takes a minute, with a server that falls silent again and again some more
 RUN_LIMIT_SECONDS = 7200  # 300,000 persons take minutes; two hours means that a run hangs
 
 daily_out = dg.define_asset_job(
@@ -195,30 +199,61 @@ def arrival_sensor(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """List the Union's folder and ask for one run per job and day (month) of the files there; a tick downloads nothing.
 
-    The run key is made of name, size and time of every such file, so a changed delivery starts a new run; that
-    one content is applied once is the inbox's promise, by SHA-256.
+    Only for finished files (`left_behind`): the others are named with the reason, and come with a later tick. The run key is
+    made of name, size and time of every file of the run, so a changed delivery starts a new run; what still lies there an
+    hour later (the run failed, or could not take it) is asked for again. That one content is applied once is the inbox's
+    promise, by SHA-256.
     """
     environment = deployment.environment
     try:
         with environment.from_union(LOOKING_SECONDS) as transport:
-            files = [file for file in transport.list() if file.kind == "file"]
+            files, reasons = arrival.look(environment, transport)
     except RenkeiError as error:
         yield dg.SkipReason(str(error))
         return
+    now = environment.clock()
+    asked = _asked(json.loads(context.cursor or "{}"), _by_run(environment, files), now)
+    for (job, partition, listed), since in sorted(asked.items()):
+        key = f"{job}|{partition}|{listed}|{since}"
+        yield dg.RunRequest(run_key=key, partition_key=partition, job_name=job)
+    context.update_cursor(json.dumps({"|".join(run): since for run, since in asked.items()}))
+    for reason in reasons:
+        context.log.warning(str(reason))
+    if not asked:
+        yield dg.SkipReason("\n".join(map(str, reasons)) or "新しいファイルはありません")
+
+
+def _by_run(environment: Environment, files: Sequence[RemoteFile]) -> set[tuple[str, str, str]]:
+    """The runs that take these files: job, partition, and a hash over name, size and time of its files.
+
+    A file for no day (month) that Dagster has is taken by the newest business day's run.
+    """
+    days, months = BUSINESS_DAYS.get_partition_keys(), set(MONTHS.get_partition_keys())
     found: dict[tuple[str, str], list[str]] = {}
     for file in files:
         recognised = recognise(environment.catalogue, plain_name(file.name))
         day = date_of(recognised[1], environment.catalogue.versions(recognised[0])[-1].plan) if recognised else None
-        partition = (day or dt.datetime.now(TOKYO).date()).isoformat()
-        job = JOB_OF.get(recognised[0] if recognised else "", "daily_in")
+        job, partition = JOB_OF.get(recognised[0] if recognised else "", "daily_in"), str(day)
+        if partition not in (days if job == "daily_in" else months):
+            job, partition = "daily_in", max(days, default="")
         found.setdefault((job, partition), []).append(f"{file.name}|{file.size}|{file.modified}")
-    days, months = set(BUSINESS_DAYS.get_partition_keys()), set(MONTHS.get_partition_keys())
-    for (job, partition), listed in sorted(found.items()):
-        if partition in (days if job == "daily_in" else months):
-            key = sha256("\n".join(sorted(listed)).encode()).hexdigest()
-            yield dg.RunRequest(run_key=f"{job}|{partition}|{key}", partition_key=partition, job_name=job)
-    if not found:
-        yield dg.SkipReason("新しいファイルはありません")
+    return {
+        (job, partition, sha256("\n".join(sorted(listed)).encode()).hexdigest())
+        for (job, partition), listed in found.items()
+        if partition
+    }
+
+
+def _asked(
+    before: Mapping[str, float], runs: Iterable[tuple[str, str, str]], now: dt.datetime
+) -> dict[tuple[str, str, str], int]:
+    """When each run is, or was, asked for (seconds since 1970): once, and again when an hour later there is still work for it."""
+    asked = {}
+    for run in runs:
+        earlier = before.get("|".join(run), 0)
+        is_fresh = 0 <= now.timestamp() - earlier < ASK_AGAIN_SECONDS
+        asked[run] = int(earlier if is_fresh else now.timestamp())
+    return asked
 
 
 def _described_catalogue(deployment: Deployment | None) -> Catalogue:

@@ -8,6 +8,7 @@ import polars as pl
 from interfaces.messages import RenkeiError
 from pipelines import arrival, checks
 from pipelines.environment import Environment
+from pipelines.exchange.inbox import Arrival
 from pipelines.resources import Deployment
 
 RECEIPT_SCHEMA = {
@@ -34,7 +35,8 @@ def inbound_asset(
 
     `apply(environment, interface, run id)` applies what waits; `table(environment, partition, receipts)` is what the
     asset holds. Nothing is materialised before a file of the partition is applied: that is a warning of the check, not a failed run. So
-    is a stale file, whose data the asset lacks. A quarantined file fails the step.
+    is a stale file, whose data the asset lacks, and a file that was left in the Union's folder, with the reason. A
+    quarantined file fails the step.
     """
 
     @dg.multi_asset(
@@ -57,12 +59,16 @@ def inbound_asset(
         context: dg.AssetExecutionContext, deployment: Deployment
     ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
         environment, day = deployment.environment, context.partition_time_window.start.date()
+        arrivals: list[Arrival] = []
         try:
             if interface not in environment.settings.switched_off_interfaces:
-                arrival.receive(environment, context.run_id)
+                arrivals = arrival.receive(environment, context.run_id)
             apply(environment, interface, context.run_id)
         except RenkeiError as error:
             raise checks.stop(error) from None
+        for one in arrivals:
+            if one.code:
+                context.log.warning(f"{one.name}: {one.state} {one.message}")
         entries = environment.ledger.entries(direction="inbound", interfaces={interface}, partition=day)
         held = [entry for entry in entries if entry.state == "quarantined"]
         if held:
@@ -70,11 +76,13 @@ def inbound_asset(
             yield checks.failed(interface, refusal)
             raise checks.stop(refusal)
         stale = [arrival.overtaken(environment, entry) for entry in entries if entry.state == "stale"]
+        missing = arrival.of_interface(environment, arrivals, interface)
         applied = any(entry.state == "applied" for entry in entries)
         check = f"{interface}_is_valid"
-        if stale:
-            told = "\n".join(str(one) for one in stale)
-            yield checks.warning(interface, check, False, {"対処": stale[0].remedy}, description=told)
+        if stale or missing:
+            told = "\n".join([*(str(one) for one in stale), *(one.message for one in missing)])
+            advice = {"対処": stale[0].remedy} if stale else {}
+            yield checks.warning(interface, check, False, {**advice, "残ったファイル": len(missing)}, description=told)
         elif not applied:
             yield checks.warning(interface, check, False, {}, description="このファイルはまだ届いていません")
         else:

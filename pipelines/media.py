@@ -7,17 +7,20 @@ from pathlib import Path
 
 import polars as pl
 
+from interfaces.catalogue import Catalogue
+from interfaces.messages import RenkeiError
 from pipelines import arrival
 from pipelines.calendar import TOKYO
 from pipelines.eligibility.daily import seal_day
 from pipelines.environment import Environment
 from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.ledger import Event
-from pipelines.exchange.media import Erased, Medium, MediumTransport
+from pipelines.exchange.media import Erased, Medium, MediumTransport, SystemNames
 from pipelines.exchange.outbox import SealedFile
 
 # What the ledger calls each use of a medium, and what the 媒体管理簿 calls it.
 USES = {"media_exported": "書き出し", "media_imported": "読み取り", "media_erased": "消去"}
+LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a name that a system makes
 BOOK = {
     "日時": pl.String, "媒体管理番号": pl.String, "何を": pl.String, "ファイル": pl.String, "件数": pl.String, "SHA-256": pl.String,
     "理由": pl.String, "操作者": pl.String,
@@ -25,7 +28,21 @@ BOOK = {
 
 
 def _medium(environment: Environment, folder: Path) -> Medium:
-    return Medium.at(folder, environment.settings.media.allowed)
+    today = environment.clock().astimezone(TOKYO).date()
+    return Medium.at(folder, environment.settings.media.allowed, system_names(environment.catalogue, today))
+
+
+def system_names(catalogue: Catalogue, on: dt.date) -> SystemNames:
+    """The names in force on a day. KR-7101 for a word in 中身 that is none."""
+    rows = catalogue.table("media/system_names", on)
+    words: dict[str, list[str]] = {LEFT_ALONE: [], BIN: []}
+    for row in rows:
+        if row["中身"] not in words:
+            raise RenkeiError(
+                "KR-7101", path="media/system_names.csv", reason=f"中身が {LEFT_ALONE} でも {BIN} でもありません"
+            )
+        words[row["中身"]].append(row["名前"])
+    return SystemNames(tuple(words[LEFT_ALONE]), tuple(words[BIN]))
 
 
 def export_day(environment: Environment, day: dt.date, folder: Path, by: str, reason: str) -> list[SealedFile]:
@@ -53,7 +70,7 @@ def take(environment: Environment, folder: Path, by: str, reason: str) -> list[A
     Errors: KR-6601, KR-6602. A file that is refused stays on the medium.
     """
     medium = _medium(environment, folder)
-    found = arrival.receive_from(environment, MediumTransport(folder), by)
+    found = arrival.receive_from(environment, MediumTransport(medium), by, f"medium {medium.number}")
     for one in found:
         environment.ledger.note(
             "media_imported", operator=by, entry_id=one.entry.id if one.entry else None, medium=medium.number,

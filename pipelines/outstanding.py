@@ -11,7 +11,8 @@ from dateutil.relativedelta import relativedelta
 from interfaces.messages import RenkeiError, message
 from pipelines.calendar import TOKYO, MonthlyDays, business_days_between, monthly_days
 from pipelines.environment import Environment
-from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.exchange.ledger import SENT_STATES, UNCONFIRMED, Entry
+from pipelines.exchange.left_behind import left_behind
 from pipelines.known import SENT_FILES, days_not_sent
 
 # code, what is missing, its day or month, since when it is due, business days since then, what to do.
@@ -31,7 +32,12 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
     The Union answers in the night after a sending, so its answers are due on the next calendar day.
     """
     entries = environment.ledger.entries()
-    rows = [*_days(environment, entries, on), *_quarantined(entries, on), *_months(environment, entries, on)]
+    rows = [
+        *_days(environment, entries, on),
+        *_undecided(entries, on),
+        *_left(environment, on),
+        *_months(environment, entries, on),
+    ]
     texts = [(code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
              for code, subject, partition, due in rows]  # fmt: skip
     return pl.DataFrame(texts, schema=SCHEMA, orient="row").sort("due_on", "code", "subject")
@@ -68,11 +74,25 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
                 yield "KR-6503", entry.file_name, day, due
 
 
-def _quarantined(entries: list[Entry], on: dt.date) -> Iterator[Row]:
+# What a person must decide, by the state that waits for it.
+UNDECIDED = {"quarantined": "KR-6504", "stale": "KR-6512", UNCONFIRMED: "KR-6513"}
+
+
+def _undecided(entries: list[Entry], on: dt.date) -> Iterator[Row]:
     for entry in entries:
-        since = dt.datetime.fromisoformat(entry.created_at).astimezone(TOKYO).date()
-        if entry.state == "quarantined" and since <= on:
-            yield "KR-6504", entry.file_name, entry.partition or since, since
+        since = _day(entry.created_at)
+        if entry.state in UNDECIDED and since <= on:
+            yield UNDECIDED[entry.state], entry.file_name, entry.partition or since, since
+
+
+def _left(environment: Environment, on: dt.date) -> Iterator[Row]:
+    for one in left_behind(environment.ledger):
+        if (since := _day(one.since)) <= on:
+            yield "KR-6511", one.name, since, since
+
+
+def _day(text: str) -> dt.date:
+    return dt.datetime.fromisoformat(text).astimezone(TOKYO).date()
 
 
 def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:

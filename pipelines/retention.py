@@ -22,7 +22,7 @@ from pipelines.store import MY_NUMBER_ASSETS
 
 ERASED = "erased"
 # An entry in one of these needs its files no longer to do its work.
-SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "stale", "duplicate", "vanished", "recalled"}
+SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "duplicate", "vanished", "recalled"}
 
 
 @dataclass(frozen=True)

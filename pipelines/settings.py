@@ -21,6 +21,8 @@ CONNECT_SECONDS = 15.0
 BANNER_SECONDS = 30.0
 HANDSHAKE_SECONDS = 15.0
 AUTHENTICATION_SECONDS = 30.0
+# Whoever writes a file slower than this between two writes is not waited for.
+SETTLE_SECONDS = 60.0
 # A server that says nothing for a minute in the middle of a transfer is gone.
 REPLY_SECONDS = 60.0
 # 4 attempts × 90 s + pauses of 5 + 10 + 20 s = 395 s; the rest of ten minutes is for the bytes.
@@ -51,7 +53,7 @@ class SftpSettings(_Strict):
     host_key: str = Field(pattern=r"^\S+ \S+", description="「ssh-ed25519 AAAA…」の形のサーバの公開鍵")
     to_union_folder: str = Field(min_length=1, description="送信先のフォルダ")
     from_union_folder: str = Field(min_length=1, description="受信元のフォルダ")
-    settle_seconds: float = Field(default=60.0, ge=0, description="書き終わりを待つ0以上の秒数")
+    settle_seconds: float = Field(default=SETTLE_SECONDS, ge=0, description="書き終わりを待つ0以上の秒数")
     connect_seconds: _Seconds = CONNECT_SECONDS
     banner_seconds: _Seconds = BANNER_SECONDS
     handshake_seconds: _Seconds = HANDSHAKE_SECONDS
@@ -195,6 +197,11 @@ class Settings(_Strict):
     def ledger(self) -> str:
         """The ledger's database URL: `ledger_url`, else a SQLite file in the data folder."""
         return self.ledger_url or f"sqlite:///{self.data_folder / 'ledger.sqlite'}"
+
+    @property
+    def settle_seconds(self) -> float:
+        """How long a file must be unchanged before it counts as finished, on the server and on media alike."""
+        return self.sftp.settle_seconds if self.sftp else SETTLE_SECONDS
 
     @property
     def key_folder(self) -> Path:

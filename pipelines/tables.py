@@ -1,4 +1,4 @@
-"""Proof that the effective-dated tables (criteria, limits, calendar, retention) are sound on every day on which one of them changes."""
+"""Proof that the effective-dated tables (criteria, limits, calendar …) are sound on every day on which one of them changes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pipelines.continuity.worksheet import load_marks
 from pipelines.exchange.persons import load_titles
 from pipelines.high_cost.income_class import load_borders
 from pipelines.high_cost.limits import AGE_GROUPS, limit_table
+from pipelines.media import system_names
 from pipelines.retention import load_rules
 
 # table -> the columns that may stand only once on a day.
@@ -29,12 +30,14 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "retention/stores": ("保管場所",),
     "worksheet/marks": ("印",),
     "persons/titles": ("役職・敬称",),
+    "media/system_names": ("名前",),
 }
 # What a table must still give on every day on which it has rows.
 READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "continuity/criteria": load_criteria,
     "limits/limits": limit_table,
     "retention/stores": load_rules,
+    "media/system_names": system_names,
     "limits/income_borders": load_borders,
     "limits/income_exceptions": load_borders,
     "limits/minors": load_borders,

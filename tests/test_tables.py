@@ -18,7 +18,7 @@ def test_the_embedded_tables_are_sound() -> None:
 def test_no_table_is_forgotten() -> None:
     dated = {
         f"{path.parent.name}/{path.stem}"
-        for folder in ("continuity", "limits", "calendars", "retention", "worksheet", "persons")
+        for folder in ("continuity", "limits", "calendars", "retention", "worksheet", "persons", "media")
         for path in (DEFAULT_ROOT / folder).glob("*.csv")
     }
     assert dated == set(KEYS)

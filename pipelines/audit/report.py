@@ -56,7 +56,8 @@ SHEETS: Mapping[str, tuple[str, ...]] = {
 # The ledger's states in the words of the report.
 STATES = {
     "sent": "送付済み", "accepted": "受付済み", "rejected": "却下", "recalled": "取下げ", "approved": "承認済み", "sealed": "封済み",
-    "written": "作成済み", "sending": "送付中", "uploaded": "送付中", "superseded": "後の日に含む", "withdrawn": "作り直し",
+    "written": "作成済み", "sending": "送付中", "uploaded": "送付中", "unconfirmed": "届いたか未確認",
+    "superseded": "後の日に含む", "withdrawn": "作り直し",
     "applied": "取込済み", "verified": "検証済み", "quarantined": "隔離中", "released": "隔離を解除", "stale": "古い内容",
     "duplicate": "重複",
 }  # fmt: skip

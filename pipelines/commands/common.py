@@ -140,11 +140,13 @@ def catalogue_root() -> Path:
 
 
 def say_arrivals(arrivals: Sequence[Arrival], word: str = "受領") -> bool:
-    """Say what became of each file. False when a person must see to one: kept apart, or left at the Union's."""
+    """Say what became of each file. False when something is to be done yet: kept apart, gone, or still in the folder."""
     for one in arrivals:
         click.echo(f"{word} {one.name}: {one.state} {one.message}".rstrip())
-    left = [one for one in arrivals if one.state == "refused" and messages()[str(one.code)].level == "stop"]
-    return not left and not any(one.state == "quarantined" for one in arrivals)
+    refused = [one for one in arrivals if one.state == "refused" and messages()[str(one.code)].level == "stop"]
+    unfinished = {"quarantined", "vanished", "waiting"}
+    left = [one for one in arrivals if one.state in unfinished or (one.is_left and one.state != "refused")]
+    return not refused and not left
 
 
 @contextmanager

@@ -161,6 +161,27 @@ def ledger_retake(by: str | None, reason: str) -> None:
     sys.exit(0 if complete else FAULTS)
 
 
+@ledger.command("confirm", help="届いたか確かめられない送付（unconfirmed）について、連合会に確かめた結果を記録する")
+@click.argument("entry", type=ENTRY)
+@click.option("--arrived/--not-arrived", "arrived", required=True, help="連合会に届いているか")
+@BY
+@REASON
+@speaks_to_people
+def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> None:
+    """What a person asked the Union about one file."""
+    from pipelines.exchange.outbox import confirm
+    from pipelines.outgoing import leaving
+
+    environment = environment_of_settings()
+    who, folder = operator(environment, by), environment.settings.data_folder
+    decided = confirm(
+        environment.ledger, entry, who, reason, arrived=arrived, data_folder=folder, leaving=leaving(environment)
+    )
+    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
+    if not arrived:
+        click.echo("その日・その月の送付を再実行すると、もう一度送ります")
+
+
 @click.command(
     "approve", help="大量・初回の送付を、作成した人とは別の人が承認する（--by がなければ待っているものを示す）"
 )
@@ -198,7 +219,7 @@ def quarantine() -> None:
     """Commands on quarantined files."""
 
 
-@quarantine.command("list", help="隔離の一覧")
+@quarantine.command("list", help="隔離されたものと、追い越されて取り込まれていないものの一覧")
 @AS_JSON
 @speaks_to_people
 def quarantine_list(as_json: bool) -> None:
@@ -210,8 +231,9 @@ def quarantine_list(as_json: bool) -> None:
         say_json([vars(entry) for entry in entries])
         return
     for entry in entries:
-        click.echo(f"{entry.id:>5} {entry.partition or '—'} {entry.file_name}  {(entry.sha256 or '')[:12]}")
-    click.echo(f"隔離 {len(entries)}件")
+        hashed = (entry.sha256 or "")[:12]
+        click.echo(f"{entry.id:>5} {entry.partition or '—'} {entry.state:12}{entry.file_name}  {hashed}")
+    click.echo(f"決めるもの {len(entries)}件")
 
 
 @quarantine.command("show", help="隔離の理由")
@@ -219,11 +241,19 @@ def quarantine_list(as_json: bool) -> None:
 @AS_JSON
 @speaks_to_people
 def quarantine_show(entry: int, as_json: bool) -> None:
-    """Why a file waits, and where its copy and reports lie."""
+    """Why a file waits, and where its copy and reports lie; of a stale one, what overtook it."""
+    from pipelines.arrival import overtaken
     from pipelines.exchange.quarantine import show
 
     environment = environment_of_settings()
     held = show(environment.ledger, environment.settings.data_folder, entry)
+    if held.entry.state == "stale":
+        reason = overtaken(environment, held.entry)
+        if as_json:
+            say_json({"code": reason.code, "message": str(reason), "entry": entry})
+        else:
+            click.echo(reason.for_people())
+        return
     if as_json:
         say_json(held.report)
         return

@@ -132,6 +132,9 @@ def _take_monthly(environment: Environment) -> bool:
     complete = say_arrivals(arrival.receive(environment))
     for taken in monthly.take(environment):
         click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件 保留{taken.aside}件")
+        if taken.entry.state == "stale":
+            click.echo(arrival.overtaken(environment, taken.entry).for_people())
+            complete = False
     return complete
 
 

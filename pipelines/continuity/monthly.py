@@ -37,7 +37,7 @@ CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
     "continuity_result",
     "high_cost_handover",
 )
-INBOUND = (CANDIDATES, RESULT, HANDOVER)
+INBOUND = arrival.MONTHLY_INTERFACES
 DISCREPANCIES = "continuity_discrepancies"
 WORD_TABLES = ("head_kind", "application_reason", "end_reason")
 NOT_SENT = "not_sent"
@@ -55,10 +55,20 @@ class Taken:
 
 
 def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
-    """Take in every monthly file that waits, oldest month first. A newer candidates list takes the place of the old."""
+    """Take in every monthly file that waits, oldest month first. A newer candidates list takes the place of the old.
+
+    Newer is the higher file number, whichever came first: an older list that comes late is stale, for a person to decide.
+    """
     done = []
     for entry in arrival.waiting(environment, INBOUND):
         interface, month = str(entry.interface), entry.partition
+        newer = arrival.newer_applied(environment, entry) if interface == CANDIDATES else None
+        if newer is not None:
+            stale = environment.ledger.advance(
+                entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newer.file_name
+            )
+            done.append(Taken(stale, 0, 0))
+            continue
         records, faulty = arrival.sound_records(environment, entry)
         kept = completed(interface, records).with_columns(pl.lit(entry.id).alias(ENTRY))
         if month is not None:
@@ -66,6 +76,7 @@ def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
             if interface != CANDIDATES and earlier.height:
                 kept = pl.concat([earlier, kept], how="diagonal_relaxed")
             if interface == RESULT:  # a corrected result takes the place of the one before
+                kept = _in_file_order(environment, kept)
                 kept = kept.unique(["new_municipality_code", KEY], keep="last", maintain_order=True)
             environment.store.write(interface, month.isoformat(), kept)
         applied = environment.ledger.advance(
@@ -74,6 +85,13 @@ def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
         )  # fmt: skip
         done.append(Taken(applied, records.height, faulty))
     return done
+
+
+def _in_file_order(environment: Environment, kept: pl.DataFrame) -> pl.DataFrame:
+    """Records with ENTRY in the order of their files' names, whichever came first."""
+    names = {number: environment.ledger.entry(number).file_name for number in kept[ENTRY].unique()}
+    order = {number: place for place, number in enumerate(sorted(names, key=lambda number: (names[number], number)))}
+    return kept.sort(pl.col(ENTRY).replace_strict(order, return_dtype=pl.Int32), maintain_order=True)
 
 
 def stored(environment: Environment, interface: str, month: dt.date) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -19,22 +19,32 @@ from cryptography import x509
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
+from pipelines.exchange.fetching import (
+    NOT_THERE,
+    Copies,
+    Copy,
+    Found,
+    found_after_fetching,
+    found_again,
+    quarantine_folder,
+)
 from pipelines.exchange.files import copy_durably, private_folder, write_durably
 from pipelines.exchange.ledger import Entry, Ledger
+from pipelines.exchange.left_behind import UNION, Folder, not_yet, remember
 from pipelines.exchange.lock import drafts, exclusive
 from pipelines.exchange.safe import Safe
 from pipelines.exchange.seal import SUFFIX, plain_name, unsealed
 from pipelines.exchange.transport import (
-    PermanentTransportError,
     RemoteFile,
     Retry,
     TransientTransportError,
     Transport,
-    check_name,
-    shown_name,
 )
+from pipelines.unexpected import is_disk_fault
 
 ONCE: Final = Retry()
+# A folder of which nothing is told: files count as finished, no name as a specification's.
+ANY_NAMES: Final = Folder(UNION, 0.0, lambda name: False)
 # States in which a content is known: the same bytes again are a duplicate. A rejected content may come again.
 KNOWN_STATES: Final = frozenset({"received", "verified", "applied", "quarantined", "released", "stale"})
 # States in which a name is taken: other bytes under it must be looked at by a person.
@@ -43,7 +53,9 @@ FETCHING_STATES: Final = frozenset({"detected", "claimed"})
 # What is wrong with a file's seal, and not with our keys: the file is kept apart.
 BROKEN_SEALS: Final = frozenset({"KR-6321", "KR-6322", "KR-6323"})
 REMOVED: Final = "removed_from_server"
-KINDS: Final = {"folder": "フォルダ", "link": "リンク", "other": "特殊なファイル"}
+GONE: Final = "gone_from_server"  # by the server's own doing, after we had fetched it
+NOT_REMOVED: Final = "KR-6335"
+SETTLING: Final = frozenset({"KR-6331", "KR-6332", "KR-6333"})
 REPORT_NAME: Final = "report.json"
 WORKBOOK_NAME: Final = "report.xlsx"
 
@@ -73,9 +85,9 @@ Judge = Callable[[Path, str], Judgement]
 class Arrival:
     """What became of one name in the Union's folder.
 
-    `state`: the entry's state (verified, quarantined, duplicate, vanished), `waiting` (still being written), or
+    `state`: the entry's state (verified, quarantined, duplicate, vanished), `waiting` (may still be being written), or
     `refused` (left alone: a bad name, not a file, or a failing transfer). `path`: the archived copy. `code` and
-    `message`: what a person should know.
+    `message`: what a person should know. `is_left`: whether it still lies in the folder.
     """
 
     name: str
@@ -84,6 +96,7 @@ class Arrival:
     path: Path | None = None
     code: str | None = None
     message: str = ""
+    is_left: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,9 @@ class _Receiving:
     judge: Judge
     operator: str
     run_id: str | None
-    settle_seconds: float
     partners: Sequence[x509.Certificate]
+    folder: Folder
+    listed: dict[str, RemoteFile] = field(default_factory=dict)
     arrivals: dict[str, Arrival] = field(default_factory=dict)
     failures: dict[str, Arrival] = field(default_factory=dict)
 
@@ -112,6 +126,13 @@ class _Receiving:
             connection=connection,
             **detail,
         )
+
+    @property
+    def copies(self) -> Copies:
+        return Copies(self.ledger, self.safe, self.operator, self.run_id)
+
+    def note(self, action: str, entry: Entry) -> None:
+        self.ledger.note(action, entry_id=entry.id, operator=self.operator, run_id=self.run_id)
 
     def arrival(self, entry: Entry, code: str | None = None, *, state: str | None = None, **values: object) -> Arrival:
         text = f"{code} {message(code).render(name=entry.file_name, **values)}" if code else ""
@@ -130,11 +151,6 @@ def archived_copy(ledger: Ledger, safe: Safe, entry_id: int) -> Path:
     raise RenkeiError("KR-6313", entry_id=entry_id)
 
 
-def quarantine_folder(data_folder: Path, entry_id: int) -> Path:
-    """Where the copy and the reports of a quarantined entry lie."""
-    return data_folder / "quarantine" / str(entry_id)
-
-
 def collect(
     ledger: Ledger,
     transport: Transport,
@@ -143,27 +159,30 @@ def collect(
     operator: str,
     run_id: str | None,
     *,
-    settle_seconds: float = 0.0,
+    folder: Folder = ANY_NAMES,
     partners: Sequence[x509.Certificate] = (),
     retry: Retry = ONCE,
 ) -> list[Arrival]:
-    """Take in every file of the Union's folder; a bad file never stops the others. Gives one Arrival per name, sorted.
+    """Take in every file of a folder; a bad file never stops the others. Gives one Arrival per name, sorted.
 
     `judge(plain copy, name without .p7m)` recognises and validates. With `partners` (the
     Union's certificates) a file must be sealed for us and signed by one of them, else it is kept apart (KR-6321 to
     KR-6323, KR-6325). Verified files wait in the ledger for `linkage`.
-    Files younger than `settle_seconds` are left for the next time, without an Arrival.
+    What is not finished by the rule of `folder` (see `left_behind`) stays for the next time, `waiting` with the reason.
     Errors: KR-6114 another run holds the folder; a transport error when the folder itself cannot be listed.
     """
     with exclusive(safe.data_folder, "inbox"), drafts(safe.data_folder) as scratch:
-        work = _Receiving(ledger, transport, safe, scratch, judge, operator, run_id, settle_seconds, partners)
+        work = _Receiving(ledger, transport, safe, scratch, judge, operator, run_id, partners, folder)
         resumed = {entry.file_name: _resumed(work, entry) for entry in ledger.entries(states={"received"})}
         try:
             retry.run(lambda: _pass(work))
         except TransientTransportError:
             if not work.failures:
                 raise
-    found = {**resumed, **work.failures, **work.arrivals}
+        done = {**work.failures, **work.arrivals}
+        left = {folder.shown(name): str(one.code) for name, one in done.items() if one.is_left}
+        remember(ledger, folder, work.listed.values(), left)
+    found = {**resumed, **done}
     return [found[name] for name in sorted(found)]
 
 
@@ -172,69 +191,85 @@ def _resumed(work: _Receiving, entry: Entry) -> Arrival:
     try:
         return _judged(work, entry)
     except RenkeiError as error:
-        return _refusal(entry.file_name, error)
+        return _refusal(work, entry.file_name, error)
 
 
 def _pass(work: _Receiving) -> None:
     """Go once through the names that are not done. A transient failure is raised when the others are through."""
     work.failures.clear()
-    listed = {file.name: file for file in work.transport.list()}
+    work.listed.clear()
+    work.listed.update({file.name: file for file in work.transport.list()})
     for entry in work.ledger.entries(direction="inbound", states=FETCHING_STATES):
-        if entry.file_name not in listed:
-            work.arrivals[entry.file_name] = work.arrival(work.advance(entry, "vanished"), "KR-6305")
+        if entry.file_name not in work.listed and _place(work, entry) == work.folder.place:
+            work.arrivals[entry.file_name] = _after_it_went(work, entry)
+    reasons = not_yet(work.ledger, work.folder, work.listed.values())
     failure: TransientTransportError | None = None
-    for name in sorted(listed.keys() - work.arrivals.keys()):
+    for name in sorted(work.listed.keys() - work.arrivals.keys()):
         try:
-            arrival = _received(work, listed[name])
-            if arrival is not None:
-                work.arrivals[name] = arrival
+            work.arrivals[name] = _refusal(work, name, reasons[name]) if name in reasons else _received(work, name)
         except TransientTransportError as error:
             failure = error
-            work.failures[name] = _refusal(name, error)
+            work.failures.setdefault(name, _refusal(work, name, error))
         except RenkeiError as error:
-            work.arrivals[name] = _refusal(name, error)
+            work.arrivals[name] = _refusal(work, name, error)
+        except Exception as error:  # whatever a library raises, the others go on
+            if is_disk_fault(error):
+                raise
+            crashed = RenkeiError("KR-6336", name=name, reason=type(error).__name__)
+            work.arrivals[name] = _refusal(work, name, crashed)
     if failure is not None:
         raise failure
 
 
-def _refusal(name: str, error: RenkeiError) -> Arrival:
-    return Arrival(shown_name(name), "refused", code=error.code, message=str(error))
+def _place(work: _Receiving, entry: Entry) -> str:
+    """The folder in which an entry was detected."""
+    return str(work.ledger.events(entry.id)[0].detail.get("place", UNION))
 
 
-def _received(work: _Receiving, file: RemoteFile) -> Arrival | None:
-    """One name of the folder, from wherever it stands to the end of its way; None when it is too young."""
-    check_name(file.name)
-    if file.kind != "file":
-        raise PermanentTransportError("KR-6302", name=file.name, kind=KINDS[file.kind])
-    if work.settle_seconds and work.ledger.now().timestamp() - file.modified < work.settle_seconds:
-        return None
-    entry = _delivery(work, file)
-    if entry.state == "detected":
-        entry = work.advance(entry, "claimed", size_on_server=file.size)
-    if entry.state == "claimed":
-        fetched = _fetched(work, entry, file)
-        if fetched is None:
-            return work.arrival(entry, "KR-6303", state="waiting")
-        entry = _archived(work, entry, fetched)
-    arrival = _judged(work, entry) if entry.state == "received" else work.arrival(entry)
-    # The archive holds it now. Whoever replaced the file meanwhile has it judged the next time.
-    if work.transport.stat(file.name) == file:
-        work.transport.remove(file.name)
-        work.ledger.note(REMOVED, entry_id=entry.id, operator=work.operator, run_id=work.run_id)
-    return arrival
+def _refusal(work: _Receiving, name: str, error: RenkeiError) -> Arrival:
+    state = "waiting" if error.code in SETTLING else "refused"
+    return Arrival(work.folder.shown(name), state, code=error.code, message=str(error), is_left=True)
 
 
-def _delivery(work: _Receiving, file: RemoteFile) -> Entry:
-    """The entry that this file on the server belongs to: one that an earlier run left unfinished, or a new one."""
-    earlier = work.ledger.entries(direction="inbound", file_name=file.name)
-    if earlier:
-        last = earlier[-1]
-        removed = last.state == "vanished" or any(event.action == REMOVED for event in work.ledger.events(last.id))
-        if last.state in FETCHING_STATES or (
-            not removed and work.transport.read_sha256(file.name) == _fetched_hash(work, last)
-        ):
-            return last
-    return work.ledger.enter_inbound(file_name=file.name, operator=work.operator, run_id=work.run_id)
+def _received(work: _Receiving, name: str) -> Arrival:
+    """One name of the folder, from wherever it stands to the end of its way."""
+    file, last = work.listed[name], _last(work, name)
+    is_there_still = last is not None and last.state not in FETCHING_STATES and not _was_removed(work, last)
+    entry = None if is_there_still else _claimed(work, file, last)
+    local = private_folder(work.scratch / hashlib.sha256(name.encode()).hexdigest()[:12]) / name
+    try:
+        work.transport.get(name, local)
+    except RenkeiError as error:
+        return _not_fetched(work, file, entry or last, local, error)
+    data = local.read_bytes()
+    local.unlink()
+    if last is not None and is_there_still and hashlib.sha256(data).hexdigest() == _fetched_hash(work, last):
+        return _cleared(work, file, work.arrival(last), data)
+    return _kept_or_taken(work, entry or _claimed(work, file, None), file, data)
+
+
+def _last(work: _Receiving, name: str) -> Entry | None:
+    """The newest delivery under this name in this folder."""
+    earlier = [
+        one
+        for one in work.ledger.entries(direction="inbound", file_name=name)
+        if _place(work, one) == work.folder.place
+    ]
+    return earlier[-1] if earlier else None
+
+
+def _was_removed(work: _Receiving, entry: Entry) -> bool:
+    actions = {event.action for event in work.ledger.events(entry.id)}
+    return entry.state == "vanished" or bool(actions & {REMOVED, GONE})
+
+
+def _claimed(work: _Receiving, file: RemoteFile, last: Entry | None) -> Entry:
+    """The entry that a fetch belongs to, claimed: one that an earlier run left unfinished, or a new one."""
+    entry = last if last is not None and last.state in FETCHING_STATES else None
+    if entry is None:
+        place = {} if work.folder.place == UNION else {"place": work.folder.place}
+        entry = work.ledger.enter_inbound(file_name=file.name, operator=work.operator, run_id=work.run_id, **place)
+    return work.advance(entry, "claimed", size_on_server=file.size) if entry.state == "detected" else entry
 
 
 def _fetched_hash(work: _Receiving, entry: Entry) -> str | None:
@@ -242,20 +277,77 @@ def _fetched_hash(work: _Receiving, entry: Entry) -> str | None:
     return _received_facts(work.ledger, entry.id).get("sealed_sha256", entry.sha256)
 
 
-def _fetched(work: _Receiving, entry: Entry, file: RemoteFile) -> Path | None:
-    """The file in a draft folder; None when it changed on the server meanwhile, so that it is still being written."""
-    local = private_folder(work.scratch / str(entry.id)) / file.name
-    work.transport.get(file.name, local)
-    if work.transport.stat(file.name) == file and local.stat().st_size == file.size:
-        return local
-    local.unlink()
-    return None
+def _not_fetched(work: _Receiving, file: RemoteFile, entry: Entry | None, local: Path, error: RenkeiError) -> Arrival:
+    """A fetch that failed: what came of it is kept, for the server may not give it again."""
+    data = local.read_bytes() if local.is_file() else b""
+    is_fetching = entry is not None and entry.state in FETCHING_STATES
+    if data and not is_disk_fault(error):
+        entry = entry if entry is not None and is_fetching else _claimed(work, file, None)
+        work.copies.keep(entry, Copy(data, file.size))
+    elif entry is not None and not is_fetching and error.code == NOT_THERE:
+        work.note(GONE, entry)
+        return work.arrival(entry)
+    if entry is not None and error.code == NOT_THERE:
+        return _after_it_went(work, entry)
+    raise error
 
 
-def _archived(work: _Receiving, entry: Entry, fetched: Path) -> Entry:
+def _after_it_went(work: _Receiving, entry: Entry) -> Arrival:
+    """A name that is not there any more before its fetch was confirmed: what was kept of it is judged, or kept apart."""
+    copy = work.copies.newest(entry)
+    if copy is None:
+        return work.arrival(work.advance(entry, "vanished"), "KR-6305")
+    return _taken(work, entry, copy.data, **({} if copy.is_whole else {"incomplete": True}))
+
+
+def _kept_or_taken(work: _Receiving, entry: Entry, file: RemoteFile, data: bytes) -> Arrival:
+    """What was fetched, of the listed length and unchanged, is taken; anything else is kept, until it is fetched alike again."""
+    found = found_after_fetching(work.transport, file, hashlib.sha256(data).hexdigest())
+    copy = Copy(data, file.size)
+    if (copy.is_whole and found is not Found.changed) or work.copies.keep(entry, copy):
+        return _cleared(work, file, _taken(work, entry, data), data)
+    if found is Found.gone:
+        return _after_it_went(work, entry)
+    return replace(work.arrival(entry, "KR-6303", state="waiting"), is_left=True)
+
+
+def _taken(work: _Receiving, entry: Entry, data: bytes, **facts: Any) -> Arrival:
+    """Archived and judged."""
+    archived = _archived(work, entry, data, facts)
+    work.copies.drop(entry, data)
+    return _judged(work, archived) if archived.state == "received" else work.arrival(archived)
+
+
+def _cleared(work: _Receiving, file: RemoteFile, arrival: Arrival, data: bytes) -> Arrival:
+    """Removed from the folder, now that the archive holds it. Whoever replaced it meanwhile has it judged the next time."""
+    assert arrival.entry is not None  # noqa: S101  what was taken has an entry
+    try:
+        found = found_again(work.transport, file, hashlib.sha256(data).hexdigest())
+        if found is Found.same:
+            work.transport.remove(file.name)
+            work.note(REMOVED, arrival.entry)
+        elif found is Found.gone:
+            work.note(GONE, arrival.entry)
+        return arrival
+    except RenkeiError as error:
+        left = _not_removed(arrival, error)
+        if not isinstance(error, TransientTransportError):
+            return left
+        work.failures[file.name] = left
+        raise
+
+
+def _not_removed(arrival: Arrival, error: RenkeiError) -> Arrival:
+    """What was taken and could not be removed: both are told, and the removal is tried again."""
+    text = f"{NOT_REMOVED} {_text(NOT_REMOVED, arrival.name, reason=error.code)}"
+    said = f"{arrival.message} {text}".lstrip()
+    return replace(arrival, code=NOT_REMOVED, message=said, is_left=True)
+
+
+def _archived(work: _Receiving, entry: Entry, fetched: bytes, told: dict[str, Any]) -> Entry:
     """Put what was fetched into the archive, `received`; the same content again is not kept, `duplicate`."""
-    data, facts = _content(work, entry, fetched.read_bytes())
-    fetched.unlink()
+    data, facts = _content(work, entry, fetched)
+    facts |= told
     sha256, size = hashlib.sha256(data).hexdigest(), len(data)
     delivered = work.ledger.entries(direction="inbound", sha256=sha256, states=KNOWN_STATES)
     # What came without a sound seal is nobody's word: the same content under a sound one is not its duplicate.
@@ -312,6 +404,9 @@ def _judged_copy(work: _Receiving, entry: Entry, archive: Path, path: Path) -> A
             text = _text(code, entry.file_name)
         else:
             judgement = work.judge(path, plain_name(entry.file_name))
+        if "incomplete" in received:
+            judgement, code = replace(judgement, accepted=False, releasable=False), "KR-6334"
+            text = _text(code, entry.file_name)
     except Exception as error:  # whatever the checks stumble over, the file is kept and the others go on
         judgement = Judgement(accepted=False)
         code, text = "KR-6304", _text("KR-6304", entry.file_name, reason=type(error).__name__)

@@ -46,15 +46,18 @@ WRITER_LOCK: Final = int.from_bytes(b"renkei", "big")
 # Every move that an entry may make. None is the state before it is entered.
 # `approved` and `sealed` may be skipped: what needs neither goes from written to sending. What is approved is the
 # content's hash, so the approval comes before the seal, which is another one every time.
-# uploaded → sending: the temporary file vanished before we renamed it, so it is uploaded anew.
+# uploaded → sending: a crash cut off our own discarding of the temporary file.
+# unconfirmed: the server took the file away before we could read it back or give it its name. Whether the Union has it,
+# a person asks (or its answer tells); nothing is sent again until then.
 TRANSITIONS: Final[Mapping[Direction, Mapping[str | None, frozenset[str]]]] = {
     "outbound": {
         None: frozenset({"written"}),
         "written": frozenset({"approved", "sealed", "sending", "superseded", "withdrawn"}),
         "approved": frozenset({"sealed", "sending", "superseded", "withdrawn"}),
         "sealed": frozenset({"sending", "superseded", "withdrawn"}),
-        "sending": frozenset({"uploaded", "superseded", "withdrawn"}),
-        "uploaded": frozenset({"sent", "sending", "superseded", "withdrawn"}),
+        "sending": frozenset({"uploaded", "unconfirmed", "superseded", "withdrawn"}),
+        "uploaded": frozenset({"sent", "sending", "unconfirmed", "superseded", "withdrawn"}),
+        "unconfirmed": frozenset({"sent", "withdrawn"}),
         "sent": frozenset({"accepted", "rejected", "recalled"}),
     },
     "inbound": {
@@ -69,8 +72,9 @@ TRANSITIONS: Final[Mapping[Direction, Mapping[str | None, frozenset[str]]]] = {
     },
 }
 SENT_STATES: Final = frozenset({"sent", "accepted"})
+UNCONFIRMED: Final = "unconfirmed"
 # The Union may already have the file: `uploaded` may have been renamed just before a crash.
-POSSIBLY_OUT_STATES: Final = SENT_STATES | {"uploaded"}
+POSSIBLY_OUT_STATES: Final = SENT_STATES | {"uploaded", UNCONFIRMED}
 # The file is, was or may be at the Union, or is just on its way there.
 OUT_STATES = POSSIBLY_OUT_STATES | {"sending", "rejected", "recalled"}
 # An entry in one of these no longer stands for its partition and interface; a new one may be entered.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +16,29 @@ from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
 
 # The file on a medium that holds its 管理番号 and nothing else.
 MARKER: Final = "媒体管理番号.txt"
+
+
+@dataclass(frozen=True)
+class SystemNames:
+    """Names that operating systems put on media, as patterns (`media/system_names.csv`); upper and lower case are one.
+
+    `left_alone`: nobody's files. `bins`: what a person threw away lies in them, so their content is looked at.
+    """
+
+    left_alone: tuple[str, ...] = ()
+    bins: tuple[str, ...] = ()
+
+    def are_left_alone(self, name: str) -> bool:
+        """Whether it is nothing of ours."""
+        return _matches(name, self.left_alone)
+
+    def are_bins(self, name: str) -> bool:
+        """Whether it is a folder for what was thrown away."""
+        return _matches(name, self.bins)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
 
 
 @dataclass(frozen=True)
@@ -26,25 +52,38 @@ class Erased:
 
 @dataclass(frozen=True)
 class Medium:
-    """A medium that may be used. `number`: its 管理番号."""
+    """A medium that may be used. `number`: its 管理番号. `system`: what on it is not ours."""
 
     number: str
     folder: Path
+    system: SystemNames
 
     @classmethod
-    def at(cls, folder: Path, allowed: tuple[str, ...]) -> Medium:
+    def at(cls, folder: Path, allowed: tuple[str, ...], system: SystemNames) -> Medium:
         """The medium in a folder. KR-6602 it has no number, KR-6601 its number is not on the allow-list."""
         try:
-            number = (folder / MARKER).read_text(encoding="utf-8-sig").strip()
+            number = _text((folder / MARKER).read_bytes()).strip()
         except (OSError, UnicodeDecodeError) as error:
             raise RenkeiError("KR-6602", folder=folder.absolute().name, marker=MARKER) from error
         if number not in allowed:
             raise RenkeiError("KR-6601", medium=number[:40])
-        return cls(number, folder)
+        return cls(number, folder, system)
 
     def files(self) -> list[Path]:
-        """Everything on it but its number, folders and hidden files too."""
-        return sorted(path for path in self.folder.iterdir() if path.name != MARKER)
+        """Everything on it but its number and what systems make; folders, hidden files and what lies in a bin too."""
+        return sorted(self._files())
+
+    def _files(self) -> Iterator[Path]:
+        for path in self.folder.iterdir():
+            if path.name == MARKER or self.system.are_left_alone(path.name):
+                continue
+            if self.system.are_bins(path.name) and path.is_dir() and not path.is_symlink():
+                yield from (one for one in path.rglob("*") if not one.is_dir() and not self._is_systems(one))
+            else:
+                yield path
+
+    def _is_systems(self, path: Path) -> bool:
+        return self.system.are_left_alone(path.name)
 
     def require_empty(self) -> None:
         """KR-6603 when something of an earlier job is still there."""
@@ -79,12 +118,29 @@ class Medium:
         return erased
 
 
+def _text(data: bytes) -> str:
+    """What an editor saved: UTF-16 or UTF-8 with its mark, UTF-8, or CP932. UnicodeDecodeError when it is none of them."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp932")
+
+
 class MediumTransport(LocalFolderTransport):
     """A medium as the place from which files arrive; what was taken in is overwritten before it is removed."""
 
+    def __init__(self, medium: Medium) -> None:
+        super().__init__(medium.folder)
+        self._system = medium.system
+
     def list(self) -> list[RemoteFile]:
-        """Everything but the medium's number."""
-        return [file for file in super().list() if file.name != MARKER]
+        """Everything but the medium's number and what systems make."""
+        return [file for file in super().list() if file.name != MARKER and not self._is_systems(file.name)]
+
+    def _is_systems(self, name: str) -> bool:
+        return self._system.are_left_alone(name) or self._system.are_bins(name)
 
     def remove(self, name: str) -> None:
         """Overwrite, then remove."""

@@ -2,7 +2,8 @@
 
 Per file: `sealed` is written when the sealed form lies on our disk, `sending` before the upload, `uploaded` after the
 temporary file was read back, a note `renaming` before the rename, `sent` after it. So after a crash the ledger and the
-server together say what happened, and nothing is sent twice.
+server together say what happened, and nothing is sent twice. Where they cannot, because the server took the temporary file
+away, the file is `unconfirmed`: it is not sent again until a person says whether the Union has it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from cryptography import x509
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
+from pipelines.exchange.fetching import NOT_THERE
 from pipelines.exchange.files import sha256_of, write_durably
-from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES, Entry, Ledger
+from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES, UNCONFIRMED, Entry, Ledger
 from pipelines.exchange.lock import exclusive
 from pipelines.exchange.safe import Safe
 from pipelines.exchange.seal import SUFFIX, sealed
-from pipelines.exchange.transport import PermanentTransportError, Retry, Transport, temporary_name
+from pipelines.exchange.transport import SWEPT, PermanentTransportError, Retry, Transport, temporary_name
+from pipelines.exchange.words import required_reason
 
 ONCE: Final = Retry()
 
@@ -152,7 +155,8 @@ def send_partition(
 
     Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6114
     another run holds the data folder, KR-6115 a file is not what `files` says, KR-6116 another file has the name,
-    KR-6117 not one file per interface, KR-62xx from the transport.
+    KR-6117 not one file per interface, KR-6222 the server took a file away before it was confirmed, KR-62xx from the
+    transport.
     """
     ordered = tuple(sorted(files, key=lambda file: file.interface))
     work = _Sending(
@@ -310,7 +314,11 @@ def _send(work: _Sending) -> SendOutcome:
     if work.needs_approval and any(entry.state == "written" for entry in entries.values()):
         text = f"KR-6131 {message('KR-6131').render(partition=work.partition)}"
         return SendOutcome("awaiting_approval", tuple(entries.values()), text)
-    return SendOutcome("sent", tuple(_delivered(work, entries[file.interface], file) for file in work.files))
+    delivered = tuple(_delivered(work, entries[file.interface], file) for file in work.files)
+    for entry in delivered:
+        if entry.state == UNCONFIRMED:
+            raise PermanentTransportError(SWEPT, name=entry.file_name)
+    return SendOutcome("sent", delivered)
 
 
 def _is_sent(entry: Entry | None, file: OutboundFile) -> bool:
@@ -318,7 +326,7 @@ def _is_sent(entry: Entry | None, file: OutboundFile) -> bool:
 
 
 def _settled(work: _Sending, entry: Entry) -> Entry:
-    """The entry as it truly is: one left `uploaded` is `sent` when its rename had been carried out."""
+    """The entry as it truly is: one left `uploaded` is `sent` when its rename had been carried out, or `unconfirmed`."""
     if entry.state != "uploaded":
         return entry
     if _at_destination(work, entry):
@@ -326,10 +334,11 @@ def _settled(work: _Sending, entry: Entry) -> Entry:
         return work.sent(entry, found_after_crash="final_name")
     if work.transport.stat(_temporary(work, entry)) is not None:
         return entry
-    if work.ledger.events(entry.id)[-1].action == "renaming":
+    last = work.ledger.events(entry.id)[-1].action
+    if last == "renaming":
         # Renamed, and already taken from there by the Union.
         return work.sent(entry, found_after_crash="temporary_name_gone")
-    return work.advance(entry, "sending", temporary_file="vanished")
+    return work.advance(entry, "sending" if last == "discarding" else UNCONFIRMED, temporary_file="vanished")
 
 
 @dataclass(frozen=True)
@@ -406,7 +415,7 @@ def _at_hand(work: _Sending, entry: Entry, file: OutboundFile) -> Iterator[tuple
 
 def _entered(work: _Sending, standing: dict[str, Entry]) -> dict[str, Entry]:
     """An entry for each file, entered together; what an unsent entry said before is withdrawn."""
-    begun = any(entry.state in SENT_STATES for entry in standing.values())
+    begun = any(entry.state in SENT_STATES | {UNCONFIRMED} for entry in standing.values())
     replaced = {
         file.interface: standing[file.interface]
         for file in work.files
@@ -441,8 +450,8 @@ def _is_replaced(work: _Sending, entry: Entry, file: OutboundFile, begun: bool) 
 
 
 def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
-    """Take one file from wherever it stands to `sent`."""
-    if entry.state in SENT_STATES:
+    """Take one file from wherever it stands to `sent`, or to `unconfirmed` when the server takes it away before."""
+    if entry.state in SENT_STATES | {UNCONFIRMED}:
         return entry
     if work.recipient is not None and entry.state in ("written", "approved"):
         entry = work.advance(entry, "sealed", **_seal(work, file, work.recipient))
@@ -453,11 +462,41 @@ def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
             work.advance(entry, "uploaded", found_at_destination=True)
             return _settled(work, work.ledger.entry(entry.id))
         with _at_hand(work, entry, file) as (path, parcel):
-            work.transport.put_temporary(path, parcel.name, parcel.sha256)
+            try:
+                work.transport.put_temporary(path, parcel.name, parcel.sha256)
+            except PermanentTransportError as error:
+                return _swept(work, entry, error, SWEPT)
         entry = work.advance(entry, "uploaded")
     work.note("renaming", entry)
-    work.transport.rename(_temporary(work, entry), _parcel(work, entry).name)
+    try:
+        work.transport.rename(_temporary(work, entry), _parcel(work, entry).name)
+    except PermanentTransportError as error:
+        return _swept(work, entry, error, NOT_THERE)
     return work.sent(entry)
+
+
+def _swept(work: _Sending, entry: Entry, error: PermanentTransportError, code: str) -> Entry:
+    """`unconfirmed`, when the error says that the temporary file is gone; any other error comes through."""
+    if error.code != code:
+        raise error
+    return work.advance(entry, UNCONFIRMED, temporary_file="vanished")
+
+
+def confirm(
+    ledger: Ledger, entry_id: int, by: str, reason: str, *, arrived: bool, data_folder: Path, leaving: Leaving
+) -> Entry:
+    """Record what the Union says of an `unconfirmed` file: it has it (`sent`), or it does not, and it may be sent again.
+
+    Errors: KR-6223 the entry is not unconfirmed, KR-6103, KR-6312, KR-6314, KR-6114 another run holds the data folder.
+    """
+    with exclusive(data_folder, "outbox"):
+        entry = ledger.entry(entry_id)
+        if entry.state != UNCONFIRMED:
+            raise RenkeiError("KR-6223", entry_id=entry_id, state=entry.state)
+        if arrived:
+            leaving.after(entry)
+        state = "sent" if arrived else "withdrawn"
+        return ledger.advance(entry_id, state, operator=by, expected=UNCONFIRMED, reason=required_reason(reason))
 
 
 def _superseded(work: _Sending, standing: dict[str, Entry], later: date) -> SendOutcome:
@@ -465,7 +504,7 @@ def _superseded(work: _Sending, standing: dict[str, Entry], later: date) -> Send
     entries: list[Entry] = []
     for file in work.files:
         entry = standing.get(file.interface) or work.enter(file)
-        if entry.state in SENT_STATES | CLOSED_OUTBOUND_STATES:
+        if entry.state in SENT_STATES | CLOSED_OUTBOUND_STATES | {UNCONFIRMED}:
             work.note("superseded", entry, later=later)
         else:
             _discard_temporary(work, entry)

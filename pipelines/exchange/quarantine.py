@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.inbox import REPORT_NAME, archived_copy, quarantine_folder
+from pipelines.exchange.fetching import quarantine_folder
+from pipelines.exchange.inbox import REPORT_NAME, archived_copy
 from pipelines.exchange.ledger import Entry, Event, Ledger
 from pipelines.exchange.safe import Safe
 from pipelines.exchange.words import required_reason
@@ -29,15 +30,16 @@ class Quarantined:
 
 
 def quarantined(ledger: Ledger) -> list[Entry]:
-    """The files that wait for a person, oldest first."""
-    return ledger.entries(direction="inbound", states={"quarantined"})
+    """The files that wait for a person, kept apart or stale, oldest first."""
+    return ledger.entries(direction="inbound", states=DECIDABLE)
 
 
 def show(ledger: Ledger, data_folder: Path, entry_id: int) -> Quarantined:
-    """One file that waits; KR-6311 when the entry is not in quarantine."""
-    entry = _waiting(ledger, entry_id, {"quarantined"})
+    """One file that waits; KR-6311 when none does by this number. A stale one is sound, and has no report."""
+    entry = _waiting(ledger, entry_id, DECIDABLE)
     folder = quarantine_folder(data_folder, entry_id)
-    report = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8"))
+    has_report = entry.state != "stale"
+    report = json.loads((folder / REPORT_NAME).read_text(encoding="utf-8")) if has_report else {}
     return Quarantined(entry, folder, report, ledger.events(entry_id))
 
 

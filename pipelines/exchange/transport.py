@@ -19,7 +19,7 @@ import stat as modes
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -28,6 +28,7 @@ import paramiko
 from paramiko.sftp import CMD_NAME
 
 from interfaces.messages import RenkeiError, reason_of
+from interfaces.naming import why_unsafe
 from pipelines.exchange.files import (
     CHUNK_BYTES,
     LOCAL_DISK_FAULTS,
@@ -37,7 +38,7 @@ from pipelines.exchange.files import (
     sync,
     sync_folder,
 )
-from pipelines.exchange.words import seems_individual_number, without_individual_numbers
+from pipelines.exchange.words import without_individual_numbers
 from pipelines.settings import SftpSettings
 
 # Where nobody listens, Python would print paramiko's tracebacks on the screen; people read our messages.
@@ -46,11 +47,9 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 Result = TypeVar("Result")
 Kind = Literal["file", "folder", "link", "other"]
 
-# A name of 255 bytes is the limit of usual file systems; while the archive writes, a hash of 12, the seal's `.p7m`
-# and a hidden `.part` are added to it (our temporary name at the Union is shorter).
-LONGEST_NAME_BYTES: Final = 255 - len(".") - 12 - len("_") - len(".p7m") - len(".part")
 # paramiko raises the same class for a refusal and for silence; only this text tells them apart.
 SILENT_LOGIN: Final = "Authentication timeout."
+SWEPT: Final = "KR-6222"
 OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
 
 
@@ -64,11 +63,11 @@ class PermanentTransportError(RenkeiError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One name in the remote folder. `size` in bytes; `modified` in seconds since 1970, as the server says."""
+    """One name in the remote folder. `size` in bytes; `modified` in seconds since 1970; None where the server says nothing."""
 
     name: str
-    size: int
-    modified: float
+    size: int | None
+    modified: float | None
     kind: Kind
 
 
@@ -115,7 +114,10 @@ class Transport(Protocol):
         """Fetch into a local file, on the disk when this returns."""
 
     def put_temporary(self, local: Path, name: str, sha256: str) -> str:
-        """Upload anew under the temporary name of `name`, read back and compare (KR-6206). Gives the temporary name."""
+        """Upload anew under the temporary name of `name`, read back and compare (KR-6206). Gives the temporary name.
+
+        SWEPT when the server took the file, and it is not there any more.
+        """
 
     def rename(self, temporary: str, name: str) -> None:
         """Give a file its final name; never over a file that is there (KR-6116)."""
@@ -138,23 +140,10 @@ def shown_name(name: str) -> str:
 
 def check_name(name: str) -> str:
     """The name itself when it is safe as a base name here and there; KR-6207 else. Every remote name passes here."""
-    if not name:
-        reason = "空の名前"
-    elif "/" in name or "\\" in name:
-        reason = "フォルダの区切りを含む"
-    elif name.startswith("."):
-        reason = "点で始まる"
-    elif ".." in name:
-        reason = "点が続く"
-    elif not name.isprintable():
-        reason = "表示できない文字を含む"
-    elif seems_individual_number(name):
-        reason = "個人番号らしい12桁の数字を含む"
-    elif len(name.encode()) > LONGEST_NAME_BYTES:
-        reason = f"{LONGEST_NAME_BYTES}バイトを超える"
-    else:
-        return name
-    raise PermanentTransportError("KR-6207", name=shown_name(name), reason=reason)
+    reason = why_unsafe(name)
+    if reason is not None:
+        raise PermanentTransportError("KR-6207", name=shown_name(name), reason=reason)
+    return name
 
 
 def temporary_name(name: str, sha256: str) -> str:
@@ -183,6 +172,15 @@ def _refuse_other_content(found: str, sha256: str, name: str) -> None:
 
 
 @contextmanager
+def _there(name: str) -> Iterator[None]:
+    """What was just uploaded, read back; SWEPT when the server took it and it is gone."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise PermanentTransportError(SWEPT, name=name) from error
+
+
+@contextmanager
 def _told(name: str, host: str = "媒体のフォルダ") -> Iterator[None]:
     """Whatever fails inside is told as a permanent or a transient failure."""
     try:
@@ -193,6 +191,8 @@ def _told(name: str, host: str = "媒体のフォルダ") -> Iterator[None]:
         permanent = _permanent(error, name)
         if permanent is not None:
             raise permanent from error
+        raise TransientTransportError("KR-6205", host=host, reason=type(error).__name__) from error
+    except Exception as error:  # whatever a library raises over what a server said
         raise TransientTransportError("KR-6205", host=host, reason=type(error).__name__) from error
 
 
@@ -219,7 +219,9 @@ class LocalFolderTransport:
         temporary = temporary_name(name, sha256)
         with _told(name):
             copy_durably(local, self.folder / temporary)
-        _refuse_other_content(self.read_sha256(temporary), sha256, name)
+        with _there(name):
+            found = sha256_of(self.folder / temporary)
+        _refuse_other_content(found, sha256, name)
         return temporary
 
     def rename(self, temporary: str, name: str) -> None:
@@ -279,18 +281,22 @@ class SftpTransport:
     def get(self, name: str, local: Path) -> None:
         path = self._path(name)
         with open_private(local) as handle, self._speaking(name) as client:
-            client.getfo(path, handle)
+            with client.open(path, "rb") as remote:
+                for chunk in _chunks(remote):
+                    handle.write(chunk)
             sync(handle)
 
     def put_temporary(self, local: Path, name: str, sha256: str) -> str:
         temporary = temporary_name(name, sha256)
         path = self._path(temporary)
-        with local.open("rb") as handle, self._speaking(name) as client:
+        with local.open("rb") as handle, self._speaking(name) as client, _leaving_nothing(client, path):
             # "w" truncates what an earlier attempt left. paramiko's own confirmation looks at the size alone.
             with client.open(path, "wb") as remote:
                 remote.set_pipelined(True)
                 shutil.copyfileobj(handle, remote, CHUNK_BYTES)
-            _refuse_other_content(_read_hash(client, path), sha256, name)
+            with _there(name):
+                found = _read_hash(client, path)
+            _refuse_other_content(found, sha256, name)
         return temporary
 
     def rename(self, temporary: str, name: str) -> None:
@@ -388,29 +394,71 @@ class SftpTransport:
 
 
 class _Answer(paramiko.Message):  # type: ignore[misc]
-    """A list of names, of which one may not be UTF-8: such a name must be reported, not end the listing."""
+    """An answer whose texts may not be UTF-8: such a name must be reported, such a refusal is one all the same."""
 
     def get_text(self) -> str:
         return str(self.get_string().decode("utf-8", "surrogateescape"))
 
 
 class _Client(paramiko.SFTPClient):  # type: ignore[misc]
-    """paramiko's client, able to list any name."""
+    """paramiko's client, able to list any name and to read any refusal."""
 
     def _request(self, kind: int, *arguments: Any) -> Any:
         answer_kind, answer = super()._request(kind, *arguments)
         return answer_kind, _Answer(answer.get_remainder()) if answer_kind == CMD_NAME else answer
 
+    def _convert_status(self, answer: paramiko.Message) -> None:
+        super()._convert_status(_Answer(answer.get_remainder()))
+
+
+@contextmanager
+def _leaving_nothing(client: paramiko.SFTPClient, path: str) -> Iterator[None]:
+    """When an upload fails, what came of it is removed again, unless the line itself is gone: then the next attempt overwrites it."""
+    try:
+        yield
+    except (TimeoutError, ConnectionError, EOFError, paramiko.SSHException):
+        raise
+    except Exception:
+        with suppress(Exception):
+            client.remove(path)
+        raise
+
 
 def _remote_file(name: str, attributes: paramiko.SFTPAttributes) -> RemoteFile:
-    return RemoteFile(name, attributes.st_size or 0, float(attributes.st_mtime or 0), _kind(attributes.st_mode))
+    modified = None if attributes.st_mtime is None else float(attributes.st_mtime)
+    return RemoteFile(name, attributes.st_size, modified, _kind(attributes.st_mode))
+
+
+def _chunks(remote: paramiko.SFTPFile) -> Iterator[bytes]:
+    """The content of an open file, a request's worth at a time: what came before a line is cut is there.
+
+    Read ahead only as far as the server says that there is something. paramiko takes the end of the connection for the end
+    of the file: where the length does not tell, the server must still answer.
+    """
+    size, count = _size(remote), 0
+    if size:
+        remote.prefetch(size)
+    while chunk := remote.read(remote.MAX_REQUEST_SIZE):
+        count += len(chunk)
+        yield chunk
+    if size is None or count < size:
+        remote.sftp.normalize(".")
+
+
+def _size(remote: paramiko.SFTPFile) -> int | None:
+    """What the server says of an open file; None when it does not say. A silent line is no answer: its error comes through."""
+    try:
+        return remote.stat().st_size
+    except (TimeoutError, ConnectionError):
+        raise
+    except OSError:
+        return None
 
 
 def _read_hash(client: paramiko.SFTPClient, path: str) -> str:
     digest = hashlib.sha256()
     with client.open(path, "rb") as remote:
-        remote.prefetch(remote.stat().st_size)
-        while chunk := remote.read(CHUNK_BYTES):
+        for chunk in _chunks(remote):
             digest.update(chunk)
     return digest.hexdigest()
 

@@ -24,8 +24,7 @@ from pipelines.linkage.matching import (
 )
 from pipelines.unrecorded import ANSWERED, interface_of
 
-# Ids first: the later files speak of persons whom the ids name.
-INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
+INTERFACES = arrival.DAILY_INTERFACES
 ABOUT_ONE_DAY = frozenset({"verification_list", "reception_result"})
 
 
@@ -110,7 +109,8 @@ def _receptions(environment: Environment, connection: Connection, data: pl.DataF
     for row in match.taken.iter_rows(named=True):
         entry, kind = ours[row["sent_file_name"]], row["reception_kind"]
         count = row["sent_record_count"]
-        for reached in {"uploaded": ("sent", kind), "sent": (kind,)}.get(entry.state, ()):
+        proved = ("sent", kind)
+        for reached in {"uploaded": proved, "unconfirmed": proved, "sent": (kind,)}.get(entry.state, ()):
             environment.ledger.advance(
                 entry.id,
                 reached,

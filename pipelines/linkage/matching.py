@@ -196,8 +196,9 @@ def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
     )
 
 
-# A file that is `uploaded` may have been renamed just before a crash: the Union's answer is the proof that it was.
-UNANSWERED_STATES = ("sent", "uploaded")
+# A file that is `uploaded` may have been renamed just before a crash, an `unconfirmed` one may have been taken at once: the
+# Union's answer is the proof.
+UNANSWERED_STATES = ("sent", "uploaded", "unconfirmed")
 
 
 def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:

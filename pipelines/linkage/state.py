@@ -12,6 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipelines.exchange.ledger import entries_table
 from pipelines.linkage.matching import DISCREPANCY_SCHEMA
 
 metadata = sa.MetaData()
@@ -82,10 +83,15 @@ def add(connection: Connection, interface: str, taken: pl.DataFrame, known_from:
 def history(connection: Connection, interface: str, on: dt.date | None = None) -> pl.DataFrame:
     """Every record taken until the end of `on` (None: now), oldest first: resident_number, facts, known_from.
 
-    Of two files of one day the one entered later is the newer.
+    Of two files of one day the one with the higher file number is the newer, whichever came first: the names of one
+    interface and day differ in nothing else. Under one name the one entered later is.
     """
-    table = TABLES[interface]
-    query = sa.select(table).order_by(table.c.known_from, table.c.entry_id, table.c.sequence)
+    table, entries = TABLES[interface], entries_table
+    query = (
+        sa.select(table)
+        .outerjoin(entries, entries.c.id == table.c.entry_id)
+        .order_by(table.c.known_from, entries.c.file_name, table.c.entry_id, table.c.sequence)
+    )
     if on is not None:
         query = query.where(table.c.known_from <= on)
     columns = {

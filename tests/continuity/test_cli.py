@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from servers import OpenSshServer
 
 from continuity.deployment import DECISION, benefit, fill, household, opened, send_days, settings_file, write_extract
+from fixtures.counterpart.delivery import leave
 from fixtures.monthly_defects import HEADER, SOUND
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
@@ -31,7 +32,7 @@ class Desk:
         self.more = (
             f'[sftp]\nhost = "{server.host}"\nport = {server.port}\nuser = "{server.user}"\n'
             f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
-            f'to_union_folder = "{server.root}/to_union"\nfrom_union_folder = "{server.root}/from_union"\nsettle_seconds = 0\n'
+            f'to_union_folder = "{server.root}/to_union"\nfrom_union_folder = "{server.root}/from_union"\n'
         )
         monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(folder, (), self.more)))
         self.environment = opened(folder, switched_off=(), more=self.more)
@@ -46,7 +47,7 @@ class Desk:
         kinds = {item.id: pl.Date() if item.type.is_date else pl.String() for item in specification.data.items}
         used = {name: kind for name, kind in kinds.items() if any(name in row for row in rows)}
         content = codec.compose(specification, MONTH, pl.DataFrame(rows, schema=used), HEADER).data
-        (self.server.root / "from_union" / file_name(specification, HEADER)).write_bytes(content)
+        leave(self.server.root / "from_union" / file_name(specification, HEADER), content)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from processes import renkei
 from servers import OpenSshServer
 
+from fixtures.counterpart.delivery import leave
 from fixtures.counterpart.misbehaviour import Misbehaviour
 from fixtures.counterpart.seals import Seals
 from fixtures.demo import business_days
@@ -130,9 +131,9 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     sealed = sorted(arrived.glob("*.p7m"))
     same = Environment.open(Settings.load(town.settings))
     content = unsealed(sealed[0].read_bytes(), same.keys, same.partners(), same.clock())
-    (arrived / sealed[0].name.removesuffix(".p7m")).write_bytes(content)
+    leave(arrived / sealed[0].name.removesuffix(".p7m"), content)
     other = Seals(tmp_path / "stranger", tmp_path / "data" / "keys" / "transfer-1.cert.pem")
-    sealed[1].write_bytes(other.seal(b"1,0000001\r\n"))
+    leave(sealed[1], other.seal(b"1,0000001\r\n"))
     told = town.receive(third, status=1)
     assert "KR-6325" in told
     assert "KR-6322" in told

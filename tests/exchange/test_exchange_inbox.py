@@ -34,6 +34,7 @@ from interfaces.messages import RenkeiError
 from pipelines.exchange import quarantine
 from pipelines.exchange.inbox import Arrival, Judge, Judgement, archived_copy, collect
 from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.left_behind import Folder
 from pipelines.exchange.lock import exclusive
 from pipelines.exchange.transport import (
     LocalFolderTransport,
@@ -46,6 +47,7 @@ from pipelines.exchange.transport import (
 from pipelines.settings import SftpSettings
 
 LINES = b"synthetic 1\nsynthetic 2\n"
+SETTLING = Folder("union", 60, lambda name: False)
 IDS = FOLDER / "sound_municipal_ids" / "KRSID_999997_20260401_000001.csv"
 
 
@@ -261,10 +263,11 @@ def test_a_file_younger_than_the_settling_time_is_left(ledger: Ledger, union: Pa
     (union / "a.csv").write_bytes(LINES)
     written = noon().timestamp() - 59
     os.utime(union / "a.csv", (written, written))
-    assert take(ledger, LocalFolderTransport(union), data, settle_seconds=60) == []
+    left = only(take(ledger, LocalFolderTransport(union), data, folder=SETTLING))
+    assert (left.state, left.code, left.is_left) == ("waiting", "KR-6331", True)
     assert ledger.entries() == []
     os.utime(union / "a.csv", (written - 1, written - 1))
-    assert only(take(ledger, LocalFolderTransport(union), data, settle_seconds=60)).state == "verified"
+    assert only(take(ledger, LocalFolderTransport(union), data, folder=SETTLING)).state == "verified"
 
 
 def test_a_file_that_vanishes_before_it_is_fetched_is_told_once(sqlite_url: str, union: Path, data: Path) -> None:

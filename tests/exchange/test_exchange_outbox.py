@@ -30,7 +30,7 @@ from servers import OpenSshServer
 from interfaces.messages import RenkeiError
 from pipelines.exchange.ledger import Entry, Ledger
 from pipelines.exchange.lock import exclusive
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, recall, sealed_path, send_partition
+from pipelines.exchange.outbox import OutboundFile, SendOutcome, confirm, recall, sealed_path, send_partition
 from pipelines.exchange.seal import unsealed
 from pipelines.exchange.transport import (
     LocalFolderTransport,
@@ -268,7 +268,7 @@ def test_after_a_crash_nothing_is_sent_twice_to_a_union_that_takes_files_at_once
     assert {data for _, data in transport.taken} == {b"synthetic household\n", b"synthetic individual\n"}
 
 
-def test_a_temporary_file_that_vanished_before_the_rename_is_uploaded_anew(
+def test_a_temporary_file_that_vanished_before_the_rename_is_not_sent_again_before_a_person_asked(
     sqlite_url: str, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
     transport = LocalFolderTransport(union)
@@ -279,6 +279,10 @@ def test_a_temporary_file_that_vanished_before_the_rename_is_uploaded_anew(
         send(crashing, transport, pair, tmp_path)
     assert states(ledger)[0] == (HOUSEHOLD, "uploaded")
     transport.remove(temporary_name(PAIR[0], pair[1].sha256))
+    for _ in range(2):
+        assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6222"
+        assert names_in(union) == PAIR[1:], "the other file of the pair is on its way once"
+    confirm(ledger, 1, "試験", "電話で確認", arrived=False, data_folder=tmp_path / "data")
     assert send(ledger, transport, pair, tmp_path).kind == "sent"
     assert names_in(union) == PAIR
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from continuity.deployment import opened
 
+from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
 from pipelines import arrival
@@ -48,7 +49,7 @@ def answered(environment: Environment, folder: Path, count: str, kind: str, reas
     row = {"sent_file_name": NAME, "sent_record_count": count, "reception_kind": kind, "reception_reason": reason}
     encoded = codec.compose(specification, DAY, pl.DataFrame([row], schema=dict.fromkeys(row, pl.String)), header)
     folder.mkdir()
-    (folder / file_name(specification, header)).write_bytes(encoded.data)
+    leave(folder / file_name(specification, header), encoded.data, LONG_AGO)
     (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
     (applied,) = daily.apply_all(environment, pl.DataFrame(schema={"resident_number": pl.String}))

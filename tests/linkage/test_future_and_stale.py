@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from continuity.deployment import opened
 
+from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
 from pipelines import arrival
@@ -37,7 +38,7 @@ def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: 
     rows = {"resident_number": [PERSON], "municipal_insured_id": [insured_id], "assigned_on": [WED]}
     folder.mkdir(parents=True)
     content = codec.compose(specification, day, pl.DataFrame(rows), header).data
-    (folder / file_name(specification, header)).write_bytes(content)
+    leave(folder / file_name(specification, header), content, LONG_AGO)
     (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
     return arrived
 
@@ -89,7 +90,7 @@ def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
         folder.mkdir()
         nobody = pl.DataFrame({"candidate_number": []}, {"candidate_number": pl.String})
         content = codec.compose(specification, month, nobody, month_header).data
-        (folder / file_name(specification, month_header)).write_bytes(content)
+        leave(folder / file_name(specification, month_header), content, LONG_AGO)
         (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
         assert arrived.state == state, arrived.message
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from continuity.deployment import opened
 
+from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue
 from interfaces.lint import lint
@@ -100,7 +101,7 @@ def delivered(environment: Environment, interface: str, folder: Path) -> None:
     dates = {name: pl.Date() if name.endswith("_on") else pl.String() for name in known}
     folder.mkdir()
     content = codec.compose(specification, DAY, pl.DataFrame(known, schema=dates), header).data
-    (folder / file_name(specification, header)).write_bytes(content)
+    leave(folder / file_name(specification, header), content, LONG_AGO)
     (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 

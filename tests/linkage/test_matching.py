@@ -6,8 +6,8 @@ import datetime as dt
 from pathlib import Path
 
 import polars as pl
-import sqlalchemy as sa
 
+from pipelines.exchange.ledger import Ledger
 from pipelines.linkage import state
 from pipelines.linkage.matching import Match, match_dates, match_ids, match_receptions, match_verification
 
@@ -206,8 +206,7 @@ def test_every_verification_is_a_question() -> None:
 
 
 def test_yesterdays_state_can_be_asked_for(tmp_path: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'state.sqlite'}")
-    with engine.begin() as connection:
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}").transaction() as connection:
         state.create(connection)
         state.add(connection, "municipal_id_linkage", ids(("1", "900000000001")), APRIL, 1)
         state.add(connection, "acquisition_loss_linkage", dates(), APRIL, 2)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from continuity.deployment import opened
 
+from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
 from pipelines import arrival
@@ -41,7 +42,8 @@ def told(environment: Environment, folder: Path, day: dt.date, applied_on: dt.da
     }  # fmt: skip
     rows = pl.DataFrame([row], schema_overrides={"ended_on": pl.Date})
     folder.mkdir()
-    (folder / file_name(specification, header)).write_bytes(codec.compose(specification, day, rows, header).data)
+    content = codec.compose(specification, day, rows, header).data
+    leave(folder / file_name(specification, header), content, LONG_AGO)
     (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 

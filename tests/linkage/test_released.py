@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from continuity.deployment import opened
 
+from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
@@ -41,7 +42,7 @@ def delivered(ids: list[str], environment: Environment) -> bytes:
 
 def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
     folder.mkdir()
-    (folder / file_name(environment.specification("municipal_id_linkage", DAY), HEADER)).write_bytes(content)
+    leave(folder / file_name(environment.specification("municipal_id_linkage", DAY), HEADER), content, LONG_AGO)
     (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "quarantined", arrived.message
     assert arrived.entry is not None

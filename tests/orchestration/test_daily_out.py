@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from town import DAY, OURS, Town
 
+from fixtures.counterpart.delivery import leave
 from fixtures.defects import FOLDER
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
@@ -300,20 +301,26 @@ def test_a_quiet_day_makes_no_file_where_the_specification_wants_none(town: Town
 
 
 def test_the_sensor_asks_once_for_one_delivery(town: Town) -> None:
+    remembered: list[str | None] = [None]
+
     def asked() -> list[dg.RunRequest]:
-        context = dg.build_sensor_context(resources={"deployment": town.deployment}, repository_def=town.repository)
+        context = dg.build_sensor_context(
+            cursor=remembered[0], resources={"deployment": town.deployment}, repository_def=town.repository
+        )
         ticks: Any = arrival_sensor(context)
-        return [tick for tick in ticks if isinstance(tick, dg.RunRequest)]
+        found = [tick for tick in ticks if isinstance(tick, dg.RunRequest)]
+        remembered[0] = context.cursor
+        return found
 
     assert asked() == []
     folder = town.server.root / "from_union"
-    (folder / "KRSID_999997_20260401_000001.csv").write_bytes(b"x")
-    (folder / "KRSHU_999997_20260401_000001.csv").write_bytes(b"x")
+    leave(folder / "KRSID_999997_20260401_000001.csv", b"x")
+    leave(folder / "KRSHU_999997_20260401_000001.csv", b"x")
     (folder / "nested").mkdir()
     first, again = asked(), asked()
     assert [request.partition_key for request in first] == ["2026-04-01"]
     assert [request.run_key for request in first] == [request.run_key for request in again]
-    (folder / "KRSHU_999997_20260401_000001.csv").write_bytes(b"longer")
+    leave(folder / "KRSHU_999997_20260401_000001.csv", b"longer")
     assert [request.run_key for request in asked()] != [request.run_key for request in first]
 
 
@@ -331,7 +338,7 @@ def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town:
             specification, DAY, pl.DataFrame({"resident_number": []}, {"resident_number": pl.String}), header
         )
         data = empty.data if interface != "verification_list" else empty.data[:-5]
-        (folder / file_name(specification, header)).write_bytes(data)
+        leave(folder / file_name(specification, header), data)
     job = town.repository.get_job("daily_in")
     result = job.execute_in_process(instance=town.instance, partition_key=DAY.isoformat(), raise_on_error=False)
     assert not result.success

@@ -12,6 +12,7 @@ import pytest
 from continuity.deployment import DECISION, fill
 from town import Town
 
+from fixtures.counterpart.delivery import LONG_AGO, leave
 from fixtures.monthly_defects import HEADER, SOUND
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
@@ -41,7 +42,7 @@ def delivered(town: Town, interface: str, rows: list[dict[str, object]] | None =
     used = {name: kind for name, kind in schema.items() if any(name in row for row in wanted)}
     content = codec.compose(specification, MONTH, pl.DataFrame(wanted, schema=used), HEADER).data
     path = town.server.root / "from_union" / file_name(specification, HEADER)
-    path.write_bytes(content)
+    leave(path, content, LONG_AGO)
     return path
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from town import DAY, OURS, Town
 
+from fixtures.counterpart.delivery import leave
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
@@ -27,7 +28,7 @@ def deliver(town: Town, day: dt.date) -> None:
     }  # fmt: skip
     nobody = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
     content = codec.compose(specification, day, nobody, header).data
-    (town.server.root / "from_union" / file_name(specification, header)).write_bytes(content)
+    leave(town.server.root / "from_union" / file_name(specification, header), content)
 
 
 def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:

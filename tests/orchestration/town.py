@@ -32,7 +32,7 @@ class Town:
             f'[sftp]\nhost = "{server.host}"\nport = {server.port}\nuser = "{server.user}"\n'
             f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
             f'to_union_folder = "{server.root}/to_union"\nfrom_union_folder = "{server.root}/from_union"\n'
-            "settle_seconds = 0\n" + settings_lines(),
+            + settings_lines(),
             encoding="utf-8",
         )
         self.prefecture = Prefecture(3, 600, DAY)

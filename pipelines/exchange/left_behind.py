@@ -1,0 +1,177 @@
+"""What lies in a folder and is not taken, since when, and why; and when a file counts as finished. Fetches nothing.
+
+The sensor, `run` and `media import` ask the same rule and share one memory: a table in the ledger's database that holds
+what is there now. It is no history, so its rows change and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from interfaces.messages import RenkeiError
+from interfaces.naming import why_unsafe
+from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.transport import PermanentTransportError, RemoteFile, shown_name
+from pipelines.exchange.words import seems_individual_number
+
+UNION: Final = "union"
+KINDS: Final = {"folder": "フォルダ", "link": "リンク", "other": "特殊なファイル"}
+YOUNG, AHEAD, WITHOUT_TIME = "KR-6331", "KR-6332", "KR-6333"
+
+metadata = sa.MetaData()
+left_table = sa.Table(
+    "left_behind",
+    metadata,
+    sa.Column("place", sa.String(64), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("modified", sa.Float),
+    sa.Column("since", sa.String(40), nullable=False),
+    sa.Column("code", sa.String(8), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """One name in a folder that was not taken.
+
+    `name`: as it may be shown. `size`, `modified`: as the server says, None where it says nothing. `since`: when it was
+    first seen so (ISO 8601, Asia/Tokyo). `code`: why it was not taken.
+    """
+
+    name: str
+    size: int | None
+    modified: float | None
+    since: str
+    code: str
+
+
+def unsettled(
+    file: RemoteFile, now: datetime, settle_seconds: float, unchanged_since: datetime | None
+) -> RenkeiError | None:
+    """Why a file may still be being written; None when it is finished.
+
+    Finished: its time is at least `settle_seconds` old, or it was seen unchanged (size and time) that long ago. The second
+    serves a server whose clock is ahead (KR-6332, with the difference) or that tells no time (KR-6333); a file that is
+    only young is KR-6331.
+    """
+    seen = (now - unchanged_since).total_seconds() if unchanged_since else -1.0
+    if settle_seconds == 0 or seen >= settle_seconds:
+        return None
+    name, wait = file.name, f"{settle_seconds:g}"
+    if file.modified is None:
+        return RenkeiError(WITHOUT_TIME, name=name, wait=wait)
+    age = now.timestamp() - file.modified
+    if age >= settle_seconds:
+        return None
+    if age < 0:
+        return RenkeiError(AHEAD, name=name, ahead=_duration(-age), wait=wait)
+    return RenkeiError(YOUNG, name=name, age=int(age), wait=wait)
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}時間{minutes}分" if hours else f"{minutes}分" if minutes else f"{int(seconds) + 1}秒"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder in which files arrive. `place`: its name in the memory. `is_known`: whether a specification has such a name."""
+
+    place: str
+    settle_seconds: float
+    is_known: Callable[[str], bool]
+
+    def shown(self, name: str) -> str:
+        """A name as it may stand in a message. Digits of a name that a specification makes are no 個人番号."""
+        return name if self.is_known(name) else shown_name(name)
+
+
+def not_yet(ledger: Ledger, folder: Folder, files: Iterable[RemoteFile]) -> dict[str, RenkeiError]:
+    """Why each listed file cannot be taken now, by its name as listed; what can be taken is not in it.
+
+    A name that is not safe or holds what looks like a 個人番号 (KR-6207), no regular file (KR-6302), or not finished
+    (`unsettled`). Remembers them, and forgets what is not listed any more.
+    """
+    listed, now = list(files), ledger.now()
+    known = {one.name: one for one in left_behind(ledger, folder.place)}
+    found: dict[str, RenkeiError] = {}
+    codes: dict[str, str] = {}
+    for file in listed:
+        name = folder.shown(file.name)
+        earlier = _same(known.get(name), file)
+        reason = _unfit(folder, file) or unsettled(file, now, folder.settle_seconds, _since(earlier, now))
+        if reason is not None:
+            found[file.name], codes[name] = reason, reason.code
+        elif earlier is not None:  # finished, and an earlier attempt did not take it
+            codes[name] = earlier.code
+    remember(ledger, folder, listed, codes)
+    return found
+
+
+def _same(earlier: LeftBehind | None, file: RemoteFile) -> LeftBehind | None:
+    """An earlier look, if it still holds: the same size and time."""
+    if earlier is None or (earlier.size, earlier.modified) != (file.size, file.modified):
+        return None
+    return earlier
+
+
+def _since(earlier: LeftBehind | None, now: datetime) -> datetime | None:
+    """Since when a file is unchanged; a look in the future was taken by another clock and says nothing."""
+    since = datetime.fromisoformat(earlier.since) if earlier else now
+    return since if earlier and since <= now else None
+
+
+def _unfit(folder: Folder, file: RemoteFile) -> RenkeiError | None:
+    """Why nothing by this name is ever taken."""
+    reason = why_unsafe(file.name)
+    if reason is None and seems_individual_number(file.name) and not folder.is_known(file.name):
+        reason = "個人番号らしい12桁の数字を含む"
+    if reason is not None:
+        return PermanentTransportError("KR-6207", name=shown_name(file.name), reason=reason)
+    if file.kind != "file":
+        return PermanentTransportError("KR-6302", name=file.name, kind=KINDS[file.kind])
+    return None
+
+
+def left_behind(ledger: Ledger, place: str = UNION) -> list[LeftBehind]:
+    """What was left in a folder when it was last looked at, by name."""
+    with ledger.transaction() as connection:
+        return _rows(connection, place)
+
+
+def _rows(connection: Connection, place: str) -> list[LeftBehind]:
+    metadata.create_all(connection)
+    columns = [left_table.c[name] for name in ("name", "size", "modified", "since", "code")]
+    query = sa.select(*columns).where(left_table.c.place == place).order_by(left_table.c.name)
+    return [LeftBehind(**row) for row in connection.execute(query).mappings()]
+
+
+def remember(ledger: Ledger, folder: Folder, listed: Iterable[RemoteFile], codes: Mapping[str, str]) -> None:
+    """From now on these are left in a folder: `codes` by shown name, of files that are `listed`. All else is forgotten."""
+    now = ledger.now().isoformat()
+    files, place = {folder.shown(file.name): file for file in listed}, folder.place
+    told = [
+        LeftBehind(name, files[name].size, files[name].modified, now, code)
+        for name, code in sorted(codes.items())
+        if name in files
+    ]
+    with ledger.transaction() as connection:
+        before = {one.name: one for one in _rows(connection, place)}
+        after = [_as_first_seen(one, before.get(one.name), now) for one in told]
+        if after != list(before.values()):
+            connection.execute(sa.delete(left_table).where(left_table.c.place == place))
+            if after:
+                connection.execute(sa.insert(left_table), [{"place": place, **vars(one)} for one in after])
+
+
+def _as_first_seen(one: LeftBehind, before: LeftBehind | None, now: str) -> LeftBehind:
+    """Unchanged, it lies there since it was first seen; unless that was by a clock that is ahead of ours."""
+    is_same = before is not None and (before.size, before.modified) == (one.size, one.modified)
+    return replace(one, since=before.since) if before and is_same and before.since <= now else one
