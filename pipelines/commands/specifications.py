@@ -14,7 +14,7 @@ from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, messages
 from interfaces.naming import date_of, recognise
-from interfaces.spec import Specification
+from interfaces.spec import Item, Specification
 from pipelines.calendar import TOKYO
 from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
 
@@ -86,10 +86,12 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
         for item in record.items:
             rules = "; ".join(map(str, item.rules))
             place = f"{item.start}から" if item.start else ""
+            days = specification.dates.ranges.get(item.id)
+            lasting = f"  {days.earliest}から処理する日の{days.latest}後まで" if days else ""
             changes = f"  正規化 {'; '.join(map(str, item.normalise))}" if item.normalise else ""
             click.echo(
                 f"{item.number:>3} {item.name}  {item.id}  {item.type.id} {place}{item.length}バイト  {item.required}"
-                f"  {item.code_table}  {rules}{changes}  [{item.sensitivity.id}]  {item.source}"
+                f"  {item.code_table}  {rules}{lasting}{changes}  [{item.sensitivity.id}]  {item.source}"
             )
 
 
@@ -118,6 +120,7 @@ def _spec_json(specification: Specification) -> dict[str, Any]:
                         "code_table": item.code_table,
                         "rules": [str(call) for call in item.rules],
                         "normalise": [str(call) for call in item.normalise],
+                        "dates": _dates_json(specification, item),
                         "sensitivity": item.sensitivity.id,
                         "source": item.source,
                     }
@@ -125,6 +128,25 @@ def _spec_json(specification: Specification) -> dict[str, Any]:
                 ],
             }
             for record in specification.records
+        ],
+    }
+
+
+def _dates_json(specification: Specification, item: Item) -> dict[str, Any] | None:
+    """Between which days the values lie, and which digits stand for no value or may not stand at all."""
+    known = specification.dates.ranges.get(item.id)
+    if known is None:
+        return None
+    none = specification.dates.none(item)
+    received = specification.plan.direction != "to_union"
+    return {
+        "earliest": known.earliest.isoformat(),
+        "latest": {"years_ahead": known.latest.years, "days_ahead": known.latest.days},
+        "no_value": none if received else [],
+        "refused": [
+            one.digits
+            for one in specification.dates.sentinels
+            if item.type.is_date and not (received and one.digits in none)
         ],
     }
 
@@ -140,7 +162,7 @@ def validate_command(
     file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
 ) -> None:
     """Judge one file without a deployment."""
-    from schemas.report import to_json, write_xlsx
+    from schemas.report import normalised, to_json, write_xlsx
     from schemas.validate import Context, validate
 
     if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
@@ -171,6 +193,8 @@ def validate_command(
         rest = validated.findings.height - SHOWN
         if rest > 0:
             click.echo(f"… 他{rest}件（--xlsx で全ての集計を書けます）")
+        if validated.normalised:
+            click.echo(f"正規化した値: {normalised(validated)}")
         verdict = "正しいファイルです" if validated.valid else "誤りがあります"
         click.echo(f"{specification.plan.name}（{specification.version}）{validated.records}件: {verdict}")
     sys.exit(0 if validated.valid else FAULTS)

@@ -32,12 +32,6 @@ def not_before(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     return sound, f"{place.record.by_id[other].name}以後"
 
 
-@rule("not_after_file_date", "KR-3005", "record", holds="day")
-def not_after_file_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """Not after the day that the file is for."""
-    return (place.value == "") | (_date(place, place.item.id) <= place.on), f"{place.on}以前"
-
-
 @rule("only_with", "KR-3006", "record", ("item",))
 def only_with(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Blank unless the other item has a value (a reason without its date)."""

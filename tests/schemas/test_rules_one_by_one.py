@@ -227,7 +227,7 @@ def test_every_rule_is_registered_once_and_stands_where_it_can() -> None:
     rules = known_rules()
     expected = {
         "my_number_check_digit", "blank_my_number", "municipality_check_digit", "insurer_check_digit",
-        "resident_record_code_check_digit", "not_before", "not_after_file_date", "digits", "constant",
+        "resident_record_code_check_digit", "not_before", "digits", "constant",
         "record_sequence", "only_with", "data_record_count", "own_municipality", "own_insurer", "own_prefecture",
         "partition_date", "same_as_file_name", "inclusive_end", "every_individual_has_household",
         "one_head_per_household", "nominal_head_not_insured", "every_insured_is_resident",
