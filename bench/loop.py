@@ -59,7 +59,9 @@ def _checks_of(item: Item, spec: Specification, on: dt.date, own: Mapping[str, s
         lambda row: pattern.fullmatch(row[name]) is not None,
     ]
     if item.type.is_date:
-        checks.append(lambda row: _date(row[name]) is not None)
+        known = load_catalogue().dates.ranges[name]
+        latest = known.latest.after(on)
+        checks.append(lambda row: known.earliest <= (_date(row[name]) or dt.date.min) <= latest)
     if item.code_table:
         codes = {code.value for code in load_catalogue().codes[item.code_table] if code.in_force(on)}
         checks.append(lambda row: row[name] in codes)
@@ -78,7 +80,6 @@ def _named(call: Call, name: str, on: dt.date, own: Mapping[str, str]) -> Check 
         "own_municipality": lambda row: row[name] == own["municipality"],
         "own_insurer": lambda row: row[name] == own["insurer"],
         "partition_date": lambda row: _date(row[name]) == on,
-        "not_after_file_date": lambda row: (_date(row[name]) or on) <= on,
         "not_before": lambda row: not row[first] or row[name] >= row[first],
         "only_with": lambda row: row[first] != "",
         "constant": lambda row: row[name] == first,

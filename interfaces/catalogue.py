@@ -18,7 +18,21 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from interfaces.messages import RenkeiError, reason_of
-from interfaces.spec import Call, Code, Era, FilePlan, Item, ItemType, Record, Sensitivity, Specification
+from interfaces.spec import (
+    Ahead,
+    Call,
+    Code,
+    DateRange,
+    Dates,
+    Era,
+    FilePlan,
+    Item,
+    ItemType,
+    Record,
+    Sensitivity,
+    Sentinel,
+    Specification,
+)
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
 Row = dict[str, str]
@@ -82,6 +96,12 @@ def _number(text: str) -> int | None:
     return int(text) if text else None
 
 
+def _digits_of_a_day(text: str) -> str:
+    if not re.fullmatch("[0-9]{7,8}", text):
+        raise ValueError(text)
+    return text
+
+
 # field -> column of its table.
 _TYPE = {
     "id": Column("属性"),
@@ -107,6 +127,18 @@ _CODE = {
     "source": Column("出典"),
 }
 _CHARACTER = ("文字", "扱い", "値")
+_RANGE = {
+    "id": Column("id"),
+    "earliest": Column("下限", dt.date.fromisoformat, "日付"),
+    "latest": Column("上限", Ahead.parse, "処理する日からの長さ（例 2年、0日）"),
+    "none": Column("値なし", lambda text: tuple(filter(None, text.split(";")))),
+    "source": Column("出典"),
+}
+_SENTINEL = {
+    "digits": Column("値", _digits_of_a_day, "7桁か8桁の数字"),
+    "meaning": Column("意味"),
+    "description": Column("説明"),
+}
 
 
 @dataclass(frozen=True)
@@ -135,6 +167,8 @@ class Catalogue:
         self.all_types = tuple(replace(one, eras=eras) if one.date_format.startswith("G") else one for one in types)
         self.all_sensitivities = self._table(root / "sensitivity.csv", _SENSITIVITY, Sensitivity)
         self.all_entries = self._table(root / "items.csv", _ENTRY, DictionaryEntry)
+        self.all_ranges = self._table(root / "dates.csv", _RANGE, DateRange)
+        self.all_sentinels = self._table(root / "sentinels.csv", _SENTINEL, Sentinel)
         # Without them no item table says anything: one fault, and not one for each item.
         plans = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
         self.types = {one.id: one for one in self.all_types}
@@ -142,6 +176,7 @@ class Catalogue:
         self.dictionary = {one.id: one for one in self.all_entries}
         self.codes = {path.stem: self._table(path, _CODE, Code) for path in sorted((root / "codes").glob("*.csv"))}
         self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
+        self.dates = Dates({one.id: one for one in self.all_ranges}, self.all_sentinels)
         self._versions: dict[str, list[Specification]] = {}
         for specification in filter(None, map(self._specification, plans)):
             self._versions.setdefault(specification.id, []).append(specification)
@@ -186,7 +221,9 @@ class Catalogue:
             Record(part.kind, part.occurrence, part.key, self._table(plan_path.parent / part.items, self._item, Item))
             for part in plan.records
         )
-        return None if len(self.unreadable) > before else Specification(plan, records, self.codes, self.root)
+        return (
+            None if len(self.unreadable) > before else Specification(plan, records, self.codes, self.dates, self.root)
+        )
 
     @cached_property
     def _item(self) -> dict[str, Column]:

@@ -16,7 +16,7 @@ from interfaces.catalogue import Catalogue, Fault, Row
 from interfaces.characters import code_points, is_external, is_held
 from interfaces.lines import BYTES_OF_BOM
 from interfaces.naming import fields_of, recognise, sample_name, why_unsafe
-from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, Padding, Record, Specification
+from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, NoDate, Padding, Record, Specification
 
 CONDITION = re.compile(r"^(必須|任意|条件 ([a-z_]+)(?:=([^=]+))?)$")
 DATE_LENGTHS = {"YYYYMMDD": 8, "YYYY-MM-DD": 10, "GYYMMDD": 7, "YYYYMM": 6, "YYYY-MM": 7}
@@ -73,6 +73,7 @@ def _shared(catalogue: Catalogue) -> Iterator[Fault]:
             yield Fault(f"types.csv {type_.id}", f"日付形式 {type_.date_format} は使えません")
         if type_.padding not in get_args(Padding):
             yield Fault(f"types.csv {type_.id}", f"詰め方 {type_.padding} は使えません（{_listed(Padding)}）")
+    yield from _dates(catalogue)
     for sensitivity in catalogue.sensitivities.values():
         if sensitivity.mask not in get_args(Mask):
             yield Fault(
@@ -80,6 +81,26 @@ def _shared(catalogue: Catalogue) -> Iterator[Fault]:
             )
     for name, codes in catalogue.codes.items():
         yield from _code_table(name, codes)
+
+
+def _dates(catalogue: Catalogue) -> Iterator[Fault]:
+    for name, what, keys in (
+        ("dates.csv", "id", [one.id for one in catalogue.all_ranges]),
+        ("sentinels.csv", "値", [one.digits for one in catalogue.all_sentinels]),
+    ):
+        for number, earlier in _again(keys):
+            yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
+    for one in catalogue.all_ranges:
+        if one.id not in catalogue.dictionary:
+            yield Fault(f"dates.csv {one.id}", "項目辞書 items.csv にありません")
+        for meaning in one.none:
+            if meaning not in get_args(NoDate):
+                yield Fault(f"dates.csv {one.id}", f"値なし {meaning} は使えません（{_listed(NoDate)}）")
+    for sentinel in catalogue.all_sentinels:
+        if sentinel.meaning not in get_args(NoDate):
+            yield Fault(
+                f"sentinels.csv {sentinel.digits}", f"意味 {sentinel.meaning} は使えません（{_listed(NoDate)}）"
+            )
 
 
 def _listed(words: object) -> str:
@@ -323,6 +344,8 @@ class _Linter:
         wanted = DATE_LENGTHS.get(item.type.date_format, 0) * self.specification.format.unit
         if wanted and item.length != wanted:
             yield Fault(place, f"属性 {item.type.id} は{wanted}バイトです（{item.length}）")
+        if item.type.date_format and item.id not in self.catalogue.dates.ranges:
+            yield Fault(place, f"日付の範囲が dates.csv にありません（属性 {item.type.id}）")
         yield from self._codes(place, item)
         yield from self._required(place, record, item)
         yield from self._calls(place, At(self.specification, record, item))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ Direction = Literal["extract", "to_union", "from_union"]
 Occurrence = Literal["one", "many"]
 Padding = Literal["", "space_right", "zero_left"]
 Mask = Literal["all", "first1", "last3", "none"]
+NoDate = Literal["no_end", "no_value"]  # what a sentinel in a date's place says
 # What an argument of a rule or a normalisation is (judged in `arguments`): a count of characters, a count of days, a whole
 # number, any value of the item, a month, another item of the record, one that holds a day, a field of the file's name, an
 # interface.
@@ -116,6 +118,71 @@ class Era:
     def year_before(self) -> int:
         """The western year before its first one: 昭和1年 = 1926 = 1925 + 1."""
         return self.start.year - 1
+
+
+_AHEAD = re.compile("^([0-9]{1,3})(年|日)$")
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How far after the day that a file is for: `2年`, `0日`."""
+
+    years: int = 0
+    days: int = 0
+
+    @staticmethod
+    def parse(text: str) -> Ahead:
+        """Read `2年` or `30日`; ValueError when it is neither."""
+        match = _AHEAD.match(text)
+        if not match:
+            raise ValueError(f"not a distance: {text!r}")
+        return Ahead(years=int(match[1])) if match[2] == "年" else Ahead(days=int(match[1]))
+
+    def __str__(self) -> str:
+        return f"{self.years}年" if self.years else f"{self.days}日"
+
+    def after(self, on: dt.date) -> dt.date:
+        """The last day that is not further away. Years after 29 February end on 28 February."""
+        day = on if (on.month, on.day) != (2, 29) or not self.years else on.replace(day=28)
+        return day.replace(year=day.year + self.years) + dt.timedelta(days=self.days)
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """A row of dates.csv: between which days the values of an item lie, both included.
+
+    `none`: the meanings of sentinels.csv that stand for no value where the item may be blank.
+    """
+
+    id: str
+    earliest: dt.date
+    latest: Ahead
+    none: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Sentinel:
+    """A row of sentinels.csv: digits that stand in a date's place and are no date. `meaning`: no_end | no_value."""
+
+    digits: str
+    meaning: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Dates:
+    """What the whole catalogue says of dates: the ranges by item id, and the sentinels."""
+
+    ranges: Mapping[str, DateRange]
+    sentinels: tuple[Sentinel, ...]
+
+    def none(self, item: Item) -> list[str]:
+        """The digits that say that the item has no value; none of an item that must have one."""
+        known = self.ranges.get(item.id)
+        if known is None or not item.type.is_date or item.required == "必須":
+            return []
+        return [one.digits for one in self.sentinels if one.meaning in known.none]
 
 
 @dataclass(frozen=True)
@@ -228,6 +295,7 @@ class Specification:
     plan: FilePlan
     records: tuple[Record, ...]
     codes: dict[str, tuple[Code, ...]]
+    dates: Dates
     root: Path
 
     @property

@@ -22,6 +22,13 @@ def parse_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
     return (year.cast(pl.String) + column.str.slice(3, 4)).str.to_date("%Y%m%d", strict=False)
 
 
+def first_day(column: pl.Expr, kind: ItemType) -> pl.Expr:
+    """The day that a text of a dated type names, of a month its first; null as in `parse_date`."""
+    if kind.is_date:
+        return parse_date(column, kind)
+    return (column.str.replace("-", "", literal=True) + "01").str.to_date("%Y%m%d", strict=False)
+
+
 def format_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
     """`pl.Date` -> text by the type's date format; null stays null."""
     if kind.date_format == "YYYYMMDD":

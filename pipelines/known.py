@@ -24,7 +24,7 @@ def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataF
     partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
     if partition is None:
         text = ("resident_number", "household_number", "name", "head_kind", "application_reason", "end_reason")
-        days = ("born_on", "applied_on", "ended_on")
+        days = ("born_on", "acquired_on", "lost_on", "applied_on", "ended_on")
         known = pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
     else:
         known = environment.store.read("sent_people", partition.isoformat())

@@ -37,7 +37,7 @@ class Compiled:
 def _item_tests(place: Place) -> tuple[list[Test], list[Test], list[pl.DataFrame]]:
     """The tests of one item: its own in order, those that come after all items, and the rules that crashed."""
     item = place.item
-    own = [text.characters(place), text.length(place), *text.real_date(place)]
+    own = [*text.no_sentinel(place), text.characters(place), text.length(place), *text.real_date(place)]
     in_table = text.in_code_table(place)
     if in_table:
         own.append(in_table)
@@ -58,6 +58,9 @@ def _item_tests(place: Place) -> tuple[list[Test], list[Test], list[pl.DataFrame
         sound, expected = made
         test = Test(item.id, rule.name, rule.code, expected, sound, rule.reads(call.arguments))
         (own if rule.scope == "item" else after).append(test)
+    # Another day's file is refused as such (KR-4006) and not record by record.
+    is_pinned = any(all_rules()[call.name].scope == "file" for call in item.rules if call.name in all_rules())
+    (after if is_pinned else own).extend(text.in_range(place))
     return own, after, crashes
 
 

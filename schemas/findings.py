@@ -90,7 +90,8 @@ def _rows_with_my_number(table: pl.DataFrame) -> pl.Series:
     runs = (
         table.with_row_index("row")
         .filter(pl.col("value").str.len_chars() >= _MY_NUMBER_DIGITS)
-        .select("row", "mask", run=digit_runs(pl.col("value")))
+        .with_columns(run=pl.col("value").map_batches(digit_runs, return_dtype=pl.List(pl.String)))
+        .select("row", "mask", "run")
         .explode("run")
         .filter((length == _MY_NUMBER_DIGITS) | ((length > _MY_NUMBER_DIGITS) & (pl.col("mask") == "none")))
     )

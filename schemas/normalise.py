@@ -1,4 +1,4 @@
-"""Declared normalisations of extracts: wide and narrow kana, digits, lost zeros. Only form changes, and is counted."""
+"""Normalisations of what we receive: wide and narrow kana, digits, lost zeros; dates that mean none. Each is counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import jaconv
 import polars as pl
 
-from interfaces.spec import ArgumentKind, Call, Item, Record
+from interfaces.spec import ArgumentKind, Call, Dates, Item, Record
 
 
 def half_width_digits(text: str) -> str:
@@ -68,8 +68,23 @@ def _may_change(item: Item) -> pl.Expr:
     return pl.col(item.id).filter(pl.col(item.id).str.contains("|".join(patterns))).unique().implode()
 
 
-def normalise(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, dict[str, int]]:
-    """A raw table with its items' declared normalisations done, and how many values of each item changed."""
+def normalise(table: pl.DataFrame, record: Record, dates: Dates) -> tuple[pl.DataFrame, dict[str, int]]:
+    """A raw table with its items' declared normalisations done and without the sentinels that mean no value, and how
+    many values of each item changed."""
+    table, changed = _declared(table, record)
+    columns: list[pl.Expr] = []
+    for item in record.items:
+        none = dates.none(item)
+        if not none:
+            continue
+        is_none = table[item.id].str.replace_all("-", "", literal=True).is_in(none)
+        if is_none.any():
+            columns.append(pl.when(is_none).then(pl.lit("")).otherwise(pl.col(item.id)).alias(item.id))
+            changed[item.id] = changed.get(item.id, 0) + int(is_none.sum())
+    return table.with_columns(columns), changed
+
+
+def _declared(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, dict[str, int]]:
     columns: list[pl.Series] = []
     changed: dict[str, int] = {}
     declared = [item for item in record.items if item.normalise]

@@ -39,7 +39,7 @@ _LEVELS = {"file": "ファイル全体を受け入れない", "record": "その�
 
 
 def to_json(validated: Validated) -> dict[str, Any]:
-    """interface, version, valid, records, counts_by_code, findings[] (values masked)."""
+    """interface, version, valid, records, counts_by_code, normalised (values by item), findings[] (values masked)."""
     specification = validated.decoded.spec
     return {
         "interface": specification.id,
@@ -47,6 +47,7 @@ def to_json(validated: Validated) -> dict[str, Any]:
         "valid": validated.valid,
         "records": validated.records,
         "counts_by_code": validated.counts_by_code,
+        "normalised": validated.normalised,
         "findings": validated.findings.select(_PUBLIC).to_dicts(),
     }
 
@@ -105,7 +106,7 @@ def _facts(validated: Validated) -> list[tuple[str, str]]:
         ("データ件数", f"{validated.records}"),
         ("判定", "正しい" if validated.valid else "誤りがある"),
         ("検出事項", f"{validated.findings.height}件"),
-        ("正規化した値", _normalised(validated)),
+        ("正規化した値", normalised(validated)),
         *((f"水準 {level}", meaning) for level, meaning in _LEVELS.items()),
     ]
 
@@ -124,8 +125,8 @@ def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
     _page(sheet)
 
 
-def _normalised(validated: Validated) -> str:
-    """How many values of which items came in another form (wide digits, narrow kana, lost zeros)."""
+def normalised(validated: Validated) -> str:
+    """How many values of which items came in another form (wide digits, narrow kana, lost zeros, dates that mean none)."""
     names = {item.id: item.name for item in validated.decoded.spec.data.items}
     return "、".join(f"{names[item]} {count}件" for item, count in validated.normalised.items()) or "なし"
 

@@ -29,7 +29,7 @@ __all__ = ["Context", "Validated", "judge", "relate", "validate"]
 
 @dataclass
 class Validated:
-    """A judged file. data: raw data records (normalised when the file is an extract), with `line`."""
+    """A judged file. data: raw data records (normalised unless the file is ours for the Union), with `line`."""
 
     decoded: Decoded
     data: pl.DataFrame
@@ -86,8 +86,8 @@ def judge(decoded: Decoded, context: Context) -> Validated:
     specification = decoded.spec
     data = decoded.data
     normalised: dict[str, int] = {}
-    if specification.plan.direction == "extract":
-        data, normalised = normalise(data, specification.data)
+    if specification.plan.direction != "to_union":
+        data, normalised = normalise(data, specification.data, specification.dates)
     faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
     complete = decoded.problems["item"].null_count() == 0
     if not _any_of_the_file(decoded.problems["code"]):

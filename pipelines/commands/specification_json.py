@@ -41,7 +41,7 @@ def specification_json(specification: Specification) -> dict[str, Any]:
                 "kind": record.kind,
                 "occurrence": record.occurrence,
                 "key": list(record.key),
-                "items": [_item(item) for item in record.items],
+                "items": [_item(item) | {"dates": _dates(specification, item)} for item in record.items],
             }
             for record in specification.records
         ],
@@ -64,6 +64,25 @@ def _item(item: Item) -> dict[str, Any]:
         "normalise": [str(call) for call in item.normalise],
         "sensitivity": item.sensitivity.id,
         "source": item.source,
+    }
+
+
+def _dates(specification: Specification, item: Item) -> dict[str, Any] | None:
+    """Between which days the values lie, and which digits stand for no value or may not stand at all."""
+    known = specification.dates.ranges.get(item.id)
+    if known is None:
+        return None
+    none = specification.dates.none(item)
+    received = specification.plan.direction != "to_union"
+    return {
+        "earliest": known.earliest.isoformat(),
+        "latest": {"years_ahead": known.latest.years, "days_ahead": known.latest.days},
+        "no_value": none if received else [],
+        "refused": [
+            one.digits
+            for one in specification.dates.sentinels
+            if item.type.is_date and not (received and one.digits in none)
+        ],
     }
 
 

@@ -85,10 +85,12 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
         for item in record.items:
             rules = "; ".join(map(str, item.rules))
             place = f"{item.start}から" if item.start else ""
+            days = specification.dates.ranges.get(item.id)
+            lasting = f"  {days.earliest}から処理する日の{days.latest}後まで" if days else ""
             changes = f"  正規化 {'; '.join(map(str, item.normalise))}" if item.normalise else ""
             click.echo(
                 f"{item.number:>3} {item.name}  {item.id}  {item.type.id} {place}{item.length}バイト  {item.required}"
-                f"  {item.code_table}  {rules}{changes}  [{item.sensitivity.id}]  {item.source}"
+                f"  {item.code_table}  {rules}{lasting}{changes}  [{item.sensitivity.id}]  {item.source}"
             )
 
 
@@ -107,7 +109,7 @@ def validate_command(
     file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
 ) -> None:
     """Judge one file without a deployment."""
-    from schemas.report import to_json, write_xlsx
+    from schemas.report import normalised, to_json, write_xlsx
     from schemas.validate import Context, validate
 
     if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
@@ -138,6 +140,8 @@ def validate_command(
         rest = validated.findings.height - SHOWN
         if rest > 0:
             click.echo(f"… 他{rest}件（--xlsx で全ての集計を書けます）")
+        if validated.normalised:
+            click.echo(f"正規化した値: {normalised(validated)}")
         verdict = "正しいファイルです" if validated.valid else "誤りがあります"
         click.echo(f"{specification.plan.name}（{specification.version}）{validated.records}件: {verdict}")
     sys.exit(0 if validated.valid else FAULTS)

@@ -20,8 +20,9 @@ from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
 from pipelines.continuity.judgement import KEY
 from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.persons import load_titles, same_person
-from pipelines.exchange.words import seems_individual_number
+from pipelines.exchange.words import individual_number_in
 from pipelines.workbooks import Cell, Rows, address, holds_anything, read_book
+from schemas.rules.identifiers import Numbers
 
 SHEET, GUIDE, MARKS = "判定", "使い方", "印"
 PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認"}
@@ -358,7 +359,12 @@ def _answer_problems(row: int, answer: Answer, proposal: str, titles: tuple[str,
     elif same_person(answer.decided_by, answer.approved_by, titles):
         problems.append(_problem("KR-7413", row))
     written = {"備考": answer.remark, "判定者": answer.decided_by, "承認者": answer.approved_by}
-    problems += [_problem("KR-7422", row, column=one) for one, text in written.items() if seems_individual_number(text)]
+    numbers = {Numbers.CERTAIN: "KR-7422", Numbers.PERHAPS: "KR-7122"}
+    problems += [
+        _problem(numbers[found], row, column=one)
+        for one, text in written.items()
+        if (found := individual_number_in(text)) is not Numbers.NONE
+    ]
     return problems
 
 

@@ -38,8 +38,8 @@ from pipelines.exchange.files import (
     sync,
     sync_folder,
 )
-from pipelines.exchange.words import without_individual_numbers
 from pipelines.settings import SftpSettings
+from schemas.rules.identifiers import without_my_numbers
 
 # Where nobody listens, Python would print paramiko's tracebacks on the screen; people read our messages.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -135,7 +135,7 @@ class Transport(Protocol):
 def shown_name(name: str) -> str:
     """A name as it may stand in a message: whatever does not print is escaped, what looks like a 個人番号 is blotted out."""
     printable = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
-    return without_individual_numbers("".join(printable))
+    return without_my_numbers("".join(printable))
 
 
 def check_name(name: str) -> str:

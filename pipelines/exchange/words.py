@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from interfaces.messages import RenkeiError
+from schemas.rules.identifiers import Numbers, my_numbers_in
 
-# Twelve digits, also wide ones and in groups: the shape of an individual number, which no ledger may hold.
-_INDIVIDUAL_NUMBER: Final = re.compile(r"\d(?:[\s\-‐－ー]?\d){11}")
+# What a person writes beside twelve digits that are no 個人番号. It answers KR-7121 and is kept with the text.
+NO_INDIVIDUAL_NUMBER: Final = "個人番号ではない"
 
 
 def seems_individual_number(text: str) -> bool:
     """Whether a text holds what looks like a 個人番号, whatever its check digit says."""
-    return _INDIVIDUAL_NUMBER.search(text) is not None
+    return my_numbers_in(text) is not Numbers.NONE
 
 
-def without_individual_numbers(text: str) -> str:
-    """The text with what looks like a 個人番号 blotted out."""
-    return _INDIVIDUAL_NUMBER.sub("●" * 12, text)
+def individual_number_in(text: str) -> Numbers:
+    """What is to be thought of the digits of a text: CERTAIN is refused, PERHAPS is asked about; nothing is asked twice."""
+    found = my_numbers_in(text)
+    return Numbers.NONE if found is Numbers.PERHAPS and NO_INDIVIDUAL_NUMBER in text else found
 
 
 def required_reason(text: str) -> str:
-    """The reason without the spaces around it. KR-6312 when it is empty, KR-6314 when it seems to hold a 個人番号."""
+    """The reason without the spaces around it.
+
+    KR-6312 when it is empty, KR-6314 when it holds a 個人番号, KR-7121 when it holds twelve digits that may be one.
+    """
     if not text.strip():
         raise RenkeiError("KR-6312")
-    if seems_individual_number(text):
-        raise RenkeiError("KR-6314")
+    found = individual_number_in(text)
+    if found is not Numbers.NONE:
+        raise RenkeiError("KR-6314" if found is Numbers.CERTAIN else "KR-7121")
     return text.strip()

@@ -86,10 +86,11 @@ def _match(
     told: pl.DataFrame,
 ) -> Match:
     if interface == "acquisition_loss_linkage":
-        return match_dates(data, told, state.held(connection, interface, day))
+        ids = state.held(connection, "municipal_id_linkage", day)
+        return match_dates(data, told, state.held(connection, interface, day), ids)
     if interface == "municipal_id_linkage":
         taken = state.history(connection, interface)
-        return match_ids(data, told, taken.select("resident_number", "municipal_insured_id", "prefecture_insured_id"))
+        return match_ids(data, told, taken.drop("known_from"))
     if interface == "verification_list":
         return match_verification(data, told)
     return _receptions(environment, connection, data)

@@ -23,6 +23,8 @@ DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {
     "set_aside": pl.Boolean,
 }
 _PERIOD = ["applied_on", "ended_on"]
+_QUALIFICATION = ["acquired_on", "lost_on"]
+_MOVED_IN, _MOVED_OUT = "moved_in_prefecture", "moved_out_prefecture"
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,23 @@ def _settle(received: pl.DataFrame, lists: Iterable[pl.DataFrame]) -> Match:
 _NONE = pl.lit(None, pl.String)
 
 
-NOTHING_BEFORE = pl.DataFrame(schema={KEY: pl.String, "applied_on": pl.Date, "ended_on": pl.Date})
+MUNICIPAL_ID, PREFECTURE_ID = "municipal_insured_id", "prefecture_insured_id"
+_DAYS = dict.fromkeys((*_QUALIFICATION, *_PERIOD), pl.Date)
+NOTHING_BEFORE = pl.DataFrame(schema={KEY: pl.String, **_DAYS})
+NO_IDS = pl.DataFrame(schema=dict.fromkeys((KEY, MUNICIPAL_ID), pl.String))
 
 
-def match_dates(received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame = NOTHING_BEFORE) -> Match:
+def match_dates(
+    received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame = NOTHING_BEFORE, ids: pl.DataFrame = NO_IDS
+) -> Match:
     """国保資格取得喪失年月日連携 against the people whom the Union was told of (`told`: PERSON_COLUMNS).
 
-    `before`: the newest record taken of each person until now.
+    `before`: the newest record taken of each person until now. `ids`: the 市町村被保険者ID held of each.
     Set aside: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥), a
     period that ends before it begins.
     Listed but taken: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured, a
-    new period that overlaps the one before or leaves a hole (`_overlapping`, `_with_hole`).
+    new period that overlaps the one before or leaves a hole (`_overlapping`, `_with_hole`), a 取得日, 喪失日 or
+    市町村被保険者ID other than the one sent or held (`_of_another_qualification`).
     """
     name = "acquisition_loss_linkage"
     # A blank 適用終了 says that the period goes on; a layout without the item says nothing.
@@ -89,6 +97,8 @@ def match_dates(received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame
     anew = known.join(before.select(KEY, *_PERIOD), on=KEY, how="inner", suffix="_before").filter(
         pl.col("applied_on") > pl.col("applied_on_before")
     )
+    held = received.join(ids.select(KEY, MUNICIPAL_ID), on=KEY, how="inner", suffix="_held")
+    renamed = held.filter(pl.col(MUNICIPAL_ID) != pl.col(f"{MUNICIPAL_ID}_held"))
     period_before = pl.format("{}〜{}", "applied_on_before", pl.col("ended_on_before").cast(pl.String).fill_null(""))
     return _settle(
         received,
@@ -103,8 +113,62 @@ def match_dates(received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame
             _listed(name, turned, "KR-8121", pl.col("applied_on"), pl.col("ended_on"), set_aside=True),
             _listed(name, _overlapping(anew), "KR-8122", period_before, pl.col("applied_on"), set_aside=False),
             _listed(name, _with_hole(anew), "KR-8123", period_before, pl.col("applied_on"), set_aside=False),
+            _listed(name, renamed, "KR-8135", pl.col(f"{MUNICIPAL_ID}_held"), pl.col(MUNICIPAL_ID), set_aside=False),
+            *_of_another_qualification(name, received.join(pl.concat([late, early]), on=KEY, how="anti"), told, before),
         ],
     )
+
+
+def _of_another_qualification(
+    name: str, received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """A 取得日 or 喪失日 other than the one sent (KR-8131, KR-8133), or than the one that was taken before and is not the
+    one sent either (KR-8132, KR-8134).
+
+    Not asked about: what the prefecture alone knows. That is an earlier 取得日 of who came from inside the prefecture,
+    as soon as it is known, and the 喪失 of who left for another municipality of it (seed 別添1; domain.md 2.4). A 資格
+    that begins when the one before was lost, or its period over, is a new one.
+    """
+    told = _with_days(told, "application_reason", "end_reason")
+    rows = (
+        received.join(told.select(KEY, *_DAYS, "application_reason", "end_reason"), on=KEY, suffix="_ours")
+        .join(_with_days(before).select(KEY, *_DAYS), on=KEY, how="left", suffix="_before")
+    )  # fmt: skip
+    acquired, acquired_ours, acquired_before = (pl.col(f"acquired_on{end}") for end in ("", "_ours", "_before"))
+    lost, lost_ours, lost_before = (pl.col(f"lost_on{end}") for end in ("", "_ours", "_before"))
+    over = pl.coalesce(lost_before, "ended_on_before")
+    same = acquired_before.is_not_null() & (over.is_null() | (acquired < over))
+    moved_in = pl.col("application_reason").eq_missing(_MOVED_IN) & (acquired < acquired_ours)
+    moved_out = pl.col("end_reason").eq_missing(_MOVED_OUT) & lost_ours.is_null()
+    linked = moved_in & (acquired_before == acquired_ours)
+    another_start = acquired_ours.is_not_null() & (acquired != acquired_ours) & ~moved_in
+    # Who is still insured here and lost there is KR-8107.
+    another_end = lost_ours.is_not_null() & lost.ne_missing(lost_ours)
+    ended_there_only = lost_ours.is_null() & lost.is_not_null() & pl.col("ended_on_ours").is_not_null() & ~moved_out
+    is_open_here = lost_ours.is_null() & pl.col("ended_on_ours").is_null()
+    agreed = (lost == lost_ours).fill_null(False) | (lost.is_null() & is_open_here)
+    questions = {
+        "KR-8131": (another_start, acquired_ours, acquired),
+        "KR-8132": (
+            same & (acquired != acquired_before) & acquired.ne_missing(acquired_ours) & ~another_start & ~linked,
+            acquired_before, acquired,
+        ),
+        "KR-8133": (another_end | ended_there_only, lost_ours, lost),
+        "KR-8134": (
+            same & lost_before.is_not_null() & lost.ne_missing(lost_before) & ~agreed & ~another_end & ~ended_there_only,
+            lost_before, lost,
+        ),
+    }  # fmt: skip
+    return [
+        _listed(name, rows.filter(asked.fill_null(False)), code, ours, theirs, set_aside=False)
+        for code, (asked, ours, theirs) in questions.items()
+    ]
+
+
+def _with_days(frame: pl.DataFrame, *words: str) -> pl.DataFrame:
+    """The frame with the dates of a qualification and a period, and `words`; null where it has none."""
+    kinds = {**_DAYS, **dict.fromkeys(words, pl.String)}
+    return frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in frame)
 
 
 def _overlapping(anew: pl.DataFrame) -> pl.DataFrame:
@@ -119,35 +183,38 @@ def _with_hole(anew: pl.DataFrame) -> pl.DataFrame:
     """
     hole = pl.col("ended_on_before") < pl.col("applied_on")
     held_through = pl.col("acquired_on") <= pl.col("ended_on_before")
-    return anew.filter(hole & held_through & pl.col("application_reason").ne_missing("moved_in_prefecture"))
-
-
-MUNICIPAL_ID, PREFECTURE_ID = "municipal_insured_id", "prefecture_insured_id"
+    return anew.filter(hole & held_through & pl.col("application_reason").ne_missing(_MOVED_IN))
 
 
 def match_ids(received: pl.DataFrame, told: pl.DataFrame, owners: pl.DataFrame) -> Match:
     """市町村被保険者ID連携 against the people told of and every id taken so far.
 
-    `owners`: resident_number and both ids of all records taken, oldest first; the newest of a person is what he holds.
+    `owners`: resident_number, both ids and 付番年月日 of all records taken, oldest first; the newest of a person is what
+    he holds.
     Set aside: an unknown 宛名番号, an id that belongs to somebody else, an id given to two persons in one file.
-    Listed but taken: an id that was somebody else's once, a person whose id changed, and a 都道府県被保険者ID that
-    changed or that two 宛名番号 have (one person may have two: domain.md 4 does not say). (domain.md 4: identifiers that
-    change owner.)
+    Listed but taken: an id that was somebody else's once, a person whose id changed or has another 付番年月日, and a
+    都道府県被保険者ID that changed or that two 宛名番号 have (one person may have two: domain.md 4 does not say).
+    (domain.md 4: identifiers that change owner.)
     """
     name = "municipal_id_linkage"
     received = completed(name, received)
+    if "assigned_on" not in owners:
+        owners = owners.with_columns(pl.lit(None, pl.Date).alias("assigned_on"))
     unknown = received.join(told, on=KEY, how="anti")
     known = received.join(told.select(KEY), on=KEY, how="semi")
     held = owners.unique(KEY, keep="last", maintain_order=True)
     taken_from = _of_somebody_else(known, held, MUNICIPAL_ID)
     once = _of_somebody_else(known, owners, MUNICIPAL_ID).join(taken_from, on=KEY, how="anti")
     twice = known.filter(pl.col(MUNICIPAL_ID).is_duplicated())
-    now = pl.concat([held, known.select(held.columns)])
+    identified = [KEY, MUNICIPAL_ID, PREFECTURE_ID]
+    now = pl.concat([held.select(identified), known.select(identified)])
     shared = _of_somebody_else(known, now, PREFECTURE_ID)
     before = known.join(held, on=KEY, how="inner", suffix="_held")
     ours, theirs = pl.col(f"{MUNICIPAL_ID}_held"), pl.col(MUNICIPAL_ID)
     ours_in_prefecture, theirs_in_prefecture = pl.col(f"{PREFECTURE_ID}_held"), pl.col(PREFECTURE_ID)
     renamed = before.filter(theirs != ours)
+    assigned_ours, assigned_theirs = pl.col("assigned_on_held"), pl.col("assigned_on")
+    assigned_anew = before.filter((theirs == ours) & (assigned_theirs != assigned_ours))
     renamed_in_prefecture = before.filter(theirs_in_prefecture != ours_in_prefecture)
     return _settle(
         received,
@@ -156,6 +223,7 @@ def match_ids(received: pl.DataFrame, told: pl.DataFrame, owners: pl.DataFrame) 
             _listed(name, taken_from, "KR-8108", pl.col("owner"), theirs, set_aside=True),
             _listed(name, twice, "KR-8109", _NONE, theirs, set_aside=True),
             _listed(name, renamed, "KR-8110", ours, theirs, set_aside=False),
+            _listed(name, assigned_anew, "KR-8136", assigned_ours, assigned_theirs, set_aside=False),
             _listed(name, once, "KR-8118", pl.col("owner"), theirs, set_aside=False),
             _listed(name, shared, "KR-8119", pl.col("owner"), theirs_in_prefecture, set_aside=False),
             _listed(name, renamed_in_prefecture, "KR-8120", ours_in_prefecture, theirs_in_prefecture, set_aside=False),

@@ -107,7 +107,7 @@ def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
             if long.is_empty():
                 continue
             runs = (
-                long.select("line", run=digit_runs(pl.col(item.id)))
+                long.select("line", run=digit_runs(long[item.id]))
                 .explode("run")
                 .filter(pl.col("run").str.len_bytes() == _MY_NUMBER_DIGITS)
             )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import polars as pl
 
-_FULL_WIDTH = {chr(0xFF10 + digit): str(digit) for digit in range(10)}
-# 1234-5678-9018 and 1234 5678 9018: how a 個人番号 is printed on its card.
-_IN_FOURS = r"([0-9]{4})[\s\p{Pd}−ー]([0-9]{4})[\s\p{Pd}−ー]([0-9]{4})"
+from interfaces.digits import Run, runs
+
+_MY_NUMBER_DIGITS = 12
+# Digits of any kind, so that only a text with enough of them is looked at one character after the other.
+_ANY_DIGIT = r"[\p{Nd}\p{No}]"
 # 総務省令85号5条: weights of the 11 digits from the left.
 _MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 _MUNICIPALITY_WEIGHTS = (6, 5, 4, 3, 2)
@@ -30,10 +34,52 @@ def my_number_check(column: pl.Expr) -> pl.Expr:
     return ((column.str.len_bytes() == 12) & (_digit(column, 11) == wanted)).fill_null(False)
 
 
-def digit_runs(column: pl.Expr) -> pl.Expr:
-    """The runs of digits in a text, as a list: full-width digits count, and a number printed in fours is one run."""
-    ascii_digits = column.str.replace_many(list(_FULL_WIDTH), list(_FULL_WIDTH.values()))
-    return ascii_digits.str.replace_all(_IN_FOURS, "$1$2$3").str.extract_all("[0-9]+")
+def digit_runs(values: pl.Series) -> pl.Series:
+    """The digits of each text that can be read as one number of 12 digits or more, as a list (see `digits.runs`)."""
+    values = values.fill_null("")
+    bare = values.str.contains("^[0-9]*$")
+    many = ~bare & (values.str.count_matches(_ANY_DIGIT) >= _MY_NUMBER_DIGITS)
+    texts = values.filter(many).unique()
+    found = {text: [run.digits for run in runs(text) if len(run.digits) >= _MY_NUMBER_DIGITS] for text in texts}
+    listed = pl.Series([found.get(text, []) for text in values.filter(~bare)], dtype=pl.List(pl.String))
+    whole = values.filter(bare).to_frame("value").select(pl.concat_list("value")).to_series()
+    order = pl.concat([bare.arg_true(), (~bare).arg_true()])
+    return pl.concat([whole, listed]).gather(order.arg_sort())
+
+
+class Numbers(Enum):
+    """What the digits of a text may be: no 個人番号, perhaps one (the check digit does not agree), or one."""
+
+    NONE = 0
+    PERHAPS = 1
+    CERTAIN = 2
+
+
+def _twelves(text: str) -> list[tuple[Run, bool]]:
+    """Every twelve digits of a text that can be read as one number, and whether their check digit is a 個人番号's.
+
+    Twelve of more groups, which need not belong together, only where it is.
+    """
+    twelve = [run for run in runs(text) if len(run.digits) == _MY_NUMBER_DIGITS]
+    digits = pl.DataFrame({"digits": [run.digits for run in twelve]}, schema={"digits": pl.String})
+    valid = digits.select(my_number_check(pl.col("digits"))).to_series()
+    return [(run, agrees) for run, agrees in zip(twelve, valid, strict=True) if agrees or not run.is_part]
+
+
+def my_numbers_in(text: str) -> Numbers:
+    """Whether twelve digits stand together in a text, however they are written, and whether they are a 個人番号."""
+    found = [agrees for _, agrees in _twelves(text)]
+    return Numbers.CERTAIN if any(found) else Numbers.PERHAPS if found else Numbers.NONE
+
+
+def without_my_numbers(text: str) -> str:
+    """The text with every twelve digits that stand together blotted out, whatever the check digit says."""
+    kept, after = "", 0
+    for run, _ in _twelves(text):
+        if run.stop > after:
+            kept += text[after : max(run.start, after)] + ("●" * _MY_NUMBER_DIGITS if run.start >= after else "")
+            after = run.stop
+    return kept + text[after:]
 
 
 def municipality_check(column: pl.Expr) -> pl.Expr:

@@ -34,12 +34,6 @@ def not_before(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     return sound, f"{place.record.by_id[other].name}以後"
 
 
-@rule("not_after_file_date", "KR-3005", "record", holds="day")
-def not_after_file_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """Not after the day that the file is for."""
-    return (place.value == "") | (_date(place, place.item.id) <= place.on), f"{place.on}以前"
-
-
 @rule("not_far_ahead", "KR-5007", "record", ("days",), holds="day")
 def not_far_ahead(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """At most so many days after the day that the file is for: a start far ahead is rather a slip (a warning)."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from interfaces.characters import byte_length
 from interfaces.spec import Item
-from interfaces.values import parse_date
+from interfaces.values import first_day, parse_date
 from schemas.rules.registry import Place, Test, rule
 
 _MOST_NAMED = 10  # values of a code table in one sentence
@@ -81,6 +81,28 @@ def real_date(place: Place) -> list[Test]:
         within = (date >= starts) & (ends.is_null() | (date < ends))
         tests.append(Test(place.item.id, "era", "KR-2005", "元号の期間の中の日付", within))
     return tests
+
+
+def no_sentinel(place: Place) -> list[Test]:
+    """None of the values that stand in a date's place and are no date (sentinels.csv)."""
+    if not place.item.type.is_date:
+        return []
+    digits = place.value.str.replace_all("-", "", literal=True)
+    sound = ~digits.is_in([one.digits for one in place.specification.dates.sentinels])
+    return [Test(place.item.id, "no_sentinel", "KR-2052", "実際の日付", sound)]
+
+
+def in_range(place: Place) -> list[Test]:
+    """Within the days that dates.csv gives the item; the last one counts from the day that the file is for."""
+    known = place.specification.dates.ranges.get(place.item.id)
+    if known is None or not place.item.type.date_format:
+        return []
+    written = "%Y-%m-%d" if place.item.type.is_date else "%Y-%m"
+    day, latest = first_day(place.value, place.item.type), known.latest.after(place.on)
+    return [
+        Test(place.item.id, "earliest", "KR-2051", f"{known.earliest:{written}}以後", day >= known.earliest),
+        Test(place.item.id, "latest", "KR-3005", f"{latest:{written}}以前", day <= latest),
+    ]
 
 
 def in_code_table(place: Place) -> Test | None:

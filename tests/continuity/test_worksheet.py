@@ -130,8 +130,11 @@ def cell(row: int, column: int, value: object) -> Callable[[Any], None]:
         (cell(2, DECISION, "保留"), ["KR-7414"]),
         (cell(2, DECISION, "非継続"), ["KR-7414"]),
         (cell(2, REMARK, "あ" * 201), ["KR-7415"]),
-        (cell(2, REMARK, "１２３４ ５６７８ ９０１２ の人と同居"), ["KR-7422"]),
-        (cell(2, DECIDED_BY, "123456789012"), ["KR-7422"]),
+        (cell(2, REMARK, "１２３４ ５６７８ ９０１８ の人と同居"), ["KR-7422"]),
+        (cell(2, REMARK, "１２３４ ５６７８ ９０１２ の人と同居"), ["KR-7122"]),
+        (cell(2, REMARK, "1234-5678-9018 は個人番号ではない"), ["KR-7422"]),
+        (cell(2, DECIDED_BY, "123456789018"), ["KR-7422"]),
+        (cell(2, DECIDED_BY, "123456789012"), ["KR-7122"]),
     ],
     ids=lambda value: getattr(value, "__name__", None) or "-".join(value),
 )
@@ -143,6 +146,13 @@ def test_what_is_wrong_is_said_and_nothing_is_taken(
     assert [problem.code for problem in taken.problems] == codes
     assert all(message(problem.code).remedy in str(problem) for problem in taken.problems)
     assert monthly.decided(environment, MONTH).is_empty()
+
+
+def test_twelve_digits_are_taken_when_the_clerk_says_what_they_are_not(environment: Environment) -> None:
+    path, _ = monthly.make_worksheet(environment, MONTH)
+    remark = "受付番号 1234-5678-9012（個人番号ではない）、世帯 000000000012345、2026-04-01 2026-04-15"
+    assert monthly.import_worksheet(environment, fill(path, cell(2, REMARK, remark))).problems == []
+    assert not monthly.decided(environment, MONTH).is_empty()
 
 
 def test_a_postponed_candidate_is_not_instructed(environment: Environment) -> None:

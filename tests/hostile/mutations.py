@@ -86,7 +86,10 @@ def _wrong_last_digit(place: Place, _: tuple[str, ...]) -> str | None:
 
 
 def _before_the_other(place: Place, arguments: tuple[str, ...]) -> str | None:
-    return place.dated(dt.date(1900, 1, 1)) if place.other(arguments[0]) else None
+    if not place.other(arguments[0]):
+        return None
+    other = dt.datetime.strptime(place.other(arguments[0]), DATES[place.item.type.id]).date()
+    return place.dated(other - dt.timedelta(days=1))
 
 
 def _without_the_other(place: Place, arguments: tuple[str, ...]) -> str | None:
@@ -108,6 +111,34 @@ def _before_the_month(place: Place, arguments: tuple[str, ...]) -> str:
     return place.dated(dt.date(year, month, 1) - dt.timedelta(days=1))
 
 
+def _is_pinned(item: Item) -> bool:
+    """Whether the file's day says what the item must hold: another day is another file's."""
+    return any(call.name in ("partition_date", "in_partition_month") for call in item.rules)
+
+
+def _too_early(place: Place, _: tuple[str, ...]) -> str | None:
+    known = place.sound.specification.dates.ranges.get(place.item.id)
+    if known is None or _is_pinned(place.item):
+        return None
+    return place.dated(known.earliest - dt.timedelta(days=1))
+
+
+def _too_late(place: Place, _: tuple[str, ...]) -> str | None:
+    known = place.sound.specification.dates.ranges.get(place.item.id)
+    if known is None or _is_pinned(place.item) or place.item.rule("not_after_partition_month"):
+        return None
+    last = place.sound.on.replace(year=place.sound.on.year + known.latest.years)
+    return place.dated(last + dt.timedelta(days=1 if place.item.type.is_date else 32))
+
+
+def _sentinel(place: Place, _: tuple[str, ...]) -> str | None:
+    return (
+        {"年月日": "99991231", "年月日-": "9999-12-31"}.get(place.item.type.id)
+        if place.item.required == "必須"
+        else None
+    )
+
+
 # Rules that an item has by its row of the table.
 BY_ROW: Mapping[str, tuple[str, Breaking]] = {
     "required": ("KR-2001", _blank),
@@ -115,6 +146,9 @@ BY_ROW: Mapping[str, tuple[str, Breaking]] = {
     "length": ("KR-2002", _too_long),
     "real_date": ("KR-2004", lambda place, _: NO_SUCH_DAY.get(place.item.type.id)),
     "in_code_table": ("KR-2006", _other_code),
+    "no_sentinel": ("KR-2052", _sentinel),
+    "earliest": ("KR-2051", _too_early),
+    "latest": ("KR-3005", _too_late),
 }
 # Rules that an item names.
 NAMED: Mapping[str, tuple[str, Breaking]] = {
@@ -128,7 +162,6 @@ NAMED: Mapping[str, tuple[str, Breaking]] = {
     "constant": ("KR-3001", lambda place, always: next(c for c in "98" if c not in always[0]) * len(always[0])),
     "record_sequence": ("KR-3002", lambda place, _: str(place.line + 5).zfill(place.item.length)),
     "not_before": ("KR-3003", _before_the_other),
-    "not_after_file_date": ("KR-3005", lambda place, _: place.dated(place.sound.on + dt.timedelta(days=1))),
     "only_with": ("KR-3006", _without_the_other),
     "not_before_month": ("KR-3007", _before_the_month),
     "not_after_partition_month": ("KR-3008", lambda place, _: place.dated(dt.date(2026, 5, 1))),

@@ -319,8 +319,8 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "character twice": (character("U+20BB7,縮退,U+5409,吉,test"), "U+20BB7: 同じ文字が6行目にもあります"),
     "no character": (character(",縮退,U+5409,吉,test"), "文字か値を読めません"),
     "rule of days on an item that holds none": (
-        cell("branch_number", 規則="not_after_file_date"),
-        "項番9 branch_number 規則: not_after_file_date は属性 数字 の項目に置けません",
+        cell("branch_number", 規則="partition_date"),
+        "項番9 branch_number 規則: partition_date は属性 数字 の項目に置けません",
     ),
     "mark of days on an item that holds none": (
         cell("branch_number", 規則="inclusive_end"),

@@ -31,7 +31,8 @@ NOW = dt.datetime(2026, 5, 7, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
 OPEN, OVER = "000000000000001", "000000000000002"
 TOLD = pl.DataFrame({
     "resident_number": [OPEN, OVER], "head_kind": ["insured_head", "member"], "applied_on": [DAY, DAY.replace(year=2020)],
-    "ended_on": [None, ENDED], "application_reason": ["moved_in"] * 2, "end_reason": [None, "moved_out"],
+    "ended_on": [None, ENDED], "lost_on": [None, ENDED], "application_reason": ["moved_in"] * 2,
+    "end_reason": [None, "moved_out"],
 })  # fmt: skip
 OURS = "KRKOJ_999997_20260401_000001.csv"
 # Two sound records of each file, canonical; both agree with what was sent.

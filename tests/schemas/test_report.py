@@ -35,7 +35,7 @@ def many(tmp_path: Path) -> Validated:
 
 def test_json_says_all_that_was_found(faulty: Validated, tmp_path: Path) -> None:
     report = to_json(faulty)
-    assert list(report) == ["interface", "version", "valid", "records", "counts_by_code", "findings"]
+    assert list(report) == ["interface", "version", "valid", "records", "counts_by_code", "normalised", "findings"]
     assert (report["interface"], report["version"]) == ("eligibility_individual", "2018-04-01")
     assert (report["valid"], report["records"]) == (False, 3)
     assert report["counts_by_code"] == {"KR-2003": 1, "KR-2004": 1, "KR-2015": 1}

@@ -53,7 +53,6 @@ BROKEN: dict[str, tuple[Change, list[tuple[str, int | None, str | None]]]] = {
     "not_before": (line(3, PERIODS, "20260401,01,,,20260401,01,20260331,03,,,"), [("KR-3003", 3, "ended_on")]),
     "duplicate key": (line(4, "000000000000103", "000000000000102"), [
         ("KR-3004", 3, "resident_number"), ("KR-3004", 4, "resident_number")]),
-    "not_after_file_date": (line(3, ",19820304,", ",20260402,"), [("KR-3005", 3, "born_on")]),
     "only_with": (line(3, PERIODS, "20260401,01,,03,20260401,01,,,,,"), [("KR-3006", 3, "loss_reason")]),
     "count too high": (line(1, ",0000003,", ",0000004,"), [("KR-4001", 1, "record_count")]),
     "count too low": (line(1, ",0000003,", ",0000002,"), [("KR-4001", 1, "record_count")]),
@@ -227,7 +226,7 @@ def test_every_rule_is_registered_once_and_stands_where_it_can() -> None:
     rules = known_rules()
     expected = {
         "my_number_check_digit", "blank_my_number", "municipality_check_digit", "insurer_check_digit",
-        "resident_record_code_check_digit", "not_before", "not_after_file_date", "digits", "constant",
+        "resident_record_code_check_digit", "not_before", "digits", "constant",
         "record_sequence", "only_with", "data_record_count", "own_municipality", "own_insurer", "own_prefecture",
         "partition_date", "same_as_file_name", "inclusive_end", "every_individual_has_household",
         "one_head_per_household", "nominal_head_not_insured", "every_insured_is_resident",

@@ -372,7 +372,9 @@ def test_zeros_are_filled_up_to_any_length() -> None:
     for length, wanted in (("1", ["2", ""]), ("2", ["02", ""]), ("3", ["002", ""])):
         one = replace(item, normalise=(Call("zero_fill", (length,)),))
         record = replace(specification("resident_extract").data, items=(one,))
-        changed, _ = normalise(pl.DataFrame({"relationship": ["2", ""]}), record)
+        changed, _ = normalise(
+            pl.DataFrame({"relationship": ["2", ""]}), record, specification("resident_extract").dates
+        )
         assert changed["relationship"].to_list() == wanted
 
 
