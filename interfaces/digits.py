@@ -66,7 +66,8 @@ class _Group:
 
 def digit(character: str) -> str | None:
     """The ASCII digit that a character is, whatever its width or script; None of any other."""
-    value = unicodedata.digit(unicodedata.normalize("NFKC", character), None) if len(character) == 1 else None
+    plain = unicodedata.normalize("NFKC", character)
+    value = unicodedata.digit(plain, None) if len(plain) == 1 else None
     return None if value is None else str(value)
 
 
