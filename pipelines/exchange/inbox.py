@@ -267,7 +267,7 @@ def _claimed(work: _Receiving, file: RemoteFile, last: Entry | None) -> Entry:
     """The entry that a fetch belongs to, claimed: one that an earlier run left unfinished, or a new one."""
     entry = last if last is not None and last.state in FETCHING_STATES else None
     if entry is None:
-        place = {} if work.folder.place == UNION else {"place": work.folder.place}
+        place: dict[str, Any] = {} if work.folder.place == UNION else {"place": work.folder.place}
         entry = work.ledger.enter_inbound(file_name=file.name, operator=work.operator, run_id=work.run_id, **place)
     return work.advance(entry, "claimed", size_on_server=file.size) if entry.state == "detected" else entry
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, RowMapping
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError, message
@@ -560,7 +560,7 @@ def _notes_of(action: str) -> sa.Select[Any]:
     return query.order_by(columns.sequence)
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _event(row: RowMapping) -> Event:
     return Event(**{**row, "detail": json.loads(row["detail"])})
 
 

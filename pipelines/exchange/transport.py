@@ -448,7 +448,8 @@ def _chunks(remote: paramiko.SFTPFile) -> Iterator[bytes]:
 def _size(remote: paramiko.SFTPFile) -> int | None:
     """What the server says of an open file; None when it does not say. A silent line is no answer: its error comes through."""
     try:
-        return remote.stat().st_size
+        size: int | None = remote.stat().st_size
+        return size
     except (TimeoutError, ConnectionError):
         raise
     except OSError:

@@ -30,7 +30,7 @@ from servers import OpenSshServer
 from interfaces.messages import RenkeiError
 from pipelines.exchange.ledger import Entry, Ledger
 from pipelines.exchange.lock import exclusive
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, confirm, recall, sealed_path, send_partition
+from pipelines.exchange.outbox import Leaving, OutboundFile, SendOutcome, confirm, recall, sealed_path, send_partition
 from pipelines.exchange.seal import unsealed
 from pipelines.exchange.transport import (
     LocalFolderTransport,
@@ -282,7 +282,7 @@ def test_a_temporary_file_that_vanished_before_the_rename_is_not_sent_again_befo
     for _ in range(2):
         assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6222"
         assert names_in(union) == PAIR[1:], "the other file of the pair is on its way once"
-    confirm(ledger, 1, "試験", "電話で確認", arrived=False, data_folder=tmp_path / "data")
+    confirm(ledger, 1, "試験", "電話で確認", arrived=False, data_folder=tmp_path / "data", leaving=Leaving())
     assert send(ledger, transport, pair, tmp_path).kind == "sent"
     assert names_in(union) == PAIR
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from exchange.exchange_support import noon
@@ -15,7 +16,7 @@ from servers import wait_until
 
 from pipelines.exchange.ledger import Ledger
 
-ME = {"operator": "試験"}
+ME: dict[str, Any] = {"operator": "試験"}
 # SQLite's shared lock lies on 510 bytes from here on (https://sqlite.org/fileformat2.html, the lock-byte page).
 LOCK_BYTES, LOCKED_BYTES = 0x40000002, 510
 
@@ -28,7 +29,7 @@ def is_in_use(path: Path) -> bool:
         "handle = os.open(sys.argv[1], os.O_RDWR)\n"
         "print(struct.unpack('hhqqi4x', fcntl.fcntl(handle, fcntl.F_GETLK, asked))[0] != fcntl.F_UNLCK)\n"
     )
-    asked = [sys.executable, "-c", program, path, str(LOCK_BYTES), str(LOCKED_BYTES)]
+    asked = [sys.executable, "-c", program, str(path), str(LOCK_BYTES), str(LOCKED_BYTES)]
     return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip() == "True"
 
 

@@ -92,8 +92,8 @@ def test_without_a_usable_time_two_equal_looks_decide_at_the_sensor(
     place.written(sound_ids(), at=0)
     assert place.tick(60)[0] == [], "it grew, so it is another look"
     assert place.tick(119)[0] == []
-    (asked,) = place.tick(120)[0]
-    assert place.run(asked).success
+    (request,) = place.tick(120)[0]
+    assert place.run(request).success
     assert place.states() == ["applied"]
 
 
