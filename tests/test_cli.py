@@ -87,7 +87,9 @@ def test_errors_speak_to_people(arguments: tuple[str, ...], code: str, monkeypat
 
 def commands_in(text: str) -> Iterator[list[str]]:
     """Every `renkei …` of a text as its words, up to the Japanese that follows."""
-    for found in re.findall(r"renkei ((?:[a-z][a-z-]* ?|--[a-z0-9-]+ [^ 、。（）-][^ 、。（）]* ?|--[a-z0-9-]+ ?)+)", text):
+    for found in re.findall(
+        r"renkei ((?:[a-z][a-z-]* ?|--[a-z0-9-]+ [^ 、。（）-][^ 、。（）]* ?|--[a-z0-9-]+ ?)+)", text
+    ):
         yield found.split()
 
 
