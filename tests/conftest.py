@@ -24,7 +24,7 @@ os.environ.pop("SUDO_USER", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Every code of the catalogue must be provoked by the suite (`provoked`)."""
+    """A whole run names the codes of the catalogue that it did not provoke (`provoked`)."""
     config.pluginmanager.register(Provoked(config))
 
 
