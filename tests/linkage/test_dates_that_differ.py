@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from continuity.deployment import opened
 
+from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
 from pipelines import arrival
@@ -55,7 +56,8 @@ def delivered(environment: Environment, interface: str, day: dt.date, row: Mappi
               "media_kind": "transmission", "created_on": day, "file_number": "000001"}  # fmt: skip
     folder = environment.settings.data_folder / f"union_{interface}_{day}"
     folder.mkdir(parents=True)
-    (folder / file_name(specification, header)).write_bytes(codec.compose(specification, day, frame(row), header).data)
+    content = codec.compose(specification, day, frame(row), header).data
+    leave(folder / file_name(specification, header), content, LONG_AGO)
     (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
     return arrived
 
