@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from rings import settings_lines
 from servers import OpenSshServer
 
+from fixtures.counterpart.delivery import leave
 from interfaces import codec
 from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.naming import file_name
@@ -148,7 +149,7 @@ class Village:
         frame = pl.DataFrame(rows, schema_overrides={"reception_reason": pl.String})
         encoded = codec.compose(specification, created, frame, header)
         assert encoded.problems.is_empty()
-        (self.server.root / "from_union" / file_name(specification, header)).write_bytes(encoded.data)
+        leave(self.server.root / "from_union" / file_name(specification, header), encoded.data)
         return self.cli("run", "daily", "--date", created.isoformat(), "--only", "in")
 
     def pair(self, day: dt.date, number: int = 1) -> tuple[str, str]:
