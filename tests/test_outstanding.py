@@ -110,8 +110,11 @@ def test_a_file_that_a_newer_day_overtook_has_not_arrived(environment: Environme
     answered(environment, WED, "municipal_id_linkage", "reception_result")
     answered(environment, WED, "acquisition_loss_linkage", state="stale")
     found = outstanding(environment, THU).filter(pl.col("partition") == WED)
-    assert found.select("code", "subject").rows() == [("KR-6502", "国保資格取得喪失年月日連携ファイル")]
-    assert "KR-7308" in found["remedy"].item()
+    assert found.select("code", "subject").rows() == [
+        ("KR-6512", f"acquisition_loss_linkage_{WED}"),
+        ("KR-6502", "国保資格取得喪失年月日連携ファイル"),
+    ]
+    assert "KR-7308" in found.filter(pl.col("code") == "KR-6502")["remedy"].item()
 
 
 def test_a_month_is_expected_by_the_days_of_the_union(tmp_path: Path) -> None:
