@@ -162,6 +162,7 @@ NAMED: Mapping[str, tuple[str, Breaking]] = {
     "constant": ("KR-3001", lambda place, always: next(c for c in "98" if c not in always[0]) * len(always[0])),
     "record_sequence": ("KR-3002", lambda place, _: str(place.line + 5).zfill(place.item.length)),
     "not_before": ("KR-3003", _before_the_other),
+    "not_far_ahead": ("KR-5007", lambda place, days: place.dated(place.sound.on + dt.timedelta(days=int(days[0]) + 1))),
     "only_with": ("KR-3006", _without_the_other),
     "not_before_month": ("KR-3007", _before_the_month),
     "not_after_partition_month": ("KR-3008", lambda place, _: place.dated(dt.date(2026, 5, 1))),
