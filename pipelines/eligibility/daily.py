@@ -55,6 +55,11 @@ def _told_by(environment: Environment, day: dt.date) -> tuple[int, ...]:
     return tuple(sorted(entry.id for entry in (*effective, *ledger.in_doubt(day, FILES, remade=day))))
 
 
+def _is_kept(environment: Environment, day: dt.date) -> bool:
+    """Whether retention has erased none of the tables of a sent day."""
+    return all(environment.store.exists(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS)
+
+
 def _snapshot(environment: Environment, day: dt.date) -> Known:
     """What the Union knows once the day's files are in, as the tables at rest say; KR-7207 when there are none."""
     people, households, my_numbers = (environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS)
@@ -99,7 +104,7 @@ def build_day(
 
     def accept(known: Known) -> None:
         since = questions.reference(environment, day)
-        reference = before if since is None else _snapshot(environment, since)
+        reference = before if since is None or not _is_kept(environment, since) else _snapshot(environment, since)
         questions.require_within_limits(environment, day, reference, known, asked, confirm)
 
     return build(environment, day, people, households, my_numbers, bad, before, accept)

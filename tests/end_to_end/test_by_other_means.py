@@ -35,11 +35,12 @@ def test_a_day_is_taken_back_and_sent_corrected(tmp_path: Path, openssh_server: 
     right = extract.read_text(encoding="utf-8")
     extract.write_text(right.replace("合成　", "合成　訂正"), encoding="utf-8")
     date = ("--date", SECOND.isoformat())
-    assert "KR-6111" in town.renkei("run", "daily", *date, "--only", "out", status=2)
+    confirmed = ("--confirm", "氏名の一括訂正")
+    assert "KR-6111" in town.renkei("run", "daily", *date, "--only", "out", *confirmed, status=2)
     for path in folder.iterdir():  # the Union puts the first pair aside, as agreed
         path.unlink()
     town.renkei("ledger", "recall", *date, *BY)
-    assert "送付 sent" in town.renkei("run", "daily", *date, "--only", "out")
+    assert "送付 sent" in town.renkei("run", "daily", *date, "--only", "out", *confirmed)
     assert sorted(path.name for path in folder.iterdir()) == [
         "KRKOJ_999997_20260402_000002.csv", "KRSET_999997_20260402_000002.csv",
     ]  # fmt: skip
@@ -47,7 +48,11 @@ def test_a_day_is_taken_back_and_sent_corrected(tmp_path: Path, openssh_server: 
     assert len(people) - 3 > town.world.truth(SECOND).height // 2  # nearly everybody has another name now
     town.world.night(SECOND)
     town.receive(SECOND)
-    town.day(THIRD)
+    # The extract of the third day has the old names again.
+    town.world.live(THIRD)
+    town.renkei("run", "daily", "--date", THIRD.isoformat(), "--only", "out", *confirmed)
+    town.world.night(THIRD)
+    town.receive(THIRD)
     assert "KR-6135" in town.renkei("ledger", "recall", "--date", SECOND.isoformat(), *BY, status=2)
     assert town.differences(THIRD).is_empty()
     states = town.states()

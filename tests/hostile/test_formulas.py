@@ -132,6 +132,7 @@ def test_what_people_wrote_of_their_decisions(tmp_path: Path, monkeypatch: pytes
     path, _ = monthly.make_worksheet(environment, MONTH)
 
     def change(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
+        # A formula is refused where it stands (tests/continuity/test_cells.py); as a text it may begin like one.
         for row, value in enumerate(IN_A_LINE, 2):
             for column, written in ((REMARK, value), (DECIDED_BY, value), (APPROVED_BY, f"{value}二人目")):
                 sheet.cell(row, column).value = written
