@@ -111,8 +111,9 @@ def test_nobody_is_to_be_found_anywhere(tmp_path: Path, openssh_server: OpenSshS
             town.renkei(*out, status=2)
             extract.write_bytes(sound)
             town.renkei(*out)
-        elif ours:
-            town.renkei(*out)
+        elif ours:  # all that changed since the second day leaves at once, and is asked about
+            town.renkei(*out, status=2)
+            town.renkei(*out, "--confirm", "二日目からの送付がない")
         town.world.night(day, WRONG_ANSWERS.get(number - len(days) if number > 1 else number))
         if ours:
             town.renkei("run", "daily", "--date", day.isoformat(), "--only", "in", status=None)
