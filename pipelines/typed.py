@@ -75,14 +75,14 @@ def read_form(specification: Specification, month: dt.date, path: Path) -> pl.Da
     """The typed records, canonical, with their `row` of the form. KR-7602 for anything that cannot be read, or that nobody
     would read (beside the table, on another sheet); errors of the book as in `read_book`.
     """
-    book = read_book(path, results=True)
+    sheets = read_book(path, results=True).sheets
     items = typed_items(specification)
-    if SHEET not in book:
+    if SHEET not in sheets:
         raise RenkeiError("KR-7602", problems=f"シート「{SHEET}」がありません")
-    rows = book[SHEET]
+    rows = sheets[SHEET]
     if not rows or [cell.text for cell in rows[0][: len(items)]] != [item.name for item in items]:
         raise RenkeiError("KR-7602", problems="見出しが変わっています")
-    problems = _outside(book, len(items))
+    problems = _outside(sheets, len(items))
     records = []
     for number, row in enumerate(rows[1:], 2):
         cells = row[: len(items)]

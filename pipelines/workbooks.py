@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -81,6 +82,14 @@ Rows = list[tuple[Cell, ...]]
 _NOTHING = Cell()
 
 
+@dataclass(frozen=True)
+class Book:
+    """A book that was read once. sheets: the cells by the sheet's name, from the top, MOST_COLUMNS wide; sha256: of its bytes."""
+
+    sheets: dict[str, Rows]
+    sha256: str
+
+
 def address(row: int, column: int) -> str:
     """The name of a cell as Excel shows it; row and column from 1."""
     return f"{get_column_letter(column)}{row}"
@@ -91,8 +100,8 @@ def holds_anything(rows: Rows) -> bool:
     return any(not cell.is_blank for row in rows for cell in row)
 
 
-def read_book(path: Path, *, results: bool = False) -> dict[str, Rows]:
-    """The cells of every sheet by its name: rows from the top, MOST_COLUMNS wide. With `results` a formula is its result.
+def read_book(path: Path, *, results: bool = False) -> Book:
+    """The book in a file. With `results` a formula is its result.
 
     KR-7104 when the file cannot be read, KR-7401 when it is no sound .xlsx, KR-7420 when it is larger than any form,
     KR-7421 when it holds macros, links to other books or embedded objects. Never any other error.
@@ -106,7 +115,7 @@ def read_book(path: Path, *, results: bool = False) -> dict[str, Rows]:
         raise RenkeiError("KR-7104", path=str(path), reason=reason_of(error)) from error
     try:
         _check(data, path.name)
-        return _values(data, path.name, results)
+        return Book(_values(data, path.name, results), sha256(data).hexdigest())
     except RenkeiError:
         raise
     except Exception as error:  # the readers of ZIP, XML and Excel have no closed list of what damage makes them raise

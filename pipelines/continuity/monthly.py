@@ -22,9 +22,9 @@ from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge
 from pipelines.continuity.lists import candidates_page, instruction_page, results_page
 from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
-from pipelines.continuity.worksheet import PROPOSALS, Problem, load_marks, read_answers, read_month, write_worksheet
+from pipelines.continuity.worksheet import PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
 from pipelines.environment import Environment
-from pipelines.exchange.files import sha256_of, write_durably
+from pipelines.exchange.files import write_durably
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.items import completed
@@ -168,14 +168,15 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
 
     KR-7401/7402/7418 when it cannot be a worksheet; KR-7417 when the instruction went out and a decision differs.
     """
-    month = read_month(path)
+    worksheet = FilledWorksheet.read(path)
+    month = worksheet.month
     found = build_cases(environment, month)
-    answers, problems = read_answers(path, found, month, load_marks(environment.catalogue, month))
+    answers, problems = worksheet.answers(found, load_marks(environment.catalogue, month))
     if problems:
         return Imported(month, 0, problems)
     before = {row[KEY]: row for row in decided(environment, month).iter_rows(named=True)}
     facts = {row[KEY]: row for row in found.iter_rows(named=True)}
-    sha256, now = sha256_of(path), environment.ledger.now().isoformat()
+    now = environment.ledger.now().isoformat()
     rows = []
     for answer in answers:
         case = facts[answer.candidate_number]
@@ -186,7 +187,9 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
         }  # fmt: skip
         known = before.get(answer.candidate_number)
         if known is None or any(known[name] != value for name, value in row.items()):
-            rows.append(row | {"worksheet_sha256": sha256, "at": now, "operator": environment.settings.operator})
+            rows.append(
+                row | {"worksheet_sha256": worksheet.sha256, "at": now, "operator": environment.settings.operator}
+            )
     _require_open(
         environment, month, [str(r[KEY]) for r in rows if before.get(str(r[KEY]), {}).get("decision") != r["decision"]]
     )
@@ -195,7 +198,7 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
         kept = decisions.add(connection, rows)
         environment.ledger.note(
             "worksheet_imported", operator=environment.settings.operator, connection=connection, month=month,
-            worksheet_sha256=sha256, decisions=len(answers), new=len(rows), rows=list(kept),
+            worksheet_sha256=worksheet.sha256, decisions=len(answers), new=len(rows), rows=list(kept),
             rows_sha256=decisions.digest(connection, *kept),
         )  # fmt: skip
     return Imported(month, len(rows), [])

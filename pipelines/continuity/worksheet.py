@@ -6,17 +6,17 @@ import datetime as dt
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 import xlsxwriter
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError, message
-from pipelines.continuity.cases import FACT_COLUMNS, FINGERPRINT, fingerprint
+from pipelines.continuity.cases import fingerprint
 from pipelines.continuity.judgement import KEY
 from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.persons import load_titles, same_person
@@ -106,10 +106,9 @@ EARLIER = "_前の版_"
 def _is_of(path: Path, cases: pl.DataFrame, month: dt.date) -> bool:
     """Whether a book is a worksheet of just these cases, filled in or not."""
     try:
-        told_month, _, told_fingerprint, _ = _marks(read_book(path))
+        return FilledWorksheet.read(path).is_of(cases, month)
     except RenkeiError:
         return False
-    return (told_month, told_fingerprint) == (f"{month:%Y-%m}", fingerprint(cases))
 
 
 def _worksheet(cases: pl.DataFrame, month: dt.date, municipality: str) -> bytes:
@@ -197,15 +196,6 @@ def _shown(name: str, value: object) -> str:
     return value.isoformat() if isinstance(value, dt.date) else str(value or "")
 
 
-def read_month(path: Path) -> dt.date:
-    """The month that a worksheet is for. KR-7402 when it is no worksheet of ours, else as `read_book`."""
-    (month, *_) = _marks(read_book(path))
-    try:
-        return dt.date.fromisoformat(f"{month}-01")
-    except ValueError as error:
-        raise RenkeiError("KR-7402", problem="印のシートが変わっています") from error
-
-
 @dataclass(frozen=True)
 class Marks:
     """What people write in the place of an answer, or beside a name.
@@ -241,37 +231,56 @@ def _bare(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def read_answers(path: Path, cases: pl.DataFrame, month: dt.date, signs: Marks) -> tuple[list[Answer], list[Problem]]:
-    """The answers of a filled worksheet, or everything that must be mended: one of the two is empty.
+@dataclass(frozen=True)
+class FilledWorksheet:
+    """A worksheet that came back, read once: what is asked of it later is asked of the same bytes."""
 
-    cases: as they are now. Nothing is taken from a book with a problem: rows deleted, added, sorted or doubled, facts
-    edited, no decision, one that the list does not have, no names, approver = decider, no reason where one is due,
-    formulas, error values, `signs` or merged and hidden cells as answers, writing beside the table, a book of another
-    month, or one made before newer data came. Errors as in `read_month`.
-    """
-    book = read_book(path)
-    told_month, _, told_fingerprint, _ = _marks(book)
-    if told_month != f"{month:%Y-%m}":
-        return [], [_problem("KR-7403", None, told=told_month, month=f"{month:%Y-%m}")]
-    if told_fingerprint != fingerprint(cases):
-        return [], [_problem("KR-7404", None, month=f"{month:%Y-%m}")]
-    problems = _outside_problems(book)
-    rows = [row[: len(_HEADINGS)] for row in book[SHEET][_FIRST_ROW - 1 :]]
-    while rows and all(cell.is_blank for cell in rows[-1]):
-        rows.pop()
-    known = {case[KEY]: case for case in cases.iter_rows(named=True)}
-    problems += _rows_problems([row[0].text for row in rows], list(known))
-    answers: list[Answer] = []
-    for number, row in enumerate(rows, _FIRST_ROW):
-        case = known.get(row[0].text)
-        if case is not None:
-            problems += _facts_problems(number, row, case)
-            unread = _cell_problems(number, row, signs)
-            answer = Answer(case[KEY], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
-            problems += unread or _answer_problems(number, answer, case["proposal"], signs.titles)
-            answers.append(Answer(answer.candidate_number, DECISIONS.get(answer.decision, ""), answer.remark,
-                                  answer.decided_by, answer.approved_by))  # fmt: skip
-    return ([], problems) if problems else (answers, [])
+    month: dt.date
+    sha256: str
+    _fingerprint: str
+    _sheets: Mapping[str, Rows]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The worksheet in a file. KR-7402 when it is no worksheet of ours, else as `read_book`."""
+        book = read_book(path)
+        month, _, told_fingerprint, _ = _marks(book.sheets)
+        try:
+            first = dt.date.fromisoformat(f"{month}-01")
+        except ValueError as error:
+            raise RenkeiError("KR-7402", problem="印のシートが変わっています") from error
+        return cls(first, book.sha256, told_fingerprint, book.sheets)
+
+    def is_of(self, cases: pl.DataFrame, month: dt.date) -> bool:
+        """Whether it was made of just these cases of a month."""
+        return (self.month, self._fingerprint) == (month, fingerprint(cases))
+
+    def answers(self, cases: pl.DataFrame, signs: Marks) -> tuple[list[Answer], list[Problem]]:
+        """The answers, or everything that must be mended: one of the two is empty.
+
+        cases: those of its month, as they are now. Nothing is taken from a book with a problem: rows deleted, added,
+        sorted or doubled, facts edited, no decision, one that the list does not have, no names, approver = decider, no
+        reason where one is due, formulas, error values, `signs` or merged and hidden cells as answers, writing beside
+        the table, or a book made before newer data came.
+        """
+        if self._fingerprint != fingerprint(cases):
+            return [], [_problem("KR-7404", None, month=f"{self.month:%Y-%m}")]
+        problems = _outside_problems(self._sheets)
+        rows = [row[: len(_HEADINGS)] for row in self._sheets[SHEET][_FIRST_ROW - 1 :]]
+        while rows and all(cell.is_blank for cell in rows[-1]):
+            rows.pop()
+        known = {case[KEY]: case for case in cases.iter_rows(named=True)}
+        problems += _rows_problems([row[0].text for row in rows], list(known))
+        answers: list[Answer] = []
+        for number, row in enumerate(rows, _FIRST_ROW):
+            case = known.get(row[0].text)
+            if case is not None:
+                problems += _facts_problems(number, row, case)
+                unread = _cell_problems(number, row, signs)
+                answer = Answer(case[KEY], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
+                problems += unread or _answer_problems(number, answer, case["proposal"], signs.titles)
+                answers.append(replace(answer, decision=DECISIONS.get(answer.decision, "")))
+        return ([], problems) if problems else (answers, [])
 
 
 def _marks(book: Mapping[str, Rows]) -> tuple[str, ...]:
@@ -366,19 +375,3 @@ def _answer_problems(row: int, answer: Answer, proposal: str, titles: tuple[str,
         if (found := individual_number_in(text)) is not Numbers.NONE
     ]
     return problems
-
-
-__all__ = [
-    "DECISIONS",
-    "FACT_COLUMNS",
-    "FINGERPRINT",
-    "MARK_KINDS",
-    "PROPOSALS",
-    "Answer",
-    "Marks",
-    "Problem",
-    "load_marks",
-    "read_answers",
-    "read_month",
-    "write_worksheet",
-]

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
-from pipelines.continuity.worksheet import load_marks, read_answers, read_month
+from pipelines.continuity.worksheet import FilledWorksheet, load_marks
 from pipelines.environment import Environment
 from pipelines.typed import enter, read_form, write_form
 
@@ -231,7 +231,7 @@ def test_a_sheet_that_is_said_to_lie_on_our_disk_is_not_read(worksheet: Path, tm
     elsewhere = replaced("worksheets/sheet1.xml", "file:///etc/passwd")
     path = tmp_path / "book.xlsx"
     path.write_bytes(repacked(worksheet.read_bytes(), {RELATIONS: elsewhere}))
-    assert refusal(lambda: read_month(path)) in {"KR-7401", "KR-7402"}
+    assert refusal(lambda: FilledWorksheet.read(path)) in {"KR-7401", "KR-7402"}
 
 
 def test_the_largest_book_that_is_looked_at_fits_in_the_memory_there_is(worksheet: Path, tmp_path: Path) -> None:
@@ -276,8 +276,7 @@ def test_a_damaged_worksheet_is_refused_or_told_what_to_mend(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            read_month(path)
-            answers, problems = read_answers(path, cases, MONTH, load_marks(environment.catalogue, MONTH))
+            answers, problems = FilledWorksheet.read(path).answers(cases, load_marks(environment.catalogue, MONTH))
         except RenkeiError:
             return
     assert bool(answers) is not bool(problems)
