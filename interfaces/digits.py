@@ -18,6 +18,7 @@ from interfaces.characters import code_points
 _LONGEST_GAP = 3  # " - " between two groups
 _FOUR, _GROUPS_OF_FOUR = 4, 3  # how a 個人番号 is printed on its card
 NOTHING = "nothing"
+SEPARATOR_KINDS = ("dash", "dot", "slash", "space", NOTHING)
 
 
 @dataclass(frozen=True)
