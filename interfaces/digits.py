@@ -44,6 +44,19 @@ def separators(root: Path = DEFAULT_ROOT) -> Separators:
     )
 
 
+def plain(text: str, known: Separators) -> str:
+    """Digits of any width as ASCII, spaces as a space, every other separator as `-`, what is not even seen left out."""
+    return "".join(_plain(character, known) for character in text)
+
+
+def _plain(character: str, known: Separators) -> str:
+    value = unicodedata.decimal(character, None)
+    if value is not None:
+        return str(value)
+    kind = known.kind(character)
+    return character if kind is None else {NOTHING: "", "space": " "}.get(kind, "-")
+
+
 @dataclass(frozen=True)
 class Run:
     """Digits (ASCII) that can be read as one number, and where they stand in the text: [start, stop).

@@ -57,7 +57,7 @@ def lint(
         for specification in versions:
             faults += _Linter(catalogue, specification, frozenset(folders), rules, normalisations).faults()
     faults += _file_names(catalogue)
-    return faults or [*_names(catalogue)]  # only sound rules make names
+    return list(dict.fromkeys(faults)) or [*_names(catalogue)]  # only sound rules make names
 
 
 def _files(catalogue: Catalogue) -> Iterator[Fault]:
@@ -85,8 +85,7 @@ def _separators(catalogue: Catalogue) -> Iterator[Fault]:
     try:
         rows = read_rows(catalogue.root / "separators.csv", ("区分", "値", "種類"))
     except RenkeiError as error:
-        if str(error.values["reason"]).startswith("列 "):
-            yield Fault("separators.csv", str(error.values["reason"]), error.code)
+        yield Fault("separators.csv", str(error.values["reason"]), error.code)
         return
     for row in rows:
         place = f"separators.csv {row.number}行目"
