@@ -14,6 +14,7 @@ from interfaces.values import to_canonical
 from pipelines.eligibility.holding import FAULT_SCHEMA
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
+from schemas.findings import places
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
@@ -133,6 +134,6 @@ def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFram
     for validated in judged.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
         keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
-        rows = validated.data.select("line", *keys).join(own.select("line", "code"), on="line")
+        rows = validated.data.select("line", *keys).join(own.select("line", "code", told=places(own)), on="line")
         found.append(rows.drop("line").unique())
     return pl.concat(found, how="diagonal").sort(list(FAULT_SCHEMA))
