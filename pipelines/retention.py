@@ -14,13 +14,15 @@ from dateutil.relativedelta import relativedelta
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from pipelines.environment import Environment
+from pipelines.erased import ERASED, table_file
 from pipelines.exchange.files import erase_file, sha256_of
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.lock import exclusive
 from pipelines.known import SENT_FILES
 from pipelines.store import MY_NUMBER_ASSETS
 
-ERASED = "erased"
+# What the Union knows by the last month that was sent, however long ago: the next one is compared with it.
+COMPARED_WITH = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
 # An entry in one of these needs its files no longer to do its work.
 SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "duplicate", "vanished", "recalled"}
 
@@ -50,17 +52,22 @@ def load_rules(catalogue: Catalogue, on: dt.date) -> dict[str, int]:
 
 def overdue(environment: Environment, today: dt.date) -> list[Kept]:
     """Every file that has been kept longer than its store's months, whether or not it may go yet. The last sent tables
-    that a coming day is compared with are never among them."""
+    that a coming day or month is compared with are never among them."""
     rules = load_rules(environment.catalogue, today)
     entries = environment.ledger.entries()
     quiet = {
         dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.events() if e.action == "quiet_day"
     }
     needed = environment.ledger.effective_baseline(interfaces=SENT_FILES)
+    compared = {
+        table_file(asset, str(environment.ledger.effective_baseline(interfaces={interface})))
+        for interface, asset in COMPARED_WITH.items()
+    }
     found = []
     for store, path, day in _files(environment):
         months = rules[store if store in rules else store.partition("/")[0]]
         is_needed = store.startswith("assets/") and needed is not None and day >= needed
+        is_needed |= path.as_posix() in compared
         if day + relativedelta(months=months) <= today and not is_needed:
             proved = _is_done(environment, entries, quiet, store, path, day)
             found.append(Kept(path, store, day, months, proved))
@@ -88,11 +95,6 @@ def run(environment: Environment, today: dt.date, by: str) -> list[Kept]:
         if not any(folder_left.iterdir()):
             folder_left.rmdir()
     return gone
-
-
-def erased_files(environment: Environment) -> set[str]:
-    """Paths from the data folder that the ledger says are erased."""
-    return {str(event.detail["file"]) for event in environment.ledger.events() if event.action == ERASED}
 
 
 def _files(environment: Environment) -> Iterator[tuple[str, Path, dt.date]]:

@@ -15,10 +15,10 @@ from pipelines.belonging import BOUND
 from pipelines.calendar import TOKYO, is_business_day
 from pipelines.continuity import decisions
 from pipelines.environment import Environment
+from pipelines.erased import ERASED
 from pipelines.exchange.files import write_durably
 from pipelines.exchange.ledger import ACCOUNT, Entry, Event
 from pipelines.media import BOOK, book_of
-from pipelines.retention import ERASED
 
 # 時間外: before the offices open or after the evening's re-runs, and on days on which the Union is closed.
 OPEN_FROM, OPEN_UNTIL = dt.time(7), dt.time(22)
