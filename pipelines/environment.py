@@ -12,11 +12,11 @@ from cryptography import x509
 
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
+from interfaces.private import private_folder
 from interfaces.spec import Specification
 from pipelines.belonging import Municipality, bind, require_own_folder, require_own_keys, require_own_ledger
 from pipelines.calendar import TOKYO
 from pipelines.erased import erased_files, table_file
-from pipelines.exchange.files import private_folder
 from pipelines.exchange.keys import KeyPair, KeyRing
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.safe import Safe

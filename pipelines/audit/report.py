@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -204,14 +205,14 @@ def _decided(environment: Environment, month: dt.date) -> list[tuple[str, ...]]:
 
 def write_report(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:
     """The report as an Excel book, a sheet per table; text stays text, and the same month gives the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as book:
+    data = BytesIO()
+    with xlsxwriter.Workbook(data, options) as book:
         book.set_properties({"created": _CREATED, "title": f"監査報告 {month:%Y-%m}"})
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1})
         for name, table in tables.items():
             _sheet(book.add_worksheet(name), table.columns, table.rows(), bold)
-    path.chmod(0o600)
+    write_durably(path, data.getvalue())
 
 
 def write_html(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:

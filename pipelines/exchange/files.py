@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final
 
 from interfaces.messages import RenkeiError
+from interfaces.private import OWNER_FILE, private_folder
 
 CHUNK_BYTES = 1 << 20
 # Such a lock is held for moments; who waits longer waits for a process that hangs.
@@ -27,19 +28,6 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def private_folder(path: Path) -> Path:
-    """The folder; it and the folders above it are made for their owner alone where they are not there yet."""
-    if not path.is_dir():
-        private_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-    return path
-
-
-def open_private(path: Path) -> BinaryIO:
-    """A file opened for writing anew, readable by its owner alone."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
 
 
 def wait_for_lock(handle: int, path: Path) -> None:
@@ -105,7 +93,7 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
 def _alone(part: Path) -> BinaryIO:
     """The temporary file, opened and locked. One that was renamed while we waited is no temporary file any more."""
     while True:
-        handle = os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+        handle = os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, OWNER_FILE), "wb")
         try:
             wait_for_lock(handle.fileno(), part)
             if os.path.samestat(os.fstat(handle.fileno()), part.stat()):

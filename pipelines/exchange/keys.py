@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import private_folder, wait_for_lock, write_durably
+from interfaces.private import private_folder
+from pipelines.exchange.files import wait_for_lock, write_durably
 
 Purpose = Literal["transfer", "records", "my_number"]
 # transfer: signs what we send, opens what is sealed for us. records: personal columns, and the copies of files that left
