@@ -110,6 +110,7 @@ RELATION_CODES = ("KR-5001", "KR-5002", "KR-5003", "KR-5004", "KR-5005")
 
 
 def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: dt.date, confirm: str | None) -> None:
+    """KR-7201 for an extract that may be cut off. There is no floor below which nobody is asked (docs/decisions.md)."""
     earlier = [p for p in environment.store.partitions(interface) if p < day.isoformat()]
     if not earlier:
         return
