@@ -13,7 +13,7 @@ from pipelines.exchange.ledger import SENT_STATES, Ledger
 if TYPE_CHECKING:
     from pipelines.environment import Environment
 
-ERASED = "erased"
+ERASED, NOT_ERASED = "erased", "not_erased"
 
 
 def table_file(asset: str, partition: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
 from interfaces.private import OWNER_FILE, private_folder
 
 CHUNK_BYTES = 1 << 20
@@ -66,6 +66,11 @@ def move_durably(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def part_of(target: Path) -> Path:
+    """Where a file lies while it is written."""
+    return target.with_name(f".{target.name}.part")
+
+
 def copy_durably(source: Path, target: Path) -> None:
     """Copy by temporary name, sync and rename; the copy is readable by its owner alone."""
     with source.open("rb") as reader, _replacing(target) as writer:
@@ -82,7 +87,7 @@ def write_durably(target: Path, data: bytes) -> None:
 def _replacing(target: Path) -> Iterator[BinaryIO]:
     """A file that becomes the target when the block ends well. Two processes with the same target wait for each other."""
     private_folder(target.parent)
-    part = target.with_name(f".{target.name}.part")
+    part = part_of(target)
     with _alone(part) as writer:
         writer.truncate()
         yield writer
@@ -104,6 +109,15 @@ def _alone(part: Path) -> BinaryIO:
             handle.close()
             raise
         handle.close()
+
+
+@contextmanager
+def erasing(place: str, name: str) -> Iterator[None]:
+    """Something is erased inside: KR-6606 when the disk or the medium does not let it."""
+    try:
+        yield
+    except OSError as error:
+        raise RenkeiError("KR-6606", place=place, name=name, reason=reason_of(error)) from error
 
 
 def erase_file(path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_run_of_dagster_says_it_too(town: Town) -> None:
         town.extract(day)
         assert town.run(day).success
     environment = town.deployment.environment
-    assert run(environment, environment.clock().date(), "合成　操作者")
+    assert run(environment, environment.clock().date(), "合成　操作者").gone
     again = town.run(days[0])
     assert not again.success
     assert any("KR-7210" in str(event.event_specific_data) for event in again.all_events)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from modes import Seen, renkei
+from rings import key_folder
 from village import Village
 
 from fixtures.counterpart.delivery import leave
@@ -23,6 +24,7 @@ def test_all_that_a_day_leaves_is_its_owners_alone(village: Village, umask: int,
     village.fill()
     for day in (DAY, NEXT, LAST):
         village.extract(day)
+    village.settings(str(key_folder()), "keys")
     home = tmp_path / "dagster"
     home.mkdir(mode=0o755)
     shutil.copy(HOME / "dagster.yaml", home)
@@ -53,7 +55,7 @@ def test_all_that_a_day_leaves_is_its_owners_alone(village: Village, umask: int,
         done = renkei(umask, environment, *command)
         assert done.returncode == status, (command, done.stdout, done.stderr)
     names = {path.relative_to(tmp_path).parts[0] for path in seen.appeared()}
-    assert {"data", "clerk", "dagster", "told", "reports", "data.sent.log"} <= names
+    assert {"data", "keys", "clerk", "dagster", "told", "reports", "data.sent.log"} <= names
     assert any(path.name == "unexpected_errors.log" for path in seen.appeared())
     assert any("quarantine" in path.parts and path.suffix == ".xlsx" for path in seen.appeared())
     assert seen.open_to_others() == {}
