@@ -21,7 +21,7 @@ demo: $(STAMP) ## two months of a synthetic prefecture, end to end (about eight 
 	$(BIN)/python -m fixtures.demo --folder $(DEMO)
 
 ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
-	RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home \
+	umask 077; RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home \
 	  $(BIN)/dagster-webserver -h 127.0.0.1 -p 3000 -m pipelines.definitions
 
 test: $(STAMP) ## every test

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from interfaces.catalogue import load_catalogue
+from interfaces.digits import separators
 from interfaces.spec import Call, Item, Record, Specification
 from schemas.normalise import NORMALISATIONS
 
@@ -138,7 +139,7 @@ class Loop:
                 row = dict(zip(ids, line, strict=True))
                 for name, calls in normalised:
                     for call in calls:
-                        row[name] = NORMALISATIONS[call.name].make(row[name], *call.arguments)
+                        row[name] = NORMALISATIONS[call.name].make(row[name], separators(), *call.arguments)
                 self.faults += judge.faults(row) + (row[spec.data.key[0]] in rows)
                 rows[row[spec.data.key[0]]] = row
         hashlib.sha256(path.read_bytes()).hexdigest()

@@ -43,6 +43,16 @@ def unheld(values: Sequence[str], item: Item, specification: Specification) -> I
             yield value, f"は {encoding} で表せません"
 
 
+def unfilling(values: Sequence[str], item: Item, specification: Specification) -> list[str]:
+    """The codes that leave a place of the item empty: of digits, or of a type whose values are filled up with zeros.
+
+    Such a code lost its zeros: Excel makes 1 of 01.
+    """
+    whole = specification.characters(item)
+    of_digits = item.type.padding == "zero_left"
+    return [one for one in values if len(one) < whole and (of_digits or (one.isascii() and one.isdigit()))]
+
+
 def _value(text: str, at: At) -> str | None:
     return next((why for _, why in unheld([text], at.item, at.specification)), None)
 

@@ -9,7 +9,7 @@ import csv
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -35,35 +35,78 @@ from interfaces.spec import (
 )
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
-Row = dict[str, str]
 Made = TypeVar("Made")
+UNREADABLE, UNSOUND = "KR-7101", "KR-7118"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of the data: where (a file with its row, or an item of an interface's table) and what, in Japanese."""
+    """One fault of the data: where (a file with its row, or an item of an interface's table) and what, in Japanese.
+
+    `code`: KR-7101 for what cannot be read, KR-7118 for what can and is wrong.
+    """
 
     place: str
     text: str
+    code: str = UNSOUND
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}"
 
 
+class Row(dict[str, str]):
+    """A row of a table by heading. It knows its place, so that a cell that cannot be read is told with it (KR-7101)."""
+
+    def __init__(self, cells: Iterable[tuple[str, str]], path: Path, number: int) -> None:
+        super().__init__(cells)
+        self.path = path
+        self.number = number
+
+    def __missing__(self, column: str) -> str:
+        raise RenkeiError(UNREADABLE, path=str(self.path), reason=f"列 {column} がありません")
+
+    def read(self, column: str, how: Callable[[str], Made], form: str) -> Made:
+        """A cell as `how` reads it; KR-7101 when it raises KeyError or ValueError: it is no `form`."""
+        try:
+            return how(self[column])
+        except (KeyError, ValueError) as error:
+            place = f"{self.path} {self.number}行目 {column}"
+            raise RenkeiError(UNREADABLE, path=place, reason=_unlike(self[column], form)) from error
+
+    def integer(self, column: str) -> int:
+        """A whole number."""
+        return self.read(column, int, "整数")
+
+    def integer_or_none(self, column: str) -> int | None:
+        """A whole number, None where nothing stands."""
+        return self.read(column, _number, "整数")
+
+    def day(self, column: str, otherwise: dt.date | None = None) -> dt.date:
+        """A day; where nothing stands, `otherwise` if there is one."""
+        return otherwise if otherwise and not self[column] else self.read(column, _day, "日付")
+
+
+def _unlike(cell: str, form: str) -> str:
+    return f"{cell or '（空）'} を{form}として読めません"
+
+
 def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
-    """Rows of a catalogue CSV (UTF-8 with BOM, as Excel saves it); KR-7101 when it, or one of `columns`, is not there."""
+    """Rows of a catalogue CSV (UTF-8 with BOM, as Excel saves it); KR-7101 when it, or one of `columns`, is not there.
+
+    Rows without any value, which Excel leaves behind, are none.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            rows = list(reader)
+            heading, *lines = list(csv.reader(handle, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RenkeiError("KR-7101", path=str(path), reason=_why_unread(error)) from error
-    if any(None in row or None in row.values() for row in rows):
-        raise RenkeiError("KR-7101", path=str(path), reason="列の数が行によって違います")
-    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+        raise RenkeiError(UNREADABLE, path=str(path), reason=_why_unread(error)) from error
+    filled = [(number, cells) for number, cells in enumerate(lines, 2) if any(cells)]
+    if any(len(cells) != len(heading) for _, cells in filled):
+        raise RenkeiError(UNREADABLE, path=str(path), reason="列の数が行によって違います")
+    missing = [column for column in columns if column not in heading]
     if missing:
-        raise RenkeiError("KR-7101", path=str(path), reason=f"列 {'・'.join(missing)} がありません")
-    return rows
+        raise RenkeiError(UNREADABLE, path=str(path), reason=f"列 {'・'.join(missing)} がありません")
+    return [Row(zip(heading, cells, strict=True), path, number) for number, cells in filled]
 
 
 def _why_unread(error: Exception) -> str:
@@ -88,8 +131,14 @@ class Column(NamedTuple):
     form: str = "文字"
 
 
+def _day(text: str) -> dt.date:
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError(text)
+    return dt.date.fromisoformat(text)
+
+
 def _date(text: str) -> dt.date | None:
-    return dt.date.fromisoformat(text) if text else None
+    return _day(text) if text else None
 
 
 def _number(text: str) -> int | None:
@@ -110,7 +159,7 @@ _TYPE = {
     "padding": Column("詰め方"),
     "description": Column("説明"),
 }
-_ERA = {"digit": Column("元号区分"), "name": Column("元号"), "start": Column("開始日", dt.date.fromisoformat, "日付")}
+_ERA = {"digit": Column("元号区分"), "name": Column("元号"), "start": Column("開始日", _day, "日付")}
 _SENSITIVITY = {"id": Column("秘匿区分"), "mask": Column("伏せ方"), "description": Column("説明")}
 _ENTRY = {
     "id": Column("id"),
@@ -129,7 +178,7 @@ _CODE = {
 _CHARACTER = ("文字", "扱い", "値")
 _RANGE = {
     "id": Column("id"),
-    "earliest": Column("下限", dt.date.fromisoformat, "日付"),
+    "earliest": Column("下限", _day, "日付"),
     "latest": Column("上限", Ahead.parse, "処理する日からの長さ（例 2年、0日）"),
     "none": Column("値なし", lambda text: tuple(filter(None, text.split(";")))),
     "source": Column("出典"),
@@ -193,29 +242,32 @@ class Catalogue:
     def _table(self, path: Path, columns: Mapping[str, Column], make: Callable[..., Made]) -> tuple[Made, ...]:
         """What the rows of a table say. A cell that cannot be read is told, and its row left out."""
         made: list[Made] = []
-        for number, row in enumerate(self._rows(path, [column.heading for column in columns.values()]), 2):
+        for row in self._rows(path, [column.heading for column in columns.values()]):
             values: dict[str, Any] = {}
             for field, column in columns.items():
                 cell = row[column.heading]
                 try:
                     values[field] = column.read(cell)
                 except (KeyError, ValueError):
-                    text = f"{cell or '（空）'} を{column.form}として読めません"
-                    self._tell(text, path, f"{number}行目", row.get("id", ""), column.heading)
+                    within = (f"{row.number}行目", row.get("id", ""), column.heading)
+                    self._tell(_unlike(cell, column.form), path, *within)
             if len(values) == len(columns):
                 made.append(make(**values))
         return tuple(made)
 
     def _tell(self, text: str, path: Path, *within: str) -> None:
         place = " ".join(filter(None, [path.relative_to(self.root).as_posix(), *within]))
-        self.unreadable.append(Fault(place, text))
+        self.unreadable.append(Fault(place, text, UNREADABLE))
 
     def _specification(self, plan_path: Path) -> Specification | None:
         before = len(self.unreadable)
         try:
-            plan = FilePlan.model_validate(tomllib.loads(plan_path.read_text(encoding="utf-8")))
+            plan = FilePlan.model_validate(tomllib.loads(plan_path.read_text(encoding="utf-8-sig")))
         except (OSError, ValueError) as error:
             self._tell(_why_unread(error), plan_path)
+            return None
+        if why := self._why_elsewhere(plan, plan_path.parent):
+            self._tell(why, plan_path)
             return None
         records = tuple(
             Record(part.kind, part.occurrence, part.key, self._table(plan_path.parent / part.items, self._item, Item))
@@ -224,6 +276,19 @@ class Catalogue:
         return (
             None if len(self.unreadable) > before else Specification(plan, records, self.codes, self.dates, self.root)
         )
+
+    def _why_elsewhere(self, plan: FilePlan, folder: Path) -> str | None:
+        """Why a specification cannot lie in its folder: under another one's name it would stand before that one."""
+        own = self.root / plan.id / plan.effective_from.isoformat()
+        if own == folder:
+            return None
+        said = f"フォルダの名前が id と効力開始日（{plan.id}/{plan.effective_from}）と違います"
+        return f"{said}。その名前のフォルダは別にあります" if (own / "file.toml").is_file() else said
+
+    @cached_property
+    def unread(self) -> frozenset[str]:
+        """The files, from the root, of which something could not be read."""
+        return frozenset(fault.place.partition(" ")[0] for fault in self.unreadable)
 
     @cached_property
     def _item(self) -> dict[str, Column]:
@@ -265,15 +330,11 @@ class Catalogue:
 
         KR-7101 when the table cannot be read, KR-7107 when no row is in force: there is no nearest table.
         """
-        path = self.root / f"{name}.csv"
-        try:
-            rows = [
-                row
-                for row in read_rows(path)
-                if (_date(row["開始日"]) or dt.date.min) <= on < (_date(row["終了日"]) or dt.date.max)
-            ]
-        except (KeyError, ValueError) as error:
-            raise RenkeiError("KR-7101", path=str(path), reason=str(error)) from error
+        rows = [
+            row
+            for row in read_rows(self.root / f"{name}.csv", ("開始日", "終了日"))
+            if row.day("開始日", dt.date.min) <= on < row.day("終了日", dt.date.max)
+        ]
         if not rows:
             raise RenkeiError("KR-7107", table=name, on=on.isoformat())
         return rows
@@ -284,5 +345,5 @@ def load_catalogue(root: Path = DEFAULT_ROOT) -> Catalogue:
     """The catalogue below `root`, loaded once per process; KR-7101 when something of it cannot be read."""
     catalogue = Catalogue(root)
     for fault in catalogue.unreadable:
-        raise RenkeiError("KR-7101", path=str(root / fault.place), reason=fault.text)
+        raise RenkeiError(UNREADABLE, path=str(root / fault.place), reason=fault.text)
     return catalogue

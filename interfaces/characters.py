@@ -12,7 +12,7 @@ from unicodedata import category
 
 import polars as pl
 
-from interfaces.catalogue import read_rows
+from interfaces.catalogue import Row, read_rows
 
 _SELECTORS = r"\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}"
 # What takes one byte; everything else takes two. Shift_JIS-2004 has ¥ and ‾ where ASCII has \ and ~.
@@ -68,10 +68,15 @@ def load_table(root: Path, name: str, encoding: str) -> CharacterTable:
     kinds: dict[str, dict[str, str]] = {"外字": {}, "同字": {}, "縮退": {}}
     if name:
         for row in read_rows(root / "characters" / f"{name}.csv"):
-            value = row["値"]
-            held = bytes.fromhex(value).decode(encoding) if row["扱い"] == "外字" else code_points(value)
-            kinds[row["扱い"]][code_points(row["文字"])] = held
+            kind = row.read("扱い", kinds.__getitem__, "扱い")
+            kind[row.read("文字", code_points, "文字（U+8FBB の形）")] = _replacement(row, encoding)
     return CharacterTable(kinds["外字"], kinds["同字"], kinds["縮退"])
+
+
+def _replacement(row: Row, encoding: str) -> str:
+    if row["扱い"] == "外字":
+        return row.read("値", lambda value: bytes.fromhex(value).decode(encoding), "16進の外字")
+    return row.read("値", code_points, "文字（U+8FBB の形）")
 
 
 def byte_length(column: pl.Expr, encoding: str) -> pl.Expr:

@@ -18,6 +18,7 @@ from interfaces.characters import code_points
 _LONGEST_GAP = 3  # " - " between two groups
 _FOUR, _GROUPS_OF_FOUR = 4, 3  # how a 個人番号 is printed on its card
 NOTHING = "nothing"
+SEPARATOR_KINDS = ("dash", "dot", "slash", "space", NOTHING)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,19 @@ def separators(root: Path = DEFAULT_ROOT) -> Separators:
         {row["値"]: row["種類"] for row in rows if row["区分"] == "分類"},
         {code_points(row["値"]): row["種類"] for row in rows if row["区分"] == "文字"},
     )
+
+
+def plain(text: str, known: Separators) -> str:
+    """Digits of any width as ASCII, spaces as a space, every other separator as `-`, what is not even seen left out."""
+    return "".join(_plain(character, known) for character in text)
+
+
+def _plain(character: str, known: Separators) -> str:
+    value = unicodedata.decimal(character, None)
+    if value is not None:
+        return str(value)
+    kind = known.kind(character)
+    return character if kind is None else {NOTHING: "", "space": " "}.get(kind, "-")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import re
 from collections import Counter
@@ -11,10 +12,12 @@ from typing import Protocol, get_args
 
 import polars as pl
 
-from interfaces.arguments import At, miscounted, misused, unheld
-from interfaces.catalogue import Catalogue, Fault, Row
+from interfaces.arguments import At, miscounted, misused, unfilling, unheld
+from interfaces.catalogue import Catalogue, Fault, Row, read_rows
 from interfaces.characters import code_points, is_external, is_held
+from interfaces.digits import SEPARATOR_KINDS
 from interfaces.lines import BYTES_OF_BOM
+from interfaces.messages import RenkeiError
 from interfaces.naming import fields_of, recognise, sample_name, why_unsafe
 from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, NoDate, Padding, Record, Specification
 
@@ -44,7 +47,8 @@ def lint(
 
     `rules` and `normalisations` are what `schemas` knows; they are passed in because interfaces imports no rule.
     """
-    faults = [*catalogue.unreadable, *_shared(catalogue), *_characters(catalogue)]
+    faults = [*catalogue.unreadable, *_files(catalogue), *_shared(catalogue), *_characters(catalogue)]
+    faults += _separators(catalogue)
     folders = Counter(path.parts[-3] for path in catalogue.root.glob("*/*/file.toml"))
     for interface in catalogue.ids():
         versions = catalogue.versions(interface)
@@ -53,7 +57,44 @@ def lint(
         for specification in versions:
             faults += _Linter(catalogue, specification, frozenset(folders), rules, normalisations).faults()
     faults += _file_names(catalogue)
-    return faults or [*_names(catalogue)]  # only sound rules make names
+    return list(dict.fromkeys(faults)) or [*_names(catalogue)]  # only sound rules make names
+
+
+def _files(catalogue: Catalogue) -> Iterator[Fault]:
+    """Tables that nobody could read, or that Excel could not; folders of specifications where none is looked for."""
+    root = catalogue.root
+    for path in sorted(root.rglob("*.csv")):
+        place = path.relative_to(root).as_posix()
+        try:
+            read_rows(path)
+        except RenkeiError as error:
+            if place not in catalogue.unread:
+                yield Fault(place, str(error.values["reason"]), error.code)
+        else:
+            if not path.read_bytes().startswith(codecs.BOM_UTF8):
+                yield Fault(place, "先頭に BOM がありません（Excel で開くと文字が化けます）")
+    looked_at = set(root.glob("*/*/file.toml"))
+    for path in sorted(set(root.rglob("file.toml")) - looked_at):
+        yield Fault(path.relative_to(root).as_posix(), "id/効力開始日/file.toml という場所にないので読みません")
+    for path in sorted(one for one in root.glob("*/*/") if one.is_dir() and one / "file.toml" not in looked_at):
+        yield Fault(path.relative_to(root).as_posix(), "file.toml がありません")
+
+
+def _separators(catalogue: Catalogue) -> Iterator[Fault]:
+    """Each row of separators.csv names a category or a character, and what it is to digits."""
+    try:
+        rows = read_rows(catalogue.root / "separators.csv", ("区分", "値", "種類"))
+    except RenkeiError as error:
+        yield Fault("separators.csv", str(error.values["reason"]), error.code)
+        return
+    for row in rows:
+        place = f"separators.csv {row.number}行目"
+        if row["区分"] not in ("分類", "文字"):
+            yield Fault(place, f"区分 {row['区分']} は使えません（分類・文字）")
+        elif not re.fullmatch("[A-Z][a-z]" if row["区分"] == "分類" else r"U\+[0-9A-F]{4,6}", row["値"]):
+            yield Fault(place, f"値 {row['値']} を読めません（分類は Pd、文字は U+2212 の形）")
+        if row["種類"] not in SEPARATOR_KINDS:
+            yield Fault(place, f"種類 {row['種類']} は使えません（{'・'.join(SEPARATOR_KINDS)}）")
 
 
 def _shared(catalogue: Catalogue) -> Iterator[Fault]:
@@ -91,7 +132,7 @@ def _dates(catalogue: Catalogue) -> Iterator[Fault]:
         for number, earlier in _again(keys):
             yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
     for one in catalogue.all_ranges:
-        if one.id not in catalogue.dictionary:
+        if one.id not in catalogue.dictionary and "items.csv" not in catalogue.unread:
             yield Fault(f"dates.csv {one.id}", "項目辞書 items.csv にありません")
         for meaning in one.none:
             if meaning not in get_args(NoDate):
@@ -232,9 +273,6 @@ class _Linter:
 
     def _plan(self) -> Iterator[Fault]:
         plan, place = self.specification.plan, self.place
-        folder = self.catalogue.root / plan.id / plan.effective_from.isoformat() / "file.toml"
-        if not folder.is_file():
-            yield Fault(place, f"フォルダの名前が id と効力開始日（{plan.id}/{plan.effective_from}）と違います")
         if plan.effective_to is not None and plan.effective_to <= plan.effective_from:
             yield Fault(place, "効力の終わりが始まりより後ではありません")
         items = {item.id for record in self.specification.records for item in record.items}
@@ -377,13 +415,23 @@ class _Linter:
         if codes is None:
             yield Fault(place, f"コード表 {item.code_table} がありません")
             return
+        if not self._is_read(item.code_table):
+            return
         plan = self.specification.plan
         last = (plan.effective_to or dt.date.max) - dt.timedelta(days=1)
         alive = [code for code in codes if code.start <= last and (code.end is None or code.end > plan.effective_from)]
         if not alive:
             yield Fault(place, f"コード表 {item.code_table} に版の効力期間のコードがありません")
-        for value, why in unheld([code.value for code in alive], item, self.specification):
+        values = list(dict.fromkeys(code.value for code in alive))
+        for value, why in unheld(values, item, self.specification):
             yield Fault(place, f"コード表 {item.code_table} の {value} {why}")
+        if short := unfilling(values, item, self.specification):
+            said = f"コード表 {item.code_table} の {'・'.join(short)} は{item.length}バイトに足りません"
+            yield Fault(place, f"{said}（Excel は 01 を 1 に変えます）")
+
+    def _is_read(self, code_table: str) -> bool:
+        """Whether all of a code table could be read: else it cannot be told what it lacks."""
+        return code_table in self.catalogue.codes and f"codes/{code_table}.csv" not in self.catalogue.unread
 
     def _required(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
         match = CONDITION.match(item.required)
@@ -395,7 +443,7 @@ class _Linter:
             return
         if other not in record.by_id:
             yield Fault(place, f"必須の条件の {other} は項目にありません")
-        elif values and record.by_id[other].code_table in self.catalogue.codes:
+        elif values and self._is_read(record.by_id[other].code_table):
             known = {code.value for code in self.catalogue.codes[record.by_id[other].code_table]}
             for value in values.split("|"):
                 if value not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -58,9 +59,17 @@ def message(code: str) -> Message:
 
 def reason_of(error: OSError) -> str:
     """Why a file could not be read or written, in words for whoever can mend it."""
-    return _REASONS.get(type(error), error.strerror or type(error).__name__)
+    return _REASONS_BY_NUMBER.get(error.errno or 0) or _REASONS.get(type(error), error.strerror or type(error).__name__)
 
 
+_REASONS_BY_NUMBER: dict[int, str] = {
+    errno.EROFS: "書き込みのできない媒体かフォルダです",
+    errno.ENOSPC: "空きがありません",
+    errno.EDQUOT: "割り当てられた空きがありません",
+    errno.EIO: "読み書きできません。こわれている恐れがあります",
+    errno.EPERM: "変えることも消すことも禁じられています",
+    errno.EBUSY: "使用中です",
+}
 _REASONS: dict[type[OSError], str] = {
     FileNotFoundError: "ありません",
     PermissionError: "権限がありません",

@@ -22,6 +22,10 @@ NoDate = Literal["no_end", "no_value"]  # what a sentinel in a date's place says
 # interface.
 ArgumentKind = Literal["count", "days", "number", "value", "month", "item", "day", "file_name_field", "interface"]
 
+# What of a pattern of types.csv stands for characters: a class, an escape or a letter, not a count or a bracket.
+_OF_CHARACTERS = re.compile(
+    r"(\[(?:\\.|[^\]\\])*\]|\\(?:[xu]\{[^}]*\}|x[0-9A-Fa-f]{2}|[pP]\{[^}]*\}|.))|\{[0-9,]*\}|\(\?:|([^\\\[(){}|*+?^$])"
+)
 _CALL = re.compile(r"^([a-z_]+)(?:\(([^()]*)\))?$")
 
 
@@ -203,6 +207,12 @@ class ItemType:
     def expression(self) -> str:
         """The pattern of a whole value, as polars takes it."""
         return f"^(?:{self.pattern})$"
+
+    @property
+    def stray(self) -> str | None:
+        """A pattern of one character, no digit, that stands in no value of the type; None where any may stand."""
+        pieces = [found[1] or re.escape(found[2] or "") for found in _OF_CHARACTERS.finditer(self.pattern)]
+        return None if r"\." in pieces else f"([^{''.join(pieces)}\\p{{Nd}}])"
 
     @property
     def is_date(self) -> bool:

@@ -15,11 +15,11 @@ from typing import Any
 import dagster as dg
 
 from interfaces.messages import RenkeiError, message, messages, runbook
+from interfaces.private import private_folder
 from pipelines import mail
 from pipelines.calendar import TOKYO
 from pipelines.checks import CODE
 from pipelines.dead_runs import end_dead_runs
-from pipelines.exchange.files import private_folder
 from pipelines.reruns import command
 from pipelines.resources import Deployment
 from pipelines.settings import Settings

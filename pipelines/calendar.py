@@ -67,7 +67,7 @@ def monthly_days(catalogue: Catalogue, month: dt.date) -> MonthlyDays:
     """The days of a month from `calendars/monthly.csv`; KR-7107 when the Union's calendar does not have it."""
     (row,) = catalogue.table("calendars/monthly", month)
     names = ("締め日", "候補リスト配信日", "確定指示期限", "結果配信日")
-    return MonthlyDays(month, *(dt.date.fromisoformat(row[name]) for name in names))
+    return MonthlyDays(month, *map(row.day, names))
 
 
 def business_days_between(first: dt.date, last: dt.date) -> int:

@@ -20,6 +20,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue  # noqa: E402  the filters above come first
 from interfaces.messages import RenkeiError  # noqa: E402
 from interfaces.naming import date_of, recognise  # noqa: E402
+from interfaces.private import OTHERS, close_folder  # noqa: E402
 from pipelines import arrival, dead_runs, reruns, watch  # noqa: E402
 from pipelines.alerts import failure_alerts  # noqa: E402
 from pipelines.calendar import TOKYO, is_business_day, monthly_days, require_business_day  # noqa: E402
@@ -307,10 +308,21 @@ def _records() -> Iterator[dg.DagsterInstance]:
     home = os.environ.get("DAGSTER_HOME", "")
     if not Path(home).is_absolute() or not Path(home).is_dir():
         raise RenkeiError("KR-6006", home=home or "指定なし")
-    with dg.DagsterInstance.get() as instance:
+    close_folder(Path(home))
+    with _for_us_alone(), dg.DagsterInstance.get() as instance:
         for ended in dead_runs.end_dead_runs(instance):
             print(dead_runs.ended_early(ended), file=sys.stderr)
         yield instance
+
+
+@contextmanager
+def _for_us_alone() -> Iterator[None]:
+    """What Dagster itself writes meanwhile is readable by its owner alone."""
+    before = os.umask(OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _require_partition(known: dg.PartitionsDefinition, partition: str) -> None:  # type: ignore[type-arg]

@@ -12,10 +12,11 @@ from cryptography import x509
 
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
+from interfaces.private import private_folder
 from interfaces.spec import Specification
 from pipelines.belonging import Municipality, bind, require_own_folder, require_own_keys, require_own_ledger
 from pipelines.calendar import TOKYO
-from pipelines.exchange.files import private_folder
+from pipelines.erased import erased_files, table_file
 from pipelines.exchange.keys import KeyPair, KeyRing
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.safe import Safe
@@ -89,7 +90,11 @@ class Environment:
         )
         require_own_keys(keys, own)
         bind(folder, ledger, own, settings.operator)
-        store = Store(folder / "assets", keys, public_columns(catalogue))
+
+        def erased_on(asset: str, partition: str) -> dt.date | None:
+            return erased_files(ledger).get(table_file(asset, partition))
+
+        store = Store(folder / "assets", keys, public_columns(catalogue), erased_on)
         return cls(settings, catalogue, ledger, store, keys, clock)
 
     @property

@@ -82,15 +82,17 @@ def take(environment: Environment, folder: Path, by: str, reason: str) -> list[A
 def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[Erased]:
     """Erase a medium after its job; gives what was on it. The proof is that nothing is found when it is listed again.
 
-    Errors: KR-6601, KR-6602, KR-6606.
+    Errors: KR-6601, KR-6602, KR-6606: what was erased before is recorded all the same.
     """
     medium = _medium(environment, folder)
-    erased = medium.erase()
-    for one in erased:
+
+    def tell(one: Erased) -> None:
         environment.ledger.note(
             "media_erased", operator=by, medium=medium.number, file_name=one.name, sha256=one.sha256, size=one.size,
             reason=reason,
         )  # fmt: skip
+
+    erased = medium.erase(tell)
     if not erased:
         environment.ledger.note("media_erased", operator=by, medium=medium.number, file_name="（空）", reason=reason)
     return erased

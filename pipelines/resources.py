@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError
+from interfaces.private import OWNER_FILE, close_folder
 from pipelines import checks
 from pipelines.dead_runs import Process
 from pipelines.environment import Environment
@@ -26,7 +27,7 @@ def _keep_unexpected_errors_apart(path: Path) -> None:
     logger = logging.getLogger(DAGSTERS_LOGGER)
     if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):
         return
-    path.touch(mode=0o600)
+    path.touch(mode=OWNER_FILE)
     tell_outlines(logging.FileHandler(path, encoding="utf-8"))
 
 
@@ -36,7 +37,9 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     settings_path: str
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Let a run say which process works for it, whoever started it."""
+        """Let a run say which process works for it, whoever started it. DAGSTER_HOME is its owner's alone."""
+        if context.instance is not None and context.instance.is_persistent:
+            close_folder(Path(context.instance.root_directory))
         if context.run is not None and context.instance is not None:
             context.instance.add_run_tags(context.run.run_id, Process.this().tag)
 

@@ -6,21 +6,26 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from pipelines.environment import Environment
-from pipelines.exchange.files import erase_file, sha256_of
+from pipelines.erased import ERASED, NOT_ERASED, table_file
+from pipelines.exchange.files import erase_file, erasing, sha256_of
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.lock import exclusive
 from pipelines.known import SENT_FILES
 from pipelines.store import MY_NUMBER_ASSETS
 
-ERASED = "erased"
+NOT_LET = "KR-6606"
+# What the Union knows by the last month that was sent, however long ago: the next one is compared with it.
+COMPARED_WITH = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
 # An entry in one of these needs its files no longer to do its work.
 SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "duplicate", "vanished", "recalled"}
 
@@ -50,49 +55,70 @@ def load_rules(catalogue: Catalogue, on: dt.date) -> dict[str, int]:
 
 def overdue(environment: Environment, today: dt.date) -> list[Kept]:
     """Every file that has been kept longer than its store's months, whether or not it may go yet. The last sent tables
-    that a coming day is compared with are never among them."""
+    that a coming day or month is compared with are never among them."""
     rules = load_rules(environment.catalogue, today)
     entries = environment.ledger.entries()
     quiet = {
         dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.events() if e.action == "quiet_day"
     }
     needed = environment.ledger.effective_baseline(interfaces=SENT_FILES)
+    compared = {
+        table_file(asset, str(environment.ledger.effective_baseline(interfaces={interface})))
+        for interface, asset in COMPARED_WITH.items()
+    }
     found = []
     for store, path, day in _files(environment):
         months = rules[store if store in rules else store.partition("/")[0]]
         is_needed = store.startswith("assets/") and needed is not None and day >= needed
+        is_needed |= path.as_posix() in compared
         if day + relativedelta(months=months) <= today and not is_needed:
             proved = _is_done(environment, entries, quiet, store, path, day)
             found.append(Kept(path, store, day, months, proved))
     return found
 
 
-def run(environment: Environment, today: dt.date, by: str) -> list[Kept]:
-    """Erase what is overdue and proved, each with its row in the ledger; gives what was erased.
+@dataclass(frozen=True)
+class Erasure:
+    """What a run erased, and what the disk did not let it (KR-6606 each)."""
+
+    gone: list[Kept]
+    failed: list[RenkeiError]
+
+
+def run(environment: Environment, today: dt.date, by: str) -> Erasure:
+    """Erase what is overdue and proved, each with its row in the ledger. What cannot be erased keeps nothing else back.
 
     The row is written before the file goes: after a crash the next run finds the file still there and erases it again.
+    A file that stays has a row that says so.
     """
     folder = environment.settings.data_folder
-    gone = []
+    done = Erasure([], [])
     with exclusive(folder, "outbox"), exclusive(folder, "inbox"):
         for kept in overdue(environment, today):
-            if kept.proved:
-                file = folder / kept.path
-                environment.ledger.note(
-                    ERASED, operator=by, file=kept.path.as_posix(), store=kept.store, kept_since=kept.day,
-                    months=kept.months, stored_sha256=sha256_of(file),
-                )  # fmt: skip
-                erase_file(file)
-                gone.append(kept)
-    for folder_left in sorted({(folder / kept.path).parent for kept in gone}):
-        if not any(folder_left.iterdir()):
+            if not kept.proved:
+                continue
+            what: dict[str, Any] = {
+                "file": kept.path.as_posix(),
+                "store": kept.store,
+                "kept_since": kept.day,
+                "months": kept.months,
+            }
+            try:
+                with erasing("データのフォルダ", kept.path.as_posix()):
+                    sha256 = sha256_of(folder / kept.path)
+                    environment.ledger.note(ERASED, operator=by, stored_sha256=sha256, **what)
+                    erase_file(folder / kept.path)
+            except RenkeiError as error:
+                if error.code != NOT_LET:
+                    raise
+                environment.ledger.note(NOT_ERASED, operator=by, reason=error.values["reason"], **what)
+                done.failed.append(error)
+            else:
+                done.gone.append(kept)
+    for folder_left in sorted({(folder / kept.path).parent for kept in done.gone}):
+        with suppress(OSError):  # an empty folder, or one that another run has removed, holds nothing
             folder_left.rmdir()
-    return gone
-
-
-def erased_files(environment: Environment) -> set[str]:
-    """Paths from the data folder that the ledger says are erased."""
-    return {str(event.detail["file"]) for event in environment.ledger.events() if event.action == ERASED}
+    return done
 
 
 def _files(environment: Environment) -> Iterator[tuple[str, Path, dt.date]]:

@@ -5,8 +5,9 @@ Knows no asset's meaning and no Dagster; the IO manager in `resources` is a thin
 
 from __future__ import annotations
 
+import datetime as dt
 from base64 import b64decode, b64encode
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from io import BytesIO
 from pathlib import Path
 
@@ -48,11 +49,19 @@ class Store:
     """Parquet files below `root`, as `<asset>/<partition>.parquet`.
 
     `public_columns` lie open; every other column is encrypted, so that a new column is closed until somebody says that
-    it may be read. The footer (names, types, row counts) is open, and signed.
+    it may be read. The footer (names, types, row counts) is open, and signed. `erased_on`: when a table (asset,
+    partition) was erased, because it had been kept long enough.
     """
 
-    def __init__(self, root: Path, ring: KeyRing, public_columns: Collection[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        ring: KeyRing,
+        public_columns: Collection[str],
+        erased_on: Callable[[str, str], dt.date | None] = lambda *_: None,
+    ) -> None:
         self.root = root
+        self._erased_on = erased_on
         self._ring = ring
         self._public = frozenset(public_columns)
 
@@ -79,9 +88,13 @@ class Store:
         return path
 
     def read(self, asset: str, partition: str) -> pl.DataFrame:
-        """Read a table whole; a damaged one is KR-7114. KR-7207 when it was never written, KR-7112 when this process lacks its key."""
+        """Read a table whole; a damaged one is KR-7114. KR-7207 when it was never written, KR-7208 when it was erased,
+        KR-7112 when this process lacks its key."""
         path = self.path(asset, partition)
         if not path.is_file():
+            on = self._erased_on(asset, partition)
+            if on is not None:
+                raise RenkeiError("KR-7208", asset=asset, partition=partition, on=on)
             raise RenkeiError("KR-7207", asset=asset, partition=partition)
         properties = _factory(self._ring).file_decryption_properties(pe.KmsConnectionConfig())
         try:

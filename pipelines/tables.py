@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from interfaces.catalogue import Catalogue, Fault, read_rows
+from interfaces.catalogue import UNREADABLE, Catalogue, Fault, read_rows
 from interfaces.messages import RenkeiError
 from pipelines.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
@@ -50,25 +50,24 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
 def lint_tables(catalogue: Catalogue) -> list[Fault]:
     """Every fault of the tables: a date that is none, an end before its start, two rows for one thing on one day, a
     class without a limit, a border without a class, a rule that cannot be read, days of a month out of their order."""
-    return [fault for name in KEYS for fault in _table(catalogue, name)]
+    return list(dict.fromkeys(fault for name in KEYS for fault in _table(catalogue, name)))
 
 
 def _table(catalogue: Catalogue, name: str) -> Iterator[Fault]:
     try:
         rows = read_rows(catalogue.root / f"{name}.csv", ("開始日", "終了日", *KEYS[name]))
     except RenkeiError as error:
-        yield Fault(f"{name}.csv", str(error.values["reason"]))
+        yield _unread(catalogue, error)
         return
     periods: list[tuple[dt.date, dt.date, tuple[str, ...]]] = []
-    for number, row in enumerate(rows, 2):
+    for row in rows:
         try:
-            start = dt.date.fromisoformat(row["開始日"])
-            end = dt.date.fromisoformat(row["終了日"]) if row["終了日"] else dt.date.max
-        except ValueError:
-            yield Fault(f"{name}.csv {number}行目", "開始日か終了日を日付として読めません")
+            start, end = row.day("開始日"), row.day("終了日", dt.date.max)
+        except RenkeiError as error:
+            yield _unread(catalogue, error)
             continue
         if end <= start:
-            yield Fault(f"{name}.csv {number}行目", "終了日が開始日より後ではありません")
+            yield Fault(f"{name}.csv {row.number}行目", "終了日が開始日より後ではありません")
         periods.append((start, end, tuple(row[column] for column in KEYS[name])))
     changes = sorted({start for start, _, _ in periods} | {end for _, end, _ in periods if end != dt.date.max})
     for day in changes:
@@ -92,15 +91,20 @@ def _readable(catalogue: Catalogue, name: str, day: dt.date) -> Iterator[Fault]:
             if order != sorted(order) or days.cut_off.replace(day=1) != days.month:
                 yield Fault(f"{name}.csv {day}", "締め日・配信日・期限・結果の順になっていません")
     except RenkeiError as error:
-        yield Fault(f"{name}.csv {day}", str(error))
-    except (KeyError, ValueError) as error:
-        yield Fault(f"{name}.csv {day}", f"読めません（{type(error).__name__}: {error}）")
+        yield _unread(catalogue, error) if error.code == UNREADABLE else Fault(f"{name}.csv {day}", str(error))
+
+
+def _unread(catalogue: Catalogue, error: RenkeiError) -> Fault:
+    """The fault that a table could not be read, at its place below the root."""
+    return Fault(str(error.values["path"]).removeprefix(f"{catalogue.root}/"), str(error.values["reason"]), error.code)
 
 
 def _classes(catalogue: Catalogue, day: dt.date) -> Iterator[Fault]:
     """Every income class in force has a limit, and every limit a class."""
     table = limit_table(catalogue, day)
     for group, codes in AGE_GROUPS.items():
+        if f"codes/{codes}.csv" in catalogue.unread:
+            continue
         known = {code.meaning for code in catalogue.codes[codes] if code.in_force(day)}
         limited = set(table.filter(age_group=group)["income_class"])
         for missing in sorted(known ^ limited):

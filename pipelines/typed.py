@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def write_form(environment: Environment, interface: str, month: dt.date, path: P
     """
     _require_typed(environment, interface)
     specification = environment.specification(interface, month)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with xlsxwriter.Workbook(str(path)) as book:
+    data = BytesIO()
+    with xlsxwriter.Workbook(data) as book:
         book.set_properties({"created": _CREATED, "title": specification.plan.name})
         sheet = book.add_worksheet(SHEET)
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True})
@@ -68,7 +69,7 @@ def write_form(environment: Environment, interface: str, month: dt.date, path: P
         sheet.set_landscape()
         sheet.set_paper(9)  # A4
         sheet.fit_to_pages(1, 0)
-    path.chmod(0o600)
+    write_durably(path, data.getvalue())
 
 
 def read_form(specification: Specification, month: dt.date, path: Path) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from interfaces.characters import spell
 from interfaces.messages import message
 from interfaces.spec import Specification
 from schemas.rules.identifiers import digit_runs, my_number_check
@@ -36,6 +37,7 @@ FAULT_SCHEMA: dict[str, type[pl.DataType]] = {
     "byte_position": pl.UInt32,
 }
 HIDDEN = "********"
+CHARACTERS = "KR-2003"
 _MY_NUMBER_DIGITS = 12
 # Codes whose value says what was seen of the file's form, made by the codec itself and never a person's data.
 _FORM_ONLY = (
@@ -133,7 +135,7 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
     )
     rows = (
         named.with_columns(
-            masked(named["value"], named["mask"]).alias("value"),
+            _with_strays(named, masked(named["value"], named["mask"]), specification).alias("value"),
             pl.lit(file).alias("file"),
             pl.col("record_number").alias("record"),
         )
@@ -144,6 +146,37 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
     return rows.with_columns(pl.Series("message", texts, dtype=pl.String)).select(
         pl.col(name).cast(dtype) for name, dtype in FINDING_SCHEMA.items()
     )
+
+
+def _with_strays(faults: pl.DataFrame, shown: pl.Series, specification: Specification) -> pl.Series:
+    """The values as they are shown; of a hidden one that has a character which its type lacks, the first such one is
+    named by its code point: who must mend it cannot see which dash or space it is."""
+    of_characters = faults.filter(pl.col("code") == CHARACTERS).select("record_kind", "item").unique().rows()
+    stray = pl.lit(None, pl.String)
+    for kind, item in of_characters:
+        pattern = specification.by_kind[kind].by_id[item].type.stray
+        if pattern and _is_readable(pattern):
+            here = (pl.col("code") == CHARACTERS) & (pl.col("record_kind") == kind) & (pl.col("item") == item)
+            stray = pl.when(here).then(pl.col("value").str.extract(pattern)).otherwise(stray)
+    table = faults.select("value", stray=stray).with_columns(shown=shown)
+    hidden = pl.col("shown") != pl.col("value")
+    points = {one: f"、使えない文字 {spell(one)}" for one in table["stray"].drop_nulls().unique()}
+    named = pl.col("stray").replace_strict(points, default="", return_dtype=pl.String)
+    return table.select(pl.when(hidden).then(pl.col("shown") + named).otherwise("shown")).to_series()
+
+
+def _is_readable(pattern: str) -> bool:
+    try:
+        pl.select(pl.lit("").str.extract(pattern))
+    except pl.exceptions.PolarsError:  # a class within a class, which is beyond `ItemType.stray`
+        return False
+    return True
+
+
+def places(found: pl.DataFrame) -> pl.Series:
+    """Of each finding, the item and the characters that do not fit it, for a list that shows no values; else null."""
+    points = pl.col("value").str.extract(r"(U\+[0-9A-F]{4,6}(?: U\+[0-9A-F]{4,6})*)$")
+    return found.select(pl.concat_str("item_name", pl.lit(" ") + points, ignore_nulls=True)).to_series()
 
 
 def without_place(found: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,7 @@
-"""Normalisations of what we receive: wide and narrow kana, digits, lost zeros; dates that mean none. Each is counted."""
+"""Normalisations of what we receive: wide and narrow kana, digits and what parts them, lost zeros; dates that mean none.
+
+Each is counted. What parts digits is data (catalogue/separators.csv), as everywhere.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,12 @@ from dataclasses import dataclass
 import jaconv
 import polars as pl
 
-from interfaces.spec import ArgumentKind, Call, Dates, Item, Record
+from interfaces.digits import Separators, plain, separators
+from interfaces.spec import ArgumentKind, Call, Item, Specification
+
+WIDE_SPACE = "\u3000"
+_JOINED = re.compile(" *([0-9]+(?:[- ]{1,3}[0-9]+)*) *")
+_POSTAL_CODE = re.compile(" *〒? *([0-9]{3})[- ]{0,3}([0-9]{4}) *")
 
 
 def half_width_digits(text: str) -> str:
@@ -17,14 +25,15 @@ def half_width_digits(text: str) -> str:
     return str(jaconv.z2h(text, kana=False, ascii=False, digit=True)).translate({0xFF0D: "-", 0x2010: "-", 0x2212: "-"})
 
 
-def full_width(text: str) -> str:
-    """Half-width kana, letters, digits and spaces to full width; every other character stays."""
-    return str(jaconv.h2z(text, kana=True, ascii=True, digit=True))
+def full_width(text: str, known: Separators) -> str:
+    """Half-width kana, letters and digits, and spaces of every kind, to full width; every other character stays."""
+    wide = str(jaconv.h2z(text, kana=True, ascii=True, digit=True))
+    return "".join(WIDE_SPACE if known.kind(one) == "space" else one for one in wide)
 
 
-def full_width_kana(text: str) -> str:
+def full_width_kana(text: str, known: Separators) -> str:
     """Half-width kana and spaces to full width, hiragana to katakana."""
-    return str(jaconv.hira2kata(full_width(text)))
+    return str(jaconv.hira2kata(full_width(text, known)))
 
 
 def zero_fill(text: str, length: str) -> str:
@@ -32,33 +41,48 @@ def zero_fill(text: str, length: str) -> str:
     return text.zfill(int(length)) if text.isascii() and text.isdigit() else text
 
 
-def postal_code(text: str) -> str:
-    """123-4567 to 1234567."""
-    return re.sub(r"^([0-9]{3})-([0-9]{4})$", r"\1\2", text)
+def joined_digits(text: str, known: Separators) -> str:
+    """Digits in groups, whatever parts them and however wide they are, as one number; anything else stays."""
+    found = _JOINED.fullmatch(plain(text, known))
+    return re.sub("[- ]", "", found[1]) if found else text
+
+
+def postal_code(text: str, known: Separators) -> str:
+    """A 郵便番号 as its seven digits, whatever parts them and however wide they are, with or without 〒."""
+    found = _POSTAL_CODE.fullmatch(plain(text, known))
+    return found[1] + found[2] if found else text
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """A named normalisation. `make`: text and arguments -> text. `touches`: arguments -> what a value must hold to be
-    changed at all, as a polars pattern; asked of whole columns before any value is touched. `arguments`: the kind of each."""
+    """A named normalisation. `make`: text, separators and arguments -> text. `touches`: arguments -> what a value must
+    hold to be changed at all, as a polars pattern; asked of whole columns before any value is touched. `arguments`: the
+    kind of each."""
 
     make: Callable[..., str]
     touches: Callable[..., str]
     arguments: tuple[ArgumentKind, ...] = ()
 
 
+# Whatever is no plain Japanese text may be a space that is not one of ours.
+_NOT_WIDE = r"[^\x{3000}-\x{30FE}\x{3400}-\x{9FFF}\x{FF01}-\x{FF60}]"
 NORMALISATIONS: Mapping[str, Normalisation] = {
-    "half_width_digits": Normalisation(half_width_digits, lambda: r"[\x{FF10}-\x{FF19}\x{FF0D}\x{2010}\x{2212}]"),
-    "full_width": Normalisation(full_width, lambda: r"[\x20-\x7E\x{FF61}-\x{FF9F}]"),
-    "full_width_kana": Normalisation(full_width_kana, lambda: r"[\x20-\x7E\x{FF61}-\x{FF9F}\x{3041}-\x{3096}]"),
-    "zero_fill": Normalisation(zero_fill, lambda length: f"^[0-9]{{0,{int(length) - 1}}}$", ("count",)),
-    "postal_code": Normalisation(postal_code, lambda: "-"),
+    "half_width_digits": Normalisation(
+        lambda text, _: half_width_digits(text), lambda: r"[\x{FF10}-\x{FF19}\x{FF0D}\x{2010}\x{2212}]"
+    ),
+    "joined_digits": Normalisation(joined_digits, lambda: "[^0-9]"),
+    "full_width": Normalisation(full_width, lambda: _NOT_WIDE),
+    "full_width_kana": Normalisation(full_width_kana, lambda: _NOT_WIDE + r"|[\x{3041}-\x{3096}]"),
+    "zero_fill": Normalisation(
+        lambda text, _, length: zero_fill(text, length), lambda length: f"^[0-9]{{0,{int(length) - 1}}}$", ("count",)
+    ),
+    "postal_code": Normalisation(postal_code, lambda: "[^0-9]"),
 }
 
 
-def _apply(calls: tuple[Call, ...], text: str) -> str:
+def _apply(calls: tuple[Call, ...], text: str, known: Separators) -> str:
     for call in calls:
-        text = NORMALISATIONS[call.name].make(text, *call.arguments)
+        text = NORMALISATIONS[call.name].make(text, known, *call.arguments)
     return text
 
 
@@ -68,13 +92,13 @@ def _may_change(item: Item) -> pl.Expr:
     return pl.col(item.id).filter(pl.col(item.id).str.contains("|".join(patterns))).unique().implode()
 
 
-def normalise(table: pl.DataFrame, record: Record, dates: Dates) -> tuple[pl.DataFrame, dict[str, int]]:
-    """A raw table with its items' declared normalisations done and without the sentinels that mean no value, and how
-    many values of each item changed."""
-    table, changed = _declared(table, record)
+def normalise(table: pl.DataFrame, specification: Specification) -> tuple[pl.DataFrame, dict[str, int]]:
+    """A raw data table with its items' declared normalisations done and without the sentinels that mean no value, and
+    how many values of each item changed."""
+    table, changed = _declared(table, specification)
     columns: list[pl.Expr] = []
-    for item in record.items:
-        none = dates.none(item)
+    for item in specification.data.items:
+        none = specification.dates.none(item)
         if not none:
             continue
         is_none = table[item.id].str.replace_all("-", "", literal=True).is_in(none)
@@ -84,13 +108,14 @@ def normalise(table: pl.DataFrame, record: Record, dates: Dates) -> tuple[pl.Dat
     return table.with_columns(columns), changed
 
 
-def _declared(table: pl.DataFrame, record: Record) -> tuple[pl.DataFrame, dict[str, int]]:
+def _declared(table: pl.DataFrame, specification: Specification) -> tuple[pl.DataFrame, dict[str, int]]:
     columns: list[pl.Series] = []
     changed: dict[str, int] = {}
-    declared = [item for item in record.items if item.normalise]
+    declared = [item for item in specification.data.items if item.normalise]
+    known = separators(specification.root) if declared else Separators({}, {})
     touched = table.select(map(_may_change, declared))
     for item in declared:
-        pairs = {text: new for text in touched[item.id].item() if (new := _apply(item.normalise, text)) != text}
+        pairs = {text: new for text in touched[item.id].item() if (new := _apply(item.normalise, text, known)) != text}
         if not pairs:
             continue
         before = table[item.id]

@@ -1,4 +1,7 @@
-"""The report of a judged file: JSON for programs, an Excel book and a page for people. Never the source of truth."""
+"""The report of a judged file: JSON for programs, an Excel book and a page for people. Never the source of truth.
+
+Each is readable by its owner alone.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import polars as pl
 import xlsxwriter
 
 from interfaces.messages import message
+from interfaces.private import write_private
 from schemas.validate import Validated
 
 SHOWN = 500  # what a person can read; the summary counts everything
@@ -54,13 +58,11 @@ def to_json(validated: Validated) -> dict[str, Any]:
 
 def write_json(validated: Validated, path: Path) -> None:
     """The JSON report as a file."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.write_text(json.dumps(to_json(validated), ensure_ascii=False, indent=1), encoding="utf-8")
+    write_private(path, json.dumps(to_json(validated), ensure_ascii=False, indent=1).encode())
 
 
 def write_xlsx(validated: Validated, path: Path) -> None:
     """An Excel book: 使い方, 先頭500件, 集計. Text is written as text; nothing becomes a formula or a link."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     # Made in memory: a book whose disk is full would still complain when the process ends.
     data = BytesIO()
@@ -71,7 +73,7 @@ def write_xlsx(validated: Validated, path: Path) -> None:
         _guide(book.add_worksheet("使い方"), validated, wrap, bold)
         _first(book.add_worksheet("先頭500件"), validated.findings, wrap, bold)
         _summary(book.add_worksheet("集計"), validated.findings, wrap, bold)
-    path.write_bytes(data.getvalue())
+    write_private(path, data.getvalue())
 
 
 def write_html(validated: Validated, path: Path) -> None:
@@ -82,9 +84,8 @@ def write_html(validated: Validated, path: Path) -> None:
         f"<h1>検証報告書</h1>{_table((), _facts(validated))}<h2>集計</h2>{_table(_SUMMARY, _counted(found))}"
         f"<h2>先頭500件</h2>{_table(tuple(_HEADINGS.values()), found.select(list(_HEADINGS)).head(SHOWN).rows())}{rest}"
     )
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     head = f'<html lang="ja"><meta charset="utf-8"><title>検証報告書</title><style>{_STYLE}</style>'
-    path.write_text(f"<!doctype html>{head}{body}</html>\n", encoding="utf-8")
+    write_private(path, f"<!doctype html>{head}{body}</html>\n".encode())
 
 
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:

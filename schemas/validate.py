@@ -87,7 +87,7 @@ def judge(decoded: Decoded, context: Context) -> Validated:
     data = decoded.data
     normalised: dict[str, int] = {}
     if specification.plan.direction != "to_union":
-        data, normalised = normalise(data, specification.data, specification.dates)
+        data, normalised = normalise(data, specification)
     faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
     complete = decoded.problems["item"].null_count() == 0
     if not _any_of_the_file(decoded.problems["code"]):

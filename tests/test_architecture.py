@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from interfaces.messages import messages
+from interfaces.messages import FOLDER, messages
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("interfaces", "schemas", "pipelines", "fixtures")
@@ -93,6 +93,12 @@ def test_every_code_that_is_used_has_its_text_and_every_text_is_used() -> None:
         used |= set(re.findall(r"KR-\d{4}", path.read_text(encoding="utf-8")))
     known = messages()
     assert used == set(known), sorted(used ^ set(known))
+    stand = [
+        code
+        for path in sorted(FOLDER.glob("*.csv"))
+        for code in re.findall(r"^KR-\d{4}", path.read_text("utf-8-sig"), re.M)
+    ]
+    assert sorted(stand) == sorted(known)
     for code, one in known.items():
         assert one.title and one.template and one.remedy, code
         assert one.level in ("file", "record", "warning", "stop"), code

@@ -62,9 +62,9 @@ def test_lint_names_the_cell_that_cannot_be_read(tmp_path: Path, monkeypatch: py
     result = renkei("spec", "lint")
     assert (result.exit_code, result.stderr) == (1, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == "tax_extract/2018-04-01/data.csv 4行目 income_year バイト数: 百 を整数として読めません"
-    assert any(line.startswith("calendars/monthly.csv ") for line in lines)
-    assert "retention/stores.csv: 列 開始日 がありません" in lines
+    assert lines[0] == "KR-7101 tax_extract/2018-04-01/data.csv 4行目 income_year バイト数: 百 を整数として読めません"
+    assert any(line.startswith("KR-7101 calendars/monthly.csv ") for line in lines)
+    assert "KR-7101 retention/stores.csv: 列 開始日 がありません" in lines
     assert lines[-1].startswith("16インタフェース 16版")
 
 

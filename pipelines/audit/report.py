@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from pipelines.belonging import BOUND
 from pipelines.calendar import TOKYO, is_business_day
 from pipelines.continuity import decisions
 from pipelines.environment import Environment
+from pipelines.erased import ERASED, NOT_ERASED
 from pipelines.exchange.files import write_durably
 from pipelines.exchange.ledger import ACCOUNT, Entry, Event
 from pipelines.media import BOOK, book_of
-from pipelines.retention import ERASED
 
 # 時間外: before the offices open or after the evening's re-runs, and on days on which the Union is closed.
 OPEN_FROM, OPEN_UNTIL = dt.time(7), dt.time(22)
@@ -49,7 +50,7 @@ SHEETS: Mapping[str, tuple[str, ...]] = {
     ),
     "媒体管理簿": tuple(BOOK),
     "鍵": ("日時", "何を", "用途", "鍵", "証明書の SHA-256", "理由", "操作者"),
-    "消去": ("日時", "ファイル", "保管場所", "対象", "保存月数", "消去前の SHA-256", "操作者"),
+    "消去": ("日時", "ファイル", "保管場所", "対象", "保存月数", "消去前の SHA-256", "結果", "操作者"),
     "手作業": ("日時", "何を", "対象", "理由", "操作者"),
     "時間外": ("日時", "何を", "対象", "操作者"),
 }
@@ -62,6 +63,7 @@ STATES = {
     "duplicate": "重複",
 }  # fmt: skip
 ANSWERS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認", "postponed": "保留"}
+ERASURES = {ERASED: "消去", NOT_ERASED: "消せなかった（{reason}）"}
 KEY_USES = {"key_created": "作成", "key_rotated": "更新", "key_retired": "廃棄"}
 _CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  no clock in a file
 
@@ -135,9 +137,14 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
             if e.action in KEY_USES
         ],
         "消去": [
-            (_shown(e.at), *_details(e, "file", "store", "kept_since", "months", "stored_sha256"), e.operator)
+            (
+                _shown(e.at),
+                *_details(e, "file", "store", "kept_since", "months", "stored_sha256"),
+                ERASURES[e.action].format(reason=e.detail.get("reason")),
+                e.operator,
+            )
             for e in events
-            if e.action == ERASED
+            if e.action in ERASURES
         ],
         "手作業": [*by_hand, *means],
         "時間外": late,
@@ -204,14 +211,14 @@ def _decided(environment: Environment, month: dt.date) -> list[tuple[str, ...]]:
 
 def write_report(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:
     """The report as an Excel book, a sheet per table; text stays text, and the same month gives the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(str(path), options) as book:
+    data = BytesIO()
+    with xlsxwriter.Workbook(data, options) as book:
         book.set_properties({"created": _CREATED, "title": f"監査報告 {month:%Y-%m}"})
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1})
         for name, table in tables.items():
             _sheet(book.add_worksheet(name), table.columns, table.rows(), bold)
-    path.chmod(0o600)
+    write_durably(path, data.getvalue())
 
 
 def write_html(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:

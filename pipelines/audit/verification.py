@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity import decisions
 from pipelines.environment import Environment
+from pipelines.erased import erased_files
 from pipelines.exchange.inbox import archived_copy
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.transport import Transport
 from pipelines.outgoing import outbox_path
-from pipelines.retention import erased_files
 from pipelines.unrecorded import PLACES, local_traces, traces_at_union
 
 # Where a received file has its copy: not yet, or never, in the other states.
@@ -50,7 +51,7 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
     """
     ledger = environment.ledger
     faults = [Fault(problem.code, problem.text) for problem in ledger.verify_chain()]
-    entries, files, erased = ledger.entries(), 0, erased_files(environment)
+    entries, files, erased = ledger.entries(), 0, erased_files(environment.ledger)
     for file in sorted(erased):
         if (environment.settings.data_folder / file).exists():
             faults.append(Fault("KR-6403", message("KR-6403").render(name=file)))
@@ -74,7 +75,7 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
     return Verified(len(ledger.events()), files, counted, faults + wrong)
 
 
-def _is_erased(environment: Environment, entry: Entry, erased: set[str]) -> bool:
+def _is_erased(environment: Environment, entry: Entry, erased: Collection[str]) -> bool:
     """Whether the entry's own copy was erased by rule: then there is nothing to compare, and nothing is missing."""
     begins = str(entry.sha256)[:12]
     if entry.direction == "inbound":

@@ -15,6 +15,7 @@ from pipelines.commands.common import (
     FAULTS,
     LOOKING_SECONDS,
     MONTH_OPTION,
+    NOT_DONE,
     environment_of_settings,
     operator,
     speaks_to_people,
@@ -80,8 +81,8 @@ def retention() -> None:
 @BY
 @speaks_to_people
 def retention_run(on: dt.datetime | None, dry_run: bool, by: str | None) -> None:
-    """Show, or erase."""
-    from pipelines.retention import overdue, run
+    """Show, or erase; exit 2 when something cannot be erased."""
+    from pipelines.retention import Erasure, overdue, run
 
     environment = environment_of_settings()
     today = environment.clock().date()
@@ -89,7 +90,10 @@ def retention_run(on: dt.datetime | None, dry_run: bool, by: str | None) -> None
     if day > today and not dry_run:
         raise RenkeiError("KR-7801", day=day)
     found = overdue(environment, day)
-    gone = found if dry_run else run(environment, day, operator(environment, by))
+    done = Erasure(found, []) if dry_run else run(environment, day, operator(environment, by))
+    for error in done.failed:
+        click.echo(error.for_people(), err=True)
+    gone = done.gone
     for kept in gone:
         if kept.proved:
             click.echo(f"{'消去する' if dry_run else '消去'} {kept.path}（{kept.day}、{kept.months}か月）")
@@ -99,4 +103,6 @@ def retention_run(on: dt.datetime | None, dry_run: bool, by: str | None) -> None
     count = sum(kept.proved for kept in gone)
     click.echo(
         f"{'消去するもの' if dry_run else '消去'} {count}件、証明がなく残すもの {sum(not k.proved for k in found)}件"
+        + (f"、消せなかったもの {len(done.failed)}件" if done.failed else "")
     )
+    sys.exit(NOT_DONE if done.failed else 0)

@@ -42,7 +42,6 @@ def held_command(date: dt.datetime, as_json: bool) -> None:
             f"国保世帯 …{row['household_number'][-3:]} {who} {row['reason']} {row['codes'].replace(chr(10), '、')}".rstrip()
         )
     path = environment.settings.clerks / f"要修正一覧_{day}.xlsx"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_durably(path, workbook(rows, day))
     click.echo(f"要修正 {len(rows)}件: {path}")
 

@@ -99,6 +99,7 @@ def _named(specification: Specification) -> dict[str, Any]:
         "sensitivities": {item.sensitivity.id: item.sensitivity.mask for item in items},
         "code_tables": {name: [_code(code) for code in specification.codes[name]] for name in tables},
         "characters": _characters(specification),
+        "separators": _separators(specification) if any(item.normalise for item in items) else [],
         "rules": _rules(names),
     }
 
@@ -131,6 +132,15 @@ def _characters(specification: Specification) -> list[dict[str, str]]:
     name = specification.format.external_characters
     rows = read_rows(specification.root / "characters" / f"{name}.csv") if name else []
     return [{key: row.get(column, "") for column, key in _CHARACTER.items()} for row in rows]
+
+
+_SEPARATOR = {"区分": "by", "値": "value", "種類": "kind", "説明": "description"}
+
+
+def _separators(specification: Specification) -> list[dict[str, str]]:
+    """What stands between digits; `by`: 分類 (a category of Unicode) or 文字 (a character, which goes before)."""
+    rows = read_rows(specification.root / "separators.csv", _SEPARATOR)
+    return [{key: row[column] for column, key in _SEPARATOR.items()} for row in rows]
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import click
 
 from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.lint import lint
-from interfaces.messages import RenkeiError, explained, messages
+from interfaces.messages import RenkeiError, explained, message, messages
 from interfaces.naming import date_of, recognise
 from pipelines.calendar import TOKYO
 from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
@@ -46,9 +46,11 @@ def spec_lint() -> None:
     from schemas.rules import known_rules
 
     catalogue = Catalogue(catalogue_root())
-    faults = lint(catalogue, known_rules(), NORMALISATIONS) + lint_tables(catalogue)
+    faults = list(dict.fromkeys([*lint(catalogue, known_rules(), NORMALISATIONS), *lint_tables(catalogue)]))
     for fault in faults:
-        click.echo(str(fault))
+        click.echo(f"{fault.code} {fault}")
+    for code in sorted({fault.code for fault in faults}):
+        click.echo(f"対処（{code}）: {message(code).remedy}")
     versions = sum(len(catalogue.versions(interface)) for interface in catalogue.ids())
     click.echo(f"{len(catalogue.ids())}インタフェース {versions}版、表{len(KEYS)}: 誤り{len(faults)}件")
     sys.exit(FAULTS if faults else 0)

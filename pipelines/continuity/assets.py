@@ -107,7 +107,10 @@ def continuity_instruction(
     """承認された判定から確定指示を作って送る（seed 別添1 (4) 4-①②）。判定待ちは失敗ではなく、日数の見える状態。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     today = environment.clock().date()
-    state = monthly.status(environment, month, today)
+    try:
+        state = monthly.status(environment, month, today)
+    except RenkeiError as error:
+        raise checks.stop(error) from None
     ready = state.listed and not state.undecided
     waits: dict[str, str | int] = {
         "判定待ち": state.undecided,
@@ -163,7 +166,10 @@ def continuity_confirmed(
 ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
     """確定結果と引継を、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
-    known = monthly.confirm(environment, month)
+    try:
+        known = monthly.confirm(environment, month)
+    except RenkeiError as error:
+        raise checks.stop(error) from None
     counted = dict(known.discrepancies["code"].value_counts().sort("code").iter_rows())
     questions = {f"{code} {message(code).title}": count for code, count in counted.items()}
     yield checks.warning(

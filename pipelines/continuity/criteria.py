@@ -70,7 +70,7 @@ def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
     A prefecture's 国保運営方針 may differ: it puts rows with its own dates there (domain.md 3.1). KR-7108 when a row
     names an unknown fact or proposal, or when the last rule does not hold always.
     """
-    rows = sorted(catalogue.table("continuity/criteria", on), key=lambda row: int(row["順"]))
+    rows = sorted(catalogue.table("continuity/criteria", on), key=lambda row: row.integer("順"))
     rules = {
         row["条件"]: Criterion(
             row["規則"],

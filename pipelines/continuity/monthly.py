@@ -14,7 +14,7 @@ import polars as pl
 from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError
-from pipelines import arrival
+from pipelines import arrival, erased
 from pipelines.calendar import business_days_between, monthly_days
 from pipelines.continuity import decisions
 from pipelines.continuity.cases import FINGERPRINT, cases
@@ -115,7 +115,9 @@ def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
 
 
 def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
-    """The month's candidates judged and in words (see `cases.cases`). KR-7418 before a list came."""
+    """The month's candidates judged and in words (see `cases.cases`). KR-7418 before a list came, KR-7210 when
+    retention has erased it."""
+    _require_kept(environment, month)
     if not environment.store.exists(CANDIDATES, month.isoformat()):
         raise RenkeiError("KR-7418", month=f"{month:%Y-%m}")
     people = stored(environment, CANDIDATES, month)
@@ -125,6 +127,10 @@ def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
     words = {table: specification.codes_on(table, month) for table in WORD_TABLES}
     on = monthly_days(environment.catalogue, month).cut_off
     return cases(people, proposals, names_of(environment, on), words)
+
+
+def _require_kept(environment: Environment, month: dt.date) -> None:
+    erased.require_kept(environment, month, (*INBOUND, "handover_taken", DISCREPANCIES), (*INBOUND, INSTRUCTION))
 
 
 def worksheet_path(environment: Environment, month: dt.date) -> Path:
@@ -311,7 +317,8 @@ def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
 
 
 def confirm(environment: Environment, month: dt.date) -> Reconciled:
-    """Reconcile a month, keep what may count, and write the 継続世帯確定リスト."""
+    """Reconcile a month, keep what may count, and write the 継続世帯確定リスト. KR-7210 when retention has erased it."""
+    _require_kept(environment, month)
     known = reconciled(environment, month)
     environment.store.write("handover_taken", month.isoformat(), known.taken)
     environment.store.write("households_gone", month.isoformat(), known.gone)
@@ -368,7 +375,8 @@ class Status:
 
 
 def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
-    """Where a month stands on a day (Asia/Tokyo)."""
+    """Where a month stands on a day (Asia/Tokyo). KR-7210 when retention has erased it."""
+    _require_kept(environment, month)
     days = monthly_days(environment.catalogue, month)
     listed = environment.store.exists(CANDIDATES, month.isoformat())
     found = build_cases(environment, month) if listed else None

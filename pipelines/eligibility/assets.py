@@ -62,6 +62,7 @@ def municipal_extracts(
     environment, day = deployment.environment, context.partition_time_window.start.date()
     confirmed = context.run.tags.get(CONFIRM_TAG)
     try:
+        daily.require_kept(environment, day)
         extracts = read_extracts(environment, day, confirmed)
     except RenkeiError as error:
         if (interface := error.values.get("interface")) in EXTRACTS:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.messages import RenkeiError
+from pipelines import erased
 from pipelines.calendar import require_business_day
 from pipelines.eligibility import questions, snapshot
 from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, build
@@ -81,6 +82,19 @@ def empty_snapshot(environment: Environment, day: dt.date) -> tuple[pl.DataFrame
         empty(snapshot.HOUSEHOLD_COLUMNS),
         pl.DataFrame(schema={snapshot.PERSON_KEY: pl.String, "my_number": pl.String}),
     )
+
+
+def require_kept(environment: Environment, day: dt.date) -> None:
+    """KR-7210 when retention has erased the day's tables, or those that it was compared with.
+
+    To make the day again would bring 個人番号 back that were erased, or could not be done at all; and it was sent, or a
+    later day carries it.
+    """
+    erased.require_kept(environment, day, (*SNAPSHOT_ASSETS, "my_numbers"), FILES)
+    before = environment.ledger.effective_baseline(before=day, interfaces=FILES)
+    latest = environment.ledger.effective_baseline(interfaces=FILES)
+    if before is not None and latest is not None and day <= latest:
+        erased.require_kept(environment, day, SNAPSHOT_ASSETS, FILES, of=before)
 
 
 def build_day(
@@ -201,7 +215,8 @@ def _named(partition: dt.date | None, entries: str) -> str:
 
 
 def _stored_pair(environment: Environment, day: dt.date, *, was_sent: bool = False) -> _Pair:
-    """The pair as it was made last; KR-7207 when it never was, and as `_pair`."""
+    """The pair as it was made last; KR-7207 when it never was, KR-7210 when its tables were erased, and as `_pair`."""
+    require_kept(environment, day)
     manifests = {one: environment.store.read(one, day.isoformat()) for one in FILES}
     return _pair(environment, day, manifests, was_sent=was_sent)
 
@@ -283,6 +298,7 @@ def _needs_approval(environment: Environment, pair: _Pair) -> bool:
 def run_out(environment: Environment, day: dt.date, confirm: str | None = None) -> tuple[Built, SendOutcome]:
     """The whole sending of a day without Dagster, in the order of the assets."""
     require_business_day(day)
+    require_kept(environment, day)
     extracts = read_extracts(environment, day, confirm)
     people, households = snapshot_of(extracts.tables, day)
     built = build_day(

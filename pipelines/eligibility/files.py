@@ -23,7 +23,7 @@ from pipelines.environment import Environment
 from pipelines.exchange.lock import drafts as private_drafts
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.outgoing import Draft, publish, require_same, write_draft
-from schemas.findings import FINDING_SCHEMA, from_problems, without_place
+from schemas.findings import FINDING_SCHEMA, from_problems, places, without_place
 from schemas.validate import Validated, relate
 
 HOUSEHOLD_FILE, INDIVIDUAL_FILE = "eligibility_household", "eligibility_individual"
@@ -96,7 +96,8 @@ class Bad:
 
     def and_also(self, other: Bad) -> Bad:
         """Both together."""
-        return Bad(pl.concat([self.faults, other.faults]).unique(), pl.concat([self.findings, other.findings]))
+        faults = pl.concat([self.faults, other.faults], how="diagonal")
+        return Bad(faults.unique(), pl.concat([self.findings, other.findings]))
 
     def __len__(self) -> int:
         """How many persons, and households by themselves, are at fault."""
@@ -240,14 +241,17 @@ def _unwritable(draft: Draft, specification: Specification, data: pl.DataFrame) 
     """Those whose values the file cannot hold; agreed substitutes (KR-1022) are only reported."""
     problems = draft.encoded.problems.filter(pl.col("record_kind") == specification.data.kind)
     unwritable = problems.filter(pl.col("code").is_in(codec.UNWRITABLE))
-    rows = data.with_row_index("row", offset=1).join(unwritable.select(row="record_number", code="code"), on="row")
-    found = without_place(from_problems(problems, specification, draft.path.name))
-    return Bad(_faults(draft.interface, rows), found)
+    found = from_problems(problems, specification, draft.path.name)
+    wrong = from_problems(unwritable, specification, draft.path.name)
+    told = wrong.select("code", row="record", told=places(wrong))
+    rows = data.with_row_index("row", offset=1).join(told, on="row")
+    return Bad(_faults(draft.interface, rows), without_place(found))
 
 
 def _broken(interface: str, validated: Validated, findings: pl.DataFrame) -> Bad:
     """Those whose records break a rule. What is wrong with the rest of the file nobody can be held for (`publish`)."""
-    wrong = findings.filter(pl.col("level") == "record").select("line", "code")
+    wrong = findings.filter(pl.col("level") == "record")
+    wrong = wrong.select("line", "code", told=places(wrong))
     faults = _faults(interface, validated.data.join(wrong, on="line"))
     # Whoever is at fault is not in the file that is made next, and others stand in his line.
     return Bad(faults, without_place(findings) if faults.height else findings)
@@ -257,4 +261,4 @@ def _faults(interface: str, rows: pl.DataFrame) -> pl.DataFrame:
     """FAULT_SCHEMA of records with their `code`: of persons in the one file, of households in the other."""
     key = PERSON_KEY if interface == INDIVIDUAL_FILE else HOUSEHOLD_KEY
     empty = pl.DataFrame(schema=FAULT_SCHEMA)
-    return pl.concat([empty, rows.select(key, "code").unique()], how="diagonal").select(list(FAULT_SCHEMA))
+    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(list(FAULT_SCHEMA))

@@ -9,7 +9,8 @@ from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 
 # Whose record breaks which rule, and the KR code. A fault without a person is the household's; one with both keys is the
 # person's, and the household is the one that the record names, which need not be the one that he is taken to be in.
-FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String, "code": pl.String}
+# `told`: the item and the characters that do not fit it, where a finding says so.
+FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String, "code": pl.String, "told": pl.String}
 
 
 def held_households(baseline_people: pl.DataFrame, people: pl.DataFrame, faults: pl.DataFrame) -> pl.Series:
@@ -48,7 +49,8 @@ def held_list(
 ) -> pl.DataFrame:
     """The 要修正 list: whoever waits or is at fault, and the codes of his own and his household's faults (FAULT_SCHEMA).
 
-    Columns of Changes.people, reason, codes (list); update_kind is null where nothing changed. A household that waits, or
+    Columns of Changes.people, reason, codes (list), told (list: a code and what is told of it, with a space between);
+    update_kind is null where nothing changed. A household that waits, or
     is at fault, without any of its people has a row of its own that names nobody: no household is held without a word.
     `people`, `baseline_people`: whom the municipality has, and the Union; somebody in neither is nobody's business here.
     """
@@ -69,16 +71,18 @@ def held_list(
             .when(pl.col("code_of_household").is_not_null()).then(pl.lit("世帯の誤り"))
             .otherwise(pl.lit("同じ世帯の人の誤り")).alias("reason"),
             pl.coalesce("code", none).list.concat(pl.coalesce("code_of_household", none)).alias("codes"),
+            pl.coalesce("told", none).list.concat(pl.coalesce("told_of_household", none)).alias("told"),
             pl.coalesce("change_kinds", none).alias("change_kinds"),
         )
-        .drop("code", "code_of_household")
+        .drop("code", "code_of_household", "told_of_household")
         .sort(HOUSEHOLD_KEY, PERSON_KEY)
     )  # fmt: skip
 
 
 def _codes(faults: pl.DataFrame, key: str) -> pl.DataFrame:
-    """key, code (list) of the faults."""
-    return faults.group_by(key).agg(pl.col("code").unique().sort())
+    """key, code (list), told (list) of the faults."""
+    told = pl.concat_str("code", "told", separator=" ")
+    return faults.group_by(key).agg(pl.col("code").unique().sort(), told.drop_nulls().unique().sort().alias("told"))
 
 
 def known_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, held: pl.Series) -> pl.DataFrame:

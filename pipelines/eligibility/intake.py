@@ -14,6 +14,7 @@ from interfaces.values import to_canonical
 from pipelines.eligibility.holding import FAULT_SCHEMA
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.environment import Environment
+from schemas.findings import places
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, relate, validate
 
@@ -109,6 +110,7 @@ RELATION_CODES = ("KR-5001", "KR-5002", "KR-5003", "KR-5004", "KR-5005")
 
 
 def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: dt.date, confirm: str | None) -> None:
+    """KR-7201 for an extract that may be cut off. There is no floor below which nobody is asked (docs/decisions.md)."""
     earlier = [p for p in environment.store.partitions(interface) if p < day.isoformat()]
     if not earlier:
         return
@@ -133,6 +135,6 @@ def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFram
     for validated in judged.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
         keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
-        rows = validated.data.select("line", *keys).join(own.select("line", "code"), on="line")
+        rows = validated.data.select("line", *keys).join(own.select("line", "code", told=places(own)), on="line")
         found.append(rows.drop("line").unique())
     return pl.concat(found, how="diagonal").sort(list(FAULT_SCHEMA))

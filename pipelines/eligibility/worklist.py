@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from io import BytesIO
 
 import polars as pl
@@ -25,11 +26,17 @@ def worklist(held: pl.DataFrame) -> list[dict[str, str]]:
             "name": row["name"] or "",
             "change_kinds": "、".join(row["change_kinds"]) or ("同じ世帯の異動" if row["update_kind"] else "異動なし"),
             "reason": row["reason"],
-            "codes": "\n".join(f"{code} {message(code).title}" for code in row["codes"]),
+            "codes": "\n".join(_named(code, row.get("told") or ()) for code in row["codes"]),
             "remedy": "\n".join(f"{code}: {message(code).remedy}" for code in row["codes"]),
         }
         for row in held.iter_rows(named=True)
     ]
+
+
+def _named(code: str, told: Iterable[str]) -> str:
+    """A code with its title, the items where the fault stands, and the characters that do not fit."""
+    places = "、".join(one.removeprefix(f"{code} ") for one in told if one.startswith(f"{code} "))
+    return f"{code} {message(code).title}" + (f"（{places}）" if places else "")
 
 
 def workbook(rows: list[dict[str, str]], day: dt.date) -> bytes:

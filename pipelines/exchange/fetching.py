@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import erase_file
+from pipelines.exchange.files import erase_file, erasing
 from pipelines.exchange.ledger import Entry, Ledger
 from pipelines.exchange.safe import Safe
 from pipelines.exchange.seal import SUFFIX, plain_name
@@ -111,9 +111,10 @@ class Copies:
         for sha256 in self._noted(entry):
             path = self._path(entry, sha256)
             if path.is_file() and archived.startswith(self.safe.content(path)):
-                erase_file(path)
-                if not any(path.parent.iterdir()):
-                    path.parent.rmdir()
+                with erasing("隔離のフォルダ", path.name):
+                    erase_file(path)
+                    if not any(path.parent.iterdir()):
+                        path.parent.rmdir()
 
     def _noted(self, entry: Entry) -> dict[str, int | None]:
         """SHA-256 and the size that the server had told, oldest first."""

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, reason_of
+from interfaces.private import OWNER_FILE, private_folder
 
 CHUNK_BYTES = 1 << 20
 # Such a lock is held for moments; who waits longer waits for a process that hangs.
@@ -27,19 +28,6 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def private_folder(path: Path) -> Path:
-    """The folder; it and the folders above it are made for their owner alone where they are not there yet."""
-    if not path.is_dir():
-        private_folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-    return path
-
-
-def open_private(path: Path) -> BinaryIO:
-    """A file opened for writing anew, readable by its owner alone."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb")
 
 
 def wait_for_lock(handle: int, path: Path) -> None:
@@ -78,6 +66,11 @@ def move_durably(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
+def part_of(target: Path) -> Path:
+    """Where a file lies while it is written."""
+    return target.with_name(f".{target.name}.part")
+
+
 def copy_durably(source: Path, target: Path) -> None:
     """Copy by temporary name, sync and rename; the copy is readable by its owner alone."""
     with source.open("rb") as reader, _replacing(target) as writer:
@@ -94,7 +87,7 @@ def write_durably(target: Path, data: bytes) -> None:
 def _replacing(target: Path) -> Iterator[BinaryIO]:
     """A file that becomes the target when the block ends well. Two processes with the same target wait for each other."""
     private_folder(target.parent)
-    part = target.with_name(f".{target.name}.part")
+    part = part_of(target)
     with _alone(part) as writer:
         writer.truncate()
         yield writer
@@ -105,7 +98,7 @@ def _replacing(target: Path) -> Iterator[BinaryIO]:
 def _alone(part: Path) -> BinaryIO:
     """The temporary file, opened and locked. One that was renamed while we waited is no temporary file any more."""
     while True:
-        handle = os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+        handle = os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, OWNER_FILE), "wb")
         try:
             wait_for_lock(handle.fileno(), part)
             if os.path.samestat(os.fstat(handle.fileno()), part.stat()):
@@ -116,6 +109,15 @@ def _alone(part: Path) -> BinaryIO:
             handle.close()
             raise
         handle.close()
+
+
+@contextmanager
+def erasing(place: str, name: str) -> Iterator[None]:
+    """Something is erased inside: KR-6606 when the disk or the medium does not let it."""
+    try:
+        yield
+    except OSError as error:
+        raise RenkeiError("KR-6606", place=place, name=name, reason=reason_of(error)) from error
 
 
 def erase_file(path: Path) -> None:

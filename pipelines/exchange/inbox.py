@@ -19,6 +19,7 @@ from cryptography import x509
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
+from interfaces.private import OWNER_FILE, private_folder
 from pipelines.exchange.fetching import (
     NOT_THERE,
     Copies,
@@ -28,7 +29,7 @@ from pipelines.exchange.fetching import (
     found_again,
     quarantine_folder,
 )
-from pipelines.exchange.files import copy_durably, private_folder, write_durably
+from pipelines.exchange.files import copy_durably, write_durably
 from pipelines.exchange.ledger import Entry, Ledger
 from pipelines.exchange.left_behind import UNION, Folder, not_yet, remember
 from pipelines.exchange.lock import drafts, exclusive
@@ -445,7 +446,7 @@ def _keep_apart(data_folder: Path, entry: Entry, archive: Path, judgement: Judge
         workbook = folder / WORKBOOK_NAME
         try:
             judgement.write_workbook(workbook)
-            workbook.chmod(0o600)
+            workbook.chmod(OWNER_FILE)
         except Exception as error:  # the file itself must be kept apart even when its report cannot be drawn
             report["workbook_failed"] = type(error).__name__
     data = json.dumps(report, ensure_ascii=False, indent=2, sort_keys=True, default=str)

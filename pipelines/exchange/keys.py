@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import private_folder, wait_for_lock, write_durably
+from interfaces.private import private_folder
+from pipelines.exchange.files import erasing, wait_for_lock, write_durably
 
 Purpose = Literal["transfer", "records", "my_number"]
 # transfer: signs what we send, opens what is sealed for us. records: personal columns, and the copies of files that left
@@ -163,8 +164,9 @@ class KeyRing:
         return made
 
     def destroy(self, pair: KeyPair) -> None:
-        """Remove a private key that opens nothing any more; its certificate stays, so that its use can be told."""
-        pair.key_path.unlink(missing_ok=True)
+        """Remove a private key that opens nothing any more; its certificate stays, so that its use can be told. KR-6606."""
+        with erasing("鍵のフォルダ", pair.key_path.name):
+            pair.key_path.unlink(missing_ok=True)
         self._unlocked.pop(pair.key_path, None)
 
     @contextmanager

@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection, Engine, RowMapping
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError, message
-from pipelines.exchange.files import private_folder
+from interfaces.private import private_folder
 from pipelines.exchange.persons import account
 from pipelines.exchange.words import required_reason
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import private_folder, wait_for_lock
+from interfaces.private import private_folder
+from pipelines.exchange.files import wait_for_lock
 
 
 @contextmanager

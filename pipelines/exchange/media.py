@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import codecs
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from interfaces.messages import RenkeiError
-from pipelines.exchange.files import copy_durably, erase_file, sha256_of, sync_folder
+from interfaces.messages import RenkeiError, reason_of
+from pipelines.exchange.files import copy_durably, erase_file, erasing, part_of, sha256_of, sync_folder
 from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
 
 # The file on a medium that holds its 管理番号 and nothing else.
@@ -91,31 +92,48 @@ class Medium:
             raise RenkeiError("KR-6603", medium=self.number, count=len(self.files()))
 
     def write(self, source: Path, name: str, sha256: str) -> None:
-        """A verified copy; KR-6604 when it reads back otherwise."""
-        copy_durably(source, self.folder / name)
-        if sha256_of(self.folder / name) != sha256:
-            raise RenkeiError("KR-6604", medium=self.number, name=name)
+        """A verified copy; KR-6604 when it cannot be written or reads back otherwise: then no part of it is left there."""
+        reason = "読み返した内容が元と違います"
+        try:
+            copy_durably(source, self.folder / name)
+            if sha256_of(self.folder / name) == sha256:
+                return
+        except OSError as error:
+            reason = reason_of(error)
+        with suppress(OSError):
+            part_of(self.folder / name).unlink(missing_ok=True)
+        raise RenkeiError("KR-6604", medium=self.number, name=name, reason=reason)
 
-    def erase(self) -> list[Erased]:
+    def erase(self, tell: Callable[[Erased], None]) -> list[Erased]:
         """Overwrite and remove everything but the number, and look again; KR-6606 when something is left.
 
+        `tell` is told of each file when it is gone, so that what was erased is known also when the next one stays.
         What a flash chip keeps beyond the reach of its file system only its destruction removes: that is for people.
         """
         erased: list[Erased] = []
         for path in self.files():
             for file in sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]:
                 if file.is_file() and not file.is_symlink():
-                    erased.append(Erased(str(file.relative_to(self.folder)), file.stat().st_size, sha256_of(file)))
-                    erase_file(file)
-            if path.is_symlink():
-                path.unlink()
-            elif path.is_dir():
-                shutil.rmtree(path)
+                    with erasing(self.shown, file.name):
+                        one = Erased(str(file.relative_to(self.folder)), file.stat().st_size, sha256_of(file))
+                        erase_file(file)
+                    erased.append(one)
+                    tell(one)
+            with erasing(self.shown, path.name):
+                if path.is_symlink():
+                    path.unlink()
+                elif path.is_dir():
+                    shutil.rmtree(path)
         sync_folder(self.folder)
         left = self.files()
         if left:
-            raise RenkeiError("KR-6606", medium=self.number, name=left[0].name)
+            raise RenkeiError("KR-6606", place=self.shown, name=left[0].name, reason="まだ残っています")
         return erased
+
+    @property
+    def shown(self) -> str:
+        """The medium as a message calls it."""
+        return f"媒体 {self.number}"
 
 
 def _text(data: bytes) -> str:
@@ -133,17 +151,18 @@ class MediumTransport(LocalFolderTransport):
 
     def __init__(self, medium: Medium) -> None:
         super().__init__(medium.folder)
-        self._system = medium.system
+        self._medium = medium
 
     def list(self) -> list[RemoteFile]:
         """Everything but the medium's number and what systems make."""
         return [file for file in super().list() if file.name != MARKER and not self._is_systems(file.name)]
 
     def _is_systems(self, name: str) -> bool:
-        return self._system.are_left_alone(name) or self._system.are_bins(name)
+        return self._medium.system.are_left_alone(name) or self._medium.system.are_bins(name)
 
     def remove(self, name: str) -> None:
-        """Overwrite, then remove."""
-        if (self.folder / name).is_file():
-            erase_file(self.folder / name)
+        """Overwrite, then remove; KR-6606 when the medium does not let it."""
+        with erasing(self._medium.shown, name):
+            if (self.folder / name).is_file():
+                erase_file(self.folder / name)
         super().remove(name)

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from interfaces.messages import RenkeiError, reason_of
-from pipelines.exchange.files import private_folder, sync_folder
+from interfaces.private import private_folder
+from pipelines.exchange.files import sync_folder
 from pipelines.exchange.ledger import Entry
 
 

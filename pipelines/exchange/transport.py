@@ -29,15 +29,8 @@ from paramiko.sftp import CMD_NAME
 
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.naming import why_unsafe
-from pipelines.exchange.files import (
-    CHUNK_BYTES,
-    LOCAL_DISK_FAULTS,
-    copy_durably,
-    open_private,
-    sha256_of,
-    sync,
-    sync_folder,
-)
+from interfaces.private import open_private
+from pipelines.exchange.files import CHUNK_BYTES, LOCAL_DISK_FAULTS, copy_durably, sha256_of, sync, sync_folder
 from pipelines.settings import SftpSettings
 from schemas.rules.identifiers import without_my_numbers
 

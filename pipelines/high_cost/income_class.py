@@ -9,6 +9,7 @@ from enum import StrEnum
 import polars as pl
 
 from interfaces.catalogue import Catalogue
+from interfaces.messages import RenkeiError
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
 from pipelines.items import completed
 
@@ -16,6 +17,7 @@ HOUSEHOLD, PERSON = "household_number", "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are judged anew every August (domain.md 3.5)
 ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
 UNDECLARED_UNDER_70, EXEMPT_UNDER_70 = "class_a", "class_o"
+EXCEPTIONS = {"receipts_of_one", "receipts_of_several", "base_income_sum"}
 LOWEST, LOW, GENERAL = "low_1", "low_2", "general"
 
 
@@ -46,15 +48,17 @@ class Minors:
 
 def load_borders(catalogue: Catalogue, month: dt.date) -> Borders:
     """`limits/income_borders.csv`, `limits/income_exceptions.csv`, `limits/minors.csv` for a 診療年月; KR-7107 when one has none."""
-    rows = sorted(catalogue.table("limits/income_borders", month), key=lambda row: int(row["順"]))
+    rows = sorted(catalogue.table("limits/income_borders", month), key=lambda row: row.integer("順"))
 
     def of(group: str) -> tuple[tuple[str, int], ...]:
-        return tuple((row["所得区分"], int(row["所得の境"])) for row in rows if row["年齢群"] == group)
+        return tuple((row["所得区分"], row.integer("所得の境")) for row in rows if row["年齢群"] == group)
 
     exceptions = {row["名前"]: row for row in catalogue.table("limits/income_exceptions", month)}
-    amounts = {name: int(row["金額"]) for name, row in exceptions.items()}
+    if missing := EXCEPTIONS - set(exceptions):
+        raise RenkeiError("KR-7101", path="limits/income_exceptions.csv", reason=f"{min(missing)} の行がありません")
+    amounts = {name: row.integer("金額") for name, row in exceptions.items()}
     minors = [
-        Minors(int(row["何歳未満"]), int(row["控除額"]), int(row["合計所得の上限"]))
+        Minors(row.integer("何歳未満"), row.integer("控除額"), row.integer("合計所得の上限"))
         for row in catalogue.table("limits/minors", month)
     ]
     return Borders(
@@ -63,7 +67,7 @@ def load_borders(catalogue: Catalogue, month: dt.date) -> Borders:
         amounts["receipts_of_one"],
         amounts["receipts_of_several"],
         amounts["base_income_sum"],
-        dt.date.fromisoformat(exceptions["base_income_sum"]["生年月日の下限"]),
+        exceptions["base_income_sum"].day("生年月日の下限"),
         tuple(sorted(minors, key=lambda one: one.below)),
     )
 

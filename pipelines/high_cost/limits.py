@@ -14,10 +14,6 @@ AGE_GROUPS = {"under_70": "income_class_under_70", "from_70": "income_class_70_7
 PERCENT = 100
 
 
-def _amount(text: str) -> int | None:
-    return int(text) if text else None
-
-
 def limit_table(catalogue: Catalogue, month: dt.date) -> pl.DataFrame:
     """The limits of a 診療年月 (its first day), all amounts in yen.
 
@@ -25,18 +21,18 @@ def limit_table(catalogue: Catalogue, month: dt.date) -> pl.DataFrame:
     base, threshold (null: no 1 % part), multiple (from the 4th month, null: none), yearly (null: none), floor (smallest
     self-payment that is aggregated). KR-7107 for a month without a table: there is no nearest one.
     """
-    floors = {row["年齢群"]: int(row["合算の下限"]) for row in catalogue.table("limits/floors", month)}
+    floors = {row["年齢群"]: row.integer("合算の下限") for row in catalogue.table("limits/floors", month)}
     rows = [
         (
             month,
             row["年齢群"],
             row["所得区分"],
-            _amount(row["外来個人"]),
-            int(row["定額"]),
-            _amount(row["医療費の境"]),
-            _amount(row["多数回"]),
-            _amount(row["年間上限"]),
-            floors[row["年齢群"]],
+            row.integer_or_none("外来個人"),
+            row.integer("定額"),
+            row.integer_or_none("医療費の境"),
+            row.integer_or_none("多数回"),
+            row.integer_or_none("年間上限"),
+            row.read("年齢群", floors.__getitem__, " floors.csv の年齢群"),
         )
         for row in catalogue.table("limits/limits", month)
     ]

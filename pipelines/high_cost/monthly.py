@@ -15,6 +15,8 @@ from dateutil.relativedelta import relativedelta
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
+from pipelines import erased
+from pipelines.arrival import MONTHLY_INTERFACES
 from pipelines.calendar import monthly_days
 from pipelines.environment import Environment
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
@@ -47,6 +49,8 @@ from schemas.validate import Validated, relate, validate
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
 HISTORY, INCOME = "high_cost_history", "income_class"
 KNOWN_HISTORY, KNOWN_CLASSES = "known_high_cost_history", "known_income_class"
+# Tables of a month that its steps make and later months read; a month that retention has erased is not made again.
+KEPT_OF_A_MONTH = (KNOWN_HISTORY, KNOWN_CLASSES, "high_cost_counts", "high_cost_months")
 CLASS_COLUMNS = ("income_class_under_70", "income_class_70_74", "income_year")
 
 
@@ -72,9 +76,11 @@ def require_sent(environment: Environment, month: dt.date) -> dt.date:
 def read_extract(environment: Environment, interface: str, month: dt.date) -> Extract:
     """Read and judge a monthly extract as of the month's cut-off day.
 
-    KR-7202 when it is not there yet; KR-7203 when the file as a whole is wrong. A record with a fault holds its household
-    back; one that names no household or person stops the month (KR-7211): nobody could say who is meant.
+    KR-7210 when retention has erased the month's tables; KR-7202 when the extract is not there yet; KR-7203 when the file
+    as a whole is wrong. A record with a fault holds its household back; one that names no household or person stops the
+    month (KR-7211): nobody could say who is meant.
     """
+    erased.require_kept(environment, month, KEPT_OF_A_MONTH, (HISTORY, INCOME, *MONTHLY_INTERFACES))
     judged = {interface: _judged(environment, interface, month)}
     if interface == BENEFITS:
         judged[HOUSEHOLDS_EXTRACT] = _judged(environment, HOUSEHOLDS_EXTRACT, month)

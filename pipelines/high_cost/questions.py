@@ -40,7 +40,6 @@ def write_questions(environment: Environment, month: dt.date, asked: pl.DataFram
         for household, class_, codes in asked.select("household_number", "income_class_70_74", "questions").rows()
         for code in codes
     ]  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_durably(path, _book(rows, month))
     return path if rows else None
 

@@ -190,7 +190,7 @@ def test_an_insured_head_who_leaves_becomes_the_nominal_head_with_his_last_perio
 
 
 def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
-    return pl.DataFrame([(person, household, "KR-3004")], schema=FAULT_SCHEMA, orient="row")
+    return pl.DataFrame([(person, household, "KR-3004", None)], schema=FAULT_SCHEMA, orient="row")
 
 
 def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
@@ -269,7 +269,9 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
         [household("H1", "1"), household("H3", "5", address="合成県別市")],
     )
     faults = pl.DataFrame(
-        [("1", None, "KR-2003"), ("1", None, "KR-2002"), (None, "H3", "KR-1021")], schema=FAULT_SCHEMA, orient="row"
+        [("1", None, "KR-2003", "氏名 U+00A0"), ("1", None, "KR-2002", None), (None, "H3", "KR-1021", "住所 U+9AD9")],
+        schema=FAULT_SCHEMA,
+        orient="row",
     )
     held = held_households(before.people, after.people, faults)
     kept, waiting = split(changes(before, after), before.people, held)

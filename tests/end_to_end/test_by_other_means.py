@@ -95,6 +95,7 @@ def test_a_day_by_medium_there_and_back(tmp_path: Path, openssh_server: OpenSshS
         "KRSET_999997_20260401_000001.csv.p7m",
         "媒体管理番号.txt",
     ]
+    assert {(medium / name).stat().st_mode & 0o777 for name in carried[:2]} == {0o600}
     # It is carried to the Union by hand, and its answers come back in the same way.
     for name in carried[:2]:
         (union / "to_union" / name).write_bytes((medium / name).read_bytes())

@@ -43,6 +43,19 @@ def test_households_that_go_in_parts_over_several_days_are_one_amount(village: V
     assert village.send(FOURTH).exit_code == 0, "counted from the confirmed day on"
 
 
+def test_an_extract_that_was_cut_off_is_asked_about_in_a_hamlet_too(village: Village) -> None:
+    village.fill(12)
+    assert village.send(DAY).exit_code == 0
+    leave(village, range(4))
+    result = village.send(NEXT)
+    assert result.exit_code == 2
+    assert "KR-7201 insured_extract の行数が 12 から 8 に減りました（-33.3%。上限 -30%）" in result.stderr
+    assert village.pair(NEXT)[1] not in village.names()
+    confirmed = village.send(NEXT, "--confirm", "四世帯の転出")
+    assert confirmed.exit_code == 0, "four 取消 are not too many"
+    assert {row["update_kind"] for row in village.sent(NEXT).values()} == {"withdrawn"}
+
+
 def test_exchanged_numbers_stop_though_no_row_is_missing(village: Village) -> None:
     village.fill(50)
     assert village.send(DAY).exit_code == 0

@@ -58,6 +58,12 @@ class Village:
             encoding="utf-8",
         )
 
+    def settings(self, old: str, new: str) -> None:
+        """Change the settings file."""
+        text = self.settings_path.read_text(encoding="utf-8")
+        assert old in text
+        self.settings_path.write_text(text.replace(old, new), encoding="utf-8")
+
     def add(self, family: int, *members: int, head: int | None = None, **facts: object) -> None:
         """A household of insured members; the first of them, or `head` (who is not insured), is its head."""
         for place, member in enumerate((*members, *([head] if head is not None else []))):

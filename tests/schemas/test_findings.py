@@ -96,7 +96,8 @@ def test_no_finding_of_any_item_shows_what_is_hidden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("合成　太郎", HIDDEN), ("SMITH", HIDDEN), ("999618033978", HIDDEN), ("000000000000101", HIDDEN), ("12345678901", HIDDEN),
+        ("合成　太郎", f"{HIDDEN}、使えない文字 U+5408"), ("SMITH", f"{HIDDEN}、使えない文字 U+0053"),
+        ("999618033978", HIDDEN), ("000000000000101", HIDDEN), ("12345678901", HIDDEN),
         ("9", "9"), ("1X", "1X"), ("2026-04-01", "2026-04-01"), ("20260401", "20260401"),
     ],
 )  # fmt: skip

@@ -27,9 +27,18 @@ from schema_support import (
     with_plan,
 )
 
+from interfaces.digits import separators
 from interfaces.spec import Call
 from schemas.compile import bare_expressions, compiled
-from schemas.normalise import full_width, full_width_kana, half_width_digits, normalise, postal_code, zero_fill
+from schemas.normalise import (
+    full_width,
+    full_width_kana,
+    half_width_digits,
+    joined_digits,
+    normalise,
+    postal_code,
+    zero_fill,
+)
 from schemas.rules import registry, relations
 from schemas.validate import Context, relate
 
@@ -325,15 +334,20 @@ def test_a_sound_table_passes_its_pandera_schema_at_once(tmp_path: Path) -> None
     ("made", "wanted"),
     [
         (half_width_digits("１２３－４５６７"), "123-4567"),
-        (full_width("ｶﾞﾀﾞﾊﾟﾏﾝｼｮﾝ 1-2 A号室"), "ガダパマンション　１－２　Ａ号室"),
-        (full_width("合成　辻\U000e0100一郎\U000f0001\ue000"), "合成　辻\U000e0100一郎\U000f0001\ue000"),
-        (full_width_kana("ｺﾞｳｾｲ たろう"), "ゴウセイ　タロウ"),
+        (full_width("ｶﾞﾀﾞﾊﾟﾏﾝｼｮﾝ 1-2 A号室", separators()), "ガダパマンション　１－２　Ａ号室"),
+        (full_width("合成　辻\U000e0100一郎\U000f0001\ue000", separators()), "合成　辻\U000e0100一郎\U000f0001\ue000"),
+        (full_width("合成\u00a0太\u2003郎", separators()), "合成　太　郎"),
+        (full_width_kana("ｺﾞｳｾｲ たろう", separators()), "ゴウセイ　タロウ"),
         (zero_fill("2", "2"), "02"),
         (zero_fill("12", "2"), "12"),
         (zero_fill("", "2"), ""),
         (zero_fill("x", "2"), "x"),
-        (postal_code("999-9999"), "9999999"),
-        (postal_code("99-99999"), "99-99999"),
+        (postal_code("999-9999", separators()), "9999999"),
+        (postal_code("99-99999", separators()), "99-99999"),
+        (postal_code("999----9999", separators()), "999----9999"),
+        (joined_digits("１２３４ーー5678・9018", separators()), "123456789018"),
+        (joined_digits("-1234", separators()), "-1234"),
+        (joined_digits("①234", separators()), "①234"),
     ],
 )
 def test_a_normalisation_changes_form_only(made: str, wanted: str) -> None:
@@ -373,7 +387,7 @@ def test_zeros_are_filled_up_to_any_length() -> None:
         one = replace(item, normalise=(Call("zero_fill", (length,)),))
         record = replace(specification("resident_extract").data, items=(one,))
         changed, _ = normalise(
-            pl.DataFrame({"relationship": ["2", ""]}), record, specification("resident_extract").dates
+            pl.DataFrame({"relationship": ["2", ""]}), replace(specification("resident_extract"), records=(record,))
         )
         assert changed["relationship"].to_list() == wanted
 
