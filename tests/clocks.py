@@ -1,0 +1,130 @@
+"""A clock that a test sets, for real processes that are started under it: Debian's faketime, told by a file.
+
+The processes' own waiting is real; what they take for the time of day is the true one and a difference, which they read
+anew at each look. So a test lets a minute pass at its own pace and skips an hour in an instant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from processes import Done
+
+TOKYO = dt.timezone(dt.timedelta(hours=9))
+DESK = Path(__file__).with_name("desk.py")
+ENDS_SECONDS = 30.0
+_SESSION = 3  # field of /proc/PID/stat after the name
+# faketime 0.9.10 (Debian 12) and Python 3.11 do not agree about clock_nanosleep when only the time of day is faked.
+SLEEP = """
+import select
+import time
+
+def sleep(seconds):
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    select.select([], [], [], seconds)
+
+time.sleep = sleep
+"""
+
+
+class Clock:
+    """The time of day in Asia/Tokyo, as every process started by `start` sees it. `faketime`: the program."""
+
+    def __init__(self, folder: Path, faketime: Path, instant: dt.datetime) -> None:
+        folder.mkdir()
+        self._faketime, self._difference = faketime, folder / "difference"
+        (folder / "sitecustomize.py").write_text(SLEEP, encoding="utf-8")
+        self._more = {
+            "FAKETIME_TIMESTAMP_FILE": str(self._difference),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+            "PYTHONPATH": str(folder),
+        }
+        self.set(instant)
+
+    def set(self, instant: dt.datetime) -> None:
+        """Now it is `instant`, and time goes on from there."""
+        self._seconds = instant.timestamp() - time.time()
+        new = self._difference.with_suffix(".new")
+        new.write_text(f"{self._seconds:+.3f}\n", encoding="ascii")
+        new.replace(self._difference)
+
+    def now(self) -> dt.datetime:
+        """What it is now."""
+        return dt.datetime.fromtimestamp(time.time() + self._seconds, TOKYO)
+
+    def skip_to(self, instant: dt.datetime) -> None:
+        """The seconds of the minute go on: who waits for the next full minute, as Dagster does, waits for `instant`."""
+        into_the_minute = dt.timedelta(seconds=self.now().second, microseconds=self.now().microsecond)
+        self.set(instant - dt.timedelta(minutes=1) + into_the_minute)
+
+    def start(self, command: Sequence[object], environment: Mapping[str, str], log: IO[bytes] | None) -> Process:
+        """Start a process under this clock, at the head of a session of its own."""
+        return Process(
+            [str(self._faketime), "-m", "-f", "+0", "env", "-u", "FAKETIME", *map(str, command)],
+            {**environment, **self._more},
+            log,
+        )
+
+
+class Process:
+    """A process under a clock. faketime itself stands before it, and clears up what they share."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes] | None) -> None:
+        self.started = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log or subprocess.PIPE,
+            stderr=log or subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """SIGKILL to it and to every process that it started, and those started."""
+        while others := [number for number in _of_session(self.started.pid) if number != self.started.pid]:
+            for number in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+        self.started.wait(ENDS_SECONDS)
+
+
+def _of_session(session: int) -> Iterator[int]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+                if int(fields[_SESSION]) == session and fields[0] != "Z":
+                    yield int(folder.name)
+
+
+class Desk:
+    """Somebody at `renkei`, one command after another, each in a process of its own under the clock."""
+
+    def __init__(self, clock: Clock, environment: Mapping[str, str]) -> None:
+        self._process = clock.start([sys.executable, DESK], environment, None)
+
+    def renkei(self, *arguments: str) -> Done:
+        """Run one command to its end."""
+        tell, hear = self._process.started.stdin, self._process.started.stdout
+        assert tell is not None
+        assert hear is not None
+        tell.write(json.dumps(arguments).encode() + b"\n")
+        tell.flush()
+        return Done(**json.loads(hear.readline()))
+
+    def close(self) -> None:
+        """Nothing more is told."""
+        self._process.kill()
