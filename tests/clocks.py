@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from processes import Done
 
@@ -70,8 +69,8 @@ class Clock:
         into_the_minute = dt.timedelta(seconds=self.now().second, microseconds=self.now().microsecond)
         self.set(instant - dt.timedelta(minutes=1) + into_the_minute)
 
-    def start(self, command: Sequence[object], environment: Mapping[str, str], log: IO[bytes] | None) -> Process:
-        """Start a process under this clock, at the head of a session of its own."""
+    def start(self, command: Sequence[object], environment: Mapping[str, str], log: Path | None = None) -> Process:
+        """Start a process under this clock, at the head of a session of its own. `log`: what it says is added to it."""
         return Process(
             [str(self._faketime), "-m", "-f", "+0", "env", "-u", "FAKETIME", *map(str, command)],
             {**environment, **self._more},
@@ -82,49 +81,58 @@ class Clock:
 class Process:
     """A process under a clock. faketime itself stands before it, and clears up what they share."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes] | None) -> None:
-        self.started = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=log or subprocess.PIPE,
-            stderr=log or subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path | None) -> None:
+        with log.open("ab") if log else contextlib.nullcontext(subprocess.PIPE) as said:
+            self._started = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=said if log else subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def ask(self, line: bytes) -> bytes:
+        """Say a line to it, and wait for the line that it answers."""
+        tell, hear = self._started.stdin, self._started.stdout
+        assert tell is not None
+        assert hear is not None
+        tell.write(line + b"\n")
+        tell.flush()
+        return hear.readline()
+
+    def running(self) -> dict[int, list[str]]:
+        """The process and those that it started, and those started, by number: their arguments."""
+        return {number: said for number, said in _of_session(self._started.pid) if number != self._started.pid}
 
     def kill(self) -> None:
-        """SIGKILL to it and to every process that it started, and those started."""
-        while others := [number for number in _of_session(self.started.pid) if number != self.started.pid]:
-            for number in others:
+        """SIGKILL to all that is running."""
+        while numbers := self.running():
+            for number in numbers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
-        self.started.wait(ENDS_SECONDS)
+        self._started.wait(ENDS_SECONDS)
 
 
-def _of_session(session: int) -> Iterator[int]:
+def _of_session(session: int) -> Iterator[tuple[int, list[str]]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
                 if int(fields[_SESSION]) == session and fields[0] != "Z":
-                    yield int(folder.name)
+                    yield int(folder.name), (folder / "cmdline").read_text(errors="replace").split("\0")
 
 
 class Desk:
     """Somebody at `renkei`, one command after another, each in a process of its own under the clock."""
 
     def __init__(self, clock: Clock, environment: Mapping[str, str]) -> None:
-        self._process = clock.start([sys.executable, DESK], environment, None)
+        self._process = clock.start([sys.executable, DESK], environment)
 
     def renkei(self, *arguments: str) -> Done:
         """Run one command to its end."""
-        tell, hear = self._process.started.stdin, self._process.started.stdout
-        assert tell is not None
-        assert hear is not None
-        tell.write(json.dumps(arguments).encode() + b"\n")
-        tell.flush()
-        return Done(**json.loads(hear.readline()))
+        return Done(**json.loads(self._process.ask(json.dumps(arguments).encode())))
 
     def close(self) -> None:
-        """Nothing more is told."""
+        """Nothing more is asked."""
         self._process.kill()
