@@ -64,10 +64,10 @@ class Clock:
         """What it is now."""
         return dt.datetime.fromtimestamp(time.time() + self._seconds, TOKYO)
 
-    def skip_to(self, instant: dt.datetime) -> None:
-        """The seconds of the minute go on: who waits for the next full minute, as Dagster does, waits for `instant`."""
-        into_the_minute = dt.timedelta(seconds=self.now().second, microseconds=self.now().microsecond)
-        self.set(instant - dt.timedelta(minutes=1) + into_the_minute)
+    def same_second_before(self, instant: dt.datetime) -> dt.datetime:
+        """In the minute before `instant`, with the seconds of now: who waits for the next full minute waits for `instant`."""
+        now = self.now()
+        return instant - dt.timedelta(minutes=1) + dt.timedelta(seconds=now.second, microseconds=now.microsecond)
 
     def start(self, command: Sequence[object], environment: Mapping[str, str], log: Path | None = None) -> Process:
         """Start a process under this clock, at the head of a session of its own. `log`: what it says is added to it."""
@@ -131,7 +131,9 @@ class Desk:
 
     def renkei(self, *arguments: str) -> Done:
         """Run one command to its end."""
-        return Done(**json.loads(self._process.ask(json.dumps(arguments).encode())))
+        answer = self._process.ask(json.dumps(arguments).encode())
+        assert answer, "the desk is gone"
+        return Done(**json.loads(answer))
 
     def close(self) -> None:
         """Nothing more is asked."""
