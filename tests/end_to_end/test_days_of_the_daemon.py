@@ -52,11 +52,8 @@ class Municipality(Town):
         super().__init__(folder, server, seed=1, persons=300)
         text = self.settings.read_text(encoding="utf-8")
         self.settings.write_text(text.replace(NO_APPROVAL, ""), encoding="utf-8")
-        self.home, self.log, self.alerts = (
-            folder / "dagster_home",
-            folder / "daemon.log",
-            folder / "data" / "alerts.log",
-        )
+        self.home, self.log = folder / "dagster_home", folder / "daemon.log"
+        self.alerts = folder / "data" / "alerts.log"
         self.home.mkdir()
         shutil.copy(SHIPPED, self.home)
         with self.records():
@@ -111,15 +108,17 @@ class Municipality(Town):
         self._before_the_leap, self._leapt = set(self._code_servers()), time.monotonic()
         self.clock.set(instant)
 
-    def until_nearly(self, instant: dt.datetime) -> None:
+    def leap_before(self, instant: dt.datetime) -> None:
         """Leap to where the scheduler, which looks at the end of a minute, finds `instant`: a look is due within a minute."""
         self.leap_to(self.clock.same_second_before(instant))
 
     def _is_served(self) -> bool:
         """Whether every code server listens, and the daemon has had the time to begin the one that follows a leap."""
+        if self.daemon is None:
+            return True
         servers, waited = self._code_servers(), time.monotonic() - self._leapt
-        begun = self.daemon is None or waited > BEGINS_SECONDS or bool(set(servers) - self._before_the_leap)
-        return begun and all(socket.exists() for socket in servers.values())
+        begun = waited > BEGINS_SECONDS or bool(set(servers) - self._before_the_leap)
+        return begun and bool(servers) and all(socket.exists() for socket in servers.values())
 
     def _code_servers(self) -> dict[int, Path]:
         running = self.daemon.running() if self.daemon else {}
@@ -209,7 +208,7 @@ def lap(what, town):
 def a_day_that_nobody_touches(town: Municipality) -> None:
     """Extracts in, files out; answers in, as soon as they are finished; and next morning the look at all of it."""
     town.world.live(FIRST)
-    town.until_nearly(at(FIRST, 18))
+    town.leap_before(at(FIRST, 18))
     town.until_run("daily_out", FIRST)
     assert inside(town.to_union) == names(SENT, FIRST)
     town.answer(FIRST, at(FIRST, 21))
@@ -217,14 +216,14 @@ def a_day_that_nobody_touches(town: Municipality) -> None:
     assert inside(town.from_union) == names(ANSWERS, FIRST)
     town.leap_to(at(FIRST, 21, 10))
     town.until_run("daily_in", FIRST)
-    town.until_nearly(at(SECOND, 8, 30, 20))
+    town.leap_before(at(SECOND, 8, 30, 20))
     town.until_run("daily_watch", FIRST)
 
 
 def a_day_in_which_it_is_killed(town: Municipality) -> None:
     """In the middle of the sending. It is started again and tells of it; a person says the words that stand there."""
     town.world.live(SECOND)
-    town.until_nearly(at(SECOND, 18))
+    town.leap_before(at(SECOND, 18))
     town.until(lambda: inside(town.to_union), "the sending", 0.001)
     town.kill_the_daemon()
     assert town.runs()[-1] == ("daily_out", SECOND.isoformat(), "STARTED")
