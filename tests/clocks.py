@@ -106,9 +106,9 @@ class Process:
         return {number: said for number, said in _of_session(self._started.pid) if number != self._started.pid}
 
     def kill(self) -> None:
-        """SIGKILL to all that is running."""
+        """SIGKILL to all that is running, the youngest first."""
         while numbers := self.running():
-            for number in numbers:
+            for number in sorted(numbers, reverse=True):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)
         self._started.wait(ENDS_SECONDS)

@@ -198,13 +198,6 @@ def begin(town: Municipality) -> None:
     town.receive(BEFORE)
 
 
-T0 = time.monotonic()
-
-
-def lap(what, town):
-    print(f"LAP {time.monotonic() - T0:.1f} {town.clock.now():%m-%d %H:%M:%S} {what}", flush=True)
-
-
 def a_day_that_nobody_touches(town: Municipality) -> None:
     """Extracts in, files out; answers in, as soon as they are finished; and next morning the look at all of it."""
     town.world.live(FIRST)
