@@ -21,6 +21,7 @@ from processes import Done
 
 TOKYO = dt.timezone(dt.timedelta(hours=9))
 DESK = Path(__file__).with_name("desk.py")
+TRACKER = "multiprocessing.resource_tracker"
 ENDS_SECONDS = 30.0
 _SESSION = 3  # field of /proc/PID/stat after the name
 # faketime 0.9.10 (Debian 12) and Python 3.11 do not agree about clock_nanosleep when only the time of day is faked.
@@ -106,8 +107,8 @@ class Process:
         return {number: said for number, said in _of_session(self._started.pid) if number != self._started.pid}
 
     def kill(self) -> None:
-        """SIGKILL to all that is running, the youngest first."""
-        while numbers := self.running():
+        """SIGKILL to all that is running, the youngest first. What Python keeps to clear up after the others ends by itself."""
+        while numbers := [number for number, said in self.running().items() if TRACKER not in " ".join(said)]:
             for number in sorted(numbers, reverse=True):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(number, signal.SIGKILL)

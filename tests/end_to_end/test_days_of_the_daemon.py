@@ -27,7 +27,7 @@ from fixtures.world import NO_APPROVAL, OURS
 SHIPPED = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
 DAEMON = [Path(sys.executable).with_name("dagster-daemon"), "run", "-m", "pipelines.definitions"]
 PATIENCE_SECONDS = 240.0  # everything comes about within a minute; the rest is for a machine that is busy
-READER_PAUSE_SECONDS = 0.5
+READER_PAUSE_SECONDS = 1.0
 BEGINS_SECONDS = 10.0  # Dagster looks every five seconds whether a minute is over, and begins a code server then
 BEFORE, FIRST, SECOND = business_days(START, 3)
 SENT, ANSWERS = ("KRKOJ", "KRSET"), ("KRKAK", "KRSHU", "KRSID", "KRUKE")
@@ -56,8 +56,8 @@ class Municipality(Town):
         self.alerts = folder / "data" / "alerts.log"
         self.home.mkdir()
         shutil.copy(SHIPPED, self.home)
-        with self.records():
-            pass  # makes them, as `dagster instance migrate` does
+        # Makes the records, as `dagster instance migrate` does.
+        self.records = dg.DagsterInstance.from_config(str(self.home))
         self.environment = os.environ | {
             "RENKEI_SETTINGS": str(self.settings),
             "DAGSTER_HOME": str(self.home),
@@ -69,9 +69,6 @@ class Municipality(Town):
         self.desk = Desk(self.clock, self.environment)
         self.daemon: Process | None = None
         self._before_the_leap, self._leapt = set[int](), time.monotonic()
-
-    def records(self) -> dg.DagsterInstance:
-        return dg.DagsterInstance.from_config(str(self.home))
 
     def renkei(self, *arguments: str, status: int = 0) -> str:
         done = self.desk.renkei(*arguments)
@@ -93,8 +90,9 @@ class Municipality(Town):
     def close(self) -> None:
         self.kill_the_daemon()
         self.desk.close()
+        self.records.dispose()
 
-    def until(self, is_so: Callable[[], object], what: str, look_seconds: float = 0.25) -> None:
+    def until(self, is_so: Callable[[], object], what: str, look_seconds: float = 0.5) -> None:
         """Wait for what the daemon does."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not is_so():
@@ -126,8 +124,7 @@ class Municipality(Town):
 
     def runs(self) -> list[tuple[str, str, str]]:
         """Job, partition and status of every run, oldest first."""
-        with self.records() as instance:
-            runs = instance.get_runs(ascending=True)
+        runs = self.records.get_runs(ascending=True)
         return [(run.job_name, run.tags["dagster/partition"], run.status.value) for run in runs]
 
     def until_run(self, job: str, day: dt.date, status: str = "SUCCESS") -> None:
@@ -135,27 +132,26 @@ class Municipality(Town):
 
     def ticks(self, name: str) -> list[str]:
         """Why a schedule or a sensor asked for no run, at each of its times."""
-        with self.records() as instance:
-            known = [one for one in instance.all_instigator_state() if one.instigator_name == name]
-            ticks = instance.get_ticks(known[0].instigator_origin_id, known[0].selector_id) if known else []
-        return [tick.skip_reason or "" for tick in ticks]
+        known = [one for one in self.records.all_instigator_state() if one.instigator_name == name]
+        ticks = [self.records.get_ticks(one.instigator_origin_id, one.selector_id) for one in known]
+        return [tick.skip_reason or "" for several in ticks for tick in several]
 
     def _knows(self, name: str) -> bool:
-        with self.records() as instance:
-            return any(one.instigator_name == name for one in instance.all_instigator_state())
+        return any(one.instigator_name == name for one in self.records.all_instigator_state())
 
     def states_of(self, day: dt.date) -> dict[str, str]:
         """Names and states of a day's files in the ledger."""
         entries = json.loads(self.renkei("ledger", "list", "--json"))
         return {e["file_name"]: e["state"] for e in entries if e["partition"] == day.isoformat()}
 
-    def answer(self, day: dt.date, moment: dt.datetime) -> None:
-        """The Union works, and leaves its files at `moment`, which is now."""
+    def answer(self, day: dt.date, minutes_ago: int = 0) -> None:
+        """It is nine in the evening, and some minutes ago the Union left its files."""
         self.until(self._is_served, "the code server")
         self.world.night(day)
+        left = at(day, 21).timestamp() - 60 * minutes_ago
         for path in self.from_union.iterdir():
-            os.utime(path, (moment.timestamp(), moment.timestamp()))
-        self.leap_to(moment)
+            os.utime(path, (left, left))
+        self.leap_to(at(day, 21))
 
 
 @pytest.fixture
@@ -193,8 +189,7 @@ def begin(town: Municipality) -> None:
     hashes = [f"--sha256={line.split()[-1]}" for line in shown.splitlines() if "SHA-256" in line]
     town.renkei("approve", *date, "--by", "合成　承認者", *hashes)
     town.renkei("run", "daily", *date, "--only", "out")
-    town.answer(BEFORE, at(BEFORE, 21))
-    town.leap_to(at(BEFORE, 22))
+    town.answer(BEFORE, minutes_ago=10)
     town.receive(BEFORE)
 
 
@@ -204,7 +199,7 @@ def a_day_that_nobody_touches(town: Municipality) -> None:
     town.leap_before(at(FIRST, 18))
     town.until_run("daily_out", FIRST)
     assert inside(town.to_union) == names(SENT, FIRST)
-    town.answer(FIRST, at(FIRST, 21))
+    town.answer(FIRST)
     town.until(lambda: "KR-6331" in "".join(town.ticks("arrival_sensor")), "a look at the young answers")
     assert inside(town.from_union) == names(ANSWERS, FIRST)
     town.leap_to(at(FIRST, 21, 10))
@@ -260,8 +255,7 @@ def test_nobody_presses_anything_until_it_is_killed(town: Municipality) -> None:
         assert not town.alerts.exists()
         all_is_well(town, FIRST)
         a_day_in_which_it_is_killed(town)
-        town.answer(SECOND, at(SECOND, 21))
-        town.leap_to(at(SECOND, 21, 10))
+        town.answer(SECOND, minutes_ago=10)
         town.until_run("daily_in", SECOND)
         second = (("daily_out", "FAILURE"), ("daily_out", "SUCCESS"), ("daily_in", "SUCCESS"))
         assert town.runs() == [*calm, *((job, SECOND.isoformat(), status) for job, status in second)]
