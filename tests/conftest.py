@@ -59,6 +59,13 @@ def nginx(openssl: Path) -> Path:
     return _need(Path("/usr/sbin/nginx"), "nginx-light")
 
 
+@pytest.fixture(scope="session")
+def faketime() -> Path:
+    """Debian's faketime, for processes to which another time of day is told."""
+    found = shutil.which("faketime")
+    return _need(Path(found) if found else None, "faketime")
+
+
 @pytest.fixture
 def openssh_server(tmp_path: Path) -> Iterator[OpenSshServer]:
     """Debian's OpenSSH on a loopback port, with folders `to_union` and `from_union` below its root."""

@@ -12,10 +12,11 @@ from importlib.metadata import entry_points
 
 _FORKS = multiprocessing.get_context("forkserver")
 # The commands import what they need when they need it; a suite of hundreds of commands would import for minutes.
-_FORKS.set_forkserver_preload([
+PRELOADED = [
     "pipelines.cli", "pipelines.definitions", "pipelines.continuity.monthly",
     "pandera.strategies.base_strategies", "pyarrow.dataset", "sqlalchemy.dialects.sqlite",
-])  # fmt: skip
+]  # fmt: skip
+_FORKS.set_forkserver_preload(PRELOADED)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Started:
     def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         self._files = [tempfile.TemporaryFile() for _ in ("out", "err")]  # noqa: SIM115  `end` closes them
         names = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in self._files]
-        self._process = _FORKS.Process(target=_command, args=(list(arguments), dict(environment), *names))
+        self._process = _FORKS.Process(target=run_command, args=(list(arguments), dict(environment), *names))
         self._process.start()
 
     def signal(self, number: int) -> None:
@@ -63,7 +64,8 @@ def renkei(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Done:
     return Started(arguments, environment).end()
 
 
-def _command(arguments: list[str], environment: dict[str, str], out: str, err: str) -> None:
+def run_command(arguments: list[str], environment: dict[str, str], out: str, err: str) -> None:
+    """Be the command: what it prints goes to two files, by name, and it ends this process."""
     for stream, name in ((sys.stdout, out), (sys.stderr, err)):
         handle = os.open(name, os.O_WRONLY | os.O_APPEND)
         os.dup2(handle, stream.fileno())
