@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -20,6 +21,14 @@ from pipelines.cli import main
 # What an operator may confirm with a reason: rows lost, and too much at once.
 TO_CONFIRM = {"KR-7201", "KR-7222"}
 CONFIRMED = "異動は窓口で確かめた"
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What became of a day: the 要修正 list, and whether the operator confirmed something with a reason."""
+
+    held: list[dict[str, str]]
+    confirmed: bool
 
 
 class Cell:
@@ -56,23 +65,21 @@ class Cell:
             name, content = self.papers.extract(interface, day, rows[interface])
             (self.folder / "extracts" / name).write_bytes(content)
 
-    def work(self, day: dt.date) -> bool:
-        """Receive and send for a day; whether the operator had to confirm something."""
+    def work(self, day: dt.date) -> Worked:
+        """Receive and send for a day, and look at the 要修正 list when there is one."""
         arguments = ["run", "daily", "--date", day.isoformat()]
         if not any(self.from_union.iterdir()):
             arguments += ["--only", "out"]
-        result = self.renkei(*arguments)
+        result, confirmed = self.renkei(*arguments), False
         stop = re.match(r"KR-\d{4}", result.stderr)
         if result.exit_code == 2 and stop and stop[0] in TO_CONFIRM:
             self.stops[stop[0]] += 1
             result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out", "--confirm", CONFIRMED)
-            assert result.exit_code == 0, result.output
-            return True
+            confirmed = True
         assert result.exit_code == 0, result.output
-        return False
+        return Worked(self._held(day) if "要修正一覧" in result.output else [], confirmed)
 
-    def held(self, day: dt.date) -> list[dict[str, str]]:
-        """The 要修正 list of a day."""
+    def _held(self, day: dt.date) -> list[dict[str, str]]:
         result = self.renkei("held", "--date", day.isoformat(), "--json")
         assert result.exit_code == 0, result.output
         found: list[dict[str, str]] = json.loads(result.stdout)

@@ -49,10 +49,9 @@ def live(history: History, cell: Cell, papers: Papers) -> None:
             happen(town, event, day)
         rows = town.rows()
         cell.write_extracts(rows, day)
-        cell.work(day)
+        held = cell.work(day).held
         names = papers.names(day, 1)
         sheets = {interface: papers.sheet(cell.to_union / name, day) for interface, name in names.items()}
-        held = cell.held(day)
         now = truth(rows, day)
         following.sent(day, sheets, held, now)
         answers = []
