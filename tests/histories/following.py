@@ -15,11 +15,21 @@ from fixtures.odd_histories.union import Register
 INTERFACES = (HOUSEHOLDS, PEOPLE)
 Keys = dict[str, set[str]]
 ALONE = "（世帯）"
+IDENTITY = (("name", "name_kana"), ("born_on",), ("sex",))
+SEVERAL = 2
 
 
 def no_keys() -> Keys:
     """Nobody, and no household."""
     return {interface: set() for interface in INTERFACES}
+
+
+def listed_keys(held: list[dict[str, str]]) -> Keys:
+    """Who waits on a 要修正 list, and which households."""
+    return {
+        PEOPLE: {row["resident_number"] for row in held} - {ALONE},
+        HOUSEHOLDS: {row["household_number"] for row in held},
+    }
 
 
 @dataclass
@@ -43,6 +53,7 @@ class Following:
         self._papers = papers
         self.register = Register()
         self.sendings: list[Sending] = []
+        self._confirmed: set[tuple[str, ...]] = set()
         # Of whom the Union may lack what was told, by the sendings that it did not take or that were taken back.
         self._excused: dict[tuple[str, str], set[int]] = {}
 
@@ -54,8 +65,13 @@ class Following:
         """The newest sending that the Union has, with all that it was built upon, as far as the town was told."""
         return max((place for place in range(len(self.sendings)) if self._is_clean(place)), default=None)
 
-    def sent(self, day: dt.date, sheets: dict[str, Sheet], held: list[dict[str, str]], truth: Truth) -> Sending:
-        """A pair has left: it tells of everybody of whom it must, of nobody else, and rightly."""
+    def sent(
+        self, day: dt.date, sheets: dict[str, Sheet], held: list[dict[str, str]], truth: Truth, *, confirmed: bool
+    ) -> Sending:
+        """A pair has left: it tells of everybody of whom it must, of nobody else, and rightly.
+
+        confirmed: a person said that everybody is who he seems to be.
+        """
         base = self._base()
         since = self.sendings[0 if base is None else base + 1 :]
         known = Register() if base is None else self.sendings[base].after.copy()
@@ -66,10 +82,14 @@ class Following:
                 if interface not in one.rejected:
                     known.enter(sheet)
         ought = self._ought(day, truth)
-        listed = {PEOPLE: {row["resident_number"] for row in held} - {ALONE}, HOUSEHOLDS: {row["household_number"] for row in held}}
+        listed = listed_keys(held)
+        others = self._others(known, ought[PEOPLE])
+        if confirmed:
+            self._confirmed |= {self._who(ought[PEOPLE][key]) for key in others}
+            others = set()
         self._check_sheets(sheets, ought, known, doubted)
         self._check_who(day, sheets, ought, known, doubted, listed, truth, since)
-        self._check_held(sheets, listed, truth, known, since)
+        self._check_held(sheets, listed, truth.faulty_people | others, truth, known, since)
         after = known.copy()
         for sheet in sheets.values():
             after.enter(sheet)
@@ -81,6 +101,25 @@ class Following:
     def _ought(self, day: dt.date, truth: Truth) -> dict[str, dict[str, Facts]]:
         rows = {HOUSEHOLDS: truth.households, PEOPLE: truth.people}
         return {i: {key: self._papers.facts(i, day, row) for key, row in own.items()} for i, own in rows.items()}
+
+    def _others(self, known: Register, people: dict[str, Facts]) -> set[str]:
+        """Who seems to be another person than the Union knows: two of name, birth, sex and 個人番号 at once."""
+        found = set()
+        for key in people.keys() & known.held[PEOPLE].keys():
+            now, before = people[key], known.held[PEOPLE][key]
+            differing = [any(now[item] != before[item] for item in items) for items in IDENTITY]
+            numbers = now["my_number"], before["my_number"]
+            if sum(differing) + (all(numbers) and numbers[0] != numbers[1]) >= SEVERAL:
+                found.add(key)
+        return {key for key in found if self._who(people[key]) not in self._confirmed}
+
+    @staticmethod
+    def _who(facts: Facts) -> tuple[str, ...]:
+        return tuple(facts[item] for item in ("resident_number", "name", "name_kana", "born_on", "sex"))
+
+    def confirmed(self, key: str, day: dt.date, truth: Truth) -> None:
+        """A person said that somebody is who he seems to be."""
+        self._confirmed.add(self._who(self._papers.facts(PEOPLE, day, truth.people[key])))
 
     def _check_sheets(
         self, sheets: dict[str, Sheet], ought: dict[str, dict[str, Facts]], known: Register, doubted: Keys
@@ -131,10 +170,10 @@ class Following:
         return {str(row["household_number"]) for row in told if row is not None}
 
     def _check_held(
-        self, sheets: dict[str, Sheet], listed: Keys, truth: Truth, known: Register, since: list[Sending]
+        self, sheets: dict[str, Sheet], listed: Keys, people: set[str], truth: Truth, known: Register, since: list[Sending]
     ) -> None:
-        """Nobody at fault is told of, and nobody waits who is not tied to somebody at fault."""
-        people, families = set(truth.faulty_people), set(truth.faulty_households)
+        """Nobody at fault (`people`) is told of, and nobody waits who is not tied to somebody at fault."""
+        families = set(truth.faulty_households)
         told = (people & sheets[PEOPLE].facts.keys(), families & sheets[HOUSEHOLDS].facts.keys())
         assert not any(told), f"told although they contradict themselves: {told}"
         everybody = truth.people.keys() | known.held[PEOPLE].keys()
@@ -168,7 +207,7 @@ class Following:
     def check_register(self, day: dt.date, held: list[dict[str, str]], truth: Truth) -> None:
         """At the end of a day the register is the truth, but for who waits, and whom the Union refused meanwhile."""
         ought = self._ought(day, truth)
-        listed = {PEOPLE: {row["resident_number"] for row in held}, HOUSEHOLDS: {row["household_number"] for row in held}}
+        listed = listed_keys(held)
         for interface in INTERFACES:
             own = self.register.held[interface]
             for key in sorted((own.keys() | ought[interface].keys()) - listed[interface]):

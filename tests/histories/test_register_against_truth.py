@@ -49,11 +49,12 @@ def live(history: History, cell: Cell, papers: Papers) -> None:
             happen(town, event, day)
         rows = town.rows()
         cell.write_extracts(rows, day)
-        held = cell.work(day).held
+        worked = cell.work(day)
+        held = worked.held
         names = papers.names(day, 1)
         sheets = {interface: papers.sheet(cell.to_union / name, day) for interface, name in names.items()}
         now = truth(rows, day)
-        following.sent(day, sheets, held, now)
+        following.sent(day, sheets, held, now, confirmed=worked.confirmed)
         answers = []
         for interface in INTERFACES:
             (cell.to_union / names[interface]).unlink()
