@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Cell:
     `stops`: how often each code stopped a day until the operator confirmed it.
     """
 
-    def __init__(self, folder: Path, server: Server, root: Path, papers: Papers, settings: str = "") -> None:
+    def __init__(self, folder: Path, server: Server, root: Path, papers: Papers, floor: int | None = None) -> None:
         self.folder, self.papers = folder, papers
         self.stops: Counter[str] = Counter()
         self.to_union, self.from_union = (root / folder.name / name for name in ("to_union", "from_union"))
@@ -51,7 +52,7 @@ class Cell:
             f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
             f'to_union_folder = "{folder.name}/to_union"\nfrom_union_folder = "{folder.name}/from_union"\n'
             + settings_lines()
-            + settings,
+            + (f"[limits]\nfloor = {floor}\n" if floor is not None else ""),
             encoding="utf-8",
         )
 
@@ -59,18 +60,35 @@ class Cell:
         """A command."""
         return CliRunner().invoke(main, list(arguments), env={"RENKEI_SETTINGS": str(self._settings)})
 
-    def write_extracts(self, rows: Rows, day: dt.date) -> None:
-        """The day's extracts as the town's systems leave them."""
+    def write_extracts(self, rows: Rows, day: dt.date, stamped: Mapping[str, dt.date] | None = None) -> None:
+        """The day's extracts as the town's systems leave them; `stamped`: another 処理年月日 in some of them."""
         for interface in EXTRACTS:
-            name, content = self.papers.extract(interface, day, rows[interface])
+            name, content = self.papers.extract(interface, day, rows[interface], (stamped or {}).get(interface))
             (self.folder / "extracts" / name).write_bytes(content)
 
-    def work(self, day: dt.date) -> Worked:
-        """Receive and send for a day, and look at the 要修正 list when there is one."""
-        arguments = ["run", "daily", "--date", day.isoformat()]
+    def must_stop(self, day: dt.date, code: str) -> None:
+        """The day is not sent, and the operator is told why."""
+        result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out")
+        assert (result.exit_code, result.stderr[: len(code)]) == (2, code), result.output
+        assert not list(self.to_union.iterdir())
+        self.stops[code] += 1
+
+    def recall(self, day: dt.date) -> None:
+        """The day is taken back, as agreed with the Union."""
+        result = self.renkei("ledger", "recall", "--date", day.isoformat(), "--reason", "氏名の誤り")
+        assert result.exit_code == 0, result.output
+
+    def confirm_person(self, day: dt.date, number: str) -> None:
+        """Who seemed to be another person is not."""
+        result = self.renkei("confirm-person", "--date", day.isoformat(), "--person", number, "--reason", CONFIRMED)
+        assert result.exit_code == 0, result.output
+
+    def work(self, day: dt.date, *, confirm: bool = False) -> Worked:
+        """Receive and send for a day, and look at the 要修正 list when there is one; `confirm`: with a reason at once."""
+        arguments = ["run", "daily", "--date", day.isoformat(), *(["--confirm", CONFIRMED] if confirm else [])]
         if not any(self.from_union.iterdir()):
             arguments += ["--only", "out"]
-        result, confirmed = self.renkei(*arguments), False
+        result, confirmed = self.renkei(*arguments), confirm
         stop = re.match(r"KR-\d{4}", result.stderr)
         if result.exit_code == 2 and stop and stop[0] in TO_CONFIRM:
             self.stops[stop[0]] += 1

@@ -193,25 +193,44 @@ class Following:
             if not places:
                 del self._excused[interface, key]
 
-    def taken(self, place: int, interface: str, accepted: bool) -> None:
+    def answered(self, place: int, interface: str, *, accepted: bool) -> None:
+        """The town has the Union's answer to a file."""
+        if not accepted:
+            self.sendings[place].rejected.add(interface)
+
+    def recalled(self, place: int) -> None:
+        """A sending was taken back."""
+        self.sendings[place].recalled = True
+        for interface, sheet in self.sendings[place].sheets.items():
+            self._excuse(place, interface, sheet)
+
+    def taken(self, place: int, interface: str, *, accepted: bool) -> None:
         """The Union has looked at a file of a sending."""
         sheet = self.sendings[place].sheets[interface]
         if accepted:
             self.register.enter(sheet)
-        for key in sheet.facts:
-            if accepted:
+        if not accepted:
+            self._excuse(place, interface, sheet)
+        elif not self.sendings[place].recalled:
+            for key in sheet.facts:
                 self._excused.pop((interface, key), None)
-            else:
+
+    def _excuse(self, place: int, interface: str, sheet: Sheet) -> None:
+        """The Union may lack what a sending told, until the town, which knows it, tells it anew."""
+        if place == len(self.sendings) - 1:
+            for key in sheet.facts:
                 self._excused.setdefault((interface, key), set()).add(place)
 
-    def check_register(self, day: dt.date, held: list[dict[str, str]], truth: Truth) -> None:
+    def check_register(
+        self, day: dt.date, held: list[dict[str, str]], truth: Truth, *, nobody_excused: bool = False
+    ) -> None:
         """At the end of a day the register is the truth, but for who waits, and whom the Union refused meanwhile."""
         ought = self._ought(day, truth)
         listed = listed_keys(held)
         for interface in INTERFACES:
             own = self.register.held[interface]
             for key in sorted((own.keys() | ought[interface].keys()) - listed[interface]):
-                if (interface, key) not in self._excused:
+                if nobody_excused or (interface, key) not in self._excused:
                     wrong = difference(own.get(key), ought[interface].get(key))
                     assert not wrong, f"{day} {interface} {key}: {wrong}"
 
