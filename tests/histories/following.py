@@ -79,7 +79,7 @@ class Following:
         for one in since:
             for interface, sheet in one.sheets.items():
                 doubted[interface] |= sheet.facts.keys() | one.left[interface]
-                if interface not in one.rejected:
+                if one.recalled or interface not in one.rejected:
                     known.enter(sheet)
         ought = self._ought(day, truth)
         listed = listed_keys(held)
@@ -166,17 +166,29 @@ class Following:
 
     def _places(self, key: str, known: Register, truth: Truth, since: list[Sending]) -> set[str]:
         """The households of a person, now and as the Union was or may have been told."""
-        told = [truth.people.get(key), known.held[PEOPLE].get(key), *(one.sheets[PEOPLE].facts.get(key) for one in since)]
+        told = [
+            truth.people.get(key),
+            known.held[PEOPLE].get(key),
+            *(one.sheets[PEOPLE].facts.get(key) for one in since),
+        ]
         return {str(row["household_number"]) for row in told if row is not None}
 
     def _check_held(
-        self, sheets: dict[str, Sheet], listed: Keys, people: set[str], truth: Truth, known: Register, since: list[Sending]
+        self,
+        sheets: dict[str, Sheet],
+        listed: Keys,
+        people: set[str],
+        truth: Truth,
+        known: Register,
+        since: list[Sending],
     ) -> None:
         """Nobody at fault (`people`) is told of, and nobody waits who is not tied to somebody at fault."""
         families = set(truth.faulty_households)
         told = (people & sheets[PEOPLE].facts.keys(), families & sheets[HOUSEHOLDS].facts.keys())
         assert not any(told), f"told although they contradict themselves: {told}"
         everybody = truth.people.keys() | known.held[PEOPLE].keys()
+        unlisted = truth.twice_people & everybody - listed[PEOPLE], truth.twice_households - listed[HOUSEHOLDS]
+        assert not any(unlisted), f"stand twice, and on no list: {unlisted}"
         places = {key: self._places(key, known, truth, since) for key in everybody}
         for key in people & everybody:
             families |= places[key]

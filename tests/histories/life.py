@@ -114,7 +114,9 @@ class Life:
         self._posted.clear()
         worked = self.cell.work(self.day, confirm=confirm)
         names = self.papers.names(self.day, number)
-        sheets = {interface: self.papers.sheet(self.cell.to_union / name, self.day) for interface, name in names.items()}
+        sheets = {
+            interface: self.papers.sheet(self.cell.to_union / name, self.day) for interface, name in names.items()
+        }
         now = truth(rows, self.day)
         self.following.sent(self.day, sheets, worked.held, now, confirmed=worked.confirmed)
         self.met["held"] += bool(worked.held)
