@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,21 +24,21 @@ CONFIRMED = "異動は窓口で確かめた"
 
 @dataclass(frozen=True)
 class Worked:
-    """What became of a day: the 要修正 list, and whether the operator confirmed something with a reason."""
+    """What became of a day: the 要修正 list, what stopped it, and whether the operator confirmed with a reason."""
 
     held: list[dict[str, str]]
+    stop: str
     confirmed: bool
 
 
 class Cell:
-    """One municipality's folder below `folder`; `place`: its folder at the Union, below the server's `root`.
+    """One municipality's deployment in `folder`; its folders at the Union lie below the server's `root`, under its name.
 
-    `stops`: how often each code stopped a day until the operator confirmed it.
+    floor: up to how many changes nobody is asked about (None: the program's default).
     """
 
     def __init__(self, folder: Path, server: Server, root: Path, papers: Papers, floor: int | None = None) -> None:
         self.folder, self.papers = folder, papers
-        self.stops: Counter[str] = Counter()
         self.to_union, self.from_union = (root / folder.name / name for name in ("to_union", "from_union"))
         for path in (folder / "extracts", self.to_union, self.from_union):
             path.mkdir(parents=True)
@@ -60,10 +58,10 @@ class Cell:
         """A command."""
         return CliRunner().invoke(main, list(arguments), env={"RENKEI_SETTINGS": str(self._settings)})
 
-    def write_extracts(self, rows: Rows, day: dt.date, stamped: Mapping[str, dt.date] | None = None) -> None:
-        """The day's extracts as the town's systems leave them; `stamped`: another 処理年月日 in some of them."""
+    def write_extracts(self, rows: Rows, day: dt.date) -> None:
+        """The day's extracts as the town's systems leave them."""
         for interface in EXTRACTS:
-            name, content = self.papers.extract(interface, day, rows[interface], (stamped or {}).get(interface))
+            name, content = self.papers.extract(interface, day, rows[interface])
             (self.folder / "extracts" / name).write_bytes(content)
 
     def must_stop(self, day: dt.date, code: str) -> None:
@@ -71,7 +69,6 @@ class Cell:
         result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out")
         assert (result.exit_code, result.stderr[: len(code)]) == (2, code), result.output
         assert not list(self.to_union.iterdir())
-        self.stops[code] += 1
 
     def recall(self, day: dt.date) -> None:
         """The day is taken back, as agreed with the Union."""
@@ -88,16 +85,19 @@ class Cell:
         arguments = ["run", "daily", "--date", day.isoformat(), *(["--confirm", CONFIRMED] if confirm else [])]
         if not any(self.from_union.iterdir()):
             arguments += ["--only", "out"]
-        result, confirmed = self.renkei(*arguments), confirm
+        result = self.renkei(*arguments)
         stop = re.match(r"KR-\d{4}", result.stderr)
         if result.exit_code == 2 and stop and stop[0] in TO_CONFIRM:
-            self.stops[stop[0]] += 1
             result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out", "--confirm", CONFIRMED)
-            confirmed = True
+            assert result.exit_code == 0, result.output
+            return Worked(self._held_of(result, day), stop[0], confirmed=True)
         assert result.exit_code == 0, result.output
-        return Worked(self._held(day) if "要修正一覧" in result.output else [], confirmed)
+        return Worked(self._held_of(result, day), "", confirmed=confirm)
 
-    def _held(self, day: dt.date) -> list[dict[str, str]]:
+    def _held_of(self, result: Result, day: dt.date) -> list[dict[str, str]]:
+        """The 要修正 list of a day, when its command spoke of one."""
+        if "要修正一覧" not in result.output:
+            return []
         result = self.renkei("held", "--date", day.isoformat(), "--json")
         assert result.exit_code == 0, result.output
         found: list[dict[str, str]] = json.loads(result.stdout)

@@ -24,7 +24,7 @@ DAYS = st.builds(
     rejects=_now_and_then(st.sampled_from([frozenset({0}), frozenset({1}), frozenset({0, 1})]), frozenset()),
     answers_after=_now_and_then(st.tuples(st.integers(0, 3), st.integers(0, 3)), (0, 0)),
     recall=_now_and_then(RECALLS),
-    mixed=_now_and_then(st.builds(Mixed, st.integers(0, 2), st.booleans())),
+    mixed=_now_and_then(st.builds(Mixed, st.integers(0, 2), st.sampled_from(["all", "one", "none"]))),
     confirms=st.booleans(),
 )
 HISTORIES = st.builds(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cell import Cell, Worked
 from following import INTERFACES, Following
 
-from fixtures.odd_histories.days import FIRST_DAY, Day, Event, History, Mixed, Recall, business_day_after
+from fixtures.odd_histories.days import FIRST_DAY, Day, Event, History, Mixed, business_day_after
 from fixtures.odd_histories.events import happen
 from fixtures.odd_histories.papers import Papers
 from fixtures.odd_histories.town import EXTRACTS, Rows, Town, truth
@@ -78,7 +78,7 @@ class Life:
         if recall is None or recall.late:
             self._decide(place, plan.rejects, plan.answers_after, evening)
         if recall is not None:
-            self.met[f"recalled{', late' * recall.late}{', taken all the same' * recall.taken}"] += 1
+            self.met[f"recalled{', late' * recall.late}{', taken all the same' * self._was_taken(plan)}"] += 1
             self.cell.recall(self.day)
             self.following.recalled(place)
             self._happen(recall.corrections)
@@ -92,16 +92,26 @@ class Life:
             self._decide(place, plan.rejects, plan.answers_after, evening)
         self.following.check_register(self.day, worked.held, truth(self.rows, self.day))
 
+    @staticmethod
+    def _was_taken(plan: Day) -> bool:
+        """Whether the Union has what was taken back."""
+        if plan.recall is None or plan.recall.late:
+            return not plan.rejects
+        return plan.recall.taken
+
     def _rows(self, mixed: Mixed | None) -> Rows:
         """The rows of the day's extracts; where one of them says that it is yesterday's, the day stops first."""
         rows, yesterday = self.town.rows(), self.rows
         if mixed is None or not yesterday:
             return rows
         interface = EXTRACTS[mixed.extract]
-        self.met[f"mixed days{', stamped' * mixed.stamped}"] += 1
-        if not mixed.stamped:
+        self.met[f"mixed days, {mixed.stamped} stamped"] += 1
+        if mixed.stamped == "none":
             return rows | {interface: yesterday[interface]}
-        self.cell.write_extracts(rows | {interface: yesterday[interface]}, self.day, {interface: self._yesterday})
+        stamped = [row | {"processed_on": self._yesterday} for row in yesterday[interface]]
+        if mixed.stamped == "one":
+            stamped = [stamped[0], *rows[interface]]
+        self.cell.write_extracts(rows | {interface: stamped}, self.day)
         self.cell.must_stop(self.day, "KR-7203")
         return rows
 
@@ -113,6 +123,7 @@ class Life:
             self.following.answered(letter.place, letter.interface, accepted=letter.accepted)
         self._posted.clear()
         worked = self.cell.work(self.day, confirm=confirm)
+        self.met[f"confirmed {worked.stop}"] += bool(worked.stop)
         names = self.papers.names(self.day, number)
         sheets = {
             interface: self.papers.sheet(self.cell.to_union / name, self.day) for interface, name in names.items()

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from life import Life
 
 from fixtures.odd_histories.days import History
+from fixtures.odd_histories.events import HAPPENINGS
 from fixtures.odd_histories.papers import Papers
 from fixtures.sftp_server import Server
 
@@ -24,6 +25,12 @@ PROFILE = settings.get_profile("histories")
 TOWNS = count(1)
 # What happened in all histories together, by kind.
 MET: Counter[str] = Counter()
+ODDITIES = {
+    *HAPPENINGS, "days skipped", "two weeks skipped", "one of a pair rejected", "a pair rejected", "answers out of order",
+    "recalled", "recalled, taken all the same", "recalled, late", "recalled, late, taken all the same",
+    "mixed days, all stamped", "mixed days, one stamped", "mixed days, none stamped", "held", "person confirmed",
+    "confirmed KR-7201", "confirmed KR-7222",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +46,10 @@ def test_the_register_is_the_truth_at_the_end_of_every_day(
     folder = tmp_path_factory.mktemp(f"town{next(TOWNS)}")
     life = Life(Cell(folder, union_server, union_root, papers, history.floor), papers, history, MET)
     life.live()
+
+
+def test_every_oddity_was_lived_through() -> None:
+    """What was drawn is not tame: says of the histories above that each kind of oddity is in them."""
+    if not MET:
+        pytest.skip("no history was lived through in this run")
+    assert not ODDITIES - {kind for kind, times in MET.items() if times}, sorted(MET.items())
