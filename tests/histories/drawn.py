@@ -19,7 +19,7 @@ def _now_and_then(strategy: st.SearchStrategy[object], usual: object = None) -> 
 RECALLS = st.builds(Recall, st.lists(EVENTS, max_size=2).map(tuple), st.booleans(), st.booleans(), st.booleans())
 DAYS = st.builds(
     Day,
-    events=st.lists(EVENTS, max_size=4).map(tuple),
+    events=st.lists(EVENTS, min_size=1, max_size=5, unique_by=lambda event: event.kind).map(tuple),
     skipped=_now_and_then(st.sampled_from([1, 4, 10, 11]), 0),
     rejects=_now_and_then(st.sampled_from([frozenset({0}), frozenset({1}), frozenset({0, 1})]), frozenset()),
     answers_after=_now_and_then(st.tuples(st.integers(0, 3), st.integers(0, 3)), (0, 0)),
@@ -30,6 +30,6 @@ DAYS = st.builds(
 HISTORIES = st.builds(
     History,
     st.lists(st.integers(0, 3), min_size=2, max_size=4).map(tuple),
-    st.lists(DAYS, min_size=2, max_size=6).map(tuple),
+    st.lists(DAYS, min_size=2, max_size=4).map(tuple),
     st.sampled_from([None, None, 1]),
 )

@@ -189,6 +189,7 @@ class Following:
         everybody = truth.people.keys() | known.held[PEOPLE].keys()
         unlisted = truth.twice_people & everybody - listed[PEOPLE], truth.twice_households - listed[HOUSEHOLDS]
         assert not any(unlisted), f"stand twice, and on no list: {unlisted}"
+        everybody = everybody.union(*(one.sheets[PEOPLE].facts for one in since))
         places = {key: self._places(key, known, truth, since) for key in everybody}
         for key in people & everybody:
             families |= places[key]

@@ -70,6 +70,7 @@ class Life:
             self.met[event.kind] += happen(self.town, event, self.day)
 
     def _live_through(self, plan: Day, evening: int) -> None:
+        self.town.begin_day(self.day)
         self._happen(plan.events)
         place, worked = self._send(self._rows(plan.mixed), 1)
         if plan.confirms:
