@@ -17,7 +17,7 @@ EXAMPLES = os.environ.get("RENKEI_FUZZ")
 # draws as many new ones as it is told to, and makes one that fails small.
 settings.register_profile(
     "histories",
-    max_examples=int(EXAMPLES or 15),
+    max_examples=int(EXAMPLES or 10),
     derandomize=EXAMPLES is None,
     phases=(Phase.explicit, Phase.generate, *((Phase.shrink,) if EXAMPLES else ())),
     database=None,

@@ -1,6 +1,8 @@
-"""How histories are drawn."""
+"""How histories are drawn, and one that is not: it has every kind of oddity in it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -29,7 +31,23 @@ DAYS = st.builds(
 )
 HISTORIES = st.builds(
     History,
-    st.lists(st.integers(0, 3), min_size=2, max_size=4).map(tuple),
+    st.lists(st.sampled_from([2, 3, 1, 0]), min_size=2, max_size=4).map(tuple),
     st.lists(DAYS, min_size=2, max_size=4).map(tuple),
     st.sampled_from([None, None, 1]),
 )
+
+
+def everything() -> History:
+    """Every kind of event, and everything that clerks and the Union can do with a day."""
+    renamed, moved = (Event("is_renamed", 1, 2, 4),), (Event("moves", 2, 1),)
+    plans = [
+        Day(answers_after=(2, 0)),
+        Day(rejects=frozenset({1}), answers_after=(0, 1)),
+        Day(recall=Recall(renamed, taken=True), mixed=Mixed(1, "none")),
+        Day(skipped=10, recall=Recall(moved, again=False), mixed=Mixed(0, "all"), confirms=True),
+        Day(recall=Recall(moved, late=True), rejects=frozenset({0, 1}), mixed=Mixed(2, "one")),
+        Day(recall=Recall(renamed, late=True, again=False)),
+    ]
+    events = [Event(kind, place, place + 1, place % 8) for place, kind in enumerate(sorted(HAPPENINGS))]
+    days = [replace(plan, events=tuple(events[n :: len(plans)])) for n, plan in enumerate(plans)]
+    return History((3, 2, 0, 1), tuple(days), floor=3)

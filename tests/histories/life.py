@@ -73,8 +73,6 @@ class Life:
         self.town.begin_day(self.day)
         self._happen(plan.events)
         place, worked = self._send(self._rows(plan.mixed), 1)
-        if plan.confirms:
-            self._confirm_persons(worked)
         recall = plan.recall
         if recall is None or recall.late:
             self._decide(place, plan.rejects, plan.answers_after, evening)
@@ -87,11 +85,13 @@ class Life:
             if not recall.late:
                 refused = frozenset() if recall.taken else frozenset({0, 1})
                 self._decide(place, refused, plan.answers_after, evening)
-            if again is None:
-                return
-            place, worked = again
-            self._decide(place, plan.rejects, plan.answers_after, evening)
-        self.following.check_register(self.day, worked.held, truth(self.rows, self.day))
+            if again is not None:
+                place, worked = again
+                self._decide(place, plan.rejects, plan.answers_after, evening)
+        if plan.confirms:
+            self._confirm_persons(worked)
+        if recall is None or recall.again:
+            self.following.check_register(self.day, worked.held, truth(self.rows, self.day))
 
     @staticmethod
     def _was_taken(plan: Day) -> bool:
@@ -155,11 +155,14 @@ class Life:
     def _post(self, evening: int | None) -> None:
         """The answers that are due lie in the town's folder tomorrow; None: all of them."""
         due = [one for one in self._letters if evening is None or one.due <= evening]
-        for letter in due:
-            self._letters.remove(letter)
-            self.met["answers out of order"] += any(one.place < letter.place for one in self._letters)
-            sheet = self.following.sendings[letter.place].sheets[letter.interface]
-            self._numbers[letter.made_on] += 1
-            answer = (sheet.name, len(sheet.facts), letter.accepted)
-            self.cell.answer(*self.papers.reception(letter.made_on, self._numbers[letter.made_on], [answer]))
+        self._letters = [one for one in self._letters if one not in due]
+        self.met["answers out of order"] += any(one.place < other.place for one in self._letters for other in due)
+        for made_on in sorted({one.made_on for one in due}):
+            answers = []
+            for letter in due:
+                if letter.made_on == made_on:
+                    sheet = self.following.sendings[letter.place].sheets[letter.interface]
+                    answers.append((sheet.name, len(sheet.facts), letter.accepted))
+            self._numbers[made_on] += 1
+            self.cell.answer(*self.papers.reception(made_on, self._numbers[made_on], answers))
         self._posted += due

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from cell import Cell
-from drawn import HISTORIES
-from hypothesis import given, settings
+from drawn import HISTORIES, everything
+from hypothesis import example, given, settings
 from life import Life
 
 from fixtures.odd_histories.days import History
@@ -40,6 +40,7 @@ def papers() -> Papers:
 
 @settings(PROFILE)
 @given(history=HISTORIES)
+@example(history=everything())
 def test_the_register_is_the_truth_at_the_end_of_every_day(
     history: History, union_root: Path, union_server: Server, papers: Papers, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
