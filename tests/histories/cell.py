@@ -94,6 +94,12 @@ class Cell:
         assert result.exit_code == 0, result.output
         return Worked(self._held_of(result, day), "", confirmed=confirm)
 
+    def work_again(self, day: dt.date) -> None:
+        """A day that is out is run once more: nothing leaves."""
+        result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out")
+        assert (result.exit_code, list(self.to_union.iterdir())) == (0, []), result.output
+        assert "already_sent" in result.output
+
     def _held_of(self, result: Result, day: dt.date) -> list[dict[str, str]]:
         """The 要修正 list of a day, when its command spoke of one."""
         if "要修正一覧" not in result.output:

@@ -28,6 +28,7 @@ DAYS = st.builds(
     recall=_now_and_then(RECALLS),
     mixed=_now_and_then(st.builds(Mixed, st.integers(0, 2), st.sampled_from(["all", "one", "none"]))),
     confirms=st.booleans(),
+    runs_again=_now_and_then(st.booleans(), False),
 )
 HISTORIES = st.builds(
     History,
@@ -41,7 +42,7 @@ def everything() -> History:
     """Every kind of event, and everything that clerks and the Union can do with a day."""
     renamed, moved = (Event("is_renamed", 1, 2, 4),), (Event("moves", 2, 1),)
     plans = [
-        Day(answers_after=(2, 0)),
+        Day(answers_after=(2, 0), runs_again=True),
         Day(rejects=frozenset({1}), answers_after=(0, 1)),
         Day(recall=Recall(renamed, taken=True), mixed=Mixed(1, "none")),
         Day(skipped=10, recall=Recall(moved, again=False), mixed=Mixed(0, "all"), confirms=True),

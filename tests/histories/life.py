@@ -92,6 +92,9 @@ class Life:
             self._confirm_persons(worked)
         if recall is None or recall.again:
             self.following.check_register(self.day, worked.held, truth(self.rows, self.day))
+            if plan.runs_again:
+                self.met["a day run again"] += 1
+                self.cell.work_again(self.day)
 
     @staticmethod
     def _was_taken(plan: Day) -> bool:
