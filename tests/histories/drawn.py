@@ -52,3 +52,10 @@ def everything() -> History:
     events = [Event(kind, place, place + 1, place % 8) for place, kind in enumerate(sorted(HAPPENINGS))]
     days = [replace(plan, events=tuple(events[n :: len(plans)])) for n, plan in enumerate(plans)]
     return History((3, 2, 0, 1), tuple(days), floor=3)
+
+
+def asked_about() -> History:
+    """A small town in which one name is too much at once, and one household a loss of rows."""
+    return History(
+        (2, 1, 1), (Day(), Day((Event("is_renamed", 0, 1, 3),)), Day((Event("household_is_removed"),))), floor=0
+    )
