@@ -42,7 +42,9 @@ class Sending:
     base: int | None
     after: Register
     left: Keys
-    rejected: set[str] = field(default_factory=set)  # as far as the town was told
+    # As far as the town was told.
+    rejected: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
     recalled: bool = False
 
 
@@ -81,6 +83,8 @@ class Following:
                 doubted[interface] |= sheet.facts.keys() | one.left[interface]
                 if one.recalled or interface not in one.rejected:
                     known.enter(sheet)
+                if interface in one.accepted and not one.recalled:
+                    doubted[interface] -= {key for key, kind in sheet.kinds.items() if kind == "withdrawn"}
         ought = self._ought(day, truth)
         listed = listed_keys(held)
         others = self._others(known, ought[PEOPLE])
@@ -208,8 +212,8 @@ class Following:
 
     def answered(self, place: int, interface: str, *, accepted: bool) -> None:
         """The town has the Union's answer to a file."""
-        if not accepted:
-            self.sendings[place].rejected.add(interface)
+        one = self.sendings[place]
+        (one.accepted if accepted else one.rejected).add(interface)
 
     def recalled(self, place: int) -> None:
         """A sending was taken back."""
