@@ -22,6 +22,7 @@ settings.register_profile(
     phases=(Phase.explicit, Phase.generate, *((Phase.shrink,) if EXAMPLES else ())),
     database=None,
     deadline=None,
+    report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
 
