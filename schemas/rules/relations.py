@@ -29,8 +29,8 @@ def _missing(own: pl.DataFrame, other: pl.DataFrame | None, key: str) -> pl.Data
 
 
 def every_individual_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
-    """A person whose 国保世帯番号 is not in the household file."""
-    return _missing(own, other, "household_number")
+    """A person whose 国保世帯番号 is not in the household file. Who is withdrawn may be: his household may be gone already."""
+    return _missing(own.filter(pl.col("update_kind").ne_missing("withdrawn")), other, "household_number")
 
 
 def every_insured_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:

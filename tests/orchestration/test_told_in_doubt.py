@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from village import Village, home, person
+from village import HOUSEHOLD, Village, home, person
 
 DAY, NEXT, THIRD, FOURTH = (dt.date(2026, 4, n) for n in (1, 2, 3, 6))
 RIGHT, WRONG = "合成　正", "合成　誤"
@@ -106,3 +106,21 @@ def test_a_withdrawal_that_nobody_accepted_is_told_again(village: Village) -> No
     assert {number for number, row in village.sent(FOURTH).items() if row["update_kind"] == "withdrawn"} == {
         person(12), person(21)
     }  # fmt: skip
+
+
+def test_people_are_withdrawn_though_the_union_withdrew_their_household_already(village: Village) -> None:
+    """NEXT withdrew a household with its people, and the Union took only the one half: the people are not held for it."""
+    village.fill()
+    village.add(2, 21, 22)
+    assert village.send(DAY).exit_code == 0
+    del village.insured[person(21)], village.insured[person(22)], village.households[home(2)]
+    assert village.send(NEXT).exit_code == 0
+    household, individual = village.pair(NEXT)
+    village.answer(THIRD, {household: "accepted", individual: "rejected"})
+    result = village.send(THIRD)
+    assert result.exit_code == 0, result.output
+    assert village.held(THIRD) == {}
+    assert {number: row["update_kind"] for number, row in village.sent(THIRD).items()} == {
+        person(21): "withdrawn", person(22): "withdrawn"
+    }  # fmt: skip
+    assert village.sent(THIRD, HOUSEHOLD) == {}
