@@ -157,7 +157,10 @@ def _parts(book: Path) -> Iterator[bytes]:
     try:
         with ZipFile(book) as parts:
             for part in parts.infolist():
-                if part.filename.startswith(("xl/sharedStrings", "xl/worksheets/")) and part.file_size < LARGEST_PART_BYTES:
+                if (
+                    part.filename.startswith(("xl/sharedStrings", "xl/worksheets/"))
+                    and part.file_size < LARGEST_PART_BYTES
+                ):
                     yield parts.read(part)
     except (BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError, EOFError):
         return

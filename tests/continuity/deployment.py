@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,13 @@ def renkei(environment: Environment, *arguments: object) -> Result:
 def codes(result: Result) -> list[str]:
     """The codes with which a command's lines begin."""
     return re.findall(r"^KR-\d{4}", result.output, re.MULTILINE)
+
+
+def asked(environment: Environment, day: dt.date) -> list[tuple[str, str, str]]:
+    """What is to be asked about a day, as `renkei linkage discrepancies` says: code, ours, theirs."""
+    result = renkei(environment, "linkage", "discrepancies", "--date", day, "--json")
+    assert result.exit_code == 0, result.output
+    return [(row["code"], row["ours"], row["theirs"]) for row in json.loads(result.output)]
 
 
 def refused(environment: Environment, *arguments: object) -> str:
