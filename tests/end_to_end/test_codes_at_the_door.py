@@ -412,6 +412,19 @@ def test_a_state_that_somebody_typed_into_the_ledger_leads_nowhere(desk: Town) -
     assert "KR-6123" in here(desk, "audit", "verify", status=1)
 
 
+def test_a_damaged_ledger_is_told_as_such(desk: Town) -> None:
+    path = desk.data / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'")
+        ((size,),) = connection.execute("PRAGMA page_size")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    said = here(desk, "ledger", "list")
+    assert said.startswith("KR-6108 台帳を読み書きできませんでした（SQLITE_CORRUPT）")
+
+
 def test_a_second_machine_with_the_same_ledger_does_not_enter_a_day_twice(desk: Town) -> None:
     ledger = Ledger(f"sqlite:///{desk.data / 'ledger.sqlite'}")
     day = desk.days[2]
