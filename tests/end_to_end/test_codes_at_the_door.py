@@ -532,7 +532,9 @@ def test_a_file_for_a_day_before_every_version_is_kept_apart(desk: Town) -> None
     name = deliver(desk, "verification_list", [])
     folder = desk.union / OURS.code / "from_union"
     (folder / name).rename(folder / name.replace("20260402", "20100401"))
-    assert "KR-6304" in here(desk, *desk.day_in(1), status=1)
+    said = here(desk, *desk.day_in(1), status=1)
+    assert "KR-6304" in said
+    assert "（KR-7103）" in said, "no version is in force, and the kind of an error would not say so"
 
 
 def test_a_deployment_without_its_keys_writes_nothing(desk: Town) -> None:
