@@ -24,8 +24,15 @@ os.environ.pop("SUDO_USER", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A whole run names the codes of the catalogue that it did not provoke (`provoked`)."""
-    config.pluginmanager.register(Provoked(config))
+    """A whole run fails when it did not provoke all codes of the catalogue (`provoked`)."""
+    config.pluginmanager.register(Provoked(config), "provoked")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_for_people(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the program left in the tests' folders is looked at when all tests are done."""
+    yield
+    request.config.pluginmanager.get_plugin("provoked").look_into(tmp_path_factory.getbasetemp())
 
 
 def _need(program: Path | None, package: str) -> Path:

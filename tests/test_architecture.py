@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_dagster_stays_at_the_edge() -> None:
 def test_every_module_says_what_lives_in_it() -> None:
     for path in [*modules(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]:
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_every_code_has_one_text() -> None:
+    codes = []
+    for path in FOLDER.glob("*.csv"):
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            codes += [row["コード"] for row in csv.DictReader(handle)]
+    assert len(codes) == len(set(codes)), sorted(one for one in codes if codes.count(one) > 1)
 
 
 def test_every_code_that_is_used_has_its_text_and_every_text_is_used() -> None:

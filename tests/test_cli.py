@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -186,6 +187,21 @@ def test_a_code_is_explained_and_the_runbook_is_what_the_catalogue_says() -> Non
     assert CliRunner().invoke(main, ["explain", "--all"]).output == runbook.read_text(encoding="utf-8")
     assert place_of("KR-8110") == "docs/runbook.md#kr-8110-idが変わった"
     assert "### KR-8110 IDが変わった\n" in runbook.read_text(encoding="utf-8")
+
+
+def test_a_broken_installation_is_told_by_its_kind_and_place(tmp_path: Path) -> None:
+    """A package that half an update left: what it says may be anything, and is not told."""
+    (tmp_path / "pandera.py").write_text('raise ImportError("合成　太郎")\n', encoding="utf-8")
+    file = tmp_path / "any.csv"
+    file.write_bytes(b"x")
+    done = subprocess.run(
+        [sys.executable, "-c", "from pipelines.cli import main; main()", "validate", file, "--interface", "tax_extract"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr[:7], "対処: " in done.stderr) == (2, "KR-7701", True), done.stderr
+    assert "ImportError" in done.stderr
+    assert "合成" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:

@@ -198,7 +198,8 @@ def _pair(
         return _Pair((), None, "")
     makings = {row[4:] for _, row in named}
     made_with, told_by, snapshot_sha256 = next(iter(makings))
-    if len(makings) > 1 or len(files) < len(FILES) or _snapshot(environment, day).sha256 != snapshot_sha256:
+    is_pair = [interface for interface, _ in named] == list(FILES)
+    if len(makings) > 1 or not is_pair or _snapshot(environment, day).sha256 != snapshot_sha256:
         raise RenkeiError("KR-7215", day=day)
     standing = environment.ledger.standing(day, FILES).values()
     is_out = was_sent or (bool(standing) and all(entry.state in SENT_STATES for entry in standing))

@@ -410,7 +410,8 @@ def _judged_copy(work: _Receiving, entry: Entry, archive: Path, path: Path) -> A
             text = _text(code, entry.file_name)
     except Exception as error:  # whatever the checks stumble over, the file is kept and the others go on
         judgement = Judgement(accepted=False)
-        code, text = "KR-6304", _text("KR-6304", entry.file_name, reason=type(error).__name__)
+        reason = error.code if isinstance(error, RenkeiError) else type(error).__name__
+        code, text = "KR-6304", _text("KR-6304", entry.file_name, reason=reason)
     if namesakes:
         code, text = "KR-6301", _text("KR-6301", entry.file_name, entry_id=namesakes[-1].id)
     elif code is None and not judgement.accepted:

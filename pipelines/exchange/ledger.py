@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, RowMapping
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError, message
 from interfaces.private import private_folder
@@ -246,7 +246,7 @@ class Ledger:
     def transaction(self) -> Iterator[Connection]:
         """One write transaction; writers queue here, so the history has one order. Commits unless the block raises.
 
-        KR-6108 when the database does not do it: locked, full, gone.
+        KR-6108 when the database does not do it: locked, full, gone, damaged.
         """
         with _answering(), self._begun() as connection:
             yield connection
@@ -611,7 +611,9 @@ def _answering() -> Iterator[None]:
     """A database that fails is told as KR-6108. Its own text may hold values of a row, its kind of error does not."""
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
+        if type(error) not in (DatabaseError, OperationalError):  # of a constraint or a type our program is to blame
+            raise
         reason = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
         raise RenkeiError("KR-6108", reason=reason) from error
 

@@ -145,7 +145,7 @@ def send_partition(
     recipient: x509.Certificate | None = None,
     leaving: Leaving = Leaving(),
 ) -> SendOutcome:
-    """Send all files of a partition, in the order of their interface ids, and say what became of it.
+    """Send all files of a partition, one for each interface, in the order of their ids, and say what became of it.
 
     A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless
     `carried_by_later` is False: then every partition stands for itself. The same bytes already sent: `already_sent`,
@@ -155,16 +155,13 @@ def send_partition(
 
     Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6114
     another run holds the data folder, KR-6115 a file is not what `files` says, KR-6116 another file has the name,
-    KR-6117 not one file per interface, KR-6222 the server took a file away before it was confirmed, KR-62xx from the
-    transport.
+    KR-6222 the server took a file away before it was confirmed, KR-62xx from the transport.
     """
     ordered = tuple(sorted(files, key=lambda file: file.interface))
     work = _Sending(
         ledger, safe, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id,
         carried_by_later, needs_approval, recipient, leaving,
     )  # fmt: skip
-    if not ordered or len(work.interfaces) != len(ordered):
-        raise RenkeiError("KR-6117", partition=partition, count=len(ordered))
     with exclusive(safe.data_folder, "outbox"):
         for file in ordered:
             _require_unchanged(safe, file)

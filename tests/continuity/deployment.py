@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
 import polars as pl
+from click.testing import CliRunner, Result
 from rings import settings_lines
 
 from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.calendar import monthly_days
+from pipelines.cli import main
 from pipelines.environment import Environment
 from pipelines.settings import Settings
 from pipelines.typed import enter, typed_items, write_form
@@ -46,6 +50,33 @@ switched_off_interfaces = {list(switched_off)}
 def opened(folder: Path, now: dt.datetime = NOW, **options: object) -> Environment:
     """A deployment with its own clock."""
     return Environment.open(Settings.load(settings_file(folder, **options)), clock=lambda: now)  # type: ignore[arg-type]
+
+
+def renkei(environment: Environment, *arguments: object) -> Result:
+    """A command in the deployment, by the machine's own clock."""
+    settings = environment.settings.data_folder.parent / "renkei.toml"
+    result = CliRunner(env={"RENKEI_SETTINGS": str(settings)}).invoke(main, [str(one) for one in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def codes(result: Result) -> list[str]:
+    """The codes with which a command's lines begin."""
+    return re.findall(r"^KR-\d{4}", result.output, re.MULTILINE)
+
+
+def asked(environment: Environment, day: dt.date) -> list[tuple[str, str, str]]:
+    """What is to be asked about a day, as `renkei linkage discrepancies` says: code, ours, theirs."""
+    result = renkei(environment, "linkage", "discrepancies", "--date", day, "--json")
+    assert result.exit_code == 0, result.output
+    return [(row["code"], row["ours"], row["theirs"]) for row in json.loads(result.output)]
+
+
+def refused(environment: Environment, *arguments: object) -> str:
+    """What a command says that could not be done."""
+    result = renkei(environment, *arguments)
+    assert result.exit_code == 2, result.output
+    return str(result.output)
 
 
 def type_in(environment: Environment, interface: str, rows: pl.DataFrame, folder: Path, month: dt.date = MONTH) -> None:

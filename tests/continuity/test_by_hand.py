@@ -9,13 +9,13 @@ import openpyxl
 import polars as pl
 import pytest
 
-from continuity.deployment import MONTH, benefit, fill, household, opened, type_in, write_extract
+from continuity.deployment import MONTH, benefit, fill, household, opened, refused, type_in, write_extract
 from continuity.test_worksheet import listed
 from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
 from pipelines.environment import Environment
 from pipelines.high_cost import monthly as high_cost
-from pipelines.typed import enter, write_form
+from pipelines.typed import enter
 
 MOVE = dt.date(2026, 4, 10)
 OLD, NEW = f"{1:014d}1", f"{1:014d}2"
@@ -135,10 +135,10 @@ def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
 
 def test_an_interface_that_comes_as_a_file_is_not_typed(tmp_path: Path) -> None:
     environment = opened(tmp_path, switched_off=())
-    with pytest.raises(RenkeiError, match="KR-7603"):
-        write_form(environment, "continuity_result", MONTH, tmp_path / "form.xlsx")
-    with pytest.raises(RenkeiError, match="KR-7603"):
-        enter(environment, "continuity_result", MONTH, tmp_path / "form.xlsx", "入力太郎")
+    form = tmp_path / "form.xlsx"
+    empty = refused(environment, "continuity", "form", "continuity_result", "--month", "2026-04", "--to", form)
+    entered = refused(environment, "continuity", "typed", "continuity_result", form, "--month", "2026-04")
+    assert (empty[:7], entered[:7], form.exists()) == ("KR-7603", "KR-7603", False)
 
 
 def test_a_late_correction_of_a_later_month_takes_the_month_away(environment: Environment, tmp_path: Path) -> None:

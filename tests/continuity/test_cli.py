@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 
 import openpyxl
@@ -117,6 +118,35 @@ def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
     state = json.loads(desk.run("continuity", "status", "--month", "2026-04", "--json").output)
     assert (state["decided"], state["results"], state["handed_over"], state["discrepancies"]) == (1, 1, 2, 0)
     assert desk.environment.ledger.verify_chain() == []
+
+
+def test_what_the_union_answers_otherwise_is_asked_about(desk: Desk) -> None:
+    """Another outcome than instructed, a month handed over that is too old, and a household that moved in and is on no list."""
+    prepared(desk)
+    people = desk.environment.store.read("sent_people", "2026-04-30")
+    stranger = people.with_columns(
+        resident_number=pl.lit("000000000000902"), household_number=pl.lit("000000000000032")
+    )
+    desk.environment.store.write("sent_people", "2026-04-30", pl.concat([people, stranger]))
+    step = ("run", "monthly", "--month", "2026-04", "--step")
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    desk.run(*step, "candidates")
+    (book,) = (desk.environment.settings.clerks).glob("継続世帯判定表_*.xlsx")
+
+    def refuse(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
+        sheet.cell(2, DECISION, "非継続")
+        sheet.cell(2, DECISION + 1, "申出により")
+
+    desk.run("continuity", "import", str(fill(book, refuse)))
+    desk.run(*step, "instruction")
+    desk.deliver("continuity_result", SOUND["continuity_result"][:1])
+    desk.deliver(
+        "high_cost_handover", [row | {"treatment_month": "2025-04"} for row in SOUND["high_cost_handover"][:1]]
+    )
+    said = desk.run(*step, "results").output
+    assert set(re.findall(r"^(KR-8\d{3}).* 候補 (\S+):", said, re.MULTILINE)) == {
+        ("KR-8203", "000001"), ("KR-8205", "000001"), ("KR-8206", "000001"), ("KR-8207", "—"),
+    }, said  # fmt: skip
 
 
 def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:

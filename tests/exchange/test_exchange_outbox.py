@@ -353,11 +353,6 @@ def test_a_file_that_changed_since_it_was_checked_is_not_sent(
     assert (names_in(union), ledger.entries()) == ([], [])
 
 
-def test_one_file_per_interface(ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path) -> None:
-    for files in ([], [pair[0], pair[0]]):
-        assert code_of(lambda given=files: send(ledger, LocalFolderTransport(union), given, tmp_path)) == "KR-6117"
-
-
 class DroppingTransport(LocalFolderTransport):
     """A server whose connection drops after each upload and each rename, once."""
 

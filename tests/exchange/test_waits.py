@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from exchange.exchange_support import noon
+from continuity.deployment import settings_file
 
 from interfaces.messages import RenkeiError
 from pipelines.cli import main
@@ -20,7 +20,7 @@ from pipelines.exchange import files
 from pipelines.exchange import ledger as ledgers
 from pipelines.exchange.files import write_durably
 from pipelines.exchange.keys import KeyRing
-from pipelines.exchange.ledger import WRITER_LOCK, Ledger
+from pipelines.exchange.ledger import WRITER_LOCK
 from pipelines.exchange.lock import drafts
 
 PATIENCE = 1.0
@@ -87,18 +87,19 @@ def test_a_command_says_which_lock_keeps_it(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_postgresql_ledger_that_another_writer_keeps_is_told(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledgers, "BUSY_MILLISECONDS", int(PATIENCE * 1000))
-    ledger = Ledger(postgres_url, noon)
+    monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(tmp_path, more=f'ledger_url = "{postgres_url}"')))
+    recall = ["ledger", "recall", "--date", "2026-04-01", "--reason", "打合せ済み"]
+    assert CliRunner().invoke(main, recall).output.startswith("KR-6135")
     address = sa.make_url(postgres_url)
     with psycopg2.connect(
         host=address.host, port=address.port, user=address.username, dbname=address.database
     ) as other:
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (WRITER_LOCK,))
-        with pytest.raises(RenkeiError, match="KR-6108"):
-            ledger.note("test", operator="試験")
+        kept = CliRunner().invoke(main, recall)
     other.close()
-    ledger.note("test", operator="試験")
-    ledger.close()
+    assert (kept.exit_code, kept.output[:7]) == (2, "KR-6108")
+    assert CliRunner().invoke(main, recall).output.startswith("KR-6135")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
-from continuity.deployment import MONTH, benefit, household, opened, send_days, write_extract
+from continuity.deployment import MONTH, benefit, household, opened, refused, send_days, write_extract
 
 from interfaces import codec
 from interfaces.messages import RenkeiError
@@ -240,9 +241,11 @@ def test_an_extract_of_another_month_stops(environment: Environment) -> None:
 def test_days_that_were_not_sent_are_named(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
     write_extract(environment, "household_extract", [household(HOME)], MAY)
-    with pytest.raises(RenkeiError, match=r"KR-7601 .*2026-05-29.*2026-05-01、2026-05-07") as refused:
-        monthly.build_history(environment, MAY, extract(environment, benefit(HOME, "2026-02"), month=MAY))
-    assert "renkei run daily" in refused.value.remedy
+    write_extract(environment, "benefit_extract", [benefit(HOME, "2026-02")], MAY)
+    write_extract(environment, "tax_extract", [tax("1")], MAY)
+    said = refused(environment, "run", "monthly", "--month", "2026-05", "--step", "out")
+    assert re.match(r"KR-7601 .*2026-05-29.*2026-05-01、2026-05-07", said), said
+    assert "renkei run daily" in said
 
 
 def test_a_month_that_went_out_is_not_made_anew_with_other_bytes(environment: Environment) -> None:

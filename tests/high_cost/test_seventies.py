@@ -237,16 +237,29 @@ def spouse(**changes: object) -> tuple[object, ...]:
     return tuple(known.values())
 
 
+def listed(said: str) -> list[tuple[object, ...]]:
+    """The household, class and question of each row of the list that was made."""
+    assert "所得区分を確かめる世帯 1件 → " in said
+    path = Path(said.split("→ ")[1].splitlines()[0])
+    assert path.stat().st_mode & 0o077 == 0
+    rows = list(openpyxl.load_workbook(path)["所得区分確認一覧"].iter_rows(min_row=3, values_only=True))
+    return [row[:3] for row in rows]
+
+
 def test_a_spouse_in_late_elderly_care_counts_for_the_receipts(desk: Desk) -> None:
     """4,200,000 + 500,000 < 5,200,000: 一般 (B04), and the clerk is asked about the application."""
     former = tax(OTHER_ID, receipts="500000", former_household_number=HOME)
     sent, said = sent_class(desk, spouse(), tax(ELDER_ID), former)
     assert sent == ["B04"]
-    assert "所得区分を確かめる世帯 1件 → " in said
-    path = Path(said.split("→ ")[1].splitlines()[0])
-    rows = list(openpyxl.load_workbook(path)["所得区分確認一覧"].iter_rows(min_row=3, values_only=True))
-    assert [row[:3] for row in rows] == [(HOME, "一般", "KR-7434 収入による一般の確認")]
-    assert path.stat().st_mode & 0o077 == 0
+    assert listed(said) == [(HOME, "一般", "KR-7434 収入による一般の確認")]
+
+
+def test_a_spouse_whose_receipts_nobody_knows_is_asked_about(desk: Desk) -> None:
+    blank = dict.fromkeys(("base_income", "resident_tax", "taxable_income", "receipts", "low_income"), "")
+    former = tax(OTHER_ID, **blank, declaration_kind="undeclared", former_household_number=HOME)
+    sent, said = sent_class(desk, spouse(), tax(ELDER_ID), former)
+    assert sent == ["B03"]
+    assert listed(said) == [(HOME, "現役並みⅠ", "KR-7435 特定同一世帯所属者の収入が分からない")]
 
 
 def test_a_spouse_who_no_longer_belongs_to_the_household_does_not_count(desk: Desk) -> None:
@@ -272,4 +285,5 @@ def test_a_grandchild_whose_income_is_not_in_the_extract_is_asked_about(desk: De
     child = spouse(born_on=GRANDCHILD_BORN, ended_on=None, end_reason=None)
     nothing = tax(OTHER_ID, base_income="0", taxable_income="0", receipts="0")
     sent, said = sent_class(desk, child, tax(ELDER_ID, receipts="9000000"), nothing)
-    assert (sent, "所得区分を確かめる世帯 1件" in said) == (["B03"], True)
+    assert sent == ["B03"]
+    assert listed(said) == [(HOME, "現役並みⅠ", "KR-7436 19歳未満の控除が分からない")]

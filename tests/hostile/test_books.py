@@ -16,7 +16,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 import xlsxwriter
-from continuity.deployment import MONTH, fill, opened, settings_file, type_in
+from continuity.deployment import MONTH, fill, opened, refused, settings_file, type_in
 from continuity.test_worksheet import THREE, listed
 from damage import Edits, edited, edits
 from hypothesis import given, settings
@@ -26,7 +26,7 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
 from pipelines.continuity.worksheet import FilledWorksheet, load_marks
 from pipelines.environment import Environment
-from pipelines.typed import enter, read_form, write_form
+from pipelines.typed import read_form, write_form
 
 PROFILE = settings(settings.get_profile("hostile"), max_examples=4 * settings.get_profile("hostile").max_examples)
 TYPES, WORKBOOK, SHEET, STRINGS, STYLES, RELATIONS = (
@@ -191,13 +191,13 @@ def test_a_hostile_book_is_refused_whole(
 ) -> None:
     change, code = BOOKS[done]
     before = state(environment)
+    path = tmp_path / "book.xlsx"
     for sound, take in (
-        (worksheet, monthly.import_worksheet),
-        (form, lambda one, path: enter(one, "continuity_result", MONTH, path, "入力太郎")),
+        (worksheet, ("import", path)),
+        (form, ("typed", "continuity_result", path, "--month", "2026-04")),
     ):
-        path = tmp_path / "book.xlsx"
         path.write_bytes(change(sound.read_bytes()))
-        assert refusal(partial(take, environment, path)) == code
+        assert refused(environment, "continuity", *take).startswith(code)
     assert state(environment) == before
 
 
@@ -215,8 +215,8 @@ def test_what_is_no_xlsx_by_its_name_or_no_file_at_all(
     ):
         if code == "KR-7401":
             shutil.copy(worksheet, tmp_path / name)
-        assert refusal(partial(monthly.import_worksheet, environment, tmp_path / name)) == code
-    assert refusal(partial(monthly.import_worksheet, environment, folder)) == "KR-7104"
+        assert refused(environment, "continuity", "import", tmp_path / name).startswith(code)
+    assert refused(environment, "continuity", "import", folder).startswith("KR-7104")
     assert state(environment) == before
 
 
@@ -224,7 +224,7 @@ def test_what_is_no_xlsx_by_its_name_or_no_file_at_all(
 def test_a_worksheet_of_no_month(environment: Environment, worksheet: Path, tmp_path: Path, month: str) -> None:
     path = tmp_path / "book.xlsx"
     path.write_bytes(repacked(worksheet.read_bytes(), {STRINGS: replaced(">2026-04<", f">{month}<")}))
-    assert refusal(partial(monthly.import_worksheet, environment, path)) == "KR-7402"
+    assert refused(environment, "continuity", "import", path).startswith("KR-7402")
 
 
 def test_a_sheet_that_is_said_to_lie_on_our_disk_is_not_read(worksheet: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from continuity.deployment import opened
+from continuity.deployment import asked, opened
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
@@ -56,15 +56,11 @@ def answered(environment: Environment, folder: Path, count: str, kind: str, reas
     return applied
 
 
-def asked(environment: Environment) -> list[tuple[str, str, str]]:
-    return daily.discrepancies_on(environment, DAY).select("code", "ours", "theirs").rows()
-
-
 def test_an_answer_proves_a_rename_that_a_crash_kept_from_the_ledger(environment: Environment, tmp_path: Path) -> None:
     entry = gone(environment, "sending", "uploaded")
     answered(environment, tmp_path / "from_union", "0000012", "accepted", None)
     assert [event.action for event in environment.ledger.events(entry)][-2:] == ["sent", "accepted"]
-    assert asked(environment) == []
+    assert asked(environment, DAY) == []
 
 
 def test_a_file_accepted_with_another_count_stays_unanswered_and_is_asked_about(
@@ -74,14 +70,14 @@ def test_a_file_accepted_with_another_count_stays_unanswered_and_is_asked_about(
     applied = answered(environment, tmp_path / "from_union", "0000011", "accepted", None)
     assert environment.ledger.entry(entry).state == "sent"
     assert (applied.taken, applied.aside) == (0, 1)
-    assert asked(environment) == [("KR-8116", NAME, "受付 11件（送付 12件）")]
+    assert asked(environment, DAY) == [("KR-8116", NAME, "受付 11件（送付 12件）")]
 
 
 def test_a_rejection_says_why(environment: Environment, tmp_path: Path) -> None:
     entry = gone(environment, "sending", "uploaded", "sent")
     answered(environment, tmp_path / "from_union", "0000012", "rejected", "件数の相違")
     assert environment.ledger.entry(entry).state == "rejected"
-    assert asked(environment) == [("KR-8114", NAME, "却下: 件数の相違")]
+    assert asked(environment, DAY) == [("KR-8114", NAME, "却下: 件数の相違")]
 
 
 def test_a_rejection_after_an_acceptance_changes_nothing_and_is_asked_about(
@@ -90,4 +86,4 @@ def test_a_rejection_after_an_acceptance_changes_nothing_and_is_asked_about(
     entry = gone(environment, "sending", "uploaded", "sent", "accepted")
     answered(environment, tmp_path / "from_union", "0000012", "rejected", "件数の相違")
     assert environment.ledger.entry(entry).state == "accepted"
-    assert [code for code, _, _ in asked(environment)] == ["KR-8117"]
+    assert [code for code, _, _ in asked(environment, DAY)] == ["KR-8117"]

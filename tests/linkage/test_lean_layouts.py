@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from continuity.deployment import opened
+from continuity.deployment import opened, refused, settings_file
+from servers import OpenSshServer
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
@@ -155,11 +156,23 @@ def test_what_a_file_is_about_is_necessary_and_the_stop_names_it(interface: str)
             completed(interface, whole.drop(item))
 
 
-def test_a_necessary_item_that_is_missing_stops_and_nothing_is_applied(tmp_path: Path) -> None:
-    environment = deployed(tmp_path, "municipal_id_linkage", "municipal_insured_id")
-    delivered(environment, "municipal_id_linkage", tmp_path / "union")
-    with pytest.raises(RenkeiError, match="KR-7117"):
-        daily.apply_all(environment, TOLD)
+def test_a_necessary_item_that_is_missing_stops_and_nothing_is_applied(
+    tmp_path: Path, openssh_server: OpenSshServer
+) -> None:
+    """Nor is it when the layout has the item again, and the kept file does not fit it."""
+    server = openssh_server
+    without(tmp_path / "lean", "municipal_id_linkage", "municipal_insured_id")
+    more = (
+        f'catalogue_folder = "{tmp_path / "lean"}"\n[sftp]\nhost = "{server.host}"\nport = {server.port}\n'
+        f'user = "{server.user}"\nprivate_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
+        f'to_union_folder = "{server.root}/to_union"\nfrom_union_folder = "{server.root}/from_union"\n'
+    )
+    environment = opened(tmp_path, now=NOW, switched_off=(), more=more)
+    delivered(environment, "municipal_id_linkage", tmp_path / "medium")
+    receive = ("run", "daily", "--date", DAY, "--only", "in")
+    assert refused(environment, *receive).startswith("KR-7117")
+    settings_file(tmp_path, (), more.replace(str(tmp_path / "lean"), str(DEFAULT_ROOT)))
+    assert refused(environment, *receive).startswith("KR-7305")
     assert [entry.state for entry in environment.ledger.entries(direction="inbound")] == ["verified"]
 
 

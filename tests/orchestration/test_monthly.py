@@ -10,6 +10,7 @@ import dagster as dg
 import openpyxl
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from continuity.deployment import DECISION, fill
 from town import Town
 
@@ -18,6 +19,7 @@ from fixtures.monthly_defects import HEADER, SOUND
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
+from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.definitions import MONTHLY_SCHEDULES, arrival_sensor
 from pipelines.environment import Environment
@@ -125,10 +127,9 @@ def test_a_changed_decision_after_the_instruction_is_refused(town: Town, clock: 
         sheet.cell(2, DECISION + 1, "申出により")
 
     changed = fill(monthly.worksheet_path(environment, MONTH), refuse)
-    from interfaces.messages import RenkeiError
-
-    with pytest.raises(RenkeiError, match="KR-7417"):
-        monthly.import_worksheet(environment, changed)
+    settings = {"RENKEI_SETTINGS": str(town.folder / "renkei.toml")}
+    refused = CliRunner(env=settings).invoke(main, ["continuity", "import", str(changed)])
+    assert (refused.exit_code, refused.output[:7]) == (2, "KR-7417")
     assert monthly.decided(environment, MONTH)["decision"].to_list() == ["continued"]
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from click.testing import CliRunner
+from continuity.deployment import settings_file
 
 from fixtures.defects import DAY, HEADER, lines, sound_individuals
 from interfaces import codec
-from interfaces.catalogue import load_catalogue
+from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
 from interfaces.spec import FilePlan, Item, Specification
+from pipelines.cli import main
 from schemas.validate import Context, Validated, validate
 
 INDIVIDUAL = "eligibility_individual"
@@ -68,6 +73,20 @@ def judged(
     path = folder / name
     path.write_bytes(data)
     return validate(path, changed or specification(), DAY, context)
+
+
+def told(folder: Path, data: bytes, old: str, new: str) -> tuple[int, list[dict[str, Any]]]:
+    """What `renkei validate` says of a file when its layout has `new` in place of `old`: exit status and findings."""
+    root = Path(shutil.copytree(DEFAULT_ROOT, folder / "catalogue"))
+    layout = root / INDIVIDUAL / "2018-04-01" / "data.csv"
+    text = layout.read_text(encoding="utf-8-sig")
+    assert text.count(old) == 1, "the change no longer fits the layout"
+    layout.write_text(text.replace(old, new), encoding="utf-8-sig")
+    (folder / NAME).write_bytes(data)
+    settings = settings_file(folder, more=f'catalogue_folder = "{root}"')
+    runner = CliRunner(env={"RENKEI_SETTINGS": str(settings)})
+    result = runner.invoke(main, ["validate", str(folder / NAME), "--json"])
+    return result.exit_code, json.loads(result.stdout)["findings"]
 
 
 def seen(validated: Validated) -> list[tuple[str, int | None, str | None]]:

@@ -21,12 +21,12 @@ from schema_support import (
     seen,
     sound_individuals,
     specification,
+    told,
     with_item,
     with_plan,
 )
 
 from interfaces.catalogue import load_catalogue
-from interfaces.spec import Call
 from schemas.rules import known_rules
 
 PERIODS = "20260401,01,,,20260401,01,,,,,"
@@ -142,15 +142,14 @@ def test_a_code_outside_its_table_is_told_what_the_table_holds(tmp_path: Path) -
 
 
 def test_the_check_digit_of_a_resident_record_code_only_warns(tmp_path: Path) -> None:
-    call = Call("resident_record_code_check_digit")
-    changed = with_item(specification(), "name_kana", type=load_catalogue().types["数字"], rules=(call,))
     rows = lines(sound_individuals())
     for number, code in ((1, "12345678903"), (2, "12345678902"), (3, "00000000019")):
         cells = rows[number].split(b",")
         cells[10] = code.encode()
         rows[number] = b",".join(cells)
-    result = judged(tmp_path, b"".join(rows), changed)
-    assert (seen(result), result.valid) == ([("KR-2014", 3, "name_kana")], True)
+    code = "name_kana,数字,,100,必須,,resident_record_code_check_digit"
+    status, findings = told(tmp_path, b"".join(rows), "name_kana,カナ,,100,必須,,", code)
+    assert (status, [(one["code"], one["line"], one["item_no"]) for one in findings]) == (0, [("KR-2014", 3, 11)])
 
 
 def test_a_birth_on_the_files_own_day_is_sound(tmp_path: Path) -> None:

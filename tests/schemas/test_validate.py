@@ -23,6 +23,7 @@ from schema_support import (
     seen,
     sound_individuals,
     specification,
+    told,
     with_item,
     with_plan,
 )
@@ -217,6 +218,14 @@ def test_a_rule_that_crashes_is_a_finding(rule: str, error: str, crashing: None,
     # The other rules are judged all the same.
     assert ("KR-2011", 3, "my_number") in seen(result)
     assert result.findings.height == 2 and not result.valid
+
+
+def test_a_rule_that_the_layout_misspells_is_told_of_every_file(tmp_path: Path) -> None:
+    status, (found,) = told(
+        tmp_path, sound_individuals(), "name,漢字,,100,必須,,", "name,漢字,,100,必須,,not_befor(born_on)"
+    )
+    assert (status, found["code"], found["level"], found["item_no"]) == (1, "KR-9001", "file", 10)
+    assert "not_befor" in found["message"] and "KeyError" in found["message"]
 
 
 def test_a_crash_is_found_in_a_sound_file_too(crashing: None, tmp_path: Path) -> None:
