@@ -23,16 +23,17 @@ from fixtures.prefecture import MUNICIPALITIES, Prefecture
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
+from pipelines.configuration.settings import Settings
+from pipelines.deployment import Environment
 from pipelines.eligibility import daily
+from pipelines.eligibility.files import Bad
 from pipelines.eligibility.intake import read_extracts
-from pipelines.environment import Environment
-from pipelines.exchange.files import write_durably
 from pipelines.exchange.outbox import OutboundFile
-from pipelines.exchange.seal import sealed
-from pipelines.settings import Settings
+from pipelines.storage.cms import sealed
+from pipelines.storage.files import write_durably
 from schemas.compile import bare_expressions, compiled
 from schemas.rules.registry import Context
-from schemas.validate import judge, validate
+from schemas.validate import judge, validate_file
 
 DAY, NEXT = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 OURS = MUNICIPALITIES[0]
@@ -84,7 +85,7 @@ class Bench:
         """Read, check, diff, both files, read back, hash: everything but the sending."""
         extracts = read_extracts(self.environment, day)
         people, households = daily.snapshot_of(extracts.tables, day)
-        bad = daily.bad_of(extracts.faults, extracts.findings)
+        bad = Bad(extracts.faults, extracts.findings)
         return daily.build_day(self.environment, day, people, households, extracts.my_numbers, bad)
 
 
@@ -148,10 +149,8 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     found["loop"], _ = timed(lambda: csv_loop(bench), 1)
 
     specification = load_catalogue().in_force("eligibility_individual", DAY)
-    path = next(file.path for file in built.files if file.interface == "eligibility_individual")
-    plain = bench.folder / "individual.csv"
-    plain.write_bytes(bench.environment.safe.content(path))
-    decoded = codec.read(plain, specification, DAY)
+    file = next(file for file in built.files if file.interface == "eligibility_individual")
+    decoded = codec.read(bench.environment.safe.content(file.path), file.file_name, specification, DAY)
     own = Context(OURS.code, OURS.insurer_number, "99", DAY, file_name(specification, bench.environment.header(DAY)))
     rules = compiled(specification, specification.data, DAY, own)
     found["judge"], _ = timed(lambda: judge(decoded, own))
@@ -169,7 +168,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     found["bare_bad"], _ = timed(lambda: spoilt.select(bare_expressions(rules)))
     resident = load_catalogue().in_force("resident_extract", DAY)
     resident_rows = polars_read(bench.paths[:1])[0].height
-    seconds, validated = timed(lambda: validate(bench.paths[0], resident, DAY, own))
+    seconds, validated = timed(lambda: validate_file(bench.paths[0], resident, DAY, own))
     found["validate_per_row"] = seconds / resident_rows
     seconds, _ = timed(lambda: judge(validated.decoded, own))
     found["judge_per_row"] = seconds / resident_rows
@@ -217,7 +216,7 @@ def quiet_day(bench: Bench, before: Any) -> Any:
 
     extracts = read_extracts(bench.environment, NEXT)
     people, households = daily.snapshot_of(extracts.tables, NEXT)
-    bad = daily.bad_of(extracts.faults, extracts.findings)
+    bad = Bad(extracts.faults, extracts.findings)
     return build(bench.environment, NEXT, people, households, extracts.my_numbers, bad, before)
 
 

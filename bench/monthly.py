@@ -14,17 +14,17 @@ import polars as pl
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.values import to_canonical
+from pipelines.configuration.settings import Settings
 from pipelines.continuity.cases import cases
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.judgement import judge
 from pipelines.continuity.monthly import WORD_TABLES, names_of
 from pipelines.continuity.worksheet import write_worksheet
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.high_cost.counts import counted_months, counts, qualifying_months
 from pipelines.high_cost.months import months_before
-from pipelines.known import SENT_FILES
-from pipelines.settings import Settings
-from schemas.validate import Context, validate
+from pipelines.transfer.baseline import SENT_FILES
+from schemas.validate import Context, validate_file
 
 MONTH = dt.date(2026, 4, 1)
 OURS, THEIRS = "999997", "999989"
@@ -165,7 +165,7 @@ def _worksheet(timed: Timed, folder: Path, listed: pl.DataFrame) -> tuple[float,
     environment = _municipality(folder, listed)
 
     def read() -> tuple[pl.DataFrame, pl.DataFrame]:
-        validated = validate(path, specification, MONTH, context)
+        validated = validate_file(path, specification, MONTH, context)
         people = to_canonical(validated.good, specification.data, specification, MONTH).drop("line")
         return people, names_of(environment, LAST_DAY)
 

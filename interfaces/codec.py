@@ -39,7 +39,9 @@ from interfaces.lines import (
     Positions,
     field_starts,
     lines_of,
+    lines_of_file,
     misformed,
+    refused,
 )
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.spec import Record, Specification
@@ -76,13 +78,12 @@ def _problems(rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
 class Decoded:
     """A file as raw text tables, one per record kind (String columns by item id, plus `line`), and its problems."""
 
-    path: Path
+    name: str
     spec: Specification
     on: dt.date
     tables: dict[str, pl.DataFrame]
     problems: pl.DataFrame
-    sha256: str
-    size: int
+    _content: bytes = field(repr=False)
     _starts: Positions = field(repr=False)
 
     @property
@@ -97,13 +98,11 @@ class Decoded:
 
     def lines(self, numbers: Iterable[int]) -> dict[int, bytes]:
         """The bytes of some lines (1-based) with their line end."""
-        found: dict[int, bytes] = {}
-        with self.path.open("rb") as handle:
-            for number in sorted(set(numbers)):
-                if 1 <= number < len(self._starts):
-                    handle.seek(self._starts[number - 1])
-                    found[number] = handle.read(self._starts[number] - self._starts[number - 1])
-        return found
+        return {
+            number: self._content[self._starts[number - 1] : self._starts[number]]
+            for number in sorted(set(numbers))
+            if 1 <= number < len(self._starts)
+        }
 
     def positions(self, numbers: Iterable[int]) -> pl.DataFrame:
         """Columns line, item, byte_position: where each item starts (1-based byte) in the given lines."""
@@ -130,33 +129,44 @@ def _empty_tables(spec: Specification) -> dict[str, pl.DataFrame]:
     }
 
 
-def read(path: Path, spec: Specification, on: dt.date) -> Decoded:
-    """Read a file by its specification: raw tables and structural problems (KR-1xxx).
+def read(content: bytes, name: str, spec: Specification, on: dt.date) -> Decoded:
+    """Read a file's bytes by its specification: raw tables and structural problems (KR-1xxx).
 
-    Never raises for what the file holds. RenkeiError KR-7104 when the path cannot be read at all.
+    Never raises for what the file holds. `name` is the file's, for people.
+    """
+    return _decoded(lines_of(content, spec), name, on)
+
+
+def read_file(path: Path, spec: Specification, on: dt.date) -> Decoded:
+    """As `read`, of a file on disk. RenkeiError KR-7104 when it cannot be read at all.
+
+    What is no regular file is not opened (KR-1018), and a line too long for any record is never loaded (KR-1013).
     """
     try:
         if not path.is_file() or path.is_symlink():
             if not path.exists():
                 raise RenkeiError("KR-7104", path=path.name, reason="ありません")
-            return _rejected(path, spec, on, [{"code": "KR-1018", "value": path.name}])
-        lines = lines_of(path, spec)
+            return _rejected(refused({"code": "KR-1018", "value": path.name}, spec), path.name, on)
+        lines = lines_of_file(path, spec)
     except OSError as error:
         raise RenkeiError("KR-7104", path=path.name, reason=reason_of(error)) from error
+    return _decoded(lines, path.name, on)
+
+
+def _decoded(lines: Lines, name: str, on: dt.date) -> Decoded:
+    spec = lines.spec
     if lines.faults:
-        # A file cut in its last line lacks its end record too: one cause, one finding.
-        return _rejected(path, spec, on, lines.faults[:1], lines)
+        return _rejected(lines, name, on)
     tables, problems = _read_fixed(lines) if spec.format.kind == "fixed" else _read_csv(lines)
     if not problems and not spec.plan.zero_records_allowed and tables[spec.data.kind].height == 0:
         problems = [{"code": "KR-1017"}]
-    return Decoded(path, spec, on, tables, _problems(problems), lines.sha256, lines.size, lines.starts)
+    return Decoded(name, spec, on, tables, _problems(problems), lines.content, lines.starts)
 
 
-def _rejected(
-    path: Path, spec: Specification, on: dt.date, faults: Iterable[dict[str, object]], lines: Lines | None = None
-) -> Decoded:
-    sha256, size, starts = (lines.sha256, lines.size, lines.starts) if lines else ("", 0, np.zeros(1, np.int64))
-    return Decoded(path, spec, on, _empty_tables(spec), _problems(faults), sha256, size, starts)
+def _rejected(lines: Lines, name: str, on: dt.date) -> Decoded:
+    # A file cut in its last line lacks its end record too: one cause, one finding.
+    first = _problems(lines.faults[:1])
+    return Decoded(name, lines.spec, on, _empty_tables(lines.spec), first, lines.content, lines.starts)
 
 
 def _read_csv(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
@@ -624,5 +634,5 @@ def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: 
 
 
 __all__ = [
-    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "UNWRITABLE", "Decoded", "Encoded", "compose", "read", "with_header",
+    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "UNWRITABLE", "Decoded", "Encoded", "compose", "read", "read_file", "with_header",
 ]  # fmt: skip

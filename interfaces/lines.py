@@ -5,7 +5,6 @@ No byte of a Shift_JIS or UTF-8 character of several bytes is a comma, a quote o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,13 +37,11 @@ class Lines:
     """A file's bytes as lines. `starts`: the byte where each line starts, and the one behind the last line.
 
     `faults`: what keeps the bytes from being lines at all, worst first (KR-1001, KR-1008, KR-1009, KR-1013, KR-1014,
-    KR-1019, KR-1025); with a line too long for any record (KR-1013) the rest of the file is only hashed.
+    KR-1019, KR-1025). With a line too long for any record (KR-1013) nothing of the file is kept.
     """
 
     content: bytes = field(repr=False)
     starts: Positions = field(repr=False)
-    sha256: str
-    size: int
     faults: tuple[dict[str, object], ...]
     spec: Specification = field(repr=False)
 
@@ -192,47 +189,72 @@ def _may_close(values: Units, at: Positions) -> NDArray[np.bool_]:
     return np.asarray((after == _COMMA) | (after == _QUOTE) | (after == _CR) | (after == _LF) | (at + 1 == len(values)))
 
 
-def lines_of(path: Path, spec: Specification) -> Lines:
-    """Read a file. OSError when it cannot be read; anything in it is a fault, never an exception."""
-    unit, limit = _unit(spec), longest_line(spec)
-    digest = hashlib.sha256()
-    kept = BytesIO()
-    ends: list[Positions] = [np.zeros(1, np.int64)]
-    size = count = controls = 0
-    too_long: dict[str, object] | None = None
+class _LineEnds:
+    """Where the lines of a file end, found block by block as its bytes come."""
+
+    def __init__(self, spec: Specification) -> None:
+        self._spec, self._unit, self._limit = spec, _unit(spec), longest_line(spec)
+        self._ends: list[Positions] = [np.zeros(1, np.int64)]
+        self._size = self._count = self._controls = 0
+
+    def add(self, block: bytes | memoryview) -> Lines | None:
+        """Look at the next CHUNK bytes. Gives the refused file when a line is too long for any record (KR-1013)."""
+        begun, self._size = self._size, self._size + len(block)
+        values = np.frombuffer(block, self._unit, len(block) // self._unit.itemsize)
+        control = np.flatnonzero(values < _SPACE)
+        found = (control[values[control] == _LF] + 1) * self._unit.itemsize + begun
+        lengths = np.diff(np.concatenate([self._ends[-1][-1:], found, [self._size]]))
+        if lengths.max() > self._limit:
+            line = self._count + int(lengths.argmax()) + 1
+            fault = {"code": "KR-1013", "line": line, "value": str(lengths.max()), "expected": str(self._limit)}
+            return refused(fault, self._spec)
+        self._ends += [found] if len(found) else []
+        self._count += len(found)
+        self._controls += len(control)
+        return None
+
+    def lines(self, content: bytes) -> Lines:
+        """The file, of which every byte was added."""
+        spec, starts = self._spec, np.concatenate(self._ends)
+        closed = bool(starts[-1] == len(content))
+        if not closed:
+            starts = np.append(starts, len(content))
+        faults = _bom_faults(content, spec) + _line_faults(content, starts, closed, self._controls, spec)
+        if not content:
+            faults = [{"code": "KR-1001"}]
+        elif not closed:
+            behind = len(content) - int(starts[-2]) + 1
+            faults.append({"code": "KR-1019", "line": len(starts) - 1, "byte_position": behind})
+        if spec.format.bom and not faults:
+            starts[0] = len(BYTES_OF_BOM[spec.format.encoding])
+        return Lines(content, starts, tuple(faults), spec)
+
+
+def refused(fault: dict[str, object], spec: Specification) -> Lines:
+    """A file of which nothing is kept, for one reason."""
+    return Lines(b"", np.zeros(1, np.int64), (fault,), spec)
+
+
+def lines_of(content: bytes, spec: Specification) -> Lines:
+    """The lines of a file's bytes. Anything in them is a fault, never an exception."""
+    ends, view = _LineEnds(spec), memoryview(content)
+    for begin in range(0, len(content), CHUNK):
+        too_long = ends.add(view[begin : begin + CHUNK])
+        if too_long is not None:
+            return too_long
+    return ends.lines(content)
+
+
+def lines_of_file(path: Path, spec: Specification) -> Lines:
+    """As `lines_of`, of a file on disk; what follows a line that is too long is not read. OSError when it cannot be read."""
+    ends, content = _LineEnds(spec), BytesIO()
     with path.open("rb") as handle:
         while block := handle.read(CHUNK):
-            digest.update(block)
-            begun, size = size, size + len(block)
-            if too_long is None:
-                values = np.frombuffer(block, unit, len(block) // unit.itemsize)
-                control = np.flatnonzero(values < _SPACE)
-                controls += len(control)
-                found = (control[values[control] == _LF] + 1) * unit.itemsize + begun
-                lengths = np.diff(np.concatenate([ends[-1][-1:], found, [size]]))
-                if lengths.max() > limit:
-                    line = count + int(lengths.argmax()) + 1
-                    too_long = {"code": "KR-1013", "line": line, "value": str(lengths.max()), "expected": str(limit)}
-                    kept.close()
-                else:
-                    ends += [found] if len(found) else []
-                    count += len(found)
-                    kept.write(block)
-    if too_long is not None:
-        return Lines(b"", np.zeros(1, np.int64), digest.hexdigest(), size, (too_long,), spec)
-    content, starts = kept.getvalue(), np.concatenate(ends)
-    closed = bool(starts[-1] == size)
-    if not closed:
-        starts = np.append(starts, size)
-    faults = _bom_faults(content, spec) + _line_faults(content, starts, closed, controls, spec)
-    if size == 0:
-        faults = [{"code": "KR-1001"}]
-    elif not closed:
-        behind = size - int(starts[-2]) + 1
-        faults.append({"code": "KR-1019", "line": len(starts) - 1, "byte_position": behind})
-    if spec.format.bom and not faults:
-        starts[0] = len(BYTES_OF_BOM[spec.format.encoding])
-    return Lines(content, starts, digest.hexdigest(), size, tuple(faults), spec)
+            too_long = ends.add(block)
+            if too_long is not None:
+                return too_long
+            content.write(block)
+    return ends.lines(content.getvalue())
 
 
 def _unit(spec: Specification) -> np.dtype[np.unsignedinteger[Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,3 +41,13 @@ def close_folder(path: Path) -> None:
     found = path.stat()
     if found.st_uid == os.geteuid() and found.st_mode & OTHERS:
         path.chmod(OWNER_FOLDER)
+
+
+@contextmanager
+def for_owner_alone() -> Iterator[None]:
+    """What this process writes meanwhile, whoever's code writes it, is readable by its owner alone."""
+    before = os.umask(OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -5,7 +5,6 @@ Each is readable by its owner alone.
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 import json
 from collections.abc import Iterable
@@ -14,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import xlsxwriter
 
 from interfaces.messages import message
+from interfaces.new_books import new_book
 from interfaces.private import write_private
 from schemas.validate import Validated
 
 SHOWN = 500  # what a person can read; the summary counts everything
 # No clock in a file: the same findings give the same book.
-_CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  a mark, not a time
 _PUBLIC = [
     "file", "line", "record", "item_no", "item_name", "byte_position", "code", "level", "expected", "value", "message",
 ]  # fmt: skip
@@ -63,11 +61,9 @@ def write_json(validated: Validated, path: Path) -> None:
 
 def write_xlsx(validated: Validated, path: Path) -> None:
     """An Excel book: 使い方, 先頭500件, 集計. Text is written as text; nothing becomes a formula or a link."""
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     # Made in memory: a book whose disk is full would still complain when the process ends.
     data = BytesIO()
-    with xlsxwriter.Workbook(data, options) as book:
-        book.set_properties({"created": _CREATED, "title": "検証報告書"})
+    with new_book(data, "検証報告書") as book:
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
         wrap = book.add_format({"text_wrap": True, "valign": "top"})
         _guide(book.add_worksheet("使い方"), validated, wrap, bold)
@@ -101,7 +97,7 @@ def _facts(validated: Validated) -> list[tuple[str, str]]:
     """What was judged, and with what result, as (name, text)."""
     specification, plan = validated.decoded.spec, validated.decoded.spec.plan
     return [
-        ("ファイル", validated.decoded.path.name),
+        ("ファイル", validated.decoded.name),
         ("インタフェース", f"{plan.name}（{plan.id}）"),
         ("仕様の版", f"{specification.version}（{'公式' if plan.status == 'official' else '仮定'}）"),
         ("データ件数", f"{validated.records}"),

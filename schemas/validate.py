@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from interfaces.codec import Decoded, read
+from interfaces.codec import Decoded, read, read_file
 from interfaces.messages import message
 from interfaces.spec import Call, Specification
 from interfaces.values import to_canonical
@@ -24,7 +24,7 @@ from schemas.rules.registry import Context, all_rules
 # about 1 kB, so that a file of nothing but faults takes 500 MB and not all the memory there is.
 MOST_FINDINGS = 500_000
 
-__all__ = ["Context", "Validated", "judge", "relate", "validate"]
+__all__ = ["Context", "Validated", "judge", "relate", "validate", "validate_file"]
 
 
 @dataclass
@@ -72,9 +72,14 @@ class Validated:
         return self.data.filter(pl.col("line").is_in(self._bad_lines.implode()))
 
 
-def validate(path: Path, specification: Specification, on: dt.date, context: Context) -> Validated:
-    """Read and judge a file. KR-7104 when it cannot be read; anything in it is a finding, never an exception."""
-    return judge(read(path, specification, on), context)
+def validate(content: bytes, name: str, specification: Specification, on: dt.date, context: Context) -> Validated:
+    """Read and judge a file's bytes; anything in them is a finding, never an exception. `name` is the file's."""
+    return judge(read(content, name, specification, on), context)
+
+
+def validate_file(path: Path, specification: Specification, on: dt.date, context: Context) -> Validated:
+    """As `validate`, of a file on disk. KR-7104 when it cannot be read."""
+    return judge(read_file(path, specification, on), context)
 
 
 def judge(decoded: Decoded, context: Context) -> Validated:
@@ -104,7 +109,7 @@ def judge(decoded: Decoded, context: Context) -> Validated:
         miscounted = _rows(files.counts(decoded) if complete else [])
         faults.append(miscounted.join(of_records, on=["line", "item"], how="anti"))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
-    name = context.file_name or decoded.path.name
+    name = context.file_name or decoded.name
     found = findings(_placed(_bounded(pl.concat(faults)), decoded), specification, name)
     judged = Validated(decoded, data, found, name, normalised)
     alone = [call for call in _relations(specification) if not call.arguments]

@@ -21,9 +21,9 @@ from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
 from pipelines.cli import main
-from pipelines.definitions import arrival_sensor, definitions
-from pipelines.environment import Environment
-from pipelines.resources import Deployment
+from pipelines.definitions import definitions, defs
+from pipelines.deployment import Environment
+from pipelines.orchestration.resources import Deployment
 
 OURS, DAY = MUNICIPALITIES[0], dt.date(2026, 4, 1)
 INTERFACE, NAME = "municipal_id_linkage", "KRSID_999997_20260401_000001.csv"
@@ -96,7 +96,7 @@ class Place:
             instance=self.instance, cursor=self.cursor, resources={"deployment": self.deployment},
             repository_def=self.repository,
         ) as context:  # fmt: skip
-            data = arrival_sensor.evaluate_tick(context)
+            data = defs.resolve_sensor_def("arrival_sensor").evaluate_tick(context)
         self.cursor = data.cursor
         fresh = [one for one in data.run_requests or [] if one.run_key not in self.keys]
         self.keys |= {one.run_key for one in fresh}

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from fixtures.prefecture import MUNICIPALITIES
-from pipelines.exchange.keys import PURPOSES, KeyRing
-from pipelines.exchange.safe import Safe
+from pipelines.storage.archive import Safe
+from pipelines.storage.keyring import PURPOSES, KeyRing
 
 # Our municipality's, as a deployment of it names itself.
 OWNER = f"国保連携 {MUNICIPALITIES[0].code}"

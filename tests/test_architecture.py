@@ -20,11 +20,19 @@ MAY_IMPORT = {
     "pipelines": {"interfaces", "schemas", "pipelines"},
     "fixtures": {"interfaces", "fixtures"},
 }
-PURE = ["pipelines/eligibility/snapshot.py", "pipelines/eligibility/changes.py", "pipelines/eligibility/holding.py",
-        "pipelines/linkage/matching.py", "pipelines/items.py", "pipelines/continuity/judgement.py", "pipelines/continuity/criteria.py",
-        "pipelines/continuity/cases.py", "pipelines/continuity/reconcile.py", "pipelines/high_cost/counts.py",
-        "pipelines/high_cost/history.py", "pipelines/high_cost/limits.py", "pipelines/high_cost/income_class.py"]  # fmt: skip
-CAPABILITIES = ("eligibility", "linkage", "continuity", "high_cost")
+PURE = [
+    "pipelines/eligibility/snapshot.py", "pipelines/eligibility/changes.py", "pipelines/eligibility/holding.py",
+    "pipelines/linkage/matching.py", "pipelines/continuity/judgement.py", "pipelines/continuity/criteria.py",
+    "pipelines/continuity/cases.py", "pipelines/continuity/reconcile.py", "pipelines/high_cost/counts.py",
+    "pipelines/high_cost/history.py", "pipelines/high_cost/limits.py", "pipelines/high_cost/income_class.py",
+    "interfaces/required_items.py",
+]  # fmt: skip
+# From the top: a room imports from rooms below it only, and never from its neighbours on the same floor.
+FLOORS = (
+    ("cli",), ("commands",), ("definitions",), ("orchestration",), ("operations",),
+    ("eligibility", "linkage", "continuity", "high_cost"),
+    ("transfer",), ("deployment",), ("exchange",), ("storage", "configuration"),
+)  # fmt: skip
 
 
 def modules() -> Iterator[Path]:
@@ -49,38 +57,39 @@ def test_imports_run_one_way() -> None:
         assert ours <= MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[room]}"
 
 
-def test_capabilities_never_reach_into_each_other() -> None:
-    for one in CAPABILITIES:
-        for other in set(CAPABILITIES) - {one}:
-            for path in (ROOT / "pipelines" / one).rglob("*.py"):
-                assert not any(name.startswith(f"pipelines.{other}") for name in imported(path)), path
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
 
 
-def test_nothing_inside_knows_its_doors() -> None:
-    doors = {"pipelines/cli.py", "pipelines/definitions.py"}
-    for path in (ROOT / "pipelines").rglob("*.py"):
-        place = str(path.relative_to(ROOT))
-        if place not in doors and not place.startswith("pipelines/commands/"):
-            known = {name for name in imported(path) if name.startswith(("pipelines.cli", "pipelines.commands"))}
-            assert not known, f"{place} imports {known}"
+def test_rooms_of_the_pipelines_import_downwards_only() -> None:
+    """Capabilities never import each other, and nobody but the commands imports `definitions`: each is a floor of its own."""
+    floors = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+    for path in sorted((ROOT / "pipelines").rglob("*.py")):
+        here = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for name in sorted(imported(path)):
+            there = room_of(name)
+            if name.startswith("pipelines.") and there != here:
+                assert floors[there] > floors[here], f"{path.relative_to(ROOT)} imports {name}"
+                assert (there, here) != ("definitions", "cli")
+
+
+def test_the_top_of_the_pipelines_is_three_modules() -> None:
+    top = {path.stem for path in (ROOT / "pipelines").glob("*.py")} - {"__init__"}
+    assert top == {"cli", "definitions", "deployment"}
 
 
 @pytest.mark.parametrize("module", PURE)
 def test_decisions_know_no_dagster_no_clock_no_files(module: str) -> None:
     path = ROOT / module
-    forbidden = ("dagster", "os", "pathlib", "pipelines.environment", "pipelines.store", "pipelines.exchange")
+    forbidden = ("dagster", "os", "pathlib", "pipelines.deployment", "pipelines.storage.tables", "pipelines.exchange")
     assert not [name for name in imported(path) if name.startswith(forbidden)]
     assert not re.search(r"\b(now|today)\(\)", path.read_text(encoding="utf-8"))
 
 
-def test_dagster_stays_at_the_edge() -> None:
-    users = {str(p.relative_to(ROOT)) for p in modules() if any(n.split(".")[0] == "dagster" for n in imported(p))}
-    assert users == {
-        "pipelines/checks.py", "pipelines/definitions.py", "pipelines/partitions.py", "pipelines/resources.py",
-        "pipelines/eligibility/assets.py", "pipelines/linkage/assets.py", "pipelines/continuity/assets.py",
-        "pipelines/high_cost/assets.py", "pipelines/inbound.py", "pipelines/watch.py", "pipelines/alerts.py",
-        "pipelines/reruns.py", "pipelines/dead_runs.py",
-    }  # fmt: skip
+def test_dagster_is_in_one_room() -> None:
+    users = {p.relative_to(ROOT) for p in modules() if any(n.split(".")[0] == "dagster" for n in imported(p))}
+    elsewhere = {path for path in users if not path.is_relative_to("pipelines/orchestration")}
+    assert elsewhere == {Path("pipelines/definitions.py")}
 
 
 def test_every_module_says_what_lives_in_it() -> None:

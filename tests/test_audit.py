@@ -13,13 +13,13 @@ from click.testing import CliRunner, Result
 from continuity.deployment import MONTH, fill, opened, type_in
 from continuity.test_worksheet import listed
 
-from pipelines.audit.report import SHEETS, report
-from pipelines.audit.verification import verify
 from pipelines.cli import main
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange.outbox import send_partition
 from pipelines.exchange.transport import LocalFolderTransport
+from pipelines.operations.audit_report import SHEETS, report
+from pipelines.operations.audit_verification import verify
 
 DECIDED = "給付太郎"
 
@@ -31,7 +31,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     monkeypatch.setenv("RENKEI_SETTINGS", str(tmp_path / "renkei.toml"))
     type_in(made, "continuity_candidates", listed("whole_household_moves", "member_moves_out_alone"), tmp_path)
     monthly.take(made)
-    path, _ = monthly.make_worksheet(made, MONTH)
+    path = monthly.make_worksheet(made, MONTH).path
     monthly.import_worksheet(made, fill(path))
     file, _ = monthly.build_instruction(made, MONTH)
     assert file is not None

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-from pipelines.environment import Environment
-from pipelines.resources import Deployment
-from pipelines.settings import Settings
+from pipelines.configuration.settings import Settings
+from pipelines.deployment import Environment
+from pipelines.orchestration.resources import Deployment
 
 OURS = ("999997", "990010", "99")
 THEIRS = ("131041", "138040", "13")

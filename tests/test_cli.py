@@ -19,7 +19,7 @@ from continuity.deployment import settings_file
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.messages import messages
 from interfaces.messages import runbook as place_of
-from pipelines.cli import main
+from pipelines.cli import COMMANDS, main
 
 
 def renkei(*arguments: str) -> Result:
@@ -101,7 +101,9 @@ def test_every_command_that_a_message_names_can_be_given_so(code: str) -> None:
         command: click.Command = main
         while isinstance(command, click.Group):
             assert words, f"{code}: {command.name} is no command by itself"
-            command = command.commands[words.pop(0)]
+            found = command.get_command(click.Context(command), words.pop(0))
+            assert found is not None, f"{code}: no such command"
+            command = found
         given = {word for word in words if word.startswith("--")}
         options = {name: one for one in command.params if isinstance(one, click.Option) for name in one.opts}
         assert given <= set(options), f"{code}: {command.name} {given - set(options)}"
@@ -149,8 +151,17 @@ def test_what_nobody_can_mean_is_refused_in_words(arguments: tuple[str, ...], wo
     assert "KR-7701" not in result.stderr
 
 
+def test_the_list_of_commands_says_what_the_commands_say() -> None:
+    for name, place in COMMANDS.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        assert command.help == place.help
+    listed = renkei("--help").output
+    assert all(name in listed for name in COMMANDS)
+
+
 def test_dagster_without_its_home_or_its_day_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    day = ("run", "daily", "--dagster", "--date")
+    day = ("run", "daily", "--date")
     monkeypatch.delenv("RENKEI_SETTINGS", raising=False)
     assert "KR-6001" in renkei(*day, "2026-04-01").stderr
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(tmp_path)))

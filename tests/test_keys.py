@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
-from pipelines.environment import Environment
-from pipelines.settings import Settings
+from pipelines.configuration.settings import Settings
+from pipelines.deployment import Environment
 
 NUMBERS = pl.DataFrame({"resident_number": ["000000000000001"], "my_number": ["123456789018"]})
 PEOPLE = pl.DataFrame({"resident_number": ["000000000000001"], "name": ["合成　カナリア"]})

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from continuity.deployment import opened
 
-from pipelines.environment import Environment
-from pipelines.known import days_not_sent, people_sent
+from pipelines.deployment import Environment
+from pipelines.transfer.baseline import days_not_sent, people_sent
 
 FIRST, LAST = dt.date(2026, 4, 1), dt.date(2026, 4, 8)
 

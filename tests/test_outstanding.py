@@ -15,9 +15,9 @@ from continuity.test_worksheet import listed
 
 from pipelines.cli import main
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange.quarantine import reject
-from pipelines.outstanding import outstanding
+from pipelines.operations.outstanding import outstanding
 
 # Wednesday to the next Tuesday; the weekend lies between.
 WED, THU, FRI, MON, TUE = (dt.date(2026, 4, day) for day in (1, 2, 3, 6, 7))
@@ -133,7 +133,7 @@ def test_a_month_is_expected_by_the_days_of_the_union(tmp_path: Path) -> None:
     assert late(dt.date(2026, 5, 16)) == [
         ("継続世帯の確定指示", dt.date(2026, 5, 13)), ("継続世帯確定結果", dt.date(2026, 5, 15)),
     ]  # fmt: skip
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     monthly.import_worksheet(environment, fill(path))
     file, _ = monthly.build_instruction(environment, MONTH)
     assert file is not None

@@ -13,10 +13,10 @@ from continuity.test_worksheet import listed
 
 from pipelines.cli import main
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange.outbox import send_partition
 from pipelines.exchange.transport import LocalFolderTransport
-from pipelines.outgoing import leaving
+from pipelines.transfer.sending import leaving
 
 WHY = ("--month", "2026-04", "--reason", "予備から戻した", "--by", "合成　操作者")
 
@@ -28,7 +28,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     monkeypatch.setenv("RENKEI_SETTINGS", str(tmp_path / "renkei.toml"))
     type_in(made, "continuity_candidates", listed("whole_household_moves", "member_moves_out_alone"), tmp_path)
     monthly.take(made)
-    path, _ = monthly.make_worksheet(made, MONTH)
+    path = monthly.make_worksheet(made, MONTH).path
     monthly.import_worksheet(made, fill(path))
     made.ledger.close()
     shutil.copy(tmp_path / "data" / "ledger.sqlite", tmp_path / "kept.sqlite")

@@ -11,8 +11,8 @@ import pytest
 from rings import key_folder
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.keys import KeyRing
-from pipelines.store import Store
+from pipelines.storage.keyring import KeyRing
+from pipelines.storage.tables import Store
 
 NUMBER, NAME = "123456789018", "合成　カナリア"
 NUMBERS = pl.DataFrame({"resident_number": ["000000000000001"], "my_number": [NUMBER]})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
-from pipelines.tables import KEYS, lint_tables
+from pipelines.operations.reference_data import KEYS, lint_tables
 
 
 def test_the_embedded_tables_are_sound() -> None:

@@ -32,7 +32,7 @@ def audit() -> None:
 @speaks_to_people
 def audit_verify() -> None:
     """Print every fault; exit 1 when there is one. The Union's folder is looked at when it can be reached."""
-    from pipelines.audit.verification import verify
+    from pipelines.operations.audit_verification import verify
 
     environment = environment_of_settings()
     if environment.settings.sftp is None:
@@ -60,7 +60,7 @@ def audit_verify() -> None:
 @speaks_to_people
 def audit_report(month: dt.datetime, path: Path) -> None:
     """Write the month's report, as its name's ending says."""
-    from pipelines.audit.report import report, write_html, write_report
+    from pipelines.operations.audit_report import report, write_html, write_report
 
     if path.suffix not in (".xlsx", ".html"):
         raise RenkeiError("KR-6404", name=path.name)
@@ -82,7 +82,7 @@ def retention() -> None:
 @speaks_to_people
 def retention_run(on: dt.datetime | None, dry_run: bool, by: str | None) -> None:
     """Show, or erase; exit 2 when something cannot be erased."""
-    from pipelines.retention import Erasure, overdue, run
+    from pipelines.operations.retention import Erasure, overdue, run
 
     environment = environment_of_settings()
     today = environment.clock().date()

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from xlsxwriter.exceptions import FileCreateError
 
 from interfaces.catalogue import DEFAULT_ROOT
-from interfaces.messages import RenkeiError, messages, reason_of
-from pipelines.exchange.words import required_reason
-from pipelines.settings import Settings
-from pipelines.unexpected import is_disk_fault, outline
+from interfaces.messages import RenkeiError, reason_of
+from pipelines.configuration.settings import Settings
+from pipelines.exchange.error_redaction import is_disk_fault, outline
+from pipelines.exchange.operator_input import required_reason
 
 if TYPE_CHECKING:
-    from pipelines.environment import Environment
+    from pipelines.deployment import Environment
     from pipelines.exchange.inbox import Arrival
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
@@ -119,7 +118,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 def environment_of_settings() -> Environment:
     """The deployment that the settings describe. Raises KR-6001 when there are none."""
-    from pipelines.environment import Environment
+    from pipelines.deployment import Environment
 
     return Environment.open(Settings.load())
 
@@ -141,12 +140,11 @@ def catalogue_root() -> Path:
 
 def say_arrivals(arrivals: Sequence[Arrival], word: str = "受領") -> bool:
     """Say what became of each file. False when something is to be done yet: kept apart, gone, or still in the folder."""
+    from pipelines.transfer import receiving as arrival
+
     for one in arrivals:
-        click.echo(f"{word} {one.name}: {one.state} {one.message}".rstrip())
-    refused = [one for one in arrivals if one.state == "refused" and messages()[str(one.code)].level == "stop"]
-    unfinished = {"quarantined", "vanished", "waiting"}
-    left = [one for one in arrivals if one.state in unfinished or (one.is_left and one.state != "refused")]
-    return not refused and not left
+        click.echo(arrival.line(one, word))
+    return not any(map(arrival.needs_person, arrivals))
 
 
 @contextmanager
@@ -154,11 +152,10 @@ def writing(path: Path) -> Iterator[None]:
     """A report that a person named a place for: KR-6405 when nothing can be written there."""
     try:
         yield
-    except (OSError, FileCreateError) as error:
+    except OSError as error:
         if is_disk_fault(error):
             raise
-        reason = error if isinstance(error, OSError) else error.args[0]
-        raise RenkeiError("KR-6405", name=path.name, reason=reason_of(reason)) from error
+        raise RenkeiError("KR-6405", name=path.name, reason=reason_of(error)) from error
 
 
 def say_json(value: Any) -> None:

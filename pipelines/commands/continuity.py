@@ -26,7 +26,7 @@ from pipelines.commands.common import (
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipelines.environment import Environment
+    from pipelines.deployment import Environment
 
 
 def print_status(environment: Environment, month: dt.date) -> None:
@@ -40,18 +40,12 @@ def print_status(environment: Environment, month: dt.date) -> None:
 def print_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> pl.DataFrame:
     """Make the month's worksheet, say where it lies and whose book was left or set aside; gives the cases."""
     from pipelines.continuity import monthly
-    from pipelines.continuity.worksheet import EARLIER
 
-    target = path or monthly.worksheet_path(environment, month)
-    before = target.read_bytes() if target.is_file() else None
-    with writing(target):
-        _, found = monthly.make_worksheet(environment, month, target)
-    click.echo(f"判定表 {target}")
-    if before is not None and target.read_bytes() == before:
-        click.echo("  前からある判定表を、書き込みも含めてそのまま残しました")
-    for earlier in sorted(target.parent.glob(f"{target.stem}{EARLIER}*")):
-        click.echo(f"  候補が変わる前の判定表（書き込みはここにあります）: {earlier.name}")
-    return found
+    with writing(path or monthly.worksheet_path(environment, month)):
+        made = monthly.make_worksheet(environment, month, path)
+    for line in made.lines():
+        click.echo(line)
+    return made.cases
 
 
 @click.group(help="世帯の継続性（月次）")
@@ -123,7 +117,7 @@ INTERFACE = click.argument(
 @speaks_to_people
 def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
     """An empty form for an interface that is switched off."""
-    from pipelines import typed
+    from pipelines.transfer import manual_entry as typed
 
     environment = environment_of_settings()
     if path.exists():
@@ -141,8 +135,8 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
 @speaks_to_people
 def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
     """Take a typed form."""
-    from pipelines import typed
     from pipelines.continuity import monthly
+    from pipelines.transfer import manual_entry as typed
 
     environment = environment_of_settings()
     arrivals = typed.enter(environment, interface, month.date(), file, operator(environment, by))

@@ -26,7 +26,7 @@ from pipelines.commands.common import (
 def held_command(date: dt.datetime, as_json: bool) -> None:
     """Who waits after a day's sending; KR-7207 when the day's files were never made. On the screen nobody is named whole."""
     from pipelines.eligibility.worklist import workbook, worklist
-    from pipelines.exchange.files import write_durably
+    from pipelines.storage.files import write_durably
 
     environment, day = environment_of_settings(), date.date()
     rows = worklist(environment.store.read("held_list", day.isoformat()))

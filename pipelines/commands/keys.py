@@ -18,7 +18,7 @@ def keys() -> None:
 @speaks_to_people
 def keys_init() -> None:
     """Make what is missing; what is there stays."""
-    from pipelines.keys import init
+    from pipelines.operations.key_rotation import init
 
     environment = environment_of_settings()
     for pair in init(environment):
@@ -32,7 +32,7 @@ def keys_init() -> None:
 @speaks_to_people
 def keys_list(as_json: bool) -> None:
     """Every generation of every purpose."""
-    from pipelines.keys import listed
+    from pipelines.operations.key_rotation import listed
 
     found = listed(environment_of_settings())
     if as_json:
@@ -50,7 +50,7 @@ def keys_list(as_json: bool) -> None:
 @speaks_to_people
 def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
     """A new generation; the old one stays until it is retired."""
-    from pipelines.keys import rotate
+    from pipelines.operations.key_rotation import rotate
 
     environment = environment_of_settings()
     pair, closed = rotate(environment, purpose, operator(environment, by), reason)
@@ -64,7 +64,7 @@ def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
 @speaks_to_people
 def keys_retire(key: str, by: str | None, reason: str) -> None:
     """Destroy an old private key, once nothing needs it."""
-    from pipelines.keys import retire
+    from pipelines.operations.key_rotation import retire
 
     environment = environment_of_settings()
     retire(environment, key, operator(environment, by), reason)

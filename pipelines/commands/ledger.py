@@ -85,7 +85,7 @@ def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
 def ledger_mark_sent(date: dt.datetime | None, month: dt.datetime | None, by: str | None, reason: str) -> None:
     """Sent by other means, or before the ledger was restored: all files of a day or month, or none."""
     from pipelines.eligibility.daily import mark_day_sent
-    from pipelines.restoring import mark_month_sent
+    from pipelines.operations.restoring import mark_month_sent
 
     _require_one(date, month)
     environment = environment_of_settings()
@@ -106,7 +106,7 @@ def ledger_mark_sent(date: dt.datetime | None, month: dt.datetime | None, by: st
 @speaks_to_people
 def ledger_unrecorded(as_json: bool) -> None:
     """What shows that the ledger is older than what was sent or received."""
-    from pipelines.unrecorded import PLACES, local_traces, traces_at_union
+    from pipelines.transfer.unrecorded import PLACES, local_traces, traces_at_union
 
     environment = environment_of_settings()
     found = local_traces(environment)
@@ -136,7 +136,7 @@ def ledger_unrecorded(as_json: bool) -> None:
 @speaks_to_people
 def ledger_dismiss(references: tuple[str, ...], by: str | None, reason: str) -> None:
     """A person's word, after asking the Union: this was not sent, or is not ours."""
-    from pipelines.unrecorded import Place, dismiss, local_traces, traces_at_union
+    from pipelines.transfer.unrecorded import Place, dismiss, local_traces, traces_at_union
 
     environment = environment_of_settings()
     known = local_traces(environment)
@@ -153,7 +153,7 @@ def ledger_dismiss(references: tuple[str, ...], by: str | None, reason: str) -> 
 @speaks_to_people
 def ledger_retake(by: str | None, reason: str) -> None:
     """After a restore: what the archive holds and the ledger lost."""
-    from pipelines.restoring import retake
+    from pipelines.operations.restoring import retake
 
     environment = environment_of_settings()
     complete = say_arrivals(retake(environment, operator(environment, by), reason), "再受領")
@@ -170,7 +170,7 @@ def ledger_retake(by: str | None, reason: str) -> None:
 def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> None:
     """What a person asked the Union about one file."""
     from pipelines.exchange.outbox import confirm
-    from pipelines.outgoing import leaving
+    from pipelines.transfer.sending import leaving
 
     environment = environment_of_settings()
     who, folder = operator(environment, by), environment.settings.data_folder
@@ -242,8 +242,8 @@ def quarantine_list(as_json: bool) -> None:
 @speaks_to_people
 def quarantine_show(entry: int, as_json: bool) -> None:
     """Why a file waits, and where its copy and reports lie; of a stale one, what overtook it."""
-    from pipelines.arrival import overtaken
     from pipelines.exchange.quarantine import show
+    from pipelines.transfer.receiving import overtaken
 
     environment = environment_of_settings()
     held = show(environment.ledger, environment.settings.data_folder, entry)

@@ -38,7 +38,7 @@ MEDIUM = click.argument("medium", type=click.Path(path_type=Path, exists=True, f
 @speaks_to_people
 def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -> None:
     """Write and compare; the sending itself is recorded when the medium is handed over."""
-    from pipelines.media import export_day
+    from pipelines.operations.media_register import export_day
 
     environment = environment_of_settings()
     for file in export_day(environment, date.date(), medium, operator(environment, by), reason):
@@ -54,7 +54,7 @@ def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -
 @speaks_to_people
 def media_import(medium: Path, by: str | None, reason: str) -> None:
     """Take in what a medium holds."""
-    from pipelines.media import take
+    from pipelines.operations.media_register import take
 
     environment = environment_of_settings()
     sys.exit(0 if say_arrivals(take(environment, medium, operator(environment, by), reason)) else FAULTS)
@@ -67,7 +67,7 @@ def media_import(medium: Path, by: str | None, reason: str) -> None:
 @speaks_to_people
 def media_erase(medium: Path, by: str | None, reason: str) -> None:
     """Erase with a proof."""
-    from pipelines.media import erase
+    from pipelines.operations.media_register import erase
 
     environment = environment_of_settings()
     erased = erase(environment, medium, operator(environment, by), reason)
@@ -81,7 +81,7 @@ def media_erase(medium: Path, by: str | None, reason: str) -> None:
 @speaks_to_people
 def media_list(as_json: bool) -> None:
     """Every use of a medium."""
-    from pipelines.media import book
+    from pipelines.operations.media_register import book
 
     found = book(environment_of_settings())
     if as_json:

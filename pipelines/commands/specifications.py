@@ -13,8 +13,8 @@ from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, message, messages
 from interfaces.naming import date_of, recognise
-from pipelines.calendar import TOKYO
 from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
+from pipelines.configuration.calendar import TOKYO
 
 
 @click.group(help="インタフェースの仕様")
@@ -41,7 +41,7 @@ def spec_list(as_json: bool) -> None:
 @speaks_to_people
 def spec_lint() -> None:
     """Print every fault; exit 1 when there is one."""
-    from pipelines.tables import KEYS, lint_tables
+    from pipelines.operations.reference_data import KEYS, lint_tables
     from schemas.normalise import NORMALISATIONS
     from schemas.rules import known_rules
 
@@ -112,7 +112,7 @@ def validate_command(
 ) -> None:
     """Judge one file without a deployment."""
     from schemas.report import normalised, to_json, write_xlsx
-    from schemas.validate import Context, validate
+    from schemas.validate import Context, validate_file
 
     if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
         raise RenkeiError("KR-7104", path=str(file), reason="ありません")
@@ -130,7 +130,7 @@ def validate_command(
     specification = catalogue.in_force(chosen, day)
     by_name = recognised is not None and recognised[0] == chosen
     context = Context(None, None, None, day if on or named else None, file.name if by_name else None)
-    validated = validate(file, specification, day, context)
+    validated = validate_file(file, specification, day, context)
     if xlsx:
         with writing(xlsx):
             write_xlsx(validated, xlsx)

@@ -14,22 +14,23 @@ import polars as pl
 from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError
-from pipelines import arrival, erased
-from pipelines.calendar import business_days_between, monthly_days
+from interfaces.required_items import completed
+from pipelines.configuration.calendar import business_days_between, monthly_days
 from pipelines.continuity import decisions
 from pipelines.continuity.cases import FINGERPRINT, cases
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge
 from pipelines.continuity.lists import candidates_page, instruction_page, results_page
 from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
-from pipelines.continuity.worksheet import PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
-from pipelines.environment import Environment
-from pipelines.exchange.files import write_durably
+from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
+from pipelines.deployment import Environment
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
-from pipelines.items import completed
-from pipelines.known import first_month_sent, people_sent
-from pipelines.outgoing import checked_file, leaving, sealing
+from pipelines.storage.files import write_durably
+from pipelines.transfer import erased
+from pipelines.transfer import receiving as arrival
+from pipelines.transfer.baseline import first_month_sent, people_sent
+from pipelines.transfer.sending import checked_file, leaving, sealing
 
 CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
     "continuity_candidates",
@@ -117,7 +118,7 @@ def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
 def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
     """The month's candidates judged and in words (see `cases.cases`). KR-7418 before a list came, KR-7210 when
     retention has erased it."""
-    _require_kept(environment, month)
+    require_kept(environment, month)
     if not environment.store.exists(CANDIDATES, month.isoformat()):
         raise RenkeiError("KR-7418", month=f"{month:%Y-%m}")
     people = stored(environment, CANDIDATES, month)
@@ -129,7 +130,8 @@ def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
     return cases(people, proposals, names_of(environment, on), words)
 
 
-def _require_kept(environment: Environment, month: dt.date) -> None:
+def require_kept(environment: Environment, month: dt.date) -> None:
+    """KR-7210 when retention has erased the tables of a month."""
     erased.require_kept(environment, month, (*INBOUND, "handover_taken", DISCREPANCIES), (*INBOUND, INSTRUCTION))
 
 
@@ -143,14 +145,31 @@ def list_path(environment: Environment, name: str, month: dt.date) -> Path:
     return environment.settings.clerks / f"{name}_{month:%Y-%m}.html"
 
 
-def make_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> tuple[Path, pl.DataFrame]:
-    """Write the worksheet and the 継続候補世帯リスト of a month; gives the path and the cases."""
+@dataclass(frozen=True)
+class MadeWorksheet:
+    """A worksheet of a month and its cases. was_kept: a book of just these cases lay there, filled in or not."""
+
+    path: Path
+    cases: pl.DataFrame
+    was_kept: bool
+
+    def lines(self) -> list[str]:
+        """Where the worksheet lies, and whose book was left or set aside, in lines for people."""
+        kept = ["  前からある判定表を、書き込みも含めてそのまま残しました"] if self.was_kept else []
+        earlier = sorted(self.path.parent.glob(f"{self.path.stem}{EARLIER}*"))
+        aside = [f"  候補が変わる前の判定表（書き込みはここにあります）: {one.name}" for one in earlier]
+        return [f"判定表 {self.path}", *kept, *aside]
+
+
+def make_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> MadeWorksheet:
+    """Write the worksheet and the 継続候補世帯リスト of a month."""
     found = build_cases(environment, month)
     target = path or worksheet_path(environment, month)
     own = environment.settings.municipality_code
+    before = target.read_bytes() if target.is_file() else None
     write_worksheet(target, found, month, own)
     write_durably(list_path(environment, "継続候補世帯リスト", month), candidates_page(found, month, own).encode())
-    return target, found
+    return MadeWorksheet(target, found, before is not None and target.read_bytes() == before)
 
 
 def decided(environment: Environment, month: dt.date) -> pl.DataFrame:
@@ -224,6 +243,14 @@ def settled(environment: Environment, month: dt.date) -> pl.DataFrame:
     if open_cases.height:
         raise RenkeiError("KR-7419", month=f"{month:%Y-%m}", count=open_cases.height)
     return made.join(found, on=[KEY, FINGERPRINT], how="semi")
+
+
+def why_not_instructed(state: Status) -> RenkeiError:
+    """Why a month's 確定指示 cannot be made yet: no list (KR-7418), or candidates without a decision (KR-7419)."""
+    month = f"{state.month:%Y-%m}"
+    if not state.listed:
+        return RenkeiError("KR-7418", month=month)
+    return RenkeiError("KR-7419", month=month, count=state.undecided)
 
 
 def build_instruction(environment: Environment, month: dt.date) -> tuple[OutboundFile | None, pl.DataFrame]:
@@ -316,17 +343,6 @@ def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
     return arrivals_not_listed(people, pl.concat(listed), pl.concat([nothing, *asked]), months[0], behind)
 
 
-def confirm(environment: Environment, month: dt.date) -> Reconciled:
-    """Reconcile a month, keep what may count, and write the 継続世帯確定リスト. KR-7210 when retention has erased it."""
-    _require_kept(environment, month)
-    known = reconciled(environment, month)
-    environment.store.write("handover_taken", month.isoformat(), known.taken)
-    environment.store.write("households_gone", month.isoformat(), known.gone)
-    environment.store.write(DISCREPANCIES, month.isoformat(), known.discrepancies)
-    write_results_page(environment, month, known.taken)
-    return known
-
-
 def write_results_page(environment: Environment, month: dt.date, taken: pl.DataFrame) -> Path:
     """The 継続世帯確定リスト of a month."""
     words = {
@@ -376,7 +392,7 @@ class Status:
 
 def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     """Where a month stands on a day (Asia/Tokyo). KR-7210 when retention has erased it."""
-    _require_kept(environment, month)
+    require_kept(environment, month)
     days = monthly_days(environment.catalogue, month)
     listed = environment.store.exists(CANDIDATES, month.isoformat())
     found = build_cases(environment, month) if listed else None

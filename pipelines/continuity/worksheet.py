@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
-import xlsxwriter
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError, message
+from interfaces.new_books import new_book
+from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.continuity.cases import fingerprint
 from pipelines.continuity.judgement import KEY
-from pipelines.exchange.files import sha256_of, write_durably
+from pipelines.exchange.operator_input import individual_number_in
 from pipelines.exchange.persons import load_titles, same_person
-from pipelines.exchange.words import individual_number_in
-from pipelines.workbooks import Cell, Rows, address, holds_anything, read_book
+from pipelines.storage.files import sha256_of, write_durably
 from schemas.rules.identifiers import Numbers
 
 SHEET, GUIDE, MARKS = "判定", "使い方", "印"
@@ -47,7 +47,6 @@ _HEADINGS = tuple(heading for heading, _ in (*FACT_HEADINGS.values(), *ANSWER_HE
 _FIRST_ROW = 2  # of the sheet, below the headings
 _LONGEST_REMARK = 200
 # No clock in a file: the same cases give the same book.
-_CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  a mark, not a time
 _GUIDE = (
     ("これは何か", "県内で異動した世帯が、高額療養費の回数を引き継ぐかどうか（世帯の継続性）を判定する表です。"),
     ("書く列", "判定・備考・判定者・承認者だけです。ほかの列は変えられません。"),
@@ -113,9 +112,7 @@ def _is_of(path: Path, cases: pl.DataFrame, month: dt.date) -> bool:
 
 def _worksheet(cases: pl.DataFrame, month: dt.date, municipality: str) -> bytes:
     data = BytesIO()
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(data, options) as book:
-        book.set_properties({"created": _CREATED, "title": f"継続世帯判定表 {month:%Y-%m}"})
+    with new_book(data, f"継続世帯判定表 {month:%Y-%m}") as book:
         _cases_sheet(book, cases, month, municipality)
         _guide_sheet(book)
         marks = book.add_worksheet(MARKS)

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from interfaces.messages import RenkeiError
-from pipelines import erased
-from pipelines.calendar import require_business_day
+from interfaces.messages import RenkeiError, message
+from pipelines.deployment import Environment
 from pipelines.eligibility import questions, snapshot
 from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, build
-from pipelines.eligibility.intake import EXTRACTS, Extracts, read_extracts
-from pipelines.environment import Environment
+from pipelines.eligibility.intake import EXTRACTS, Extracts
 from pipelines.exchange.ledger import SENT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
-from pipelines.known import overlaid, told_in_doubt
-from pipelines.outgoing import leaving, needs_approval, published, sealing
-from pipelines.unrecorded import interface_of, local_traces, refuse, require_recorded, require_same_content
+from pipelines.transfer import erased
+from pipelines.transfer.baseline import overlaid, told_in_doubt
+from pipelines.transfer.sending import leaving, needs_approval, published, sealing
+from pipelines.transfer.unrecorded import interface_of, local_traces, refuse, require_recorded, require_same_content
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 
@@ -122,11 +121,6 @@ def build_day(
         questions.require_within_limits(environment, day, reference, known, asked, confirm)
 
     return build(environment, day, people, households, my_numbers, bad, before, accept)
-
-
-def bad_of(faults: pl.DataFrame, findings: pl.DataFrame) -> Bad:
-    """Those whom the extracts' own findings hold back (FAULT_SCHEMA, FINDING_SCHEMA)."""
-    return Bad(faults, findings)
 
 
 def tables_of(extracts: Extracts) -> dict[str, pl.DataFrame]:
@@ -296,19 +290,14 @@ def _needs_approval(environment: Environment, pair: _Pair) -> bool:
     return needs_approval(environment, persons, first=pair.baseline is None)
 
 
-def run_out(environment: Environment, day: dt.date, confirm: str | None = None) -> tuple[Built, SendOutcome]:
-    """The whole sending of a day without Dagster, in the order of the assets."""
-    require_business_day(day)
-    require_kept(environment, day)
-    extracts = read_extracts(environment, day, confirm)
-    people, households = snapshot_of(extracts.tables, day)
-    built = build_day(
-        environment, day, people, households, extracts.my_numbers, bad_of(extracts.faults, extracts.findings), confirm
-    )
-    kept = {**tables_of(extracts), "people": people, "households": households, **tables_of_build(built)}
-    for asset, table in kept.items():
-        environment.store.write(asset, day.isoformat(), table)
-    return built, dispatch(environment, day, tables_of_build(built))
+def lines(built: Built, day: dt.date) -> list[str]:
+    """What was made of a day, in lines for people."""
+    counts = built.counts
+    found = [f"作成 {file.file_name}: {file.records}件 SHA-256 {file.sha256[:12]}" for file in built.files]
+    found.append(f"異動 {counts['changed']}人 = 送付 {counts['changed_sent']}人 + 要修正 {counts['changed_held']}人")
+    if built.held.height:
+        found.append(f"要修正一覧 {built.held.height}件（renkei held --date {day}）")
+    return found + [f"注意 {code} {message(code).title}: {count}件" for code, count in built.warnings.items()]
 
 
 def snapshot_of(tables: Mapping[str, pl.DataFrame], day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,4 +1,4 @@
-"""The two 資格情報 files of a day: held back what must be, written, read back, compared. The edge to the outbox folder."""
+"""The two 資格情報 files of a day: held back what must be, made, read back, compared. The edge to the outbox folder."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path
 
 import polars as pl
 
 from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
+from pipelines.deployment import Environment
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
-from pipelines.environment import Environment
-from pipelines.exchange.lock import drafts as private_drafts
 from pipelines.exchange.outbox import OutboundFile
-from pipelines.outgoing import Draft, publish, require_same, write_draft
+from pipelines.transfer.sending import Draft, make_draft, publish, require_same
 from schemas.findings import FINDING_SCHEMA, from_problems, places, without_place
 from schemas.validate import Validated, relate
 
@@ -129,32 +127,30 @@ def build(
     # A withdrawn person is gone from the extract: his number is the one last sent.
     numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])
     bad = no_one().and_also(bad)  # who breaks two rules is one person
-    # A draft holds 個人番号: it lives no longer than this block, whatever happens in it.
-    with private_drafts(environment.settings.data_folder) as folder:
-        while True:
-            held = held_households(before.people, people, bad.faults)
-            sent, waiting = split(changes, before.people, held)
-            drafts = {
-                HOUSEHOLD_FILE: sent.households,
-                INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
-            }
-            written, across, more = _write_and_judge(environment, day, drafts, folder)
-            if len(more) == 0:
-                break
-            wider = bad.and_also(more)
-            if len(wider) == len(bad):
-                raise RenkeiError("KR-7206", interface="・".join(FILES), codes=_codes(more), report=written[-1].report)
-            bad = wider
-        counts = _counts(changes, sent, waiting)
-        known = Known(
-            day,
-            known_after_sending(before.people, people, PERSON_KEY, held),
-            known_after_sending(before.households, households, HOUSEHOLD_KEY, held),
-            _numbers_known(before, now, held),
-        )
-        accept(known)
-        nothing = _nothing_to_tell(environment, day, drafts)
-        files = () if nothing else _published(environment, day, written, across)
+    while True:
+        held = held_households(before.people, people, bad.faults)
+        sent, waiting = split(changes, before.people, held)
+        tables = {
+            HOUSEHOLD_FILE: sent.households,
+            INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
+        }
+        written, across, more = _make_and_judge(environment, day, tables)
+        if len(more) == 0:
+            break
+        wider = bad.and_also(more)
+        if len(wider) == len(bad):
+            raise RenkeiError("KR-7206", interface="・".join(FILES), codes=_codes(more), report=written[-1].report)
+        bad = wider
+    counts = _counts(changes, sent, waiting)
+    known = Known(
+        day,
+        known_after_sending(before.people, people, PERSON_KEY, held),
+        known_after_sending(before.households, households, HOUSEHOLD_KEY, held),
+        _numbers_known(before, now, held),
+    )
+    accept(known)
+    nothing = _nothing_to_tell(environment, day, tables)
+    files = () if nothing else _published(environment, day, written, across)
     findings = pl.concat([bad.findings, more.findings])
     listed = held_list(waiting, bad.faults, people, before.people)
     return Built(before, sent, listed, files, known, findings, counts)
@@ -170,10 +166,10 @@ def _published(
     return tuple(publish(environment, day, draft, across) for draft in drafts)
 
 
-def _nothing_to_tell(environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame]) -> bool:
+def _nothing_to_tell(environment: Environment, day: dt.date, tables: Mapping[str, pl.DataFrame]) -> bool:
     """A quiet day on which the specification wants no file, rather than one without records."""
     wants_none = all(environment.specification(interface, day).plan.quiet_day == "no_file" for interface in FILES)
-    return wants_none and all(draft.is_empty() for draft in drafts.values())
+    return wants_none and all(table.is_empty() for table in tables.values())
 
 
 def _counts(changes: Changes, sent: Changes, waiting: Changes) -> dict[str, int]:
@@ -205,10 +201,10 @@ def _codes(bad: Bad) -> str:
     return "、".join(sorted(set(bad.findings["code"])))
 
 
-def _write_and_judge(
-    environment: Environment, day: dt.date, drafts: Mapping[str, pl.DataFrame], folder: Path
+def _make_and_judge(
+    environment: Environment, day: dt.date, tables: Mapping[str, pl.DataFrame]
 ) -> tuple[tuple[Draft, ...], pl.DataFrame, Bad]:
-    """Write both files into `folder` and judge their bytes as a stranger would.
+    """Make both files and judge their bytes as a stranger would.
 
     With them the findings across the two files (FINDING_SCHEMA), and whose record breaks a rule or cannot be written.
     """
@@ -216,18 +212,18 @@ def _write_and_judge(
     recalled = environment.ledger.entries(partition=day, interfaces={HOUSEHOLD_FILE}, states={"recalled"})
     header = environment.header(day, len(recalled) + 1)
     with ThreadPoolExecutor(len(FILES)) as pool:
-        writing = pool.map(lambda one: write_draft(environment, day, one, drafts[one], header, folder), FILES)
-        written = tuple(writing)
+        making = pool.map(lambda one: make_draft(environment, day, one, tables[one], header), FILES)
+        written = tuple(making)
     bad = no_one()
     for draft in written:
         specification = environment.specification(draft.interface, day)
-        bad = bad.and_also(_unwritable(draft, specification, drafts[draft.interface]))
+        bad = bad.and_also(_unwritable(draft, specification, tables[draft.interface]))
     across = pl.DataFrame(schema=FINDING_SCHEMA)
     judged = {draft.interface: draft.validated for draft in written if draft.validated is not None}
     if len(bad) == 0:
         across = relate(judged)
         for interface, validated in judged.items():
-            findings = pl.concat([validated.findings, across.filter(pl.col("file") == validated.decoded.path.name)])
+            findings = pl.concat([validated.findings, across.filter(pl.col("file") == validated.decoded.name)])
             bad = bad.and_also(_broken(interface, validated, findings))
     return written, across, bad
 
@@ -241,8 +237,8 @@ def _unwritable(draft: Draft, specification: Specification, data: pl.DataFrame) 
     """Those whose values the file cannot hold; agreed substitutes (KR-1022) are only reported."""
     problems = draft.encoded.problems.filter(pl.col("record_kind") == specification.data.kind)
     unwritable = problems.filter(pl.col("code").is_in(codec.UNWRITABLE))
-    found = from_problems(problems, specification, draft.path.name)
-    wrong = from_problems(unwritable, specification, draft.path.name)
+    found = from_problems(problems, specification, draft.name)
+    wrong = from_problems(unwritable, specification, draft.name)
     told = wrong.select("code", row="record", told=places(wrong))
     rows = data.with_row_index("row", offset=1).join(told, on="row")
     return Bad(_faults(draft.interface, rows), without_place(found))

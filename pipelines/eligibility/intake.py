@@ -11,12 +11,12 @@ import polars as pl
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
+from pipelines.deployment import Environment
 from pipelines.eligibility.holding import FAULT_SCHEMA
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
-from pipelines.environment import Environment
 from schemas.findings import places
 from schemas.report import write_json, write_xlsx
-from schemas.validate import Validated, relate, validate
+from schemas.validate import Validated, relate, validate_file
 
 EXTRACTS = ("resident_extract", "insured_extract", "household_extract")
 AT_ONCE = 2  # the machine's cores; polars leaves one idle while bytes are hashed and lines are found
@@ -81,7 +81,7 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
     path = environment.settings.extract_folder / name
     if not path.exists():
         raise RenkeiError("KR-7202", day=day.isoformat(), name=name, interface=interface)
-    validated = validate(path, specification, day, environment.context(day, name))
+    validated = validate_file(path, specification, day, environment.context(day, name))
     report = environment.reports(day) / f"{interface}.json"
     write_json(validated, report)
     write_xlsx(validated, report.with_suffix(".xlsx"))

@@ -11,11 +11,11 @@ import hashlib
 import polars as pl
 
 from interfaces.messages import RenkeiError
+from pipelines.deployment import Environment
 from pipelines.eligibility.limits import SEVERAL, State, amounts, identity_changes
 from pipelines.eligibility.snapshot import PERSON_KEY
-from pipelines.environment import Environment
 from pipelines.exchange.ledger import canonical_json
-from pipelines.known import SENT_FILES
+from pipelines.transfer.baseline import SENT_FILES
 
 OTHER_PERSON = "KR-7221"
 PERSON_CONFIRMED, AMOUNT_CONFIRMED = "person_confirmed", "amount_confirmed"

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from io import BytesIO
 
 import polars as pl
-import xlsxwriter
 
 from interfaces.messages import message
+from interfaces.new_books import new_book
 
 _COLUMNS = (
     ("household_number", "国保世帯番号", 18), ("resident_number", "宛名番号", 18), ("name", "氏名", 22),
@@ -42,9 +42,7 @@ def _named(code: str, told: Iterable[str]) -> str:
 def workbook(rows: list[dict[str, str]], day: dt.date) -> bytes:
     """The list (rows of `worklist`) as a book of one sheet that prints on A4 landscape. Text stays text, never a formula."""
     data = BytesIO()
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(data, options) as book:
-        book.set_properties({"created": dt.datetime(2000, 1, 1), "title": "要修正一覧"})  # noqa: DTZ001  no zone in the file
+    with new_book(data, "要修正一覧") as book:
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
         wrap = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
         sheet = book.add_worksheet("要修正一覧")

@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.files import erase_file, erasing
 from pipelines.exchange.ledger import Entry, Ledger
-from pipelines.exchange.safe import Safe
-from pipelines.exchange.seal import SUFFIX, plain_name
-from pipelines.exchange.transport import RemoteFile, Transport
+from pipelines.exchange.transport import RemoteFile, Source
+from pipelines.storage.archive import Safe
+from pipelines.storage.cms import SUFFIX, plain_name
+from pipelines.storage.files import erase_file, erasing
 
 KEPT: Final = "kept_copy"
 NOT_THERE: Final = "KR-6204"
@@ -31,12 +32,12 @@ class Found(Enum):
     unknown = "unknown"
 
 
-def found_again(transport: Transport, file: RemoteFile, sha256: str) -> Found:
+def found_again(source: Source, file: RemoteFile, sha256: str) -> Found:
     """What lies there now, compared with `file` as it was listed and the content that was fetched. Transport errors come through.
 
     Where size and time say nothing, or only the time differs (some servers change it by reading), the content decides.
     """
-    there = transport.stat(file.name)
+    there = source.stat(file.name)
     if there is None:
         return Found.gone
     if there == file and (file.size is not None or file.modified is not None):
@@ -44,17 +45,17 @@ def found_again(transport: Transport, file: RemoteFile, sha256: str) -> Found:
     if there.size != file.size:
         return Found.changed
     try:
-        return Found.same if transport.read_sha256(file.name) == sha256 else Found.changed
+        return Found.same if source.read_sha256(file.name) == sha256 else Found.changed
     except RenkeiError as error:
         if error.code == NOT_THERE:
             return Found.gone
         raise
 
 
-def found_after_fetching(transport: Transport, file: RemoteFile, sha256: str) -> Found:
+def found_after_fetching(source: Source, file: RemoteFile, sha256: str) -> Found:
     """As `found_again`; a server that does not answer leaves it unknown."""
     try:
-        return found_again(transport, file, sha256)
+        return found_again(source, file, sha256)
     except RenkeiError:
         return Found.unknown
 
@@ -70,6 +71,11 @@ class Copy:
 
     data: bytes
     listed_size: int | None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the data."""
+        return hashlib.sha256(self.data).hexdigest()
 
     @property
     def is_whole(self) -> bool:
@@ -88,13 +94,12 @@ class Copies:
 
     def keep(self, entry: Entry, copy: Copy) -> bool:
         """Keep a copy. True when the same content was kept before: fetched twice alike, it is what the server has."""
-        sha256 = hashlib.sha256(copy.data).hexdigest()
-        if sha256 in self._noted(entry):
+        if copy.sha256 in self._noted(entry):
             return True
-        self.safe.keep(self._path(entry, sha256), copy.data)
+        self.safe.keep(self._path(entry, copy.sha256), copy.data)
         self.ledger.note(
             KEPT, entry_id=entry.id, operator=self.operator, run_id=self.run_id,
-            sha256=sha256, size=len(copy.data), listed_size=copy.listed_size,
+            sha256=copy.sha256, size=len(copy.data), listed_size=copy.listed_size,
         )  # fmt: skip
         return False
 

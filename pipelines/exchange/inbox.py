@@ -2,7 +2,7 @@
 
 Every step is in the ledger before the next begins, so the next `collect` goes on where a crash left off. What
 makes a file right is told by the caller's `judge`; what is done with a verified file is the business of
-`linkage`. On our disk a file lies in the safe; its plain form exists in memory and in a draft folder only.
+`linkage`. On our disk a file lies in the safe; its plain form exists in this process's memory only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
 from interfaces.private import OWNER_FILE, private_folder
+from pipelines.exchange.error_redaction import is_disk_fault
 from pipelines.exchange.fetching import (
     NOT_THERE,
     Copies,
@@ -29,19 +30,19 @@ from pipelines.exchange.fetching import (
     found_again,
     quarantine_folder,
 )
-from pipelines.exchange.files import copy_durably, write_durably
 from pipelines.exchange.ledger import Entry, Ledger
 from pipelines.exchange.left_behind import UNION, Folder, not_yet, remember
-from pipelines.exchange.lock import drafts, exclusive
-from pipelines.exchange.safe import Safe
-from pipelines.exchange.seal import SUFFIX, plain_name, unsealed
 from pipelines.exchange.transport import (
     RemoteFile,
     Retry,
+    Source,
     TransientTransportError,
-    Transport,
+    TransportError,
 )
-from pipelines.unexpected import is_disk_fault
+from pipelines.storage.archive import Safe
+from pipelines.storage.cms import SUFFIX, plain_name, unsealed
+from pipelines.storage.files import copy_durably, write_durably
+from pipelines.storage.locks import exclusive
 
 ONCE: Final = Retry()
 # A folder of which nothing is told: files count as finished, no name as a specification's.
@@ -79,7 +80,7 @@ class Judgement:
     releasable: bool = True
 
 
-Judge = Callable[[Path, str], Judgement]
+Judge = Callable[[bytes, str], Judgement]
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,8 @@ class _Receiving:
     """One call of `collect`, with what became of each name so far."""
 
     ledger: Ledger
-    transport: Transport
+    source: Source
     safe: Safe
-    scratch: Path
     judge: Judge
     operator: str
     run_id: str | None
@@ -142,19 +142,18 @@ class _Receiving:
         return Arrival(entry.file_name, state or entry.state, entry, path, code, text)
 
 
-def archived_copy(ledger: Ledger, safe: Safe, entry_id: int) -> Path:
-    """The archived copy of a received entry, proved against the ledger; KR-6313 when it is gone or changed."""
+def archived_content(ledger: Ledger, safe: Safe, entry_id: int) -> bytes:
+    """What the archive holds of a received entry, proved against the ledger; KR-6313 when it is gone or changed."""
     archive = _archive(ledger, entry_id)
-    if archive is not None:
-        path = safe.data_folder / archive
-        if safe.holds(path, str(ledger.entry(entry_id).sha256)):
-            return path
-    raise RenkeiError("KR-6313", entry_id=entry_id)
+    content = safe.read(safe.data_folder / archive, str(ledger.entry(entry_id).sha256)) if archive else None
+    if content is None:
+        raise RenkeiError("KR-6313", entry_id=entry_id)
+    return content
 
 
 def collect(
     ledger: Ledger,
-    transport: Transport,
+    source: Source,
     safe: Safe,
     judge: Judge,
     operator: str,
@@ -166,14 +165,14 @@ def collect(
 ) -> list[Arrival]:
     """Take in every file of a folder; a bad file never stops the others. Gives one Arrival per name, sorted.
 
-    `judge(plain copy, name without .p7m)` recognises and validates. With `partners` (the
+    `judge(content, name without .p7m)` recognises and validates. With `partners` (the
     Union's certificates) a file must be sealed for us and signed by one of them, else it is kept apart (KR-6321 to
     KR-6323, KR-6325). Verified files wait in the ledger for `linkage`.
     What is not finished by the rule of `folder` (see `left_behind`) stays for the next time, `waiting` with the reason.
     Errors: KR-6114 another run holds the folder; a transport error when the folder itself cannot be listed.
     """
-    with exclusive(safe.data_folder, "inbox"), drafts(safe.data_folder) as scratch:
-        work = _Receiving(ledger, transport, safe, scratch, judge, operator, run_id, partners, folder)
+    with exclusive(safe.data_folder, "inbox"):
+        work = _Receiving(ledger, source, safe, judge, operator, run_id, partners, folder)
         resumed = {entry.file_name: _resumed(work, entry) for entry in ledger.entries(states={"received"})}
         try:
             retry.run(lambda: _pass(work))
@@ -199,7 +198,7 @@ def _pass(work: _Receiving) -> None:
     """Go once through the names that are not done. A transient failure is raised when the others are through."""
     work.failures.clear()
     work.listed.clear()
-    work.listed.update({file.name: file for file in work.transport.list()})
+    work.listed.update({file.name: file for file in work.source.list()})
     for entry in work.ledger.entries(direction="inbound", states=FETCHING_STATES):
         if entry.file_name not in work.listed and _place(work, entry) == work.folder.place:
             work.arrivals[entry.file_name] = _after_it_went(work, entry)
@@ -234,19 +233,33 @@ def _refusal(work: _Receiving, name: str, error: RenkeiError) -> Arrival:
 
 def _received(work: _Receiving, name: str) -> Arrival:
     """One name of the folder, from wherever it stands to the end of its way."""
-    file, last = work.listed[name], _last(work, name)
+    file = work.listed[name]
+    fetched = _fetched(work, file)
+    return (
+        fetched if isinstance(fetched, Arrival) else _cleared(work, file, _judged(work, fetched.entry), fetched.sha256)
+    )
+
+
+@dataclass(frozen=True)
+class _Archived:
+    """A delivery that the archive holds, and the SHA-256 that it had on the server."""
+
+    entry: Entry
+    sha256: str
+
+
+def _fetched(work: _Receiving, file: RemoteFile) -> _Archived | Arrival:
+    """One file of the folder, fetched and in the archive; or what became of it instead. Its bytes are let go of here."""
+    last = _last(work, file.name)
     is_there_still = last is not None and last.state not in FETCHING_STATES and not _was_removed(work, last)
     entry = None if is_there_still else _claimed(work, file, last)
-    local = private_folder(work.scratch / hashlib.sha256(name.encode()).hexdigest()[:12]) / name
     try:
-        work.transport.get(name, local)
-    except RenkeiError as error:
-        return _not_fetched(work, file, entry or last, local, error)
-    data = local.read_bytes()
-    local.unlink()
-    if last is not None and is_there_still and hashlib.sha256(data).hexdigest() == _fetched_hash(work, last):
-        return _cleared(work, file, work.arrival(last), data)
-    return _kept_or_taken(work, entry or _claimed(work, file, None), file, data)
+        copy = Copy(work.source.get(file.name), file.size)
+    except TransportError as error:
+        return _not_fetched(work, file, entry or last, error)
+    if last is not None and is_there_still and copy.sha256 == _fetched_hash(work, last):
+        return _Archived(last, copy.sha256)
+    return _kept_or_taken(work, entry or _claimed(work, file, None), file, copy)
 
 
 def _last(work: _Receiving, name: str) -> Entry | None:
@@ -278,13 +291,12 @@ def _fetched_hash(work: _Receiving, entry: Entry) -> str | None:
     return _received_facts(work.ledger, entry.id).get("sealed_sha256", entry.sha256)
 
 
-def _not_fetched(work: _Receiving, file: RemoteFile, entry: Entry | None, local: Path, error: RenkeiError) -> Arrival:
+def _not_fetched(work: _Receiving, file: RemoteFile, entry: Entry | None, error: TransportError) -> Arrival:
     """A fetch that failed: what came of it is kept, for the server may not give it again."""
-    data = local.read_bytes() if local.is_file() else b""
     is_fetching = entry is not None and entry.state in FETCHING_STATES
-    if data and not is_disk_fault(error):
+    if error.received:
         entry = entry if entry is not None and is_fetching else _claimed(work, file, None)
-        work.copies.keep(entry, Copy(data, file.size))
+        work.copies.keep(entry, Copy(error.received, file.size))
     elif entry is not None and not is_fetching and error.code == NOT_THERE:
         work.note(GONE, entry)
         return work.arrival(entry)
@@ -295,37 +307,33 @@ def _not_fetched(work: _Receiving, file: RemoteFile, entry: Entry | None, local:
 
 def _after_it_went(work: _Receiving, entry: Entry) -> Arrival:
     """A name that is not there any more before its fetch was confirmed: what was kept of it is judged, or kept apart."""
+    archived = _newest_taken(work, entry)
+    return work.arrival(work.advance(entry, "vanished"), "KR-6305") if archived is None else _judged(work, archived)
+
+
+def _newest_taken(work: _Receiving, entry: Entry) -> Entry | None:
+    """The copy kept last, in the archive; None when there is none."""
     copy = work.copies.newest(entry)
-    if copy is None:
-        return work.arrival(work.advance(entry, "vanished"), "KR-6305")
-    return _taken(work, entry, copy.data, **({} if copy.is_whole else {"incomplete": True}))
+    return None if copy is None else _taken(work, entry, copy, **({} if copy.is_whole else {"incomplete": True}))
 
 
-def _kept_or_taken(work: _Receiving, entry: Entry, file: RemoteFile, data: bytes) -> Arrival:
+def _kept_or_taken(work: _Receiving, entry: Entry, file: RemoteFile, copy: Copy) -> _Archived | Arrival:
     """What was fetched, of the listed length and unchanged, is taken; anything else is kept, until it is fetched alike again."""
-    found = found_after_fetching(work.transport, file, hashlib.sha256(data).hexdigest())
-    copy = Copy(data, file.size)
+    found = found_after_fetching(work.source, file, copy.sha256)
     if (copy.is_whole and found is not Found.changed) or work.copies.keep(entry, copy):
-        return _cleared(work, file, _taken(work, entry, data), data)
+        return _Archived(_taken(work, entry, copy), copy.sha256)
     if found is Found.gone:
         return _after_it_went(work, entry)
     return replace(work.arrival(entry, "KR-6303", state="waiting"), is_left=True)
 
 
-def _taken(work: _Receiving, entry: Entry, data: bytes, **facts: Any) -> Arrival:
-    """Archived and judged."""
-    archived = _archived(work, entry, data, facts)
-    work.copies.drop(entry, data)
-    return _judged(work, archived) if archived.state == "received" else work.arrival(archived)
-
-
-def _cleared(work: _Receiving, file: RemoteFile, arrival: Arrival, data: bytes) -> Arrival:
+def _cleared(work: _Receiving, file: RemoteFile, arrival: Arrival, sha256: str) -> Arrival:
     """Removed from the folder, now that the archive holds it. Whoever replaced it meanwhile has it judged the next time."""
     assert arrival.entry is not None  # noqa: S101  what was taken has an entry
     try:
-        found = found_again(work.transport, file, hashlib.sha256(data).hexdigest())
+        found = found_again(work.source, file, sha256)
         if found is Found.same:
-            work.transport.remove(file.name)
+            work.source.remove(file.name)
             work.note(REMOVED, arrival.entry)
         elif found is Found.gone:
             work.note(GONE, arrival.entry)
@@ -345,37 +353,40 @@ def _not_removed(arrival: Arrival, error: RenkeiError) -> Arrival:
     return replace(arrival, code=NOT_REMOVED, message=said, is_left=True)
 
 
-def _archived(work: _Receiving, entry: Entry, fetched: bytes, told: dict[str, Any]) -> Entry:
+def _taken(work: _Receiving, entry: Entry, copy: Copy, **told: Any) -> Entry:
     """Put what was fetched into the archive, `received`; the same content again is not kept, `duplicate`."""
-    data, facts = _content(work, entry, fetched)
-    facts |= told
-    sha256, size = hashlib.sha256(data).hexdigest(), len(data)
+    data, facts = _content(work, entry, copy)
+    sha256 = copy.sha256 if data is copy.data else hashlib.sha256(data).hexdigest()
+    facts |= {"sha256": sha256, "size": len(data), **told}
     delivered = work.ledger.entries(direction="inbound", sha256=sha256, states=KNOWN_STATES)
     # What came without a sound seal is nobody's word: the same content under a sound one is not its duplicate.
     known = [one for one in delivered if "seal" not in _received_facts(work.ledger, one.id)]
     if known:
         with work.ledger.transaction() as connection:
-            received = work.advance(entry, "received", connection, sha256=sha256, size=size, **facts)
-            return work.advance(received, "duplicate", connection, duplicate_of=known[0].id)
-    day = work.ledger.now().date().isoformat()
-    archive = Path("archive", "from_union", day, f"{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}")
-    work.safe.keep(work.safe.data_folder / archive, data)
-    return work.advance(entry, "received", sha256=sha256, size=size, archive=archive.as_posix(), **facts)
+            received = work.advance(entry, "received", connection, **facts)
+            taken = work.advance(received, "duplicate", connection, duplicate_of=known[0].id)
+    else:
+        day = work.ledger.now().date().isoformat()
+        archive = Path("archive", "from_union", day, f"{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}")
+        work.safe.keep(work.safe.data_folder / archive, data)
+        taken = work.advance(entry, "received", archive=archive.as_posix(), **facts)
+    work.copies.drop(entry, copy.data)
+    return taken
 
 
-def _content(work: _Receiving, entry: Entry, data: bytes) -> tuple[bytes, dict[str, Any]]:
+def _content(work: _Receiving, entry: Entry, copy: Copy) -> tuple[bytes, dict[str, Any]]:
     """What a delivery holds, and what the ledger should know of its seal. One that cannot be opened stays as it came."""
     if not work.partners:
-        return data, {}
+        return copy.data, {}
     if not entry.file_name.endswith(SUFFIX):
-        return data, {"seal": "KR-6325"}
-    facts = {"sealed_sha256": hashlib.sha256(data).hexdigest()}
+        return copy.data, {"seal": "KR-6325"}
+    facts = {"sealed_sha256": copy.sha256}
     try:
-        return unsealed(data, work.safe.ring, work.partners, work.ledger.now()), facts
+        return unsealed(copy.data, work.safe.ring, work.partners, work.ledger.now()), facts
     except RenkeiError as error:
         if error.code not in BROKEN_SEALS:
             raise
-        return data, facts | {"seal": error.code}
+        return copy.data, facts | {"seal": error.code}
 
 
 def _archive(ledger: Ledger, entry_id: int) -> str | None:
@@ -389,13 +400,10 @@ def _received_facts(ledger: Ledger, entry_id: int) -> dict[str, Any]:
 
 
 def _judged(work: _Receiving, entry: Entry) -> Arrival:
-    """A received entry to `verified` or `quarantined`."""
-    archive = archived_copy(work.ledger, work.safe, entry.id)
-    with work.safe.readable(archive) as path:
-        return _judged_copy(work, entry, archive, path)
-
-
-def _judged_copy(work: _Receiving, entry: Entry, archive: Path, path: Path) -> Arrival:
+    """A received entry to `verified` or `quarantined`, by what the archive holds of it. Any other is only told."""
+    if entry.state != "received":
+        return work.arrival(entry)
+    content = archived_content(work.ledger, work.safe, entry.id)
     namesakes = work.ledger.entries(direction="inbound", file_name=entry.file_name, states=NAMED_STATES)
     code, text = None, ""
     received = _received_facts(work.ledger, entry.id)
@@ -404,7 +412,7 @@ def _judged_copy(work: _Receiving, entry: Entry, archive: Path, path: Path) -> A
             judgement, code = Judgement(accepted=False), str(received["seal"])
             text = _text(code, entry.file_name)
         else:
-            judgement = work.judge(path, plain_name(entry.file_name))
+            judgement = work.judge(content, plain_name(entry.file_name))
         if "incomplete" in received:
             judgement, code = replace(judgement, accepted=False, releasable=False), "KR-6334"
             text = _text(code, entry.file_name)
@@ -423,6 +431,7 @@ def _judged_copy(work: _Receiving, entry: Entry, archive: Path, path: Path) -> A
     }
     if code is None:
         return work.arrival(work.advance(entry, "verified", **facts))
+    archive = work.safe.data_folder / str(received["archive"])
     _keep_apart(work.safe.data_folder, entry, archive, judgement, code, text)
     quarantined = work.advance(entry, "quarantined", code=code, releasable=judgement.releasable, **facts)
     return Arrival(entry.file_name, "quarantined", quarantined, archive, code, f"{code} {text}")

@@ -23,8 +23,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError, message
 from interfaces.private import private_folder
+from pipelines.exchange.operator_input import required_reason
 from pipelines.exchange.persons import account
-from pipelines.exchange.words import required_reason
 
 Clock = Callable[[], datetime]
 Direction = Literal["outbound", "inbound"]

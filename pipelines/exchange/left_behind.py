@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection
 from interfaces.messages import RenkeiError
 from interfaces.naming import why_unsafe
 from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.operator_input import seems_individual_number
 from pipelines.exchange.transport import PermanentTransportError, RemoteFile, shown_name
-from pipelines.exchange.words import seems_individual_number
 
 UNION: Final = "union"
 KINDS: Final = {"folder": "フォルダ", "link": "リンク", "other": "特殊なファイル"}

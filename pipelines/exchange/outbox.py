@@ -9,9 +9,8 @@ away, the file is `unconfirmed`: it is not sent again until a person says whethe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,13 +20,13 @@ from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
 from pipelines.exchange.fetching import NOT_THERE
-from pipelines.exchange.files import sha256_of, write_durably
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES, UNCONFIRMED, Entry, Ledger
-from pipelines.exchange.lock import exclusive
-from pipelines.exchange.safe import Safe
-from pipelines.exchange.seal import SUFFIX, sealed
+from pipelines.exchange.operator_input import required_reason
 from pipelines.exchange.transport import SWEPT, PermanentTransportError, Retry, Transport, temporary_name
-from pipelines.exchange.words import required_reason
+from pipelines.storage.archive import Safe
+from pipelines.storage.cms import SUFFIX, sealed
+from pipelines.storage.files import write_durably
+from pipelines.storage.locks import exclusive
 
 ONCE: Final = Retry()
 
@@ -74,7 +73,7 @@ class Leaving:
 
 @dataclass(frozen=True)
 class _Sending:
-    """One call of `send_partition`, or of `mark_sent` (without a transport)."""
+    """One call of `send_partition`, or of `mark_sent` (without a transport). `contents`: of each interface's file."""
 
     ledger: Ledger
     safe: Safe
@@ -89,6 +88,7 @@ class _Sending:
     needs_approval: bool = False
     recipient: x509.Certificate | None = None
     leaving: Leaving = Leaving()
+    contents: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def transport(self) -> Transport:
@@ -163,8 +163,7 @@ def send_partition(
         carried_by_later, needs_approval, recipient, leaving,
     )  # fmt: skip
     with exclusive(safe.data_folder, "outbox"):
-        for file in ordered:
-            _require_unchanged(safe, file)
+        work.contents.update({file.interface: _content(safe, file) for file in ordered})
         return retry.run(lambda: _send(work))
 
 
@@ -190,7 +189,7 @@ def mark_sent(
     work = _Sending(ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None)
     with exclusive(safe.data_folder, "outbox"), ledger.transaction() as connection:
         for file in files:
-            _require_unchanged(safe, file)
+            _content(safe, file)
         later = ledger.later_sent(partition, work.interfaces)
         if later is not None:
             raise RenkeiError("KR-6119", partition=partition, later=later)
@@ -240,7 +239,7 @@ class SealedFile:
 
     entry: Entry
     name: str
-    path: Path
+    data: bytes = field(repr=False)
     sha256: str
 
 
@@ -265,8 +264,7 @@ def seal_partition(
         ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None, recipient=recipient
     )
     with exclusive(safe.data_folder, "outbox"):
-        for file in files:
-            _require_unchanged(safe, file)
+        work.contents.update({file.interface: _content(safe, file) for file in files})
         known = ledger.standing(partition, work.interfaces)
         for file in files:
             entry = known.get(file.interface)
@@ -282,18 +280,25 @@ def seal_partition(
 
 
 def _sealed_file(work: _Sending, entry: Entry, file: OutboundFile, recipient: x509.Certificate) -> SealedFile:
-    path = sealed_path(file)
+    data = None
     if entry.state in ("written", "approved"):
-        entry = work.advance(entry, "sealed", **_seal(work, file, recipient))
-    elif not path.is_file() or sha256_of(path) != _parcel(work, entry).sha256:
-        work.note("resealed", entry, **_seal(work, file, recipient))
+        data, facts = _seal(work, file, recipient)
+        entry = work.advance(entry, "sealed", **facts)
+    else:
+        data = _sealed_form(file, _parcel(work, entry).sha256)
+    if data is None:
+        data, facts = _seal(work, file, recipient)
+        work.note("resealed", entry, **facts)
     parcel = _parcel(work, entry)
-    return SealedFile(entry, parcel.name, path, parcel.sha256)
+    return SealedFile(entry, parcel.name, data, parcel.sha256)
 
 
-def _require_unchanged(safe: Safe, file: OutboundFile) -> None:
-    if not safe.holds(file.path, file.sha256):
+def _content(safe: Safe, file: OutboundFile) -> bytes:
+    """What is to leave, opened once; KR-6115 when it is not what the caller says."""
+    content = safe.read(file.path, file.sha256)
+    if content is None:
         raise RenkeiError("KR-6115", file_name=file.file_name)
+    return content
 
 
 def _send(work: _Sending) -> SendOutcome:
@@ -380,11 +385,18 @@ def sealed_path(file: OutboundFile) -> Path:
     return file.path.with_name(file.path.name.removesuffix(SUFFIX) + f".to_union{SUFFIX}")
 
 
-def _seal(work: _Sending, file: OutboundFile, recipient: x509.Certificate) -> dict[str, object]:
-    """Write the sealed form; gives what the ledger should know of it."""
-    data = sealed(work.safe.content(file.path), work.safe.ring, recipient)
+def _sealed_form(file: OutboundFile, sha256: str) -> bytes | None:
+    """What lies sealed on our disk; None when it is lost or damaged."""
+    path = sealed_path(file)
+    data = path.read_bytes() if path.is_file() else b""
+    return data if hashlib.sha256(data).hexdigest() == sha256 else None
+
+
+def _seal(work: _Sending, file: OutboundFile, recipient: x509.Certificate) -> tuple[bytes, dict[str, object]]:
+    """Write the sealed form; gives it, and what the ledger should know of it."""
+    data = sealed(work.contents[file.interface], work.safe.ring, recipient)
     write_durably(sealed_path(file), data)
-    return {
+    return data, {
         "sealed_sha256": hashlib.sha256(data).hexdigest(),
         "sealed_size": len(data),
         "sealed_for": format(recipient.serial_number, "x"),
@@ -392,22 +404,17 @@ def _seal(work: _Sending, file: OutboundFile, recipient: x509.Certificate) -> di
     }
 
 
-@contextmanager
-def _at_hand(work: _Sending, entry: Entry, file: OutboundFile) -> Iterator[tuple[Path, _Parcel]]:
-    """What is to be uploaded, on our disk. A sealed form that is lost or damaged is sealed anew, and noted."""
+def _at_hand(work: _Sending, entry: Entry, file: OutboundFile) -> bytes:
+    """What is to be uploaded. A sealed form that is lost or damaged is sealed anew, and noted."""
     parcel = _parcel(work, entry)
-    if not parcel.is_sealed:
-        with work.safe.readable(file.path) as path:
-            yield path, parcel
-        return
-    path = sealed_path(file)
-    if not path.is_file() or sha256_of(path) != parcel.sha256:
+    data = _sealed_form(file, parcel.sha256) if parcel.is_sealed else work.contents[file.interface]
+    if data is None:
         if work.recipient is None:
             raise RenkeiError("KR-6115", file_name=entry.file_name)
         _discard_temporary(work, entry)
-        work.note("resealed", entry, **_seal(work, file, work.recipient))
-        parcel = _parcel(work, entry)
-    yield path, parcel
+        data, facts = _seal(work, file, work.recipient)
+        work.note("resealed", entry, **facts)
+    return data
 
 
 def _entered(work: _Sending, standing: dict[str, Entry]) -> dict[str, Entry]:
@@ -450,19 +457,22 @@ def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
     """Take one file from wherever it stands to `sent`, or to `unconfirmed` when the server takes it away before."""
     if entry.state in SENT_STATES | {UNCONFIRMED}:
         return entry
+    data = None
     if work.recipient is not None and entry.state in ("written", "approved"):
-        entry = work.advance(entry, "sealed", **_seal(work, file, work.recipient))
+        data, facts = _seal(work, file, work.recipient)
+        entry = work.advance(entry, "sealed", **facts)
     if entry.state not in ("sending", "uploaded"):
         entry = work.advance(entry, "sending")
     if entry.state == "sending":
         if _at_destination(work, entry):
             work.advance(entry, "uploaded", found_at_destination=True)
             return _settled(work, work.ledger.entry(entry.id))
-        with _at_hand(work, entry, file) as (path, parcel):
-            try:
-                work.transport.put_temporary(path, parcel.name, parcel.sha256)
-            except PermanentTransportError as error:
-                return _swept(work, entry, error, SWEPT)
+        data = data or _at_hand(work, entry, file)
+        parcel = _parcel(work, entry)
+        try:
+            work.transport.put_temporary(data, parcel.name, parcel.sha256)
+        except PermanentTransportError as error:
+            return _swept(work, entry, error, SWEPT)
         entry = work.advance(entry, "uploaded")
     work.note("renaming", entry)
     try:

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from interfaces.messages import RenkeiError
 from pipelines.exchange.fetching import quarantine_folder
-from pipelines.exchange.inbox import REPORT_NAME, archived_copy
+from pipelines.exchange.inbox import REPORT_NAME, archived_content
 from pipelines.exchange.ledger import Entry, Event, Ledger
-from pipelines.exchange.safe import Safe
-from pipelines.exchange.words import required_reason
+from pipelines.exchange.operator_input import required_reason
+from pipelines.storage.archive import Safe
 
 # What a person may let in or refuse. A stale file is sound: it was only overtaken by a newer one.
 DECIDABLE: Final = frozenset({"quarantined", "stale"})
@@ -57,7 +57,7 @@ def release(
     releasable = entry.state == "stale" or last.detail["releasable"]
     if entry.interface is None or entry.partition is None or not releasable:
         raise RenkeiError("KR-6315", name=entry.file_name)
-    archived_copy(ledger, safe, entry_id)
+    archived_content(ledger, safe, entry_id)
     return _decide(ledger, entry, "released", operator, reason, run_id)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.private import private_folder
-from pipelines.exchange.files import sync_folder
 from pipelines.exchange.ledger import Entry
+from pipelines.storage.files import sync_folder
 
 
 @dataclass(frozen=True)

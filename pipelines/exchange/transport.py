@@ -18,9 +18,10 @@ import socket
 import stat as modes
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeVar
 
@@ -29,9 +30,8 @@ from paramiko.sftp import CMD_NAME
 
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.naming import why_unsafe
-from interfaces.private import open_private
-from pipelines.exchange.files import CHUNK_BYTES, LOCAL_DISK_FAULTS, copy_durably, sha256_of, sync, sync_folder
-from pipelines.settings import SftpSettings
+from pipelines.configuration.settings import SftpSettings
+from pipelines.storage.files import CHUNK_BYTES, LOCAL_DISK_FAULTS, sha256_of, sync_folder, write_durably
 from schemas.rules.identifiers import without_my_numbers
 
 # Where nobody listens, Python would print paramiko's tracebacks on the screen; people read our messages.
@@ -46,11 +46,17 @@ SWEPT: Final = "KR-6222"
 OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
 
 
-class TransientTransportError(RenkeiError):
+class TransportError(RenkeiError):
+    """A transfer that failed. `received`: what came of a file before its fetch failed."""
+
+    received: bytes = b""
+
+
+class TransientTransportError(TransportError):
     """May succeed when tried again."""
 
 
-class PermanentTransportError(RenkeiError):
+class PermanentTransportError(TransportError):
     """Will fail again until a person acts."""
 
 
@@ -94,8 +100,8 @@ class Retry:
             attempt += 1
 
 
-class Transport(Protocol):
-    """One remote folder. Names are base names: any other is refused with KR-6207."""
+class Source(Protocol):
+    """One folder from which files are taken. Names are base names: any other is refused with KR-6207."""
 
     def list(self) -> list[RemoteFile]:
         """Everything in the folder, sorted by name; a name may be one that `check_name` refuses."""
@@ -103,17 +109,8 @@ class Transport(Protocol):
     def stat(self, name: str) -> RemoteFile | None:
         """One name; None when it is not there."""
 
-    def get(self, name: str, local: Path) -> None:
-        """Fetch into a local file, on the disk when this returns."""
-
-    def put_temporary(self, local: Path, name: str, sha256: str) -> str:
-        """Upload anew under the temporary name of `name`, read back and compare (KR-6206). Gives the temporary name.
-
-        SWEPT when the server took the file, and it is not there any more.
-        """
-
-    def rename(self, temporary: str, name: str) -> None:
-        """Give a file its final name; never over a file that is there (KR-6116)."""
+    def get(self, name: str) -> bytes:
+        """What the server holds under a name. A TransportError tells what came before it failed."""
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is removed."""
@@ -123,6 +120,19 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """End the connection."""
+
+
+class Transport(Source, Protocol):
+    """One remote folder into which files are put as well."""
+
+    def put_temporary(self, data: bytes, name: str, sha256: str) -> str:
+        """Upload anew under the temporary name of `name`, read back and compare (KR-6206). Gives the temporary name.
+
+        SWEPT when the server took the file, and it is not there any more.
+        """
+
+    def rename(self, temporary: str, name: str) -> None:
+        """Give a file its final name; never over a file that is there (KR-6116)."""
 
 
 def shown_name(name: str) -> str:
@@ -204,14 +214,14 @@ class LocalFolderTransport:
         with _told(name):
             return self._look(_either_name(name))
 
-    def get(self, name: str, local: Path) -> None:
+    def get(self, name: str) -> bytes:
         with _told(name):
-            copy_durably(self.folder / check_name(name), local)
+            return (self.folder / check_name(name)).read_bytes()
 
-    def put_temporary(self, local: Path, name: str, sha256: str) -> str:
+    def put_temporary(self, data: bytes, name: str, sha256: str) -> str:
         temporary = temporary_name(name, sha256)
         with _told(name):
-            copy_durably(local, self.folder / temporary)
+            write_durably(self.folder / temporary, data)
         with _there(name):
             found = sha256_of(self.folder / temporary)
         _refuse_other_content(found, sha256, name)
@@ -244,6 +254,31 @@ class LocalFolderTransport:
         return RemoteFile(name, found.st_size, found.st_mtime, _kind(found.st_mode))
 
 
+class FilesAtHand:
+    """A Source of files that are in memory: what a person typed, or what is taken in again."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = dict(files)
+
+    def list(self) -> list[RemoteFile]:
+        return [RemoteFile(name, len(self._files[name]), None, "file") for name in sorted(self._files)]
+
+    def stat(self, name: str) -> RemoteFile | None:
+        return next((file for file in self.list() if file.name == name), None)
+
+    def get(self, name: str) -> bytes:
+        return self._files[check_name(name)]
+
+    def remove(self, name: str) -> None:
+        self._files.pop(name, None)
+
+    def read_sha256(self, name: str) -> str:
+        return hashlib.sha256(self._files[name]).hexdigest()
+
+    def close(self) -> None:
+        self._files.clear()
+
+
 class SftpTransport:
     """One folder of the Union's server by SFTP: key authentication and a pinned host key, nothing else.
 
@@ -271,22 +306,25 @@ class SftpTransport:
             except FileNotFoundError:
                 return None
 
-    def get(self, name: str, local: Path) -> None:
-        path = self._path(name)
-        with open_private(local) as handle, self._speaking(name) as client:
-            with client.open(path, "rb") as remote:
+    def get(self, name: str) -> bytes:
+        path, content = self._path(name), BytesIO()
+        try:
+            with self._speaking(name) as client, client.open(path, "rb") as remote:
                 for chunk in _chunks(remote):
-                    handle.write(chunk)
-            sync(handle)
+                    content.write(chunk)
+        except TransportError as error:
+            error.received = content.getvalue()
+            raise
+        return content.getvalue()
 
-    def put_temporary(self, local: Path, name: str, sha256: str) -> str:
+    def put_temporary(self, data: bytes, name: str, sha256: str) -> str:
         temporary = temporary_name(name, sha256)
         path = self._path(temporary)
-        with local.open("rb") as handle, self._speaking(name) as client, _leaving_nothing(client, path):
+        with self._speaking(name) as client, _leaving_nothing(client, path):
             # "w" truncates what an earlier attempt left. paramiko's own confirmation looks at the size alone.
             with client.open(path, "wb") as remote:
                 remote.set_pipelined(True)
-                shutil.copyfileobj(handle, remote, CHUNK_BYTES)
+                shutil.copyfileobj(BytesIO(data), remote, CHUNK_BYTES)
             with _there(name):
                 found = _read_hash(client, path)
             _refuse_other_content(found, sha256, name)

@@ -10,8 +10,8 @@ import polars as pl
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
+from interfaces.required_items import completed
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
-from pipelines.items import completed
 
 HOUSEHOLD, PERSON = "household_number", "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are judged anew every August (domain.md 3.5)

@@ -15,10 +15,8 @@ from dateutil.relativedelta import relativedelta
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
-from pipelines import erased
-from pipelines.arrival import MONTHLY_INTERFACES
-from pipelines.calendar import monthly_days
-from pipelines.environment import Environment
+from pipelines.configuration.calendar import monthly_days
+from pipelines.deployment import Environment
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.high_cost.counts import (
     HOUSEHOLD,
@@ -39,12 +37,14 @@ from pipelines.high_cost.history import (
 )
 from pipelines.high_cost.income_class import classify, load_borders, reference_day
 from pipelines.high_cost.months import as_text
-from pipelines.high_cost.questions import write_questions
-from pipelines.known import days_not_sent, first_month_sent, people_sent
-from pipelines.outgoing import checked_file, leaving, needs_approval, published, sealing
+from pipelines.high_cost.questions import questions_path
+from pipelines.transfer import erased
+from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
+from pipelines.transfer.receiving import MONTHLY_INTERFACES
+from pipelines.transfer.sending import checked_file, leaving, needs_approval, published, sealing
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
-from schemas.validate import Validated, relate, validate
+from schemas.validate import Validated, relate, validate_file
 
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
 HISTORY, INCOME = "high_cost_history", "income_class"
@@ -111,7 +111,7 @@ def _judged(environment: Environment, interface: str, month: dt.date) -> Validat
     path = environment.settings.extract_folder / name
     if not path.is_file():
         raise RenkeiError("KR-7202", day=cut_off.isoformat(), name=name)
-    judged = validate(path, specification, cut_off, environment.context(partition, name))
+    judged = validate_file(path, specification, cut_off, environment.context(partition, name))
     if specification.plan.cycle != "daily":
         write_json(judged, environment.reports(month) / f"{interface}.json")
         write_xlsx(judged, environment.reports(month) / f"{interface}.xlsx")
@@ -303,14 +303,11 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     return Classes(file, rows, after, without, asked)
 
 
-def out(
-    environment: Environment, month: dt.date, run_id: str | None = None
-) -> tuple[History, Classes, list[SendOutcome]]:
-    """The whole sending of a month without Dagster: history and income classes, kept and sent."""
-    benefits, taxes = (read_extract(environment, interface, month) for interface in (BENEFITS, TAXES))
-    history, classes = build_history(environment, month, benefits), build_classes(environment, month, taxes)
-    write_questions(environment, month, classes.asked)
-    kept = {BENEFITS: benefits.records, KNOWN_HISTORY: history.known, KNOWN_CLASSES: classes.known}
-    for asset, table in kept.items():
-        environment.store.write(asset, month.isoformat(), table)
-    return history, classes, [send(environment, month, one.file, run_id) for one in (history, classes)]
+def lines(environment: Environment, month: dt.date, history: History, classes: Classes) -> list[str]:
+    """What was made of a month, in lines for people."""
+    found = [f"高額該当情報 {history.rows.height}件、所得区分 {classes.rows.height}件"]
+    if classes.without_record:
+        found.append(f"税情報のない人 {classes.without_record}人（未申告として扱いました）")
+    if classes.asked.height:
+        found.append(f"所得区分を確かめる世帯 {classes.asked.height}件 → {questions_path(environment, month)}")
+    return found

@@ -7,11 +7,11 @@ from io import BytesIO
 from pathlib import Path
 
 import polars as pl
-import xlsxwriter
 
 from interfaces.messages import message
-from pipelines.environment import Environment
-from pipelines.exchange.files import write_durably
+from interfaces.new_books import new_book
+from pipelines.deployment import Environment
+from pipelines.storage.files import write_durably
 
 _COLUMNS = (
     ("household_number", "国保世帯番号", 18), ("income_class", "送る所得区分（70歳以上）", 16), ("code", "コードと題", 34),
@@ -46,9 +46,7 @@ def write_questions(environment: Environment, month: dt.date, asked: pl.DataFram
 
 def _book(rows: list[dict[str, str]], month: dt.date) -> bytes:
     data = BytesIO()
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(data, options) as book:
-        book.set_properties({"created": dt.datetime(2018, 4, 1), "title": "所得区分確認一覧"})  # noqa: DTZ001  no clock in a file
+    with new_book(data, "所得区分確認一覧") as book:
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
         wrap = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
         sheet = book.add_worksheet("所得区分確認一覧")

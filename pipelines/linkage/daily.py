@@ -9,10 +9,8 @@ import polars as pl
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError
-from pipelines import arrival
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange.ledger import OUT_STATES, Entry
-from pipelines.known import people_sent
 from pipelines.linkage import state
 from pipelines.linkage.matching import (
     Match,
@@ -22,7 +20,9 @@ from pipelines.linkage.matching import (
     match_verification,
     unanswered,
 )
-from pipelines.unrecorded import ANSWERED, interface_of
+from pipelines.transfer import receiving as arrival
+from pipelines.transfer.baseline import people_sent
+from pipelines.transfer.unrecorded import ANSWERED, interface_of
 
 INTERFACES = arrival.DAILY_INTERFACES
 ABOUT_ONE_DAY = frozenset({"verification_list", "reception_result"})
@@ -122,17 +122,19 @@ def _receptions(environment: Environment, connection: Connection, data: pl.DataF
     return match
 
 
-def apply_all(environment: Environment, told: pl.DataFrame, run_id: str | None = None) -> list[Applied]:
+def apply_all(
+    environment: Environment, told: pl.DataFrame, run_id: str | None = None, own_day: dt.date | None = None
+) -> list[Applied]:
     """Apply every waiting file in order, and keep the linkage state of each day that brought one.
 
-    Also of days whose files an earlier run applied before it was cut off.
+    Also of days whose files an earlier run applied before it was cut off; not of `own_day`, which the caller keeps.
     """
     kept = max(environment.store.partitions("linkage_state"), default="")
     applied = [apply(environment, entry, told, run_id) for entry in arrival.waiting(environment, INTERFACES)]
     brought = {one.entry.partition for one in applied if one.entry.state == "applied"}
     known = environment.ledger.entries(direction="inbound", interfaces=INTERFACES, states={"applied"})
     cut_off = {entry.partition for entry in known if str(entry.partition) > kept}
-    for day in sorted(day for day in brought | cut_off if day):
+    for day in sorted(day for day in brought | cut_off if day and day != own_day):
         environment.store.write("linkage_state", day.isoformat(), linkage_on(environment, day))
     return applied
 

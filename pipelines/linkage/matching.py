@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.messages import message
-from pipelines.items import completed
+from interfaces.required_items import completed
 
 KEY = "resident_number"
 DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {

@@ -9,13 +9,13 @@ import openpyxl
 import polars as pl
 import pytest
 
-from continuity.deployment import MONTH, benefit, fill, household, opened, refused, type_in, write_extract
+from continuity.deployment import MONTH, benefit, confirm, fill, household, opened, refused, type_in, write_extract
 from continuity.test_worksheet import listed
 from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.high_cost import monthly as high_cost
-from pipelines.typed import enter
+from pipelines.transfer.manual_entry import enter
 
 MOVE = dt.date(2026, 4, 10)
 OLD, NEW = f"{1:014d}1", f"{1:014d}2"
@@ -26,7 +26,7 @@ def environment(tmp_path: Path) -> Environment:
     made = opened(tmp_path)
     type_in(made, "continuity_candidates", listed("whole_household_moves", "member_moves_out_alone"), tmp_path)
     monthly.take(made)
-    path, _ = monthly.make_worksheet(made, MONTH)
+    path = monthly.make_worksheet(made, MONTH).path
     monthly.import_worksheet(made, fill(path))
     return made
 
@@ -65,7 +65,7 @@ def test_a_count_is_carried_without_a_single_file_of_the_union(environment: Envi
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
     type_in(environment, "high_cost_handover", handovers("2026-02", "2026-04"), tmp_path)
     assert [one.entry.interface for one in monthly.take(environment)] == ["continuity_result", "high_cost_handover"]
-    assert monthly.confirm(environment, MONTH).discrepancies.is_empty()
+    assert confirm(environment, MONTH).discrepancies.is_empty()
     write_extract(environment, "benefit_extract", [benefit(NEW, "2026-04"), benefit(NEW, "2026-03")])
     write_extract(environment, "household_extract", [household(NEW)])
     extract = high_cost.read_extract(environment, "benefit_extract", MONTH)
@@ -145,14 +145,14 @@ def test_a_late_correction_of_a_later_month_takes_the_month_away(environment: En
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
     type_in(environment, "high_cost_handover", handovers("2026-02", "2026-04"), tmp_path)
     monthly.take(environment)
-    monthly.confirm(environment, MONTH)
+    confirm(environment, MONTH)
     may = dt.date(2026, 5, 1)
     late = handovers("2026-02").with_columns(
         pl.lit("withdrawn").alias("update_kind"), pl.lit("01").alias("high_cost_count")
     )
     type_in(environment, "high_cost_handover", late, tmp_path, may)
     monthly.take(environment)
-    assert monthly.confirm(environment, may).discrepancies.is_empty()
+    assert confirm(environment, may).discrepancies.is_empty()
     write_extract(environment, "benefit_extract", [benefit(NEW, "2026-05")], may)
     write_extract(environment, "household_extract", [household(NEW)], may)
     extract = high_cost.read_extract(environment, "benefit_extract", may)
@@ -176,7 +176,8 @@ def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_p
     only_after = listed("whole_household_moves").filter(pl.col("household_side") == "after")
     type_in(environment, "continuity_candidates", only_after, tmp_path)
     monthly.take(environment)
-    path, found = monthly.make_worksheet(environment, MONTH)
+    worksheet = monthly.make_worksheet(environment, MONTH)
+    path, found = worksheet.path, worksheet.cases
     assert found.select("proposal", "rule", "old_household_number").rows() == [("unclear", "U2", None)]
     assert "連合会に候補の根拠を尋ねます" in found["reason"][0]
     assert monthly.import_worksheet(environment, fill(path)).problems == []
@@ -189,7 +190,8 @@ def test_a_month_without_candidates_has_an_empty_worksheet_and_nothing_to_instru
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed(), tmp_path)
     monthly.take(environment)
-    path, found = monthly.make_worksheet(environment, MONTH)
+    worksheet = monthly.make_worksheet(environment, MONTH)
+    path, found = worksheet.path, worksheet.cases
     assert found.is_empty()
     assert monthly.import_worksheet(environment, path).problems == []
     assert monthly.build_instruction(environment, MONTH)[0] is None

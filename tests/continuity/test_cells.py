@@ -31,7 +31,7 @@ from continuity.test_by_hand import handovers, results
 from continuity.test_worksheet import THREE, listed
 from pipelines.cli import main
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 
 Change = Callable[[Any], None]
 
@@ -44,7 +44,7 @@ class Desk:
         self.environment: Environment = opened(folder)
         type_in(self.environment, "continuity_candidates", listed(*THREE), folder)
         monthly.take(self.environment)
-        self.sheet, _ = monthly.make_worksheet(self.environment, MONTH)
+        self.sheet = monthly.make_worksheet(self.environment, MONTH).path
 
     def run(self, *arguments: str) -> Result:
         result = CliRunner(env={"RENKEI_SETTINGS": str(self.settings)}).invoke(main, list(arguments))

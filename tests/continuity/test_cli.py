@@ -104,7 +104,7 @@ def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
     desk.deliver("high_cost_handover", SOUND["high_cost_handover"])
     results = desk.run("run", "monthly", "--month", "2026-04", "--step", "results")
     assert results.exit_code == 0, results.output
-    assert "引き継いだ月 2件、回数のある世帯 1件、多数回該当 0件" in results.output
+    assert {"引き継いだ月 2件", "回数のある世帯 1件、多数回該当 0件"} <= set(results.output.splitlines())
     counted = desk.run("high-cost", "count", "--month", "2026-04", "--household", NEW)
     assert counted.output.splitlines() == [
         "2026-04 直前11か月の該当 2回: 多数回該当ではありません",

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from continuity.deployment import MONTH, fill, opened, type_in
+from continuity.deployment import MONTH, confirm, fill, opened, type_in
 from continuity.test_judgement import CASES
 from continuity.test_worksheet import listed
 from pipelines.continuity import monthly
@@ -46,7 +46,7 @@ def test_the_candidates_list_prints(chromium: Path, tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed(*CASES), tmp_path)
     monthly.take(environment)
-    _, found = monthly.make_worksheet(environment, MONTH)
+    found = monthly.make_worksheet(environment, MONTH).cases
     pdf = pdf_of(monthly.list_path(environment, "継続候補世帯リスト", MONTH), chromium, tmp_path)
     pages = text_of(pdf)
     assert size_of(pdf) == A4_LANDSCAPE
@@ -63,13 +63,13 @@ def test_the_instruction_and_the_results_print(chromium: Path, tmp_path: Path) -
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed("whole_household_moves", "gap"), tmp_path)
     monthly.take(environment)
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     monthly.import_worksheet(environment, fill(path))
     monthly.build_instruction(environment, MONTH)
     (text,) = text_of(pdf_of(monthly.list_path(environment, "継続世帯確定指示_入力用", MONTH), chromium, tmp_path))
     assert "給付太郎係長花子□" in text
     assert "転出元に確認済み" in text
-    monthly.confirm(environment, MONTH)
+    confirm(environment, MONTH)
     (empty,) = text_of(pdf_of(monthly.list_path(environment, "継続世帯確定リスト", MONTH), chromium, tmp_path))
     assert "この月の確定結果はありません" in empty
 

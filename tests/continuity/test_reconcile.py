@@ -8,8 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from continuity.deployment import opened, send_days
-from pipelines.continuity import monthly
+from continuity.deployment import confirm, opened, send_days
 from pipelines.continuity.reconcile import Reconciled, arrivals_not_listed, reconcile
 
 OURS, THEIRS = "999997", "999989"
@@ -171,7 +170,7 @@ def test_a_move_that_is_notified_after_its_month_is_asked_about_once(tmp_path: P
         people = arrivals(*((one, MOVE, "moved_in_prefecture") for one in households))
         names = pl.Series("resident_number", [f"{number:015d}" for number in range(people.height)], pl.String)
         send_days(environment, people.with_columns(names, pl.lit("合成　太郎").alias("name")), month)
-        return monthly.confirm(environment, month).discrepancies["new_household_number"].to_list()
+        return confirm(environment, month).discrepancies["new_household_number"].to_list()
 
     assert sent(APRIL, "2") == ["2"]
     assert sent(MAY, "2", "3") == ["3"]

@@ -29,7 +29,7 @@ from continuity.deployment import (
 from continuity.test_judgement import CASES, HEAD, MOVE, frame, now, was
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 
 
 def listed(*names: str) -> pl.DataFrame:
@@ -58,7 +58,7 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def test_the_decisions_of_a_filled_worksheet_are_taken(environment: Environment) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     taken = monthly.import_worksheet(environment, fill(path))
     assert (taken.new, taken.problems) == (3, [])
     made = monthly.decided(environment, MONTH)
@@ -72,7 +72,7 @@ def test_the_decisions_of_a_filled_worksheet_are_taken(environment: Environment)
 
 
 def test_importing_twice_changes_nothing(environment: Environment) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     filled = fill(path)
     assert monthly.import_worksheet(environment, filled).new == 3
     assert monthly.import_worksheet(environment, filled).new == 0
@@ -82,7 +82,7 @@ def test_importing_twice_changes_nothing(environment: Environment) -> None:
 
 
 def test_a_changed_mind_is_kept_beside_what_was_decided_before(environment: Environment) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     monthly.import_worksheet(environment, fill(path))
 
     def change(sheet: Any) -> None:
@@ -164,20 +164,20 @@ def told(environment: Environment, filled: Path) -> list[str]:
 def test_what_is_wrong_is_said_and_nothing_is_taken(
     environment: Environment, change: Callable[[Any], None], wanted: list[str]
 ) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     assert told(environment, fill(path, change)) == wanted
     assert monthly.decided(environment, MONTH).is_empty()
 
 
 def test_twelve_digits_are_taken_when_the_clerk_says_what_they_are_not(environment: Environment) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     remark = "受付番号 1234-5678-9012（個人番号ではない）、世帯 000000000012345、2026-04-01 2026-04-15"
     assert monthly.import_worksheet(environment, fill(path, cell(2, REMARK, remark))).problems == []
     assert not monthly.decided(environment, MONTH).is_empty()
 
 
 def test_a_postponed_candidate_is_not_instructed(environment: Environment) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
 
     def change(sheet: Any) -> None:
         sheet.cell(4, DECISION, "保留")
@@ -192,7 +192,7 @@ def test_a_postponed_candidate_is_not_instructed(environment: Environment) -> No
 
 
 def test_a_worksheet_made_before_newer_data_is_stale(environment: Environment, tmp_path: Path) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     filled = fill(path)
     type_in(environment, "continuity_candidates", listed(*THREE, "end_missing"), tmp_path)
     monthly.take(environment)
@@ -200,7 +200,7 @@ def test_a_worksheet_made_before_newer_data_is_stale(environment: Environment, t
 
 
 def test_a_decision_made_on_older_facts_is_open_again(environment: Environment, tmp_path: Path) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     monthly.import_worksheet(environment, fill(path))
     changed = listed("whole_household_moves_with_another_head", *THREE[1:])
     type_in(environment, "continuity_candidates", changed, tmp_path)
@@ -211,7 +211,7 @@ def test_a_decision_made_on_older_facts_is_open_again(environment: Environment, 
 
 
 def test_a_worksheet_of_another_month(environment: Environment, tmp_path: Path) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     book = openpyxl.load_workbook(fill(path))
     book["印"]["A1"] = "2026-05"
     other = tmp_path / "may.xlsx"
@@ -231,7 +231,7 @@ def test_a_worksheet_of_another_month(environment: Environment, tmp_path: Path) 
 
 
 def test_a_book_that_a_clerk_began_is_never_written_over(environment: Environment, tmp_path: Path) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     fill(path).replace(path)
     begun = path.read_bytes()
     monthly.make_worksheet(environment, MONTH)
@@ -248,7 +248,7 @@ def test_a_book_that_a_clerk_began_is_never_written_over(environment: Environmen
 
 
 def test_saved_as_csv_by_excel(environment: Environment, tmp_path: Path) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     rows = openpyxl.load_workbook(fill(path))["判定"].iter_rows(values_only=True)
     text = "\r\n".join(",".join(str(value or "").replace("\n", " ") for value in row) for row in rows)
     for name in ("判定表.csv", "判定表.xlsx"):
@@ -260,7 +260,7 @@ def test_saved_as_csv_by_excel(environment: Environment, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("sheet", ["判定", "印"])
 def test_a_book_that_is_no_worksheet(environment: Environment, tmp_path: Path, sheet: str) -> None:
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     book = openpyxl.load_workbook(path)
     book[sheet].title = "表"
     book.save(tmp_path / "other.xlsx")
@@ -274,8 +274,9 @@ def test_a_book_that_is_no_worksheet(environment: Environment, tmp_path: Path, s
 def test_the_book_is_protected_prints_on_a4_landscape_and_is_the_same_every_time(
     environment: Environment, tmp_path: Path
 ) -> None:
-    path, found = monthly.make_worksheet(environment, MONTH)
-    again, _ = monthly.make_worksheet(environment, MONTH, tmp_path / "again.xlsx")
+    worksheet = monthly.make_worksheet(environment, MONTH)
+    path, found = worksheet.path, worksheet.cases
+    again = monthly.make_worksheet(environment, MONTH, tmp_path / "again.xlsx").path
     assert path.read_bytes() == again.read_bytes()
     assert path.stat().st_mode & 0o077 == 0
     sheet = openpyxl.load_workbook(path)["判定"]
@@ -292,7 +293,8 @@ def test_the_book_is_protected_prints_on_a4_landscape_and_is_the_same_every_time
 
 def test_text_stays_text(environment: Environment, tmp_path: Path) -> None:
     """A name that looks like a formula must not be one in the clerk's Excel."""
-    path, found = monthly.make_worksheet(environment, MONTH)
+    worksheet = monthly.make_worksheet(environment, MONTH)
+    path, found = worksheet.path, worksheet.cases
     from pipelines.continuity.worksheet import write_worksheet
 
     evil = found.with_columns(pl.lit('=HYPERLINK("http://x")').alias("new_people"))

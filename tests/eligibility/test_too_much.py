@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from continuity.deployment import opened
 
+from pipelines.configuration.settings import LimitSettings
 from pipelines.eligibility.limits import Amount, amounts, identity_changes
 from pipelines.eligibility.questions import reference
-from pipelines.settings import LimitSettings
 
 BORN = dt.date(1980, 1, 1)
 NOBODY = pl.Series([], dtype=pl.String)

@@ -36,8 +36,8 @@ from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.exchange.ledger import Ledger
-from pipelines.exchange.lock import exclusive
-from pipelines.unrecorded import MADE
+from pipelines.storage.locks import exclusive
+from pipelines.transfer.unrecorded import MADE
 
 SENT, ANSWERED = "sent", "answered"
 NUMBERS = count(11)
@@ -334,10 +334,10 @@ def test_a_report_of_another_kind_is_refused(place: Town) -> None:
 
 
 def here(desk: Town, *arguments: str, status: int = 2) -> str:
-    """What a command says; it is run in this process."""
+    """What a command says, or why it did not do it; it is run in this process."""
     result = CliRunner(env=desk.environment).invoke(main, list(arguments))
     assert result.exit_code == status, result.output
-    return str(result.output)
+    return str(result.stderr if status == 2 else result.output)
 
 
 def entries(desk: Town, **facts: object) -> list[dict[str, Any]]:
@@ -540,4 +540,4 @@ def test_a_file_for_a_day_before_every_version_is_kept_apart(desk: Town) -> None
 def test_a_deployment_without_its_keys_writes_nothing(desk: Town) -> None:
     name = deliver(desk, "verification_list", [])
     shutil.rmtree(desk.data / "keys")
-    assert f"{name}: refused KR-7111" in here(desk, *desk.day_in(1))
+    assert f"{name}: refused KR-7111" in CliRunner(env=desk.environment).invoke(main, desk.day_in(1)).output

@@ -23,5 +23,5 @@ def test_the_comparison_sees_what_is_lost_doubled_or_left() -> None:
     assert differences(calm, replace(calm, received={})) == ["received"]
     assert differences(calm, replace(calm, register="[1]")) == ["register"]
     assert differences(calm, replace(calm, ledger="sending")) == ["ledger"]
-    assert differences(calm, replace(calm, left_over=["drafts/a"])) == ["left over: drafts/a"]
+    assert differences(calm, replace(calm, left_over=["data/.a.part"])) == ["left over: data/.a.part"]
     assert differences(calm, replace(calm, audit="不一致 1件")) == ["audit"]

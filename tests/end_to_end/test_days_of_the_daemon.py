@@ -61,7 +61,6 @@ class Municipality(Town):
         self.environment = os.environ | {
             "RENKEI_SETTINGS": str(self.settings),
             "DAGSTER_HOME": str(self.home),
-            "RENKEI_FIRST_DAY": START.isoformat(),
         }
         ours = server.root / OURS.code
         self.to_union, self.from_union, self.received = ours / "to_union", ours / "from_union", ours / "received"

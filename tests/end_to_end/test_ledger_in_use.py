@@ -70,16 +70,16 @@ def sound(ledger: Path) -> str:
 
 
 @pytest.mark.slow
-def test_what_was_sent_before_a_kill_is_known_though_others_read(place: Town, tmp_path: Path) -> None:
-    (tmp_path / "dagster").mkdir()
+def test_what_was_sent_before_a_kill_is_known_though_others_read(place: Town) -> None:
     place.live(0)
     place.world.live(place.days[1])
     with readers(place):
         sending = subprocess.Popen(
-            [*RENKEI, *place.day_out(1), "--dagster"],
-            env=place.environment | {"DAGSTER_HOME": str(tmp_path / "dagster")},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*RENKEI, *place.day_out(1)],
+            env=place.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         end = time.monotonic() + PATIENCE_SECONDS
         while not at_the_union(place):
             assert sending.poll() is None, "ended before it sent anything"

@@ -67,7 +67,6 @@ def run(place: Town, *arguments: str, status: int = 0) -> str:
 
 
 def bring_back_data(place: Town) -> None:
-    shutil.rmtree((place.data / "drafts").resolve(), ignore_errors=True)
     shutil.rmtree(place.data)
     place.bring_back(YESTERDAY, place.data)
 
@@ -189,7 +188,7 @@ def test_what_was_sent_is_not_replaced_by_what_is_made_now(place: Town) -> None:
     extract.write_text(text.replace("合成　", "合成　訂正"), encoding="utf-8")
     table = place.data / "assets" / "sent_people" / f"{day}.parquet"
     before = table.read_bytes()
-    refused(place, *place.day_out(1, "--confirm", "氏名の一括訂正"), code="KR-6144")
+    refused(place, *place.day_out(1), "--confirm", "氏名の一括訂正", code="KR-6144")
     assert table.read_bytes() == before
     run(place, "ledger", "mark-sent", "--date", day.isoformat(), *WHY)
     assert "sent" in run(place, "ledger", "list")

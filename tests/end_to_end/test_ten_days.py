@@ -18,9 +18,9 @@ from fixtures.counterpart.misbehaviour import Misbehaviour
 from fixtures.counterpart.seals import Seals
 from fixtures.demo import business_days
 from fixtures.world import OURS, World, settings_text
-from pipelines.environment import Environment
-from pipelines.exchange.seal import unsealed
-from pipelines.settings import Settings
+from pipelines.configuration.settings import Settings
+from pipelines.deployment import Environment
+from pipelines.storage.cms import unsealed
 
 START = dt.date(2026, 4, 1)
 FACTS = ["resident_number", "acquired_on", "acquisition_reason", "lost_on", "loss_reason", "applied_on", "ended_on"]

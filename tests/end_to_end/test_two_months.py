@@ -18,8 +18,8 @@ from fixtures.oracle.counts import counts
 from fixtures.oracle.history import Benefit, History
 from fixtures.prefecture import MUNICIPALITIES
 from fixtures.world import OURS
-from pipelines.environment import Environment
-from pipelines.settings import Settings
+from pipelines.configuration.settings import Settings
+from pipelines.deployment import Environment
 
 APRIL, MAY, JUNE = (dt.date(2026, month, 1) for month in (4, 5, 6))
 

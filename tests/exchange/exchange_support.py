@@ -85,10 +85,11 @@ class SweepingTransport(LocalFolderTransport):
 class ChangingTransport(LocalFolderTransport):
     """A Union that still writes to a file while it is fetched."""
 
-    def get(self, name: str, local: Path) -> None:
-        super().get(name, local)
+    def get(self, name: str) -> bytes:
+        found = super().get(name)
         with (self.folder / name).open("ab") as handle:
             handle.write(b"more")
+        return found
 
 
 class UnreadableFileTransport(LocalFolderTransport):
@@ -98,11 +99,11 @@ class UnreadableFileTransport(LocalFolderTransport):
         super().__init__(folder)
         self.name, self.error, self.tries = name, error, 0
 
-    def get(self, name: str, local: Path) -> None:
+    def get(self, name: str) -> bytes:
         if name == self.name:
             self.tries += 1
             raise self.error
-        super().get(name, local)
+        return super().get(name)
 
 
 def outbound(folder: Path, interface: str, data: bytes, file_name: str | None = None) -> OutboundFile:
@@ -117,14 +118,12 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def accept(path: Path, name: str) -> Judgement:
+def accept(content: bytes, name: str) -> Judgement:
     """A judge to whom everything is right."""
-    return Judgement(
-        True, interface="acquisition_loss_linkage", partition=WEDNESDAY, records=path.read_bytes().count(b"\n")
-    )
+    return Judgement(True, interface="acquisition_loss_linkage", partition=WEDNESDAY, records=content.count(b"\n"))
 
 
-def refuse(path: Path, name: str) -> Judgement:
+def refuse(content: bytes, name: str) -> Judgement:
     """A judge to whom everything is wrong, with a report and a workbook."""
     report = {"findings": [{"code": "KR-1004", "line": 3}]}
     return Judgement(

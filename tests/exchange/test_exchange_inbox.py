@@ -31,11 +31,11 @@ from servers import OpenSshServer
 
 from fixtures.defects import FOLDER
 from interfaces.messages import RenkeiError
+from pipelines.configuration.settings import SftpSettings
 from pipelines.exchange import quarantine
-from pipelines.exchange.inbox import Arrival, Judge, Judgement, archived_copy, collect
+from pipelines.exchange.inbox import Arrival, Judge, Judgement, archived_content, collect
 from pipelines.exchange.ledger import Ledger
 from pipelines.exchange.left_behind import Folder
-from pipelines.exchange.lock import exclusive
 from pipelines.exchange.transport import (
     LocalFolderTransport,
     PermanentTransportError,
@@ -44,7 +44,7 @@ from pipelines.exchange.transport import (
     TransientTransportError,
     Transport,
 )
-from pipelines.settings import SftpSettings
+from pipelines.storage.locks import exclusive
 
 LINES = b"synthetic 1\nsynthetic 2\n"
 SETTLING = Folder("union", 60, lambda name: False)
@@ -74,7 +74,7 @@ def code_of(action: Any) -> str:
 
 
 def archived(ledger: Ledger, data: Path, entry_id: int) -> bytes:
-    return safe(data).content(archived_copy(ledger, safe(data), entry_id))
+    return archived_content(ledger, safe(data), entry_id)
 
 
 def files_below(folder: Path) -> list[str]:
@@ -86,17 +86,16 @@ ARCHIVED = "archive/from_union/2026-04-08/179109f29e0b_a.csv.p7m"
 
 def test_a_file_is_archived_judged_and_removed(ledger: Ledger, union: Path, data: Path) -> None:
     (union / "a.csv").write_bytes(LINES)
-    seen: list[tuple[Path, str, bytes]] = []
+    seen: list[tuple[bytes, str]] = []
 
-    def judge(path: Path, name: str) -> Judgement:
-        seen.append((path, name, path.read_bytes()))
+    def judge(content: bytes, name: str) -> Judgement:
+        seen.append((content, name))
         assert (union / "a.csv").exists()
-        return accept(path, name)
+        return accept(content, name)
 
     arrival = only(take(ledger, LocalFolderTransport(union), data, judge))
     assert (arrival.name, arrival.state, arrival.code, arrival.path) == ("a.csv", "verified", None, data / ARCHIVED)
-    assert only(seen)[1:] == ("a.csv", LINES)
-    assert not only(seen)[0].exists()
+    assert only(seen) == (LINES, "a.csv")
     entry = only(ledger.entries())
     assert entry == arrival.entry
     assert (entry.state, entry.interface, entry.partition, entry.records, entry.size) == (
@@ -110,7 +109,7 @@ def test_a_file_is_archived_judged_and_removed(ledger: Ledger, union: Path, data
     assert archived(ledger, data, entry.id) == LINES
     assert stat.S_IMODE((data / ARCHIVED).stat().st_mode) == 0o600
     assert stat.S_IMODE((data / "archive").stat().st_mode) == 0o700
-    assert [one for one in files_below(data) if "draft" in one] == [".drafts.lock"]
+    assert [one for one in files_below(data) if not one.startswith("ledger")] == [".inbox.lock", ARCHIVED]
     assert [event.action for event in ledger.events()] == [
         "detected", "claimed", "received", "verified", "removed_from_server",
     ]  # fmt: skip
@@ -185,10 +184,10 @@ def test_a_judge_that_crashes_does_not_stop_the_others(ledger: Ledger, union: Pa
     (union / "a.csv").write_bytes(LINES)
     (union / "b.csv").write_bytes(LINES + b"synthetic 3\n")
 
-    def judge(path: Path, name: str) -> Judgement:
+    def judge(content: bytes, name: str) -> Judgement:
         if name == "a.csv":
             raise ValueError("氏名 合成太郎")
-        return accept(path, name)
+        return accept(content, name)
 
     first, second = take(ledger, LocalFolderTransport(union), data, judge)
     assert (first.state, first.code, second.state) == ("quarantined", "KR-6304", "verified")
@@ -203,7 +202,7 @@ def test_a_report_that_cannot_be_drawn_does_not_lose_the_file(ledger: Ledger, un
     def draw(path: Path) -> None:
         raise OSError("disk")
 
-    judge: Judge = lambda path, name: Judgement(False, write_workbook=draw)  # noqa: E731
+    judge: Judge = lambda content, name: Judgement(False, write_workbook=draw)  # noqa: E731
     assert only(take(ledger, LocalFolderTransport(union), data, judge)).state == "quarantined"
     assert quarantine.show(ledger, data, 1).report["workbook_failed"] == "OSError"
 
@@ -243,7 +242,6 @@ def test_a_name_with_a_path_never_becomes_a_local_path(ledger: Ledger, union: Pa
     assert [arrival.code for arrival in found] == ["KR-6207"] * 4
     assert ledger.entries() == []
     assert [name for name in files_below(union.parent) if name not in before] == [
-        "data/.drafts.lock",
         "data/.inbox.lock",
     ]
 
@@ -253,7 +251,6 @@ def test_a_file_that_is_still_being_written_waits(ledger: Ledger, union: Path, d
     arrival = only(take(ledger, ChangingTransport(union), data))
     assert (arrival.state, arrival.code) == ("waiting", "KR-6303")
     assert names_in(union) == ["a.csv"]
-    assert files_below(data / "drafts") == []
     assert only(take(ledger, LocalFolderTransport(union), data)).state == "verified"
     assert only(ledger.entries()).state == "verified"
     assert archived(ledger, data, 1) == LINES + b"more"
@@ -288,7 +285,7 @@ def test_an_archived_file_is_judged_even_when_the_union_removed_it(sqlite_url: s
     (union / "a.csv").write_bytes(LINES)
     transport = LocalFolderTransport(union)
 
-    def crash(path: Path, name: str) -> Judgement:
+    def crash(content: bytes, name: str) -> Judgement:
         raise Crash
 
     with pytest.raises(Crash):
@@ -304,9 +301,9 @@ def test_an_archived_file_is_judged_even_when_the_union_removed_it(sqlite_url: s
 def test_a_file_replaced_while_it_was_judged_stays_for_the_next_time(ledger: Ledger, union: Path, data: Path) -> None:
     (union / "a.csv").write_bytes(LINES)
 
-    def judge(path: Path, name: str) -> Judgement:
+    def judge(content: bytes, name: str) -> Judgement:
         (union / "a.csv").write_bytes(LINES + b"synthetic 3\n")
-        return accept(path, name)
+        return accept(content, name)
 
     assert only(take(ledger, LocalFolderTransport(union), data, judge)).state == "verified"
     assert names_in(union) == ["a.csv"]
@@ -343,7 +340,6 @@ def test_after_a_crash_at_any_step_a_file_is_taken_in_once(
         if not crashed:
             break
     assert step == 1 + 2 * (3 + 1 + 2)  # before and after: three moves, a note, fetch and removal
-    assert files_below(data / "drafts") == []
 
 
 def test_a_second_run_is_turned_away_at_once(ledger: Ledger, union: Path, data: Path) -> None:

@@ -28,10 +28,9 @@ from rings import ring, safe
 from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
+from pipelines.configuration.settings import SftpSettings
 from pipelines.exchange.ledger import Entry, Ledger
-from pipelines.exchange.lock import exclusive
 from pipelines.exchange.outbox import Leaving, OutboundFile, SendOutcome, confirm, recall, sealed_path, send_partition
-from pipelines.exchange.seal import unsealed
 from pipelines.exchange.transport import (
     LocalFolderTransport,
     Retry,
@@ -40,7 +39,8 @@ from pipelines.exchange.transport import (
     Transport,
     temporary_name,
 )
-from pipelines.settings import SftpSettings
+from pipelines.storage.cms import unsealed
+from pipelines.storage.locks import exclusive
 
 PAIR = ["eligibility_household.csv", "eligibility_individual.csv"]
 
@@ -365,8 +365,8 @@ class DroppingTransport(LocalFolderTransport):
             self.dropped.add(what)
             raise TransientTransportError("KR-6205", host="h", reason="dropped")
 
-    def put_temporary(self, local: Path, name: str, sha256: str) -> str:
-        temporary = super().put_temporary(local, name, sha256)
+    def put_temporary(self, data: bytes, name: str, sha256: str) -> str:
+        temporary = super().put_temporary(data, name, sha256)
         self.drop(f"put {name}")
         return temporary
 

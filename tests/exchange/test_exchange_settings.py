@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from interfaces.messages import RenkeiError
-from pipelines.settings import Settings
+from pipelines.configuration.settings import Settings
 
 GOOD = """
 municipality_code = "999997"
@@ -64,7 +64,7 @@ def test_a_good_file_with_its_defaults(tmp_path: Path) -> None:
 
 
 def test_the_waiting_times_add_up() -> None:
-    from pipelines import settings as s
+    from pipelines.configuration import settings as s
 
     attempt = s.CONNECT_SECONDS + s.BANNER_SECONDS + s.HANDSHAKE_SECONDS + s.AUTHENTICATION_SECONDS
     pauses = s.FIRST_PAUSE_SECONDS * (2 ** (s.ATTEMPTS - 1) - 1)

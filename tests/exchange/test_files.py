@@ -9,7 +9,7 @@ from pathlib import Path
 PROGRAM = """
 import sys
 from pathlib import Path
-from pipelines.exchange.files import write_durably
+from pipelines.storage.files import write_durably
 target, byte, size = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
 for _ in range(100):
     write_durably(target, byte * size)

@@ -10,8 +10,8 @@ import pytest
 from rings import key_folder, ring
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.keys import KeyRing
-from pipelines.exchange.seal import enveloped, opened, sealed, unsealed
+from pipelines.storage.cms import enveloped, opened, sealed, unsealed
+from pipelines.storage.keyring import KeyRing
 
 CONTENT = "合成　1行目\r\n2\n\r3\r\n".encode("cp932") * 400
 

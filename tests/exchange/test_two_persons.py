@@ -14,10 +14,10 @@ from continuity.test_worksheet import listed
 
 from interfaces.catalogue import load_catalogue
 from pipelines.cli import main
+from pipelines.configuration.settings import Settings
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange.persons import load_titles, same_person
-from pipelines.settings import Settings
 
 DAY = dt.date(2026, 4, 1)
 SHA256 = "ab" * 32
@@ -136,7 +136,7 @@ def test_a_decision_has_two_persons_whatever_their_spelling(tmp_path: Path) -> N
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed("whole_household_moves"), tmp_path)
     monthly.take(environment)
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     runner = CliRunner(env={"RENKEI_SETTINGS": str(tmp_path / "renkei.toml")})
 
     def hand_in(one: str, other: str) -> Result:

@@ -16,12 +16,11 @@ from continuity.deployment import settings_file
 
 from interfaces.messages import RenkeiError
 from pipelines.cli import main
-from pipelines.exchange import files
 from pipelines.exchange import ledger as ledgers
-from pipelines.exchange.files import write_durably
-from pipelines.exchange.keys import KeyRing
 from pipelines.exchange.ledger import WRITER_LOCK
-from pipelines.exchange.lock import drafts
+from pipelines.storage import files
+from pipelines.storage.files import write_durably
+from pipelines.storage.keyring import KeyRing
 
 PATIENCE = 1.0
 
@@ -29,11 +28,6 @@ PATIENCE = 1.0
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "LOCK_SECONDS", PATIENCE)
-
-
-def _draft(folder: Path) -> None:
-    with drafts(folder):
-        pass
 
 
 def _key(folder: Path) -> None:
@@ -44,7 +38,7 @@ def _file(folder: Path) -> None:
     write_durably(folder / "report.json", b"{}")
 
 
-WAYS = [(".drafts.lock", _draft), (".lock", _key), (".report.json.part", _file)]
+WAYS = [(".lock", _key), (".report.json.part", _file)]
 
 
 @pytest.mark.parametrize(("name", "work"), WAYS)

@@ -12,8 +12,8 @@ from continuity.deployment import MONTH, benefit, household, opened, refused, se
 
 from interfaces import codec
 from interfaces.messages import RenkeiError
-from pipelines.calendar import monthly_days
-from pipelines.environment import Environment
+from pipelines.configuration.calendar import monthly_days
+from pipelines.deployment import Environment
 from pipelines.exchange.outbox import OutboundFile
 from pipelines.high_cost import monthly
 from pipelines.high_cost.history import still_known
@@ -66,8 +66,8 @@ def sent(environment: Environment, month: dt.date, file: OutboundFile | None, kn
 
 
 def held_by(environment: Environment, file: OutboundFile, month: dt.date) -> pl.DataFrame:
-    with environment.safe.readable(file.path) as path:
-        return codec.read(path, environment.specification(file.interface, month), month).data
+    specification = environment.specification(file.interface, month)
+    return codec.read(environment.safe.content(file.path), file.file_name, specification, month).data
 
 
 def test_the_history_holds_the_twelve_months_up_to_the_move(environment: Environment) -> None:

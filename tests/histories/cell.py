@@ -45,7 +45,7 @@ class Cell:
         self._settings = folder / "renkei.toml"
         self._settings.write_text(
             "".join(f'{name} = "{value}"\n' for name, value in OWN.items())
-            + 'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\n'
+            + 'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\nfirst_day = 2025-06-02\n'
             + f'[sftp]\nhost = "{server.host}"\nport = {server.port}\nuser = "{server.user}"\n'
             f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
             f'to_union_folder = "{folder.name}/to_union"\nfrom_union_folder = "{folder.name}/from_union"\n'

@@ -89,7 +89,7 @@ def _quoted(cell: str) -> str:
 
 
 def _cells(path: Path, specification: Specification, on: dt.date, context: Context) -> Sound:
-    decoded = codec.read(path, specification, on)
+    decoded = codec.read_file(path, specification, on)
     assert decoded.problems.is_empty(), (path.name, decoded.problems)
     lines = {}
     for kind, table in decoded.tables.items():

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
 from pipelines.continuity.worksheet import FilledWorksheet, load_marks
-from pipelines.environment import Environment
-from pipelines.typed import read_form, write_form
+from pipelines.deployment import Environment
+from pipelines.transfer.manual_entry import read_form, write_form
 
 PROFILE = settings(settings.get_profile("hostile"), max_examples=4 * settings.get_profile("hostile").max_examples)
 TYPES, WORKBOOK, SHEET, STRINGS, STYLES, RELATIONS = (
@@ -156,7 +156,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 @pytest.fixture(scope="module")
 def worksheet(environment: Environment) -> Path:
     """A filled worksheet, its texts in a table of their own as Excel keeps them."""
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
     filled = openpyxl.load_workbook(fill(path))
     saved = path.with_name("saved.xlsx")
     with xlsxwriter.Workbook(str(saved)) as book:

@@ -24,9 +24,9 @@ from pipelines.continuity import monthly
 from pipelines.continuity.judgement import HOUSEHOLDS
 from pipelines.continuity.worksheet import write_worksheet
 from pipelines.eligibility.worklist import workbook, worklist
-from pipelines.typed import write_form
+from pipelines.transfer.manual_entry import write_form
 from schemas.report import write_html
-from schemas.validate import validate
+from schemas.validate import validate_file
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", '=HYPERLINK("http://example.invalid")', "=cmd|' /C calc'!A0", "{=1+1}"]
 WIDE = ["＝１＋１", "＋１", "－１", "＠ＳＵＭ（Ａ１）", "　=1+1"]
@@ -100,7 +100,7 @@ def test_the_report_of_a_judged_file(sounds: dict[str, Sound], tmp_path: Path) -
     )  # fmt: skip
     assert result.exit_code == 1
     assert {"=1+1.csv", *IN_A_LINE} <= texts_of(book)
-    validated = validate(path, specification, sound.on, sound.context)
+    validated = validate_file(path, specification, sound.on, sound.context)
     write_html(validated, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert all(html.escape(value) in page for value in IN_A_LINE)
@@ -113,7 +113,7 @@ def test_the_worksheet(tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed(*THREE), tmp_path)
     monthly.take(environment)
-    _, cases = monthly.make_worksheet(environment, MONTH)
+    cases = monthly.make_worksheet(environment, MONTH).cases
     for number, value in enumerate(ANYWHERE):
         columns = ("title", "reason", "facts_in_words", "old_people", "new_people", *HOUSEHOLDS)
         evil = cases.with_columns(pl.lit(value).alias(column) for column in columns)
@@ -131,7 +131,7 @@ def test_what_people_wrote_of_their_decisions(tmp_path: Path, monkeypatch: pytes
     names = [THREE[number % len(THREE)] for number in range(len(answers))]
     type_in(environment, "continuity_candidates", listed(*names), tmp_path)
     monthly.take(environment)
-    path, _ = monthly.make_worksheet(environment, MONTH)
+    path = monthly.make_worksheet(environment, MONTH).path
 
     def change(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
         for row, value in enumerate(answers, 2):

@@ -11,7 +11,7 @@ from sound import Sound
 from interfaces.catalogue import load_catalogue
 from interfaces.spec import Call, Item
 from schemas.rules import known_rules
-from schemas.validate import Context, relate, validate
+from schemas.validate import Context, relate, validate_file
 
 LEAST = 500
 # A household whose head's record is broken has no head any more: its other members follow, by relation.
@@ -54,7 +54,7 @@ def found_in(
     """(line, item, code) of every finding of the sound file with these cells changed."""
     path = folder / sound.name
     path.write_bytes(sound.written(cells))
-    found = validate(path, sound.specification, sound.on, context).findings
+    found = validate_file(path, sound.specification, sound.on, context).findings
     return sorted(found.select("line", "item", "code").rows())
 
 
@@ -143,7 +143,7 @@ def test_a_record_whose_other_file_lacks_it(sounds: dict[str, Sound], tmp_path: 
                 for one, cells in ((sound, {(mended, item): value}), (other, {})):
                     path = tmp_path / one.name
                     path.write_bytes(one.written(cells))
-                    judged[one.specification.id] = validate(path, one.specification, one.on, one.context)
+                    judged[one.specification.id] = validate_file(path, one.specification, one.on, one.context)
                 assert relate(judged).select("line", "item", "code").rows() == expected, (call.name, value)
     assert used == set(ACROSS)
 

@@ -26,7 +26,7 @@ from interfaces.values import to_canonical
 from pipelines.cli import main
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import known_rules
-from schemas.validate import Context, validate
+from schemas.validate import Context, validate_file
 
 DAY = dt.date(2026, 4, 1)
 HEADER = {
@@ -109,9 +109,9 @@ def altered(
 def round_trip(specification: Specification, tmp_path: Path, data: pl.DataFrame) -> codec.Decoded:
     encoded = codec.compose(specification, DAY, data, HEADER)
     assert encoded.problems.filter(pl.col("code") == "KR-1021").is_empty()
-    path = tmp_path / file_name(specification, HEADER)
-    path.write_bytes(encoded.data)
-    decoded = codec.read(path, specification, DAY)
+    name = file_name(specification, HEADER)
+    (tmp_path / name).write_bytes(encoded.data)
+    decoded = codec.read(encoded.data, name, specification, DAY)
     assert decoded.problems.is_empty(), decoded.problems
     for kind, raw in encoded.raw.items():
         assert decoded.tables[kind].drop("line").equals(raw), kind
@@ -163,10 +163,11 @@ def test_every_form_is_sound_and_valid_and_read_back_as_written(
     decoded = round_trip(specification, tmp_path, data)
     back = to_canonical(decoded.data, specification.data, specification, DAY)
     assert back.select(data.columns).equals(data)
-    context = Context("999997", "990010", "99", DAY, decoded.path.name)
-    assert validate(decoded.path, specification, DAY, context).findings["message"].to_list() == []
+    path = tmp_path / decoded.name
+    context = Context("999997", "990010", "99", DAY, decoded.name)
+    assert validate_file(path, specification, DAY, context).findings["message"].to_list() == []
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings_of(tmp_path, catalogue)))
-    told = CliRunner().invoke(main, ["validate", str(decoded.path), "--json"])
+    told = CliRunner().invoke(main, ["validate", str(path), "--json"])
     assert (told.exit_code, json.loads(told.stdout)["findings"]) == (0, [])
 
 
@@ -175,8 +176,8 @@ def test_a_digit_too_many_is_found_in_every_encoding(encoding: str, tmp_path: Pa
     plan = FORMS[f"{encoding}, CSV, CRLF"]
     specification = altered(tmp_path, "eligibility_individual", plan=plan).in_force("eligibility_individual", DAY)
     data = people(1).with_columns(pl.lit("合成　一郎").alias("name"), pl.col("my_number") + "0")
-    path = round_trip(specification, tmp_path, data).path
-    found = validate(path, specification, DAY, Context()).findings
+    path = tmp_path / round_trip(specification, tmp_path, data).name
+    found = validate_file(path, specification, DAY, Context()).findings
     assert found.select("code", "line", "item").rows() == [("KR-2002", 2, "my_number")]
 
 
@@ -223,7 +224,7 @@ def test_of_an_unknown_record_kind_no_more_is_shown_than_its_item(encoding: str,
     specification = altered(tmp_path, "eligibility_individual", plan=plan).in_force("eligibility_individual", DAY)
     path = tmp_path / "file.csv"
     path.write_bytes(b"9" + codec.compose(specification, DAY, people(1), HEADER).data[1:])
-    problems = codec.read(path, specification, DAY).problems
+    problems = codec.read_file(path, specification, DAY).problems
     assert problems.select("code", "line", "value").rows() == [("KR-1015", 1, "9")]
 
 
@@ -232,11 +233,11 @@ def test_a_month_in_a_name_has_six_digits_however_the_file_writes_it(type_: str,
     interface = "continuity_candidates"
     catalogue = altered(tmp_path, interface, items={"target_month": {"属性": type_, "バイト数": length}})
     specification = catalogue.in_force(interface, DAY)
-    path = round_trip(specification, tmp_path, people().select("resident_number").clear()).path
+    path = tmp_path / round_trip(specification, tmp_path, people().select("resident_number").clear()).name
     recognised = recognise(catalogue, path.name)
     assert recognised is not None
     assert (recognised[0], recognised[1]["target_month"]) == (interface, "202604")
-    assert validate(path, specification, DAY, Context(file_name=path.name)).findings["message"].to_list() == []
+    assert validate_file(path, specification, DAY, Context(file_name=path.name)).findings["message"].to_list() == []
 
 
 def test_external_characters_travel_as_their_agreed_bytes(tmp_path: Path) -> None:
@@ -328,7 +329,7 @@ def test_quotes_out_of_place_spoil_their_own_lines_only(form: str, tmp_path: Pat
         wrong = {sound.index(one) + 1, sound.index(other) + 1}
         changed = {other: other_spoilt, one: one_spoilt}
         path.write_bytes(b"".join(changed.get(line, line) for line in sound))
-        decoded = codec.read(path, specification, DAY)
+        decoded = codec.read_file(path, specification, DAY)
         assert decoded.problems.select("line", "code").rows() == [(line, "KR-1011") for line in sorted(wrong)]
         read = [line for table in decoded.tables.values() for line in table["line"]]
         assert sorted(read) == sorted(set(range(1, len(sound) + 1)) - wrong)
@@ -365,7 +366,7 @@ def test_private_use_characters_are_nobody_elses_external_characters(tmp_path: P
     sound = codec.compose(specification, DAY, people(2), HEADER).data
     path = tmp_path / "file.csv"
     path.write_bytes(sound.replace(b"\xf0\x40", b"\xf0\x45"))
-    problems = codec.read(path, specification, DAY).problems
+    problems = codec.read_file(path, specification, DAY).problems
     assert problems.select("line", "item", "code", "value").rows() == [(3, "name", "KR-1024", "F045")]
 
 
@@ -376,7 +377,7 @@ def test_a_heading_is_written_as_it_is_or_in_quotes(spoil: Any, tmp_path: Path) 
     path = tmp_path / "resident.csv"
     for last, sound in ((names[-1], True), (f'"{names[-1]}"', True), (spoil(names[-1]), False)):
         path.write_text(",".join([*names[:-1], last]) + "\n", encoding="utf-8")
-        found = codec.read(path, specification, DAY).problems["code"].to_list()
+        found = codec.read_file(path, specification, DAY).problems["code"].to_list()
         assert found == (["KR-1017"] if sound else ["KR-1016"]), last
 
 
@@ -397,5 +398,5 @@ def test_a_new_era_is_a_row(tmp_path: Path) -> None:
     assert written.raw["data"]["born_on"].to_list() == ["5090430", "6010501", "6020101"]
     path = tmp_path / "file"
     path.write_bytes(written.data)
-    read = codec.read(path, specification, DAY)
+    read = codec.read_file(path, specification, DAY)
     assert to_canonical(read.data, specification.data, specification, DAY)["born_on"].to_list() == days

@@ -14,8 +14,8 @@ from continuity.deployment import settings_file
 
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.messages import RenkeiError
-from pipelines.calendar import monthly_days
 from pipelines.cli import main
+from pipelines.configuration.calendar import monthly_days
 from pipelines.high_cost.limits import limit_table
 
 TABLES = sorted(path.relative_to(DEFAULT_ROOT).as_posix() for path in DEFAULT_ROOT.rglob("*.csv"))

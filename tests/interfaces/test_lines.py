@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,10 +34,7 @@ def fields_of(text: str) -> list[str] | None:
 
 
 def read(texts: list[str]) -> lines.Lines:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "file"
-        path.write_bytes("".join(f"{text}\r\n" for text in texts).encode("cp932"))
-        return lines.lines_of(path, SPEC)
+    return lines.lines_of("".join(f"{text}\r\n" for text in texts).encode("cp932"), SPEC)
 
 
 @settings(deadline=None)
@@ -72,10 +68,7 @@ LINE = st.one_of(SOUND.map(",".join), SOUND.map(",".join), SOUND.map(",".join), 
 def test_what_is_read_is_what_the_grammar_says_line_by_line(texts: list[str]) -> None:
     """Whether a file is sound as a whole or some of its lines are no record: each record's values, and no others."""
     heading = ",".join(item.name for item in THREE.data.items)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "file"
-        path.write_text("\n".join([heading, *texts, ""]), encoding="utf-8")
-        decoded = codec.read(path, THREE, dt.date(2026, 4, 1))
+    decoded = codec.read("\n".join([heading, *texts, ""]).encode(), "file", THREE, dt.date(2026, 4, 1))
     found = {line: values for line, *values in decoded.data.rows()}
     lines_of_records = {number: fields_of(text) for number, text in enumerate(texts, 2)}
     expected = {
@@ -116,11 +109,10 @@ def test_what_follows_so_many_fields_is_found_or_the_end_of_the_line() -> None:
     assert [found.behind(2, fields) for fields in (1, 2, 3)] == [4, 11, 11]
 
 
-def test_in_utf16_it_is_found_in_bytes_too(tmp_path: Path) -> None:
+def test_in_utf16_it_is_found_in_bytes_too() -> None:
     wide = SPEC.plan.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
     spec = replace(SPEC, plan=SPEC.plan.model_copy(update={"format": wide}))
-    (tmp_path / "file").write_bytes('x\n花,"子,",a\n'.encode("utf-16-le"))
-    found = lines.lines_of(tmp_path / "file", spec)
+    found = lines.lines_of('x\n花,"子,",a\n'.encode("utf-16-le"), spec)
     assert [found.behind(2, fields) for fields in (1, 2, 3)] == [5, 15, 17]
 
 
@@ -144,15 +136,15 @@ def test_what_keeps_bytes_from_being_lines(
     content: bytes, codes: list[str], place: tuple[int | None, int | None], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_bytes(content)
-    faults = lines.lines_of(tmp_path / "file", SPEC).faults
+    faults = lines.lines_of(content, SPEC).faults
+    assert lines.lines_of_file(tmp_path / "file", SPEC).faults == faults
     assert [fault["code"] for fault in faults] == codes
     for fault in faults:
         assert (fault.get("line"), fault.get("byte_position")) == place
 
 
 @pytest.mark.parametrize("content", [b"1", b"1\x00\n\x00x", b"\n", b"\x00\n", b"\n\x00\n"])
-def test_half_a_character_is_a_fault_and_no_exception(content: bytes, tmp_path: Path) -> None:
+def test_half_a_character_is_a_fault_and_no_exception(content: bytes) -> None:
     wide = SPEC.plan.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
     spec = replace(SPEC, plan=SPEC.plan.model_copy(update={"format": wide}))
-    (tmp_path / "file").write_bytes(content)
-    assert lines.lines_of(tmp_path / "file", spec).faults
+    assert lines.lines_of(content, spec).faults

@@ -12,11 +12,11 @@ from continuity.deployment import asked, opened
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
-from pipelines import arrival
+from pipelines.deployment import Environment
 from pipelines.eligibility.daily import empty_snapshot
-from pipelines.environment import Environment
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.transfer import receiving as arrival
 
 DAY = dt.date(2026, 4, 1)
 NAME = "KRKOJ_999997_20260401_000001.csv"

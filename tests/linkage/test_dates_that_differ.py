@@ -15,12 +15,12 @@ from continuity.deployment import opened
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
-from pipelines import arrival
 from pipelines.cli import main
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.transfer import receiving as arrival
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, EARLIER, LATER, MOVED = (dt.date(year, 4, 1) for year in (2020, 2018, 2022, 2025))

@@ -13,12 +13,12 @@ from fixtures.counterpart.delivery import LONG_AGO, leave
 from fixtures.monthly_defects import HEADER, SOUND
 from interfaces import codec
 from interfaces.naming import file_name
-from pipelines import arrival
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.transfer import receiving as arrival
 
 DAY, MONTH = dt.date(2026, 4, 1), dt.date(2026, 4, 1)
 MORNING = dt.datetime(2026, 5, 8, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))

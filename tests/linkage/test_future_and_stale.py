@@ -12,12 +12,12 @@ from continuity.deployment import opened
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
-from pipelines import arrival
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.transfer import receiving as arrival
 
 WED, THU, TYPO = dt.date(2026, 4, 1), dt.date(2026, 4, 2), dt.date(2027, 4, 1)
 MORNING = dt.datetime(2026, 4, 2, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))

@@ -18,12 +18,12 @@ from interfaces.catalogue import DEFAULT_ROOT, Catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
-from pipelines import arrival
+from interfaces.required_items import READ, completed
 from pipelines.continuity import monthly
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange.transport import LocalFolderTransport
-from pipelines.items import READ, completed
 from pipelines.linkage import daily
+from pipelines.transfer import receiving as arrival
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import known_rules
 

@@ -12,11 +12,11 @@ from continuity.deployment import asked, opened
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
-from pipelines import arrival
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.transfer import receiving as arrival
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, ENDED = dt.date(2026, 1, 5), dt.date(2026, 3, 20)

@@ -14,11 +14,11 @@ from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
-from pipelines import arrival
-from pipelines.environment import Environment
+from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.transfer import receiving as arrival
 
 DAY = dt.date(2026, 4, 1)
 TOKYO = dt.timezone(dt.timedelta(hours=9))

@@ -23,13 +23,13 @@ from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from pipelines.cli import main
-from pipelines.definitions import arrival_sensor, daily_out_schedule, daily_watch_schedule, definitions
+from pipelines.configuration.settings import Settings
+from pipelines.definitions import definitions, defs
+from pipelines.deployment import Environment
 from pipelines.eligibility import daily
-from pipelines.eligibility.files import FILES
+from pipelines.eligibility.files import FILES, Bad
 from pipelines.eligibility.holding import split
 from pipelines.eligibility.intake import read_extracts
-from pipelines.environment import Environment
-from pipelines.settings import Settings
 from schemas.rules.periods import runs
 
 NEXT, THIRD = dt.date(2026, 4, 2), dt.date(2026, 4, 3)
@@ -98,7 +98,6 @@ def test_a_sent_day_run_again_on_other_extracts_changes_nothing(town: Town) -> N
     result = town.run(DAY)
     assert not result.success
     assert {path.name: path.read_bytes() for path in outbox.iterdir()} == before
-    assert list((town.folder / "data" / "drafts").rglob("*")) == []
     assert town.deployment.environment.store.read("sent_people", DAY.isoformat()).equals(baseline)
     town.extract(NEXT)
     assert town.run(NEXT).success
@@ -206,7 +205,7 @@ def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) 
     people = people.with_columns(
         head_kind=pl.col("resident_number").replace_strict(kinds, default=pl.col("head_kind"), return_dtype=pl.String)
     )
-    bad = daily.bad_of(extracts.faults, extracts.findings)
+    bad = Bad(extracts.faults, extracts.findings)
     built = daily.build_day(environment, DAY, people, households, extracts.my_numbers, bad)
     held = people.filter(household_number=home)["resident_number"]
     assert set(built.held["resident_number"]) == set(held)
@@ -307,7 +306,7 @@ def test_the_sensor_asks_once_for_one_delivery(town: Town) -> None:
         context = dg.build_sensor_context(
             cursor=remembered[0], resources={"deployment": town.deployment}, repository_def=town.repository
         )
-        ticks: Any = arrival_sensor(context)
+        ticks: Any = defs.resolve_sensor_def("arrival_sensor")(context)
         found = [tick for tick in ticks if isinstance(tick, dg.RunRequest)]
         remembered[0] = context.cursor
         return found
@@ -432,7 +431,7 @@ def test_the_schedule_knows_the_holidays(town: Town) -> None:
     def asked(day: dt.date) -> object:
         at = dt.datetime(day.year, day.month, day.day, 18, tzinfo=dt.timezone(dt.timedelta(hours=9)))
         context = dg.build_schedule_context(scheduled_execution_time=at, repository_def=town.repository)
-        return daily_out_schedule(context)
+        return defs.resolve_schedule_def("daily_out_schedule")(context)
 
     assert isinstance(asked(dt.date(2026, 4, 29)), dg.SkipReason)
     request = asked(dt.date(2026, 4, 30))
@@ -456,7 +455,9 @@ def test_the_watch_names_what_is_missing_and_never_fails(town: Town) -> None:
 )
 def test_the_watch_looks_at_the_business_day_before(day: str, partition: str | None) -> None:
     at = dt.datetime.fromisoformat(f"{day}T08:30:00+09:00")
-    request = daily_watch_schedule(dg.build_schedule_context(scheduled_execution_time=at))
+    request: Any = defs.resolve_schedule_def("daily_watch_schedule")(
+        dg.build_schedule_context(scheduled_execution_time=at)
+    )
     assert getattr(request, "partition_key", None) == partition
 
 
@@ -467,8 +468,10 @@ def test_a_day_brought_by_other_means_is_the_baseline_of_the_next(town: Town) ->
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace(f"port = {town.server.port}", "port = 1\nattempts = 1"), encoding="utf-8")
     away = Environment.open(Settings.load(config))
-    with pytest.raises(RenkeiError, match="KR-62"):
-        daily.run_out(away, DAY)
+    refused = CliRunner().invoke(
+        main, ["run", "daily", "--date", DAY.isoformat(), "--only", "out"], env={"RENKEI_SETTINGS": str(config)}
+    )
+    assert (refused.exit_code, "KR-62" in refused.stderr) == (2, True)
     (first, second) = daily.mark_day_sent(away, DAY, "媒体の人", "回線の障害のため媒体で搬送")
     assert (first.state, second.state) == ("sent", "sent")
     with pytest.raises(RenkeiError, match="KR-6118"):
@@ -492,7 +495,7 @@ def test_a_day_behind_a_later_one_cannot_be_marked(town: Town) -> None:
     extracts = read_extracts(environment, DAY)
     people, households = daily.snapshot_of(extracts.tables, DAY)
     built = daily.build_day(
-        environment, DAY, people, households, extracts.my_numbers, daily.bad_of(extracts.faults, extracts.findings)
+        environment, DAY, people, households, extracts.my_numbers, Bad(extracts.faults, extracts.findings)
     )
     for asset, table in daily.tables_of_build(built).items():
         environment.store.write(asset, DAY.isoformat(), table)
@@ -538,7 +541,7 @@ def test_files_and_state_of_two_makings_are_not_sent(town: Town, spoilt: str) ->
     town.extract(DAY)
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
-    bad = daily.bad_of(extracts.faults, extracts.findings)
+    bad = Bad(extracts.faults, extracts.findings)
     built = daily.build_day(environment, DAY, *daily.snapshot_of(extracts.tables, DAY), extracts.my_numbers, bad)
     tables = daily.tables_of_build(built)
     for asset, table in tables.items():

@@ -1,4 +1,4 @@
-"""`renkei run … --dagster` beside a run that lives, after one that was killed, and when it is told to end."""
+"""`renkei run` beside a run that lives, after one that was killed, and when it is told to end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from test_hanging import eventually, locked
 from town import DAY, Town
 
 SHIPPED = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
-RECEIVE = ("run", "daily", "--date", DAY.isoformat(), "--only", "in", "--dagster")
+RECEIVE = ("run", "daily", "--date", DAY.isoformat(), "--only", "in")
 WITHIN_SECONDS = 60  # from start to end, a busy machine and all imports included
 
 
@@ -120,14 +120,13 @@ def test_a_run_that_lives_is_left_alone_and_the_second_one_says_who_works(desk: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("how", [RECEIVE, RECEIVE[:-1]], ids=["dagster", "plain"])
-def test_a_run_that_is_told_to_end_ends_and_says_so(desk: Desk, how: tuple[str, ...], told: signal.Signals) -> None:
-    with desk.waiting(how) as process:
+def test_a_run_that_is_told_to_end_ends_and_says_so(desk: Desk, told: signal.Signals) -> None:
+    with desk.waiting() as process:
         process.signal(told)
         done = process.end(WITHIN_SECONDS)
     assert done.returncode == 2
     assert "KR-7713" in done.stderr
     assert "Traceback" not in done.stderr
-    assert [run.status for run in desk.runs()] == [dg.DagsterRunStatus.FAILURE] * (how == RECEIVE)
+    assert [run.status for run in desk.runs()] == [dg.DagsterRunStatus.FAILURE]
     assert desk.slots() == set()
     assert not locked(desk.town.folder / "data" / ".inbox.lock")

@@ -9,7 +9,7 @@ from town import DAY as TOWN_DAY
 from town import Town
 from village import Village, person
 
-from pipelines.retention import run
+from pipelines.operations.retention import run
 
 # Longer ago than the three months of the tables of 個人番号.
 FIRST, SECOND, MISSED, LAST = (dt.date(2026, 4, day) for day in (1, 2, 3, 6))

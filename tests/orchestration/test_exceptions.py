@@ -13,11 +13,23 @@ import pytest
 from town import DAY, Town
 
 from pipelines.definitions import definitions
-from pipelines.resources import StoreIOManager
+from pipelines.orchestration.resources import StoreIOManager
 
 NUMBER, NAME = "123456789018", "合成　カナリア"
 ROW = pl.DataFrame({"resident_number": ["000000000000001"], "my_number": [NUMBER], "name": [NAME]})
-ASSETS = [asset for asset in definitions().assets or () if isinstance(asset, dg.AssetsDefinition)]
+
+
+def steps(made: dg.Definitions) -> dict[str, dg.AssetsDefinition]:
+    """The assets, and the checks that are steps of their own, by the name of their step."""
+    return {asset.node_def.name: asset for asset in made.assets or () if isinstance(asset, dg.AssetsDefinition)}
+
+
+def made_with(town: Town, step: dg.AssetsDefinition) -> list[dg.AssetKey]:
+    """The assets that are made when the step runs: its own, or those that it checks."""
+    if step.keys:
+        return list(step.keys)
+    checked = next(iter(step.check_keys)).asset_key
+    return next(list(one.keys) for one in steps(town.definitions).values() if checked in one.keys)
 
 
 def failing(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,22 +53,23 @@ def failing(function: Callable[..., Any]) -> Callable[..., Any]:
     return generating if inspect.isgeneratorfunction(function) else plain
 
 
-@pytest.mark.parametrize("asset", ASSETS, ids=lambda asset: asset.node_def.name)
+@pytest.mark.parametrize("name", steps(definitions()))
 def test_nothing_of_a_row_reaches_dagster_or_our_log(
-    town: Town, asset: dg.AssetsDefinition, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    town: Town, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    compute: Any = asset.op.compute_fn
+    step = steps(town.definitions)[name]
+    compute: Any = step.op.compute_fn
     broken = compute._replace(decorated_fn=failing(compute.decorated_fn))  # a named tuple
-    monkeypatch.setattr(asset.op, "_compute_fn", broken)
+    monkeypatch.setattr(step.op, "_compute_fn", broken)
     monkeypatch.setattr(StoreIOManager, "load_input", lambda *_: ROW)
     assert town.deployment.environment  # its log file is where outlines go from now on
-    name, job = next(
-        (job.name, job) for job in town.repository.get_all_jobs() if job.asset_layer.has(next(iter(asset.keys)))
-        and job.name != "__ASSET_JOB"
-    )  # fmt: skip
+    assets = made_with(town, step)
+    job = next(
+        job for job in town.repository.get_all_jobs() if job.asset_layer.has(assets[0]) and job.name != "__ASSET_JOB"
+    )
     partition = DAY.isoformat()
     result = job.execute_in_process(
-        instance=town.instance, partition_key=partition, asset_selection=list(asset.keys), raise_on_error=False
+        instance=town.instance, partition_key=partition, asset_selection=assets, raise_on_error=False
     )
     assert not result.success, name
     failed = [event for event in result.all_events if event.is_step_failure]

@@ -16,8 +16,9 @@ import pytest
 from rings import settings_lines
 from servers import wait_until, write_key
 
-from pipelines.definitions import RUN_LIMIT_SECONDS, arrival_sensor
-from pipelines.resources import Deployment
+from pipelines.definitions import defs
+from pipelines.orchestration.jobs import RUN_LIMIT_SECONDS
+from pipelines.orchestration.resources import Deployment
 
 SHIPPED = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
 COMMANDS = Path(sys.executable).parent
@@ -80,7 +81,7 @@ def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
         public = write_key(tmp_path / "user_key")
         settings = settings_of(tmp_path, silent, public)
         environment = os.environ | {
-            "DAGSTER_HOME": str(home), "RENKEI_SETTINGS": str(settings), "RENKEI_FIRST_DAY": "2026-04-01",
+            "DAGSTER_HOME": str(home), "RENKEI_SETTINGS": str(settings),
         }  # fmt: skip
         subprocess.run([COMMANDS / "dagster", "instance", "migrate"], env=environment, check=True, capture_output=True)
         with (tmp_path / "daemon.log").open("wb") as log:
@@ -119,6 +120,6 @@ def test_the_sensor_looks_no_longer_at_a_silent_server_than_dagster_lets_it(tmp_
         settings = settings_of(tmp_path, silent, public)
         deployment = Deployment(settings_path=str(settings))
         context = dg.build_sensor_context(resources={"deployment": deployment})
-        ticks: Any = arrival_sensor(context)
+        ticks: Any = defs.resolve_sensor_def("arrival_sensor")(context)
         (skipped,) = list(ticks)
     assert "KR-62" in str(skipped.skip_message)

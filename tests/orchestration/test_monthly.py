@@ -20,10 +20,11 @@ from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
 from pipelines.cli import main
+from pipelines.configuration.settings import Settings
 from pipelines.continuity import monthly
-from pipelines.definitions import MONTHLY_SCHEDULES, arrival_sensor
-from pipelines.environment import Environment
-from pipelines.settings import Settings
+from pipelines.definitions import defs
+from pipelines.deployment import Environment
+from pipelines.operations.monthly_steps import MONTHLY_STEPS
 
 MONTH = dt.date(2026, 4, 1)
 JST = dt.timezone(dt.timedelta(hours=9))
@@ -174,7 +175,7 @@ def test_missing_days_are_named_and_stop_only_what_needs_them(town: Town, clock:
 )
 def test_schedules_follow_the_calendar_of_the_union(town: Town, day: dt.date, steps: dict[str, str]) -> None:
     started = {}
-    for schedule in MONTHLY_SCHEDULES:
+    for schedule in (defs.resolve_schedule_def(f"{step.job}_schedule") for step in MONTHLY_STEPS):
         at = dt.datetime.combine(day, dt.time(19), dt.timezone(dt.timedelta(hours=9)))
         with dg.build_schedule_context(
             scheduled_execution_time=at,
@@ -194,7 +195,7 @@ def test_the_sensor_sends_every_file_to_its_own_job(town: Town) -> None:
     with dg.build_sensor_context(
         instance=town.instance, resources={"deployment": town.deployment}, repository_def=town.repository
     ) as context:
-        data = arrival_sensor.evaluate_tick(context)
+        data = defs.resolve_sensor_def("arrival_sensor").evaluate_tick(context)
     asked = [(request.job_name, request.partition_key) for request in data.run_requests or []]
     assert asked == [("monthly_candidates", "2026-04-01"), ("monthly_results", "2026-04-01")]
 

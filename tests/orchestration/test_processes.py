@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pipelines.dead_runs import Process, end_dead_runs, require_nobody_works
+from pipelines.orchestration.dead_runs import Process, end_dead_runs, require_nobody_works
 
 
 @dg.op

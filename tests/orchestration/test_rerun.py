@@ -42,7 +42,7 @@ def test_a_failed_day_is_shown_then_mended_then_run_again(desk: Desk) -> None:
     resident = next(path for path in desk.town.extract(DAY) if path.name.startswith("resident"))
     right = resident.read_bytes()
     resident.write_bytes(right.replace("氏名".encode(), "名前".encode(), 1))
-    assert desk.renkei("run", "daily", "--date", "2026-04-01", "--only", "out", "--dagster")[0] == 2
+    assert desk.renkei("run", "daily", "--date", "2026-04-01", "--only", "out")[0] == 2
     shown = desk.renkei("rerun", "--failed", "--dry-run")
     assert shown == (0, "再実行 daily_out 2026-04-01\n")
     assert desk.town.sent() == []

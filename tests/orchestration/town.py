@@ -12,7 +12,7 @@ from servers import OpenSshServer
 from fixtures.prefecture import MUNICIPALITIES, Prefecture
 from interfaces.catalogue import load_catalogue
 from pipelines.definitions import definitions
-from pipelines.resources import Deployment
+from pipelines.orchestration.resources import Deployment
 
 DAY = dt.date(2026, 4, 1)
 OURS = MUNICIPALITIES[0]
@@ -37,7 +37,8 @@ class Town:
         )
         self.prefecture = Prefecture(3, 600, DAY)
         self.deployment = Deployment(settings_path=str(folder / "renkei.toml"))
-        self.repository = definitions(self.deployment).get_repository_def()
+        self.definitions = definitions(self.deployment)
+        self.repository = self.definitions.get_repository_def()
         self.instance = dg.DagsterInstance.local_temp(
             str(folder / "dagster"), overrides={"telemetry": {"enabled": False}}
         )

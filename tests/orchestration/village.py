@@ -17,8 +17,8 @@ from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.cli import main
-from pipelines.environment import Environment
-from pipelines.settings import Settings
+from pipelines.configuration.settings import Settings
+from pipelines.deployment import Environment
 
 OWN = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99"}
 BEGAN = dt.date(2020, 4, 1)
@@ -49,7 +49,7 @@ class Village:
         self.settings_path = folder / "renkei.toml"
         self.settings_path.write_text(
             "".join(f'{name} = "{value}"\n' for name, value in OWN.items())
-            + 'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\n'
+            + 'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\nfirst_day = 2026-03-02\n'
             + settings
             + f'[sftp]\nhost = "{server.host}"\nport = {server.port}\nuser = "{server.user}"\n'
             f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
@@ -132,7 +132,7 @@ class Village:
         """The records that lie at the Union, by their key: what the day's file told."""
         specification = self.catalogue.in_force(interface, day)
         name = file_name(specification, OWN | {"processed_on": day, "file_number": f"{number:06d}"})
-        data = codec.read(self.server.root / "to_union" / name, specification, day).data
+        data = codec.read_file(self.server.root / "to_union" / name, specification, day).data
         key = specification.data.key[0]
         return {row[key]: row for row in to_canonical(data, specification.data, specification, day).to_dicts()}
 

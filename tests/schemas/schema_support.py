@@ -19,7 +19,7 @@ from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
 from interfaces.spec import FilePlan, Item, Specification
 from pipelines.cli import main
-from schemas.validate import Context, Validated, validate
+from schemas.validate import Context, Validated, validate_file
 
 INDIVIDUAL = "eligibility_individual"
 NAME = "KRKOJ_999997_20260401_000001.csv"
@@ -72,7 +72,7 @@ def judged(
     """Write the bytes as a file and judge it as the pipeline does."""
     path = folder / name
     path.write_bytes(data)
-    return validate(path, changed or specification(), DAY, context)
+    return validate_file(path, changed or specification(), DAY, context)
 
 
 def told(folder: Path, data: bytes, old: str, new: str) -> tuple[int, list[dict[str, Any]]]:

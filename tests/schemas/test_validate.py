@@ -330,7 +330,7 @@ def test_a_wrong_value_is_found_in_every_row_however_often_the_column_repeats(
 def test_a_sound_table_passes_its_pandera_schema_at_once(tmp_path: Path) -> None:
     sound = extract(tmp_path, "insured_extract", insured())
     layout = specification("insured_extract")
-    name = sound.decoded.path.name
+    name = sound.decoded.name
     rules = compiled(layout, layout.data, DAY, replace(OURS, file_name=name))
     assert seen(sound) == []
     assert rules.schema.validate(sound.data, lazy=True).equals(sound.data)

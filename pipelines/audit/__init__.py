@@ -1,1 +1,0 @@
-"""What an auditor asks: whether all is whole (`verification`), and who did what (`report`)."""

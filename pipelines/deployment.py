@@ -1,0 +1,176 @@
+"""What a step needs from outside, opened once: settings, catalogue, ledger, store, clock. The edge of the program."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
+from interfaces.messages import RenkeiError
+from interfaces.private import private_folder
+from interfaces.spec import Specification
+from pipelines.configuration.calendar import TOKYO
+from pipelines.configuration.settings import Settings, SftpSettings
+from pipelines.exchange.belonging import Municipality, bind, require_own_folder, require_own_keys, require_own_ledger
+from pipelines.exchange.erased import erased_files, table_file
+from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.sent_log import SentLog
+from pipelines.exchange.transport import Retry, SftpTransport, Transport
+from pipelines.storage.archive import Safe
+from pipelines.storage.keyring import KeyPair, KeyRing
+from pipelines.storage.tables import Store
+from schemas.validate import Context
+
+
+def tokyo_now() -> dt.datetime:
+    """The time of day in Asia/Tokyo."""
+    return dt.datetime.now(TOKYO)
+
+
+# What is in these can be read with the keys only, and the ledger tells what became of it: where one of them is, no new
+# key and no new ledger may quietly take an old one's place.
+CLOSED_FOLDERS = ("assets", "archive", "outbox")
+# Columns of our own tables that hold names of files, counts, codes and hashes; no person can be known from them.
+OWN_PUBLIC_COLUMNS = frozenset({"file_name", "sha256", "size", "records", "code", "level", "title", "due_on", "age",
+                                "partition", "baseline", "told_by", "snapshot_sha256",
+                                "in_doubt", "change_kinds", "count", "is_multiple", "handed_over"})  # fmt: skip
+
+
+def public_columns(catalogue: Catalogue) -> frozenset[str]:
+    """The columns that may lie open: items that the dictionary calls 公開, and OWN_PUBLIC_COLUMNS."""
+    open_items = {
+        entry.id for entry in catalogue.dictionary.values() if catalogue.sensitivities[entry.sensitivity].mask == "none"
+    }
+    return frozenset(open_items | OWN_PUBLIC_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One deployment for one municipality."""
+
+    settings: Settings
+    catalogue: Catalogue
+    ledger: Ledger
+    store: Store
+    keys: KeyRing
+    clock: Callable[[], dt.datetime]
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
+        """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700.
+
+        KR-6105, KR-6107 the ledger cannot be opened or is not there; KR-6141 folder, ledger or keys are another
+        municipality's: then nothing of them is used.
+        """
+        folder, own = private_folder(settings.data_folder), Municipality.of(settings)
+        require_own_folder(folder, own)
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        has_begun = any((folder / name).exists() for name in CLOSED_FOLDERS)
+        ledger = Ledger(settings.ledger, clock, may_begin=not has_begun)
+        require_own_ledger(ledger, own)
+
+        def told(pair: KeyPair) -> None:
+            ledger.note(
+                "key_created", operator=settings.operator, purpose=pair.purpose, key=pair.name,
+                certificate_sha256=pair.fingerprint,
+            )  # fmt: skip
+
+        keys = KeyRing(
+            settings.key_folder,
+            settings.passphrase_file,
+            own.key_owner,
+            may_begin=not has_begun,
+            clock=clock,
+            tell=told,
+        )
+        require_own_keys(keys, own)
+        bind(folder, ledger, own, settings.operator)
+
+        def erased_on(asset: str, partition: str) -> dt.date | None:
+            return erased_files(ledger).get(table_file(asset, partition))
+
+        store = Store(folder / "assets", keys, public_columns(catalogue), erased_on)
+        return cls(settings, catalogue, ledger, store, keys, clock)
+
+    @property
+    def safe(self) -> Safe:
+        """Where copies of what left and arrived are kept."""
+        return Safe(self.keys, self.settings.data_folder)
+
+    @property
+    def sent_log(self) -> SentLog:
+        """What has left, told outside the data folder."""
+        return SentLog(self.settings.sent_log_file)
+
+    def partners(self) -> list[x509.Certificate]:
+        """The Union's certificates, newest first; empty when files are not sealed. KR-6005 one cannot be read."""
+        if self.settings.sealing is None:
+            return []
+        found = []
+        for path in self.settings.sealing.partner_certificates:
+            try:
+                found.append(x509.load_pem_x509_certificate(path.read_bytes()))
+            except (OSError, ValueError) as error:
+                raise RenkeiError("KR-6005", path=path.name) from error
+        return found
+
+    def to_union(self, patience_seconds: float | None = None) -> closing[Transport]:
+        """The Union's folder for what we send; with `patience_seconds` no wait for the server is longer than that."""
+        sftp = self._sftp(patience_seconds)
+        return closing(SftpTransport(sftp, sftp.to_union_folder))
+
+    def from_union(self, patience_seconds: float | None = None) -> closing[Transport]:
+        """The Union's folder for what we receive; with `patience_seconds` no wait for the server is longer than that."""
+        sftp = self._sftp(patience_seconds)
+        return closing(SftpTransport(sftp, sftp.from_union_folder))
+
+    def _sftp(self, patience_seconds: float | None) -> SftpSettings:
+        sftp = self.settings.required_sftp()
+        if patience_seconds is not None:
+            waits = (
+                "connect_seconds",
+                "banner_seconds",
+                "handshake_seconds",
+                "authentication_seconds",
+                "reply_seconds",
+            )
+            sftp = sftp.model_copy(update={name: min(getattr(sftp, name), patience_seconds) for name in waits})
+        return sftp
+
+    def retry(self) -> Retry:
+        """The one retry layer: transient transport failures only, with a total deadline."""
+        return Retry.of(self.settings.required_sftp())
+
+    def specification(self, interface: str, on: dt.date) -> Specification:
+        """The version in force on a day."""
+        return self.catalogue.in_force(interface, on)
+
+    def context(self, partition: dt.date | None, file_name: str | None) -> Context:
+        """What this municipality's files are checked against."""
+        own = self.settings
+        return Context(own.municipality_code, own.insurer_number, own.prefecture_code, partition, file_name)
+
+    def header(self, day: dt.date, number: int = 1) -> dict[str, object]:
+        """Values of the control record and of every record: ours, the day's, and which file of the day it is."""
+        own = self.settings
+        return {
+            "municipality_code": own.municipality_code,
+            "insurer_number": own.insurer_number,
+            "prefecture_code": own.prefecture_code,
+            "media_kind": "transmission",
+            "processed_on": day,
+            "file_number": f"{number:06d}",
+        }
+
+    def monthly_header(self, month: dt.date, processed_on: dt.date) -> dict[str, object]:
+        """Like `header`, for the files of a 処理対象年月 (its first day)."""
+        return {**self.header(processed_on), "target_month": f"{month:%Y-%m}", "created_on": processed_on}
+
+    def reports(self, day: dt.date) -> Path:
+        """The folder of a day's reports."""
+        return self.settings.data_folder / "reports" / day.isoformat()

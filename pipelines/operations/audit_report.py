@@ -1,0 +1,237 @@
+"""Who did what in a month, for the auditor: sheets of an Excel book, or a page. Changes nothing; no personal data."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+
+from interfaces.new_books import new_book
+from pipelines.configuration.calendar import TOKYO, is_business_day
+from pipelines.continuity import decisions
+from pipelines.deployment import Environment
+from pipelines.exchange.belonging import BOUND
+from pipelines.exchange.erased import ERASED, NOT_ERASED
+from pipelines.exchange.ledger import ACCOUNT, Entry, Event
+from pipelines.operations.media_register import BOOK, book_of
+from pipelines.storage.files import write_durably
+
+# 時間外: before the offices open or after the evening's re-runs, and on days on which the Union is closed.
+OPEN_FROM, OPEN_UNTIL = dt.time(7), dt.time(22)
+# What an operator did by hand, as opposed to what a run did by itself.
+BY_HAND = {
+    "recalled": "訂正再送のための取下げ",
+    "released": "隔離の解除",
+    "rejected": "隔離の却下",
+    "loss_confirmed": "抽出の減少の確認",
+    "worksheet_imported": "判定表の取込",
+    "typed": "入力票の取込",
+}
+SHEETS: Mapping[str, tuple[str, ...]] = {
+    "送付記録": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
+    "受領": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
+    "継続の判定": ("日時", "月", "候補番号", "判定案", "規則", "判定", "備考", "判定者", "承認者", "操作者"),
+    "承認": (
+        "日時",
+        "対象",
+        "インタフェース",
+        "ファイル名",
+        "件数",
+        "SHA-256",
+        "作成のアカウント",
+        "承認のアカウント",
+        "作成者",
+        "承認者",
+    ),
+    "媒体管理簿": tuple(BOOK),
+    "鍵": ("日時", "何を", "用途", "鍵", "証明書の SHA-256", "理由", "操作者"),
+    "消去": ("日時", "ファイル", "保管場所", "対象", "保存月数", "消去前の SHA-256", "結果", "操作者"),
+    "手作業": ("日時", "何を", "対象", "理由", "操作者"),
+    "時間外": ("日時", "何を", "対象", "操作者"),
+}
+# The ledger's states in the words of the report.
+STATES = {
+    "sent": "送付済み", "accepted": "受付済み", "rejected": "却下", "recalled": "取下げ", "approved": "承認済み", "sealed": "封済み",
+    "written": "作成済み", "sending": "送付中", "uploaded": "送付中", "unconfirmed": "届いたか未確認",
+    "superseded": "後の日に含む", "withdrawn": "作り直し",
+    "applied": "取込済み", "verified": "検証済み", "quarantined": "隔離中", "released": "隔離を解除", "stale": "古い内容",
+    "duplicate": "重複",
+}  # fmt: skip
+ANSWERS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認", "postponed": "保留"}
+ERASURES = {ERASED: "消去", NOT_ERASED: "消せなかった（{reason}）"}
+KEY_USES = {"key_created": "作成", "key_rotated": "更新", "key_retired": "廃棄"}
+
+
+# Columns whose texts may take more than one line; the others stay on one.
+WIDE = ("理由", "備考", "判定案")
+_pages = jinja2.Environment(
+    loader=jinja2.PackageLoader("pipelines.operations"), autoescape=True, undefined=jinja2.StrictUndefined
+)
+
+
+def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
+    """What happened in a calendar month (its first day, Asia/Tokyo), by sheet: see SHEETS. No personal data."""
+    ledger = environment.ledger
+    entries = {entry.id: entry for entry in ledger.entries()}
+    events = [event for event in ledger.events() if _local(event.at).date().replace(day=1) == month]
+    sent = [
+        _file_row(environment, event, entries[event.entry_id])
+        for event in events
+        if event.entry_id and event.action == "sent"
+    ]
+    taken = [
+        _file_row(environment, event, entries[event.entry_id])
+        for event in events
+        if event.entry_id and event.action == "applied"
+    ]
+    means = [
+        (_shown(event.at), "ほかの手段での送付", _subject(event, entries), str(event.detail["reason"]), event.operator)
+        for event in events
+        if event.action == "sent" and event.detail.get("other_means")
+    ]
+    by_hand: list[tuple[str, ...]] = [
+        (
+            _shown(event.at),
+            BY_HAND[event.action],
+            _subject(event, entries),
+            str(event.detail.get("reason", "")),
+            event.operator,
+        )
+        for event in events
+        if event.action in BY_HAND
+    ]
+    late: list[tuple[str, ...]] = [
+        (_shown(event.at), event.action, _subject(event, entries), event.operator)
+        for event in events
+        if event.action != BOUND and _out_of_hours(_local(event.at))
+    ]
+    rows: dict[str, list[tuple[Any, ...]]] = {
+        "送付記録": sent,
+        "受領": taken,
+        "継続の判定": _decided(environment, month),
+        "承認": [
+            (
+                *_file_row(environment, event, entries[event.entry_id])[:6],
+                *(str(one.detail.get(ACCOUNT, "")) for one in (ledger.events(event.entry_id)[0], event)),
+                ledger.events(event.entry_id)[0].operator,
+                event.operator,
+            )
+            for event in events
+            if event.action == "approved" and event.entry_id
+        ],
+        "媒体管理簿": book_of(events).rows(),
+        "鍵": [
+            (
+                _shown(e.at),
+                KEY_USES[e.action],
+                *_details(e, "purpose", "key", "certificate_sha256", "reason"),
+                e.operator,
+            )
+            for e in events
+            if e.action in KEY_USES
+        ],
+        "消去": [
+            (
+                _shown(e.at),
+                *_details(e, "file", "store", "kept_since", "months", "stored_sha256"),
+                ERASURES[e.action].format(reason=e.detail.get("reason")),
+                e.operator,
+            )
+            for e in events
+            if e.action in ERASURES
+        ],
+        "手作業": [*by_hand, *means],
+        "時間外": late,
+    }
+    return {
+        name: pl.DataFrame(rows[name], schema=dict.fromkeys(columns, pl.String), orient="row")
+        for name, columns in SHEETS.items()
+    }
+
+
+def _local(at: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(at).astimezone(TOKYO)
+
+
+def _shown(at: str) -> str:
+    return f"{_local(at):%Y-%m-%d %H:%M:%S}"
+
+
+def _out_of_hours(at: dt.datetime) -> bool:
+    return not (is_business_day(at.date()) and OPEN_FROM <= at.time() < OPEN_UNTIL)
+
+
+def _details(event: Event, *names: str) -> tuple[str, ...]:
+    return tuple(str(event.detail.get(name) or "") for name in names)
+
+
+def _subject(event: Event, entries: Mapping[int, Entry]) -> str:
+    if event.entry_id is not None:
+        return entries[event.entry_id].file_name
+    return str(event.detail.get("month") or event.detail.get("partition") or "")
+
+
+def _file_row(environment: Environment, event: Event, entry: Entry) -> tuple[str, ...]:
+    records = "" if entry.records is None else str(entry.records)
+    name = environment.catalogue.versions(entry.interface)[-1].plan.name if entry.interface else ""
+    return (
+        _shown(event.at), str(entry.partition or ""), name, entry.file_name, records,
+        str(entry.sha256 or ""), STATES.get(entry.state, entry.state), event.operator,
+    )  # fmt: skip
+
+
+def _decided(environment: Environment, month: dt.date) -> list[tuple[str, ...]]:
+    with environment.ledger.transaction() as connection:
+        decisions.create(connection)
+        rows = decisions.everything(connection)
+    names = (
+        "at",
+        "month",
+        "candidate_number",
+        "proposal",
+        "rule",
+        "decision",
+        "remark",
+        "decided_by",
+        "approved_by",
+        "operator",
+    )
+    return [
+        (_shown(row["at"]), *(ANSWERS.get(str(row[name]), str(row[name])) for name in names[1:]))
+        for row in rows.iter_rows(named=True)
+        if _local(row["at"]).date().replace(day=1) == month
+    ]
+
+
+def write_report(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:
+    """The report as an Excel book, a sheet per table; text stays text, and the same month gives the same bytes."""
+    data = BytesIO()
+    with new_book(data, f"監査報告 {month:%Y-%m}") as book:
+        bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1})
+        for name, table in tables.items():
+            _sheet(book.add_worksheet(name), table.columns, table.rows(), bold)
+    write_durably(path, data.getvalue())
+
+
+def write_html(tables: Mapping[str, pl.DataFrame], month: dt.date, path: Path) -> None:
+    """The report as a page for a browser and for A4 paper; everything in it is escaped."""
+    page = _pages.get_template("report.html").render(month=f"{month:%Y年%-m月}", tables=tables, wide=WIDE)
+    write_durably(path, page.encode())
+
+
+def _sheet(sheet: Any, headings: Sequence[str], rows: Sequence[tuple[Any, ...]], bold: Any) -> None:
+    for column, heading in enumerate(headings):
+        sheet.write_string(0, column, heading, bold)
+        for row, cells in enumerate(rows, 1):
+            sheet.write_string(row, column, cells[column])
+        sheet.set_column(column, column, max(12, min(40, *(len(cells[column]) for cells in rows), 40)) if rows else 12)
+    sheet.freeze_panes(1, 0)
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.repeat_rows(0)
+    sheet.fit_to_pages(1, 0)

@@ -1,0 +1,111 @@
+"""Whether the history is whole, and the files and decisions still match it. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from interfaces.messages import RenkeiError, message
+from pipelines.continuity import decisions
+from pipelines.deployment import Environment
+from pipelines.exchange.erased import erased_files
+from pipelines.exchange.inbox import archived_content
+from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.exchange.transport import Transport
+from pipelines.transfer.sending import outbox_path
+from pipelines.transfer.unrecorded import PLACES, local_traces, traces_at_union
+
+# Where a received file has its copy: not yet, or never, in the other states.
+ARCHIVED = frozenset({"received", "verified", "quarantined", "applied", "stale", "released", "rejected"})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that does not agree: a KR code, and a sentence with its remedy."""
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}\n  対処: {message(self.code).remedy}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at, and what does not agree."""
+
+    events: int
+    files: int
+    decisions: int
+    faults: list[Fault]
+
+
+def verify(environment: Environment, transport: Transport | None = None) -> Verified:
+    """Walk the whole ledger: its chain, every file that it knows a hash of, and every decision that it counted; then back
+    from outbox, archive, sent log and (with `transport`) the Union's folder: whether the ledger knows what is there.
+
+    Faults: KR-6142 (a trace that the ledger does not know: it is older than what was sent or received), KR-6121 to
+    KR-6123 (rows changed, removed, inserted or reordered), KR-6313 (an archived file is gone or changed), KR-6401
+    (a sent file in the outbox is gone or changed), KR-6402 (decisions are not those that were imported).
+    """
+    ledger = environment.ledger
+    faults = [Fault(problem.code, problem.text) for problem in ledger.verify_chain()]
+    entries, files, erased = ledger.entries(), 0, erased_files(environment.ledger)
+    for file in sorted(erased):
+        if (environment.settings.data_folder / file).exists():
+            faults.append(Fault("KR-6403", message("KR-6403").render(name=file)))
+    for entry in entries:
+        if _is_erased(environment, entry, erased):
+            continue
+        if entry.direction == "inbound" and entry.state in ARCHIVED:
+            files += 1
+            try:
+                archived_content(ledger, environment.safe, entry.id)
+            except RenkeiError as error:
+                faults.append(Fault(error.code, str(error).partition(" ")[2]))
+        elif entry.direction == "outbound" and entry.state in SENT_STATES:
+            files += 1
+            faults += _sent_file(environment, entry)
+    traces = local_traces(environment) + (traces_at_union(environment, transport) if transport else [])
+    for one in traces:
+        text = message("KR-6142").render(place=PLACES[one.place], reference=one.reference)
+        faults.append(Fault("KR-6142", text))
+    counted, wrong = _decisions(environment)
+    return Verified(len(ledger.events()), files, counted, faults + wrong)
+
+
+def _is_erased(environment: Environment, entry: Entry, erased: Collection[str]) -> bool:
+    """Whether the entry's own copy was erased by rule: then there is nothing to compare, and nothing is missing."""
+    begins = str(entry.sha256)[:12]
+    if entry.direction == "inbound":
+        return any(file.startswith("archive/") and Path(file).name.startswith(begins) for file in erased)
+    return any(file.startswith(f"outbox/{entry.partition}/{begins}_") for file in erased)
+
+
+def _sent_file(environment: Environment, entry: Entry) -> list[Fault]:
+    if entry.partition is None or entry.sha256 is None:
+        return []
+    path = outbox_path(environment, entry.partition, entry.file_name, entry.sha256)
+    if environment.safe.holds(path, entry.sha256):
+        return []
+    return [Fault("KR-6401", message("KR-6401").render(entry=entry.id, name=entry.file_name))]
+
+
+def _decisions(environment: Environment) -> tuple[int, list[Fault]]:
+    """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
+    told = [
+        event for event in environment.ledger.events() if event.action == "worksheet_imported" and event.detail["new"]
+    ]
+    with environment.ledger.transaction() as connection:
+        decisions.create(connection)
+        digests = {event.sequence: decisions.digest(connection, *event.detail.get("rows", (0, 0))) for event in told}
+        total = decisions.count(connection)
+    faults = [
+        Fault("KR-6402", message("KR-6402").render(sequence=event.sequence))
+        for event in told
+        if digests[event.sequence] != event.detail.get("rows_sha256")
+    ]
+    if total != sum(int(event.detail["new"]) for event in told):
+        faults.append(Fault("KR-6402", message("KR-6402").render(sequence="（件数）")))
+    return total, faults

@@ -1,0 +1,119 @@
+"""Files by medium instead of by line: each export, import and erasure is a row of the 媒体管理簿, which is the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+
+from interfaces.catalogue import Catalogue
+from interfaces.messages import RenkeiError
+from pipelines.configuration.calendar import TOKYO
+from pipelines.deployment import Environment
+from pipelines.eligibility.daily import seal_day
+from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.ledger import Event
+from pipelines.exchange.medium import Erased, Medium, MediumTransport, SystemNames
+from pipelines.exchange.outbox import SealedFile
+from pipelines.transfer import receiving as arrival
+
+# What the ledger calls each use of a medium, and what the 媒体管理簿 calls it.
+USES = {"media_exported": "書き出し", "media_imported": "読み取り", "media_erased": "消去"}
+LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a name that a system makes
+BOOK = {
+    "日時": pl.String, "媒体管理番号": pl.String, "何を": pl.String, "ファイル": pl.String, "件数": pl.String, "SHA-256": pl.String,
+    "理由": pl.String, "操作者": pl.String,
+}  # fmt: skip
+
+
+def _medium(environment: Environment, folder: Path) -> Medium:
+    today = environment.clock().astimezone(TOKYO).date()
+    return Medium.at(folder, environment.settings.media.allowed, system_names(environment.catalogue, today))
+
+
+def system_names(catalogue: Catalogue, on: dt.date) -> SystemNames:
+    """The names in force on a day. KR-7101 for a word in 中身 that is none."""
+    rows = catalogue.table("media/system_names", on)
+    words: dict[str, list[str]] = {LEFT_ALONE: [], BIN: []}
+    for row in rows:
+        if row["中身"] not in words:
+            raise RenkeiError(
+                "KR-7101", path="media/system_names.csv", reason=f"中身が {LEFT_ALONE} でも {BIN} でもありません"
+            )
+        words[row["中身"]].append(row["名前"])
+    return SystemNames(tuple(words[LEFT_ALONE]), tuple(words[BIN]))
+
+
+def export_day(environment: Environment, day: dt.date, folder: Path, by: str, reason: str) -> list[SealedFile]:
+    """A day's files, sealed for the Union, on an empty medium; read back and compared. Sending is recorded separately.
+
+    A second person must have approved them, however few they are (評価書 part Ⅲ: 複製する際には事前に管理者の承認を得る).
+    Errors: KR-6601 to KR-6605, and those of `seal_day`.
+    """
+    medium = _medium(environment, folder)
+    medium.require_empty()
+    files = seal_day(environment, day, by, needs_approval=True)
+    for file in files:
+        medium.write(file.data, file.name, file.sha256)
+    for file in files:
+        environment.ledger.note(
+            "media_exported", operator=by, entry_id=file.entry.id, medium=medium.number, file_name=file.name,
+            sha256=file.sha256, records=file.entry.records, reason=reason,
+        )  # fmt: skip
+    return files
+
+
+def take(environment: Environment, folder: Path, by: str, reason: str) -> list[Arrival]:
+    """Take in what a medium holds, as if it had come by line; what is in our archive is erased from it.
+
+    Errors: KR-6601, KR-6602. A file that is refused stays on the medium.
+    """
+    medium = _medium(environment, folder)
+    found = arrival.receive_from(environment, MediumTransport(medium), by, f"medium {medium.number}")
+    for one in found:
+        environment.ledger.note(
+            "media_imported", operator=by, entry_id=one.entry.id if one.entry else None, medium=medium.number,
+            file_name=one.name, sha256=one.entry.sha256 if one.entry else None, state=one.state, reason=reason,
+        )  # fmt: skip
+    return found
+
+
+def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[Erased]:
+    """Erase a medium after its job; gives what was on it. The proof is that nothing is found when it is listed again.
+
+    Errors: KR-6601, KR-6602, KR-6606: what was erased before is recorded all the same.
+    """
+    medium = _medium(environment, folder)
+
+    def tell(one: Erased) -> None:
+        environment.ledger.note(
+            "media_erased", operator=by, medium=medium.number, file_name=one.name, sha256=one.sha256, size=one.size,
+            reason=reason,
+        )  # fmt: skip
+
+    erased = medium.erase(tell)
+    if not erased:
+        environment.ledger.note("media_erased", operator=by, medium=medium.number, file_name="（空）", reason=reason)
+    return erased
+
+
+def book(environment: Environment) -> pl.DataFrame:
+    """The 媒体管理簿: BOOK, oldest first."""
+    return book_of([event for event in environment.ledger.events() if event.action in USES])
+
+
+def book_of(events: list[Event]) -> pl.DataFrame:
+    """The rows of the 媒体管理簿 that some events make."""
+    rows = [
+        (
+            f"{dt.datetime.fromisoformat(event.at).astimezone(TOKYO):%Y-%m-%d %H:%M:%S}",
+            *(str(event.detail.get(name) or "") for name in ("medium",)),
+            USES[event.action],
+            *(str(event.detail.get(name) or "") for name in ("file_name", "records", "sha256", "reason")),
+            event.operator,
+        )
+        for event in events
+        if event.action in USES
+    ]
+    return pl.DataFrame(rows, schema=BOOK, orient="row")

@@ -1,0 +1,56 @@
+"""The steps of a month, in their order: what each is for, when it is due, and which files of the Union it takes in.
+
+Jobs, schedules, the sensor and the command line are made of this. What a step does is in the capabilities.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.configuration.calendar import MonthlyDays
+
+LATE_RESULT_DAYS = 7  # a result that comes late is still looked for during a week
+
+
+@dataclass(frozen=True)
+class MonthlyStep:
+    """One step. description: Japanese, for the UI; `is_due`: whether it is tried on a business day; takes: interfaces."""
+
+    name: str
+    description: str
+    is_due: Callable[[MonthlyDays, dt.date], bool]
+    takes: tuple[str, ...] = ()
+
+    @property
+    def job(self) -> str:
+        """The name of its job."""
+        return f"monthly_{self.name}"
+
+
+# Candidates and the instruction are tried until they are there.
+MONTHLY_STEPS = (
+    MonthlyStep(
+        "out",
+        "月次の送付: 給付・税の抽出 → 高額該当情報・所得区分 → 連合会",
+        lambda days, day: day == days.cut_off,
+    ),
+    MonthlyStep(
+        "candidates",
+        "継続候補の受領: 候補リスト → 判定案 → 判定表",
+        lambda days, day: days.candidates_on <= day < days.instruction_until,
+        ("continuity_candidates",),
+    ),
+    MonthlyStep(
+        "instruction",
+        "確定指示: 承認された判定 → 連合会。判定待ちは待つ",
+        lambda days, day: days.candidates_on < day <= days.result_on,
+    ),
+    MonthlyStep(
+        "results",
+        "確定結果と引継の受領: 突合 → 高額該当回数",
+        lambda days, day: days.result_on <= day <= days.result_on + dt.timedelta(days=LATE_RESULT_DAYS),
+        ("continuity_result", "high_cost_handover"),
+    ),
+)

@@ -1,0 +1,130 @@
+"""What was to be expected by a day and is not there: not sent, not answered, not confirmed, waiting. Changes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import polars as pl
+from dateutil.relativedelta import relativedelta
+
+from interfaces.messages import RenkeiError, message
+from pipelines.configuration.calendar import TOKYO, MonthlyDays, business_days_between, monthly_days
+from pipelines.deployment import Environment
+from pipelines.exchange.ledger import SENT_STATES, UNCONFIRMED, Entry
+from pipelines.exchange.left_behind import left_behind
+from pipelines.transfer.baseline import SENT_FILES, days_not_sent
+
+# code, what is missing, its day or month, since when it is due, business days since then, what to do.
+SCHEMA = {
+    "code": pl.String, "title": pl.String, "subject": pl.String, "partition": pl.Date, "due_on": pl.Date,
+    "age": pl.Int64, "remedy": pl.String,
+}  # fmt: skip
+NOT_TAKEN = frozenset({"rejected", "stale"})
+RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
+Row = tuple[str, str, dt.date, dt.date]
+
+
+def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
+    """Everything that is due at the end of `on` and not there: SCHEMA, oldest first. Names and ages, never a person.
+
+    Before the first sending there is one row (KR-6506): nobody looks into a wrong data folder without being told.
+    The Union answers in the night after a sending, so its answers are due on the next calendar day.
+    """
+    entries = environment.ledger.entries()
+    rows = [
+        *_days(environment, entries, on),
+        *_undecided(entries, on),
+        *_left(environment, on),
+        *_months(environment, entries, on),
+    ]
+    texts = [(code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
+             for code, subject, partition, due in rows]  # fmt: skip
+    return pl.DataFrame(texts, schema=SCHEMA, orient="row").sort("due_on", "code", "subject")
+
+
+def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:
+    off = environment.settings.switched_off_interfaces
+    sent = [e for e in entries if e.direction == "outbound" and e.interface in SENT_FILES and e.partition is not None]
+    if not sent:
+        yield "KR-6506", "資格情報", on, on
+        return
+    first = min(e.partition for e in sent if e.partition is not None)
+    for day in days_not_sent(environment, first, on):
+        yield "KR-6501", "資格情報", day, day
+    catalogue = environment.catalogue
+    answers = [
+        interface
+        for interface in catalogue.ids()
+        if (plan := catalogue.versions(interface)[-1].plan).direction == "from_union"
+        and plan.cycle == "daily"
+        and interface not in off
+    ]
+    # A file that a person refused is waited for again: the Union owes a corrected one. A stale one was not taken in.
+    arrived = {(e.interface, e.partition) for e in entries if e.direction == "inbound" and e.state not in NOT_TAKEN}
+    for day in sorted({e.partition for e in sent if e.state in SENT_STATES and e.partition is not None}):
+        due = day + dt.timedelta(days=1)
+        if due > on:
+            continue
+        for interface in answers:
+            if (interface, day) not in arrived:
+                yield "KR-6502", catalogue.versions(interface)[-1].plan.name, day, due
+        for entry in sent:
+            if entry.partition == day and entry.state == "sent" and RECEPTION not in off:
+                yield "KR-6503", entry.file_name, day, due
+
+
+# What a person must decide, by the state that waits for it.
+UNDECIDED = {"quarantined": "KR-6504", "stale": "KR-6512", UNCONFIRMED: "KR-6513"}
+
+
+def _undecided(entries: list[Entry], on: dt.date) -> Iterator[Row]:
+    for entry in entries:
+        since = _day(entry.created_at)
+        if entry.state in UNDECIDED and since <= on:
+            yield UNDECIDED[entry.state], entry.file_name, entry.partition or since, since
+
+
+def _left(environment: Environment, on: dt.date) -> Iterator[Row]:
+    for one in left_behind(environment.ledger):
+        if (since := _day(one.since)) <= on:
+            yield "KR-6511", one.name, since, since
+
+
+def _day(text: str) -> dt.date:
+    return dt.datetime.fromisoformat(text).astimezone(TOKYO).date()
+
+
+def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:
+    """The Union's monthly days that are past, for the months that this deployment has sent days of."""
+    began = [e.partition for e in entries if e.direction == "outbound" and e.interface in SENT_FILES and e.partition]
+    for back in range(MONTHS_LOOKED_BACK, 0, -1):
+        month = on.replace(day=1) - relativedelta(months=back)
+        if began and min(began) < month + relativedelta(months=1):
+            try:
+                days = monthly_days(environment.catalogue, month)
+            except RenkeiError as error:
+                if error.code != "KR-7107":
+                    raise
+                continue  # a month that the Union's calendar doesn't have is said when it is run
+            yield from _month(environment, entries, days, on)
+
+
+def _month(environment: Environment, entries: list[Entry], days: MonthlyDays, on: dt.date) -> Iterator[Row]:
+    there = {e.interface for e in entries if e.partition == days.month and e.state in {*SENT_STATES, "applied"}}
+    for interface, due in (
+        ("continuity_candidates", days.candidates_on),
+        ("continuity_instruction", days.instruction_until),
+        ("continuity_result", days.result_on),
+    ):
+        if due >= on or interface in there or interface in environment.settings.switched_off_interfaces:
+            continue
+        if interface != "continuity_candidates" and not _has_candidates(environment, days.month):
+            continue
+        yield "KR-6505", environment.catalogue.versions(interface)[-1].plan.name, days.month, due
+
+
+def _has_candidates(environment: Environment, month: dt.date) -> bool:
+    """Whether there is anybody to decide on: a month without candidates has neither instruction nor result."""
+    asset = "continuity_candidates"
+    return environment.store.exists(asset, month.isoformat()) and environment.store.height(asset, month.isoformat()) > 0

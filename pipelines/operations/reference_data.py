@@ -1,0 +1,114 @@
+"""Proof that the effective-dated tables (criteria, limits, calendar …) are sound on every day on which one of them changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from interfaces.catalogue import UNREADABLE, Catalogue, Fault, read_rows
+from interfaces.messages import RenkeiError
+from pipelines.configuration.calendar import monthly_days
+from pipelines.continuity.criteria import load_criteria
+from pipelines.continuity.worksheet import load_marks
+from pipelines.exchange.persons import load_titles
+from pipelines.high_cost.income_class import load_borders
+from pipelines.high_cost.limits import AGE_GROUPS, limit_table
+from pipelines.operations.media_register import system_names
+from pipelines.operations.retention import load_rules
+
+# table -> the columns that may stand only once on a day.
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "continuity/criteria": ("規則",),
+    "continuity/reasons": ("側", "事由"),
+    "limits/limits": ("年齢群", "所得区分"),
+    "limits/floors": ("年齢群",),
+    "limits/income_borders": ("年齢群", "所得区分"),
+    "limits/income_exceptions": ("名前",),
+    "limits/minors": ("何歳未満",),
+    "calendars/monthly": ("対象年月",),
+    "retention/stores": ("保管場所",),
+    "worksheet/marks": ("印",),
+    "persons/titles": ("役職・敬称",),
+    "media/system_names": ("名前",),
+}
+# What a table must still give on every day on which it has rows.
+READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
+    "continuity/criteria": load_criteria,
+    "limits/limits": limit_table,
+    "retention/stores": load_rules,
+    "media/system_names": system_names,
+    "limits/income_borders": load_borders,
+    "limits/income_exceptions": load_borders,
+    "limits/minors": load_borders,
+    "worksheet/marks": load_marks,
+    "persons/titles": load_titles,
+    "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
+}
+
+
+def lint_tables(catalogue: Catalogue) -> list[Fault]:
+    """Every fault of the tables: a date that is none, an end before its start, two rows for one thing on one day, a
+    class without a limit, a border without a class, a rule that cannot be read, days of a month out of their order."""
+    return list(dict.fromkeys(fault for name in KEYS for fault in _table(catalogue, name)))
+
+
+def _table(catalogue: Catalogue, name: str) -> Iterator[Fault]:
+    try:
+        rows = read_rows(catalogue.root / f"{name}.csv", ("開始日", "終了日", *KEYS[name]))
+    except RenkeiError as error:
+        yield _unread(catalogue, error)
+        return
+    periods: list[tuple[dt.date, dt.date, tuple[str, ...]]] = []
+    for row in rows:
+        try:
+            start, end = row.day("開始日"), row.day("終了日", dt.date.max)
+        except RenkeiError as error:
+            yield _unread(catalogue, error)
+            continue
+        if end <= start:
+            yield Fault(f"{name}.csv {row.number}行目", "終了日が開始日より後ではありません")
+        periods.append((start, end, tuple(row[column] for column in KEYS[name])))
+    changes = sorted({start for start, _, _ in periods} | {end for _, end, _ in periods if end != dt.date.max})
+    for day in changes:
+        here = Counter(key for start, end, key in periods if start <= day < end)
+        for key, times in here.items():
+            if times > 1:
+                yield Fault(f"{name}.csv {day}", f"{'・'.join(key)} の行が{times}つあります")
+        if here and all(times == 1 for times in here.values()):
+            yield from _readable(catalogue, name, day)
+
+
+def _readable(catalogue: Catalogue, name: str, day: dt.date) -> Iterator[Fault]:
+    try:
+        if name in READERS:
+            READERS[name](catalogue, day)
+        if name == "limits/limits":
+            yield from _classes(catalogue, day)
+        if name == "calendars/monthly":
+            days = monthly_days(catalogue, day)
+            order = [days.cut_off, days.candidates_on, days.instruction_until, days.result_on]
+            if order != sorted(order) or days.cut_off.replace(day=1) != days.month:
+                yield Fault(f"{name}.csv {day}", "締め日・配信日・期限・結果の順になっていません")
+    except RenkeiError as error:
+        yield _unread(catalogue, error) if error.code == UNREADABLE else Fault(f"{name}.csv {day}", str(error))
+
+
+def _unread(catalogue: Catalogue, error: RenkeiError) -> Fault:
+    """The fault that a table could not be read, at its place below the root."""
+    return Fault(str(error.values["path"]).removeprefix(f"{catalogue.root}/"), str(error.values["reason"]), error.code)
+
+
+def _classes(catalogue: Catalogue, day: dt.date) -> Iterator[Fault]:
+    """Every income class in force has a limit, and every limit a class."""
+    table = limit_table(catalogue, day)
+    for group, codes in AGE_GROUPS.items():
+        if f"codes/{codes}.csv" in catalogue.unread:
+            continue
+        known = {code.meaning for code in catalogue.codes[codes] if code.in_force(day)}
+        limited = set(table.filter(age_group=group)["income_class"])
+        for missing in sorted(known ^ limited):
+            yield Fault(
+                f"limits/limits.csv {day}",
+                f"{group} の {missing} が、限度額の表と所得区分のコード表の一方にしかありません",
+            )

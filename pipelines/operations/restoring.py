@@ -1,0 +1,102 @@
+"""After a backup was brought back: what the ledger lost is told to it again, by a person and with a reason. Sends nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from interfaces import codec
+from interfaces.messages import RenkeiError
+from pipelines.continuity.monthly import INSTRUCTION
+from pipelines.deployment import Environment
+from pipelines.eligibility.files import FILES
+from pipelines.exchange.inbox import Arrival, Judgement, collect
+from pipelines.exchange.ledger import Entry
+from pipelines.exchange.outbox import OutboundFile, mark_sent
+from pipelines.exchange.transport import FilesAtHand
+from pipelines.transfer import receiving as arrival
+from pipelines.transfer.sending import leaving, outbox_path
+from pipelines.transfer.unrecorded import (
+    Place,
+    Trace,
+    interface_of,
+    local_traces,
+    refuse,
+    require_same_content,
+    sent_traces,
+)
+
+RETAKEN = "retaken"
+
+
+def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
+    """Record that the month's files of which there are traces were sent, as their copies in the outbox say.
+
+    KR-6147 no such trace, KR-6144 traces of one file tell two contents, KR-6115 the copy is not in the outbox.
+    """
+    traces = [
+        one
+        for one in sent_traces(environment, month.isoformat())
+        if interface_of(environment, one.file_name) not in FILES
+    ]
+    if not traces:
+        raise RenkeiError("KR-6147", month=f"{month:%Y-%m}")
+    files = []
+    for trace in {one.file_name: one for one in traces}.values():
+        file = _copy(environment, month, trace)
+        require_same_content(traces, file.file_name, file.sha256)
+        files.append(file)
+    return tuple(entry for file in files for entry in _mark(environment, month, file, by, reason))
+
+
+def _copy(environment: Environment, month: dt.date, trace: Trace) -> OutboundFile:
+    interface = interface_of(environment, trace.file_name)
+    # The digits that the trace tells are those with which the copy's name begins.
+    path = outbox_path(environment, month, trace.file_name, trace.begins)
+    if interface is None or not path.is_file():
+        raise RenkeiError("KR-6115", file_name=trace.file_name)
+    specification = environment.specification(interface, month)
+    content = environment.safe.content(path)
+    records = codec.read(content, trace.file_name, specification, month).data.height
+    return OutboundFile(interface, trace.file_name, path, hashlib.sha256(content).hexdigest(), len(content), records)
+
+
+def _mark(environment: Environment, month: dt.date, file: OutboundFile, by: str, reason: str) -> Sequence[Entry]:
+    ledger = environment.ledger
+    # An instruction stands for itself; the others tell the difference to the last month that was sent.
+    before = (
+        None if file.interface == INSTRUCTION else ledger.effective_baseline(before=month, interfaces={file.interface})
+    )
+    return mark_sent(
+        ledger, month, [file], before, None, by, reason, safe=environment.safe, leaving=leaving(environment)
+    )
+
+
+def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
+    """Take in again what lies in the archive and the ledger does not know: judged as at its arrival, then to be applied.
+
+    Whose word a copy is only its seal told: where files arrive sealed, a person decides about each (it is quarantined).
+    KR-6143 while there are traces of files sent: the answers among these speak of them.
+    """
+    traces = local_traces(environment)
+    refuse(one for one in traces if one.place in (Place.OUTBOX, Place.SENT_LOG))
+    taken: list[Arrival] = []
+    for trace in traces:
+        if trace.place == Place.ARCHIVE:
+            taken += _retaken(environment, trace, by, reason)
+    return taken
+
+
+def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
+    content = environment.safe.content(environment.settings.data_folder / trace.reference)
+    environment.ledger.note(RETAKEN, operator=by, file=trace.reference, reason=reason)
+    at_hand = FilesAtHand({trace.file_name: content})
+    return collect(environment.ledger, at_hand, environment.safe, partial(_judge, environment), by, None)
+
+
+def _judge(environment: Environment, content: bytes, name: str) -> Judgement:
+    found = arrival.judge(environment, content, name, typed=True)
+    return found if environment.settings.sealing is None else replace(found, accepted=False)

@@ -1,0 +1,165 @@
+"""What has been kept long enough is erased, and the ledger says so. How long is data (`retention/stores.csv`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
+
+from interfaces.catalogue import Catalogue
+from interfaces.messages import RenkeiError
+from pipelines.deployment import Environment
+from pipelines.exchange.erased import ERASED, NOT_ERASED, table_file
+from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.storage.files import erase_file, erasing, sha256_of
+from pipelines.storage.locks import exclusive
+from pipelines.storage.tables import MY_NUMBER_ASSETS
+from pipelines.transfer.baseline import SENT_FILES
+
+NOT_LET = "KR-6606"
+# What the Union knows by the last month that was sent, however long ago: the next one is compared with it.
+COMPARED_WITH = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
+# An entry in one of these needs its files no longer to do its work.
+SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "duplicate", "vanished", "recalled"}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file whose time is over. `path` from the data folder (the clerks' files lie beside it).
+
+    `proved`: the ledger shows that its work is done.
+    """
+
+    path: Path
+    store: str
+    day: dt.date
+    months: int
+    proved: bool
+
+
+def load_rules(catalogue: Catalogue, on: dt.date) -> dict[str, int]:
+    """Months by store (`assets`, `assets/my_numbers`, `outbox` …) in force on a day. KR-7101 for months that are none."""
+    rows = catalogue.table("retention/stores", on)
+    wrong = [row["保管場所"] for row in rows if not row["保存月数"].isdigit() or int(row["保存月数"]) < 1]
+    if wrong:
+        raise RenkeiError("KR-7101", path="retention/stores.csv", reason=f"保存月数が正の整数ではありません: {wrong}")
+    return {row["保管場所"]: int(row["保存月数"]) for row in rows}
+
+
+def overdue(environment: Environment, today: dt.date) -> list[Kept]:
+    """Every file that has been kept longer than its store's months, whether or not it may go yet. The last sent tables
+    that a coming day or month is compared with are never among them."""
+    rules = load_rules(environment.catalogue, today)
+    entries = environment.ledger.entries()
+    quiet = {
+        dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.events() if e.action == "quiet_day"
+    }
+    needed = environment.ledger.effective_baseline(interfaces=SENT_FILES)
+    compared = {
+        table_file(asset, str(environment.ledger.effective_baseline(interfaces={interface})))
+        for interface, asset in COMPARED_WITH.items()
+    }
+    found = []
+    for store, path, day in _files(environment):
+        months = rules[store if store in rules else store.partition("/")[0]]
+        is_needed = store.startswith("assets/") and needed is not None and day >= needed
+        is_needed |= path.as_posix() in compared
+        if day + relativedelta(months=months) <= today and not is_needed:
+            proved = _is_done(environment, entries, quiet, store, path, day)
+            found.append(Kept(path, store, day, months, proved))
+    return found
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What a run erased, and what the disk did not let it (KR-6606 each)."""
+
+    gone: list[Kept]
+    failed: list[RenkeiError]
+
+
+def run(environment: Environment, today: dt.date, by: str) -> Erasure:
+    """Erase what is overdue and proved, each with its row in the ledger. What cannot be erased keeps nothing else back.
+
+    The row is written before the file goes: after a crash the next run finds the file still there and erases it again.
+    A file that stays has a row that says so.
+    """
+    folder = environment.settings.data_folder
+    done = Erasure([], [])
+    with exclusive(folder, "outbox"), exclusive(folder, "inbox"):
+        for kept in overdue(environment, today):
+            if not kept.proved:
+                continue
+            what: dict[str, Any] = {
+                "file": kept.path.as_posix(),
+                "store": kept.store,
+                "kept_since": kept.day,
+                "months": kept.months,
+            }
+            try:
+                with erasing("データのフォルダ", kept.path.as_posix()):
+                    sha256 = sha256_of(folder / kept.path)
+                    environment.ledger.note(ERASED, operator=by, stored_sha256=sha256, **what)
+                    erase_file(folder / kept.path)
+            except RenkeiError as error:
+                if error.code != NOT_LET:
+                    raise
+                environment.ledger.note(NOT_ERASED, operator=by, reason=error.values["reason"], **what)
+                done.failed.append(error)
+            else:
+                done.gone.append(kept)
+    for folder_left in sorted({(folder / kept.path).parent for kept in done.gone}):
+        with suppress(OSError):  # an empty folder, or one that another run has removed, holds nothing
+            folder_left.rmdir()
+    return done
+
+
+def _files(environment: Environment) -> Iterator[tuple[str, Path, dt.date]]:
+    """(store, path from the data folder, the day it belongs to) of everything that is kept by day."""
+    folder = environment.settings.data_folder
+    for path in sorted((folder / "assets").glob("*/*.parquet")):
+        asset = f"assets/{path.parent.name}"
+        yield (asset if path.parent.name in MY_NUMBER_ASSETS else "assets/"), path.relative_to(folder), _day(path.stem)
+    for store in ("outbox", "reports"):
+        for path in sorted((folder / store).glob("*/*")):
+            yield store, path.relative_to(folder), _day(path.parent.name)
+    for path in sorted((folder / "archive" / "from_union").glob("*/*")):
+        yield "archive", path.relative_to(folder), _day(path.parent.name)
+    for path in sorted(environment.settings.clerks.glob("*")):
+        month = _MONTH.search(path.name)
+        if month is not None:
+            yield "clerk", Path(os.path.relpath(path, folder)), _day(f"{month.group()}-01")
+    for path in sorted((folder / "quarantine").glob("*/*")):
+        entry = environment.ledger.entry(int(path.parent.name))
+        yield "quarantine", path.relative_to(folder), _day(entry.created_at[: len("2026-04-01")])
+
+
+_MONTH = re.compile(r"20\d{2}-\d{2}")  # in the names of worksheets and lists
+
+
+def _day(text: str) -> dt.date:
+    return dt.date.fromisoformat(text)
+
+
+def _is_done(
+    environment: Environment, entries: list[Entry], quiet: set[dt.date], store: str, path: Path, day: dt.date
+) -> bool:
+    """Whether the ledger shows that a file was sent or taken in, or that a person decided about it."""
+    if store == "quarantine":
+        return environment.ledger.entry(int(path.parent.name)).state in SETTLED
+    if store == "archive":
+        theirs = [one for one in entries if one.direction == "inbound" and path.name.startswith(str(one.sha256)[:12])]
+    elif store == "outbox":
+        theirs = [one for one in entries if one.partition == day and path.name.startswith(str(one.sha256)[:12])]
+    else:
+        theirs = [one for one in entries if one.partition == day]
+        if day in quiet and not theirs:
+            return True
+    return bool(theirs) and all(one.state in SETTLED for one in theirs)

@@ -1,0 +1,235 @@
+"""The monthly continuity as Dagster assets: wiring only. What a step does is in `monthly`, what it decides elsewhere."""
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import polars as pl
+
+from interfaces.messages import RenkeiError, message
+from pipelines.configuration.calendar import monthly_days
+from pipelines.continuity import monthly
+from pipelines.deployment import Environment
+from pipelines.orchestration import checks, inbound
+from pipelines.orchestration.partitions import days_of_month
+from pipelines.orchestration.resources import Deployment
+from pipelines.orchestration.run_log import say
+from pipelines.transfer.baseline import days_not_sent
+
+OWNERS = ["team:国保給付担当"]
+DESCRIPTIONS = {
+    "continuity_candidates": "継続候補世帯リスト: 県内で異動した世帯の、前後の二つの世帯の人",
+    "continuity_result": "継続世帯確定結果: 連合会が確定した継続",
+    "high_cost_handover": "高額該当引継情報連携ファイル: 転出元で高額療養費に該当した月",
+}
+DISPATCHED = {"entry": pl.Int64, "file_name": pl.String, "state": pl.String}
+
+
+RESULTS = ("continuity_result", "high_cost_handover")
+Yielded = Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]
+
+
+def _out(interface: str) -> dg.AssetOut:
+    return inbound.out(interface, DESCRIPTIONS[interface], "continuity", OWNERS)
+
+
+def _received(
+    context: dg.AssetExecutionContext, environment: Environment, month: dt.date, interfaces: Sequence[str]
+) -> Yielded:
+    """Take in the month's files: a check for each interface, and its records once there are some."""
+    arrivals = inbound.receive(context, environment, interfaces)
+    for taken in monthly.take(environment, context.run_id):
+        inbound.say_applied(context, environment, taken.entry, f"{taken.taken}件 保留{taken.aside}件")
+    for interface in interfaces:
+        yield inbound.checked(environment, interface, month, arrivals)
+        if inbound.receipts(environment, interface, month) is not None:
+            yield dg.Output(environment.store.read(interface, month.isoformat()), output_name=interface)
+
+
+def _month(context: dg.AssetExecutionContext) -> dt.date:
+    first: dt.date = context.partition_time_window.start.date()
+    return first
+
+
+def continuity_worksheet(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:
+    """候補リストを受け取り、候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
+    environment, month = deployment.environment, _month(context)
+    with checks.reported():
+        monthly.require_kept(environment, month)
+        yield from _received(context, environment, month, ["continuity_candidates"])
+        missing = days_not_sent(environment, month, monthly_days(environment.catalogue, month).cut_off)
+        absent: dict[str, str | int] = {"送付のない日": "、".join(map(str, missing)) or "なし"}
+        yield checks.warning("continuity_worksheet", "all_business_days_present", not missing, absent)
+        unlisted = monthly.unlisted(environment, month)
+        told: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
+        yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), told)
+        inbound.require_nothing_quarantined(environment, ["continuity_candidates"], month)
+        if not environment.store.exists(monthly.CANDIDATES, month.isoformat()):
+            say(context, RenkeiError("KR-7418", month=f"{month:%Y-%m}").for_people(), logging.ERROR)
+            return
+        made = monthly.make_worksheet(environment, month)
+        for line in made.lines():
+            say(context, line)
+    counts = {f"{row['rule']} {row['title']}": row["count"] for row in monthly.as_table(made.cases)}
+    yield dg.Output(made.cases, output_name="continuity_worksheet", metadata={"判定表": made.path.name, **counts})
+
+
+def continuity_instruction(
+    context: dg.AssetExecutionContext, deployment: Deployment
+) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
+    """承認された判定から確定指示を作って送る（seed 別添1 (4) 4-①②）。判定待ちは失敗ではなく、日数の見える状態。"""
+    environment, month = deployment.environment, context.partition_time_window.start.date()
+    today = environment.clock().date()
+    with checks.reported():
+        state = monthly.status(environment, month, today)
+    ready = state.listed and not state.undecided
+    waits: dict[str, str | int] = {
+        "判定待ち": state.undecided,
+        "待っている営業日数": state.waiting_days or 0,
+        "保留": state.postponed,
+        "期限": state.instruction_until.isoformat(),
+    }
+    yield checks.warning(
+        "continuity_instruction",
+        "every_candidate_is_decided",
+        ready,
+        waits,
+        description=" ".join(state.lines()),
+        late=today > state.instruction_until,
+    )
+    if not ready:
+        say(context, monthly.why_not_instructed(state).for_people(), logging.ERROR)
+        return
+    with checks.reported():
+        file, made = monthly.build_instruction(environment, month)
+        outcome = monthly.send_instruction(environment, month, file, context.run_id)
+    say(context, f"確定指示 {made.height}件: {outcome.kind} {outcome.message}".rstrip())
+    rows = [(entry.id, entry.file_name, entry.state) for entry in outcome.entries]
+    yield dg.Output(
+        pl.DataFrame(rows, schema=DISPATCHED, orient="row"),
+        output_name="continuity_instruction",
+        metadata={"結果": outcome.kind, "説明": outcome.message or "—", "指示件数": made.height},
+    )
+
+
+def continuity_confirmed(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:
+    """確定結果と引継を受け取り、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
+    environment, month = deployment.environment, _month(context)
+    with checks.reported():
+        monthly.require_kept(environment, month)
+        yield from _received(context, environment, month, RESULTS)
+        known = monthly.reconciled(environment, month)
+        monthly.write_results_page(environment, month, known.taken)
+    for row in known.discrepancies.iter_rows(named=True):
+        say(context, f"{row['code']} {row['title']} 候補 {row['candidate_number'] or '—'}: {row['question']}")
+    say(context, f"引き継いだ月 {known.taken.height}件")
+    counted = dict(known.discrepancies["code"].value_counts().sort("code").iter_rows())
+    questions = {f"{code} {message(code).title}": count for code, count in counted.items()}
+    yield checks.warning(
+        "continuity_discrepancies", "instruction_result_and_handover_agree", known.discrepancies.is_empty(), questions
+    )
+    yield dg.Output(known.taken, output_name="handover_taken")
+    yield dg.Output(known.gone, output_name="households_gone")
+    yield dg.Output(known.discrepancies, output_name="continuity_discrepancies")
+
+
+def candidate_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+    """The assets of the candidates and their worksheet."""
+    return [
+        dg.multi_asset(
+            name="continuity_worksheet",
+            partitions_def=months,
+            pool="sftp",
+            deps=[days_of_month("eligibility_dispatch"), days_of_month("linkage_state")],
+            outs={
+                "continuity_candidates": _out("continuity_candidates"),
+                "continuity_worksheet": dg.AssetOut(
+                    description="継続候補の判定案と、担当者が書き込む判定表（Excel）・印刷用リスト",
+                    group_name="continuity",
+                    kinds={"excel", "polars"},
+                    owners=OWNERS,
+                    is_required=False,
+                ),
+            },
+            check_specs=[
+                inbound.check_spec("continuity_candidates", DESCRIPTIONS["continuity_candidates"], months),
+                checks.spec(
+                    "continuity_worksheet",
+                    "all_business_days_present",
+                    "月の全ての営業日の資格情報が送付されている",
+                    months,
+                ),
+                checks.spec(
+                    "continuity_worksheet",
+                    "every_arrival_is_listed",
+                    "県内から転入した世帯が全て継続候補世帯リストにある",
+                    months,
+                ),
+            ],
+        )(continuity_worksheet),
+    ]
+
+
+def instruction_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+    """The asset of the 確定指示."""
+    return [
+        dg.multi_asset(
+            name="continuity_instruction",
+            partitions_def=months,
+            pool="sftp",
+            deps=["continuity_worksheet"],
+            outs={
+                "continuity_instruction": dg.AssetOut(
+                    description="継続世帯の確定指示: 承認された判定だけ。判定がそろうまで作られない",
+                    group_name="continuity",
+                    kinds={"sftp", "csv"},
+                    owners=OWNERS,
+                    is_required=False,
+                )
+            },
+            check_specs=[
+                checks.spec(
+                    "continuity_instruction",
+                    "every_candidate_is_decided",
+                    "全ての候補に、二人の名前のある判定がある（待っている営業日数が分かる）",
+                    months,
+                )
+            ],
+        )(continuity_instruction),
+    ]
+
+
+def result_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+    """The assets of the results and what may count."""
+    return [
+        dg.multi_asset(
+            name="continuity_confirmed",
+            partitions_def=months,
+            pool="sftp",
+            deps=["continuity_instruction"],
+            outs={
+                **{name: _out(name) for name in RESULTS},
+                **{
+                    name: dg.AssetOut(
+                        description=text, group_name="continuity", kinds={"polars", "parquet"}, owners=OWNERS
+                    )
+                    for name, text in (
+                        ("handover_taken", "回数に入れてよい引継の月（確定結果と合い、12か月の中にあるもの）"),
+                        ("households_gone", "県内のほかの市区町村で継続した、転出した世帯"),
+                        ("continuity_discrepancies", "指示・結果・引継の不一致と、連合会に尋ねること"),
+                    )
+                },
+            },
+            check_specs=[
+                *(inbound.check_spec(name, DESCRIPTIONS[name], months) for name in RESULTS),
+                checks.spec(
+                    "continuity_discrepancies",
+                    "instruction_result_and_handover_agree",
+                    "指示ごとに結果があり、結果ごとに指示があり、引継の月が窓の中にある",
+                    months,
+                ),
+            ],
+        )(continuity_confirmed),
+        inbound.quarantine_check("continuity_discrepancies", RESULTS, months),
+    ]

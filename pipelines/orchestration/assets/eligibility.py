@@ -1,0 +1,216 @@
+"""The daily sending as Dagster assets: wiring only. What a step does is in `daily`, what it decides in its own module."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from interfaces.messages import RenkeiError
+from pipelines.eligibility import daily
+from pipelines.eligibility.files import FILES, Bad
+from pipelines.eligibility.intake import EXTRACTS, read_extracts
+from pipelines.orchestration import checks
+from pipelines.orchestration.resources import Deployment
+from pipelines.orchestration.run_log import say
+
+OWNERS = ["team:国保資格担当"]
+NAMES = {
+    "resident_extract": "住民記録・宛名抽出",
+    "insured_extract": "国保資格抽出",
+    "household_extract": "国保世帯抽出",
+    "eligibility_household": "資格情報(世帯)ファイル",
+    "eligibility_individual": "資格情報(個人)ファイル",
+}
+# Run tag with the reason why too much at once is right (lost rows, bulk changes, other persons); the CLI sets it, the ledger
+# keeps it.
+CONFIRM_TAG = "renkei/confirm"
+
+
+def _file(interface: str, description: str, group: str) -> dg.AssetOut:
+    """The asset of an interface file, with its specification one click away."""
+    return dg.AssetOut(
+        description=description,
+        group_name=group,
+        kinds={"csv", "polars"},
+        owners=OWNERS,
+    )
+
+
+def _out(description: str, group: str, *kinds: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        description=description, group_name=group, kinds=set(kinds or ("polars", "parquet")), owners=OWNERS
+    )
+
+
+def municipal_extracts(
+    context: dg.AssetExecutionContext, deployment: Deployment
+) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
+    """業務システムの三つの抽出を仕様で検証し、個人番号を分けて取り込む（seed 別添1 1-①②）。"""
+    environment, day = deployment.environment, context.partition_time_window.start.date()
+    confirmed = context.run.tags.get(CONFIRM_TAG)
+    try:
+        daily.require_kept(environment, day)
+        extracts = read_extracts(environment, day, confirmed)
+    except RenkeiError as error:
+        if (interface := error.values.get("interface")) in EXTRACTS:
+            yield checks.failed(str(interface), error)
+        raise checks.stop(error) from None
+    for interface in EXTRACTS:
+        found = checks.of_file(extracts.findings, [extracts.files[interface]])
+        yield checks.passed(interface, found, extracts.tables[interface].height)
+    for asset, table in daily.tables_of(extracts).items():
+        metadata = {"正規化した値": sum(extracts.normalised.values())} if asset == "extract_findings" else {}
+        yield dg.Output(table, output_name=asset, metadata=metadata)
+
+
+def eligibility_snapshot(
+    context: dg.AssetExecutionContext,
+    resident_extract: pl.DataFrame,
+    insured_extract: pl.DataFrame,
+    household_extract: pl.DataFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """抽出を、処理年月日の時点の資格情報の形に整える。"""
+    return daily.snapshot_of(
+        {
+            "resident_extract": resident_extract,
+            "insured_extract": insured_extract,
+            "household_extract": household_extract,
+        },
+        context.partition_time_window.start.date(),
+    )
+
+
+def eligibility_files(
+    context: dg.AssetExecutionContext,
+    deployment: Deployment,
+    people: pl.DataFrame,
+    households: pl.DataFrame,
+    my_numbers: pl.DataFrame,
+    extract_findings: pl.DataFrame,
+    extract_faults: pl.DataFrame,
+) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
+    """異動を見つけ、世帯に広げ、誤りのある世帯を保留し、二つのファイルを作って読み返す（seed 別添1 1-②）。"""
+    environment, day = deployment.environment, context.partition_time_window.start.date()
+    try:
+        bad = Bad(extract_faults, extract_findings)
+        confirm = context.run.tags.get(CONFIRM_TAG)
+        built = daily.build_day(environment, day, people, households, my_numbers, bad, confirm)
+    except RenkeiError as error:
+        if error.code == "KR-7204":
+            yield checks.miscounted("eligibility_changes", error)
+        else:
+            for interface in FILES:
+                yield checks.failed(interface, error)
+        raise checks.stop(error) from None
+    for line in daily.lines(built, day):
+        say(context, line)
+    written = {file.interface: file for file in built.files}
+    for interface in FILES:
+        file = written.get(interface)
+        found = checks.of_file(built.findings, [file.file_name] if file else [])
+        yield checks.passed(interface, found, file.records if file else 0)
+    yield dg.AssetCheckResult(
+        passed=built.counts["changed"] == built.counts["changed_sent"] + built.counts["changed_held"],
+        asset_key="eligibility_changes",
+        check_name="counts_add_up",
+        metadata={
+            "異動した人": built.counts["changed"],
+            "送付した人": built.counts["changed_sent"],
+            "要修正の人": built.counts["changed_held"],
+        },
+    )
+    for asset, table in daily.tables_of_build(built).items():
+        yield dg.Output(table, output_name=asset)
+
+
+def eligibility_dispatch(
+    context: dg.AssetExecutionContext,
+    deployment: Deployment,
+    eligibility_household: pl.DataFrame,
+    eligibility_individual: pl.DataFrame,
+) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
+    """送付し、台帳の行（名前・状態）を残す。"""
+    environment, day = deployment.environment, context.partition_time_window.start.date()
+    files = {"eligibility_household": eligibility_household, "eligibility_individual": eligibility_individual}
+    with checks.reported():
+        outcome = daily.dispatch(environment, day, files, context.run_id)
+    say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
+    waits = outcome.kind == "awaiting_approval"
+    said = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
+    yield checks.warning("eligibility_dispatch", "nothing_awaits_approval", not waits, said)
+    sent = pl.DataFrame(
+        [(entry.id, entry.interface, entry.file_name, entry.state) for entry in outcome.entries],
+        schema={"entry": pl.Int64, "interface": pl.String, "file_name": pl.String, "state": pl.String},
+        orient="row",
+    )
+    yield dg.Output(sent, metadata={"結果": outcome.kind, "説明": outcome.message or "—"})
+
+
+def assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+    """The assets of the daily sending, by business day."""
+    return [
+        dg.multi_asset(
+            name="municipal_extracts",
+            partitions_def=days,
+            outs={
+                "resident_extract": _file(
+                    "resident_extract", "住民記録・宛名抽出（個人番号を除いた正規の値）", "extracts"
+                ),
+                "insured_extract": _file("insured_extract", "国保資格抽出（正規の値）", "extracts"),
+                "household_extract": _file("household_extract", "国保世帯抽出（正規の値）", "extracts"),
+                "my_numbers": _out(
+                    "個人番号の表。専用の鍵で暗号化し、資格情報(個人)を作るときだけ読む", "extracts", "parquet"
+                ),
+                "extract_findings": _out("抽出の検証結果（値は伏せ字）", "extracts"),
+                "extract_faults": _out("誤りのある行が指す宛名番号・国保世帯番号（送付を保留する）", "extracts"),
+            },
+            check_specs=[checks.file_check(interface, NAMES[interface], days) for interface in EXTRACTS],
+        )(municipal_extracts),
+        dg.multi_asset(
+            name="eligibility_snapshot",
+            partitions_def=days,
+            outs={
+                "people": _out("その日の被保険者・元被保険者・擬制世帯主（個人番号なし）", "eligibility"),
+                "households": _out("その日の国保世帯", "eligibility"),
+            },
+        )(eligibility_snapshot),
+        dg.multi_asset(
+            name="eligibility_files",
+            partitions_def=days,
+            outs={
+                "eligibility_changes": _out("前回送付からの異動と、同じ世帯の人", "eligibility"),
+                "held_list": _out("要修正の一覧（送付を保留した人と世帯、コード）", "eligibility"),
+                "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
+                "eligibility_household": _file(
+                    "eligibility_household", "資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"
+                ),
+                "eligibility_individual": _file(
+                    "eligibility_individual", "資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"
+                ),
+                "sent_people": _out("送付が済むと連合会が知る人の状態（次の比較の基準）", "eligibility"),
+                "sent_households": _out("送付が済むと連合会が知る世帯の状態（次の比較の基準）", "eligibility"),
+                "sent_my_numbers": _out("送付が済むと連合会が持つ個人番号。専用の鍵で暗号化", "eligibility", "parquet"),
+            },
+            check_specs=[
+                *(checks.file_check(interface, NAMES[interface], days) for interface in FILES),
+                checks.spec("eligibility_changes", "counts_add_up", "異動した人数 = 送付した人数 + 要修正の人数", days),
+            ],
+        )(eligibility_files),
+        dg.asset(
+            partitions_def=days,
+            group_name="eligibility",
+            kinds={"sftp"},
+            owners=OWNERS,
+            pool="sftp",
+            deps=["sent_people", "sent_households", "sent_my_numbers"],
+            check_specs=[
+                checks.spec(
+                    "eligibility_dispatch",
+                    "nothing_awaits_approval",
+                    "大量・初回の送付が、二人目の人の承認を待っていない",
+                    days,
+                )
+            ],
+            description="連合会への送付（SFTP）と送付記録。同じ内容の再送は記録だけ残す（seed 別添1 1-③、送付記録は part Ⅲ）",
+        )(eligibility_dispatch),
+    ]

@@ -1,0 +1,58 @@
+"""The jobs: which assets are made together. When they run is in `schedules` and `sensors`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from pipelines.operations.monthly_steps import MONTHLY_STEPS
+from pipelines.orchestration.assets import continuity, eligibility, high_cost, linkage, monitoring
+from pipelines.orchestration.partitions import Partitions
+
+DAILY_OUT, DAILY_IN = "daily_out", "daily_in"
+RUN_LIMIT_SECONDS = 7200  # 300,000 persons take minutes; two hours means that a run hangs
+Assets = Sequence[dg.AssetsDefinition]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything that is made, by the name of the job that makes it, and the jobs."""
+
+    assets: Mapping[str, Assets]
+    jobs: Mapping[str, Any]
+
+
+def work(partitions: Partitions) -> Work:
+    """The assets by job, and the jobs."""
+    days, months = partitions.days, partitions.months
+    of_step = {
+        "out": high_cost.out_assets(months),
+        "candidates": continuity.candidate_assets(months),
+        "instruction": continuity.instruction_assets(months),
+        "results": [*continuity.result_assets(months), *high_cost.count_assets(months)],
+    }
+    assets: dict[str, Assets] = {
+        DAILY_OUT: eligibility.assets(days),
+        DAILY_IN: linkage.assets(days),
+        monitoring.WATCH_JOB: monitoring.assets(days),
+        **{step.job: of_step[step.name] for step in MONTHLY_STEPS},
+    }
+    descriptions = {
+        DAILY_OUT: "日次の送付: 抽出 → 異動 → 資格情報ファイル → 連合会",
+        DAILY_IN: "日次の受領: 連合会 → 検証 → 連携の状態と不一致",
+        monitoring.WATCH_JOB: "毎日の見回り: 送るはず・届くはずのもので、まだないもの",
+        **{step.job: step.description for step in MONTHLY_STEPS},
+    }
+    return Work(assets, {name: _job(name, assets[name], text) for name, text in descriptions.items()})
+
+
+def _job(name: str, assets: Assets, description: str) -> Any:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*(key for asset in assets for key in asset.keys)),
+        description=description,
+        tags={"dagster/max_runtime": str(RUN_LIMIT_SECONDS)},
+    )

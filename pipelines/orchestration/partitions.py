@@ -1,0 +1,48 @@
+"""Which days and months exist as Dagster partitions, in Asia/Tokyo. The calendar itself is `configuration.calendar`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import dagster as dg
+
+from pipelines.configuration.calendar import TOKYO, closed_days
+
+WEEKENDS = "0 0 * * 0,6"
+_CALENDAR_AHEAD = dt.timedelta(days=400)  # a year and a month: definitions are reloaded more often than that
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """The business days and the months (処理対象年月, by their first day) of a deployment.
+
+    Days are without weekends, public holidays and the turn of the year. A partition ends at midnight: day D can be run
+    from D+1 0:00, or by name on D itself (`end_offset=1`); a month from its own first day on. Which steps of a month have
+    work is told by the Union's calendar and the ledger, never by a partition mapping (dagster.md 0, trap 6).
+    """
+
+    days: dg.DailyPartitionsDefinition
+    months: dg.MonthlyPartitionsDefinition
+
+    @classmethod
+    def since(cls, first: dt.date, today: dt.date) -> Partitions:
+        """Those from the first day that the deployment sends; holidays are known for `_CALENDAR_AHEAD` after today."""
+        closed = closed_days(first, max(today, first) + _CALENDAR_AHEAD)
+        days = dg.DailyPartitionsDefinition(
+            start_date=first.isoformat(),
+            timezone="Asia/Tokyo",
+            end_offset=1,
+            exclusions=[WEEKENDS, *(dt.datetime.combine(day, dt.time(), TOKYO) for day in closed)],
+        )
+        months = dg.MonthlyPartitionsDefinition(
+            start_date=first.replace(day=1).isoformat(), timezone="Asia/Tokyo", end_offset=1
+        )
+        return cls(days, months)
+
+
+def days_of_month(asset: str) -> dg.AssetDep:
+    """The lineage from a daily asset to a monthly one. It shows; which days count is told by the ledger (`baseline`)."""
+    return dg.AssetDep(
+        asset, partition_mapping=dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+    )

@@ -1,0 +1,73 @@
+"""Dagster's way to the environment and the store: a resource and an IO manager, both thin. No decision is taken here."""
+
+import logging
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from interfaces.private import OWNER_FILE, close_folder
+from pipelines.configuration.settings import Settings
+from pipelines.deployment import Environment
+from pipelines.exchange.error_redaction import DAGSTERS_LOGGER, tell_outlines
+from pipelines.orchestration import checks
+from pipelines.orchestration.dead_runs import Process
+from pipelines.storage.tables import MY_NUMBER_ASSETS
+
+
+def _keep_unexpected_errors_apart(path: Path) -> None:
+    """Errors that are not ours may hold a row: Dagster stores an id, their outline goes to a file for the owner alone.
+
+    Without this it would fall to standard error, and from there into whatever keeps that (dagster.md 3).
+    """
+    logger = logging.getLogger(DAGSTERS_LOGGER)
+    if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):
+        return
+    path.touch(mode=OWNER_FILE)
+    tell_outlines(logging.FileHandler(path, encoding="utf-8"))
+
+
+class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """One municipality's deployment, by the path of its settings file (RENKEI_SETTINGS)."""
+
+    settings_path: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Let a run say which process works for it, whoever started it. DAGSTER_HOME is its owner's alone."""
+        if context.instance is not None and context.instance.is_persistent:
+            close_folder(Path(context.instance.root_directory))
+        if context.run is not None and context.instance is not None:
+            context.instance.add_run_tags(context.run.run_id, Process.this().tag)
+
+    @cached_property
+    def environment(self) -> Environment:
+        """Opened at first use, once per process. Settings or a ledger that cannot be opened fail the step with their code."""
+        with checks.reported():
+            environment = Environment.open(Settings.load(self.settings_path))
+        _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
+        return environment
+
+
+class StoreIOManager(dg.ConfigurableIOManager):
+    """Tables to and from the store, one Parquet file per asset and partition: written whole or not at all."""
+
+    deployment: dg.ResourceDependency[Deployment]
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
+        """Write atomically; the UI gets rows and bytes, never a value."""
+        asset = context.asset_key.path[-1]
+        with checks.reported():
+            path = self.deployment.environment.store.write(asset, context.partition_key, obj)
+        context.add_output_metadata(
+            {
+                "dagster/row_count": obj.height,
+                "バイト数": path.stat().st_size,
+                "個人番号の鍵で暗号化": asset in MY_NUMBER_ASSETS,
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """Read the same partition; KR-7207 when it was never written, KR-7112 when this process lacks its key."""
+        with checks.reported():
+            return self.deployment.environment.store.read(context.asset_key.path[-1], context.partition_key)

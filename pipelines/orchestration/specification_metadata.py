@@ -1,0 +1,48 @@
+"""What the Dagster UI shows of an interface file: its specification as Markdown. Nothing is decided here."""
+
+import dagster as dg
+
+from interfaces.catalogue import Catalogue
+from interfaces.spec import Specification
+
+
+def item_tables(catalogue: Catalogue, interface: str) -> str:
+    """All versions of an interface, the newest first, as Markdown tables like the printed specification."""
+    return "\n\n".join(_item_table(version) for version in reversed(catalogue.versions(interface)))
+
+
+def _item_table(specification: Specification) -> str:
+    plan, form = specification.plan, specification.format
+    status = "公式" if plan.status == "official" else "仮定"
+    lines = [
+        f"**{plan.name}** {specification.version}（{status}）",
+        "",
+        f"{plan.description}。出典: {plan.source}",
+        "",
+        f"`{plan.file_name}` {form.kind} {form.encoding} {form.line_end}",
+    ]
+    for record in specification.records:
+        lines += [
+            "",
+            f"### {record.kind}",
+            "",
+            "|項番|項目名|id|属性|バイト|必須|コード表|出典|",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"|{i.number}|{i.name}|`{i.id}`|{i.type.id}|{i.length}|{i.required.replace('|', '・')}|{i.code_table}|{i.source}|"
+            for i in record.items
+        ]
+    return "\n".join(lines)
+
+
+def with_specifications(assets: dg.AssetsDefinition, catalogue: Catalogue) -> dg.AssetsDefinition:
+    """The assets, those that are an interface's file with its specification one click away."""
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        interface = spec.key.path[-1]
+        if interface not in catalogue.ids():
+            return spec
+        return spec.merge_attributes(metadata={"仕様": dg.MetadataValue.md(item_tables(catalogue, interface))})
+
+    return assets.map_asset_specs(described)

@@ -1,0 +1,227 @@
+"""Our key pairs on disk: made, found, unlocked, one folder. What is sealed with them is told in `seal` and `safe`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from interfaces.messages import RenkeiError
+from interfaces.private import private_folder
+from pipelines.storage.files import erasing, wait_for_lock, write_durably
+
+Purpose = Literal["transfer", "records", "my_number"]
+# transfer: signs what we send, opens what is sealed for us. records: personal columns, and the copies of files that left
+# or arrived. my_number: the tables of 個人番号, and nothing else (design.md 4 rule 8).
+PURPOSES: Final[tuple[Purpose, ...]] = ("transfer", "records", "my_number")
+# CRYPTREC asks for more than 112 bits of security after 2030; 3072 bits of RSA give 128.
+RSA_BITS: Final = 3072
+# Two years of use and a quarter to change over.
+VALID_DAYS: Final = 2 * 365 + 92
+PASSPHRASE_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """One generation of a purpose. The private key stays on disk until `KeyRing.unlock`."""
+
+    purpose: Purpose
+    generation: int
+    certificate: x509.Certificate
+    key_path: Path
+
+    @property
+    def name(self) -> str:
+        """The name under which encrypted tables remember it, e.g. `records-1`."""
+        return f"{self.purpose}-{self.generation}"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, in hexadecimal: what two people read to each other on the telephone."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+class KeyRing:
+    """The key pairs of a deployment: `<purpose>-<generation>.{key,cert}.pem`, private keys under the passphrase.
+
+    `may_begin`: a missing pair is made at its first use, because there is nothing yet that an older one should open.
+    A process whose ring lacks a private key can write for it, and read nothing that it closes. `clock` dates certificates;
+    `tell` hears of every pair that is made; `without` leaves one pair out, by its name.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        passphrase_file: Path,
+        owner: str,
+        *,
+        may_begin: bool = False,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        tell: Callable[[KeyPair], None] = lambda pair: None,
+        without: str = "",
+    ) -> None:
+        self.folder = folder
+        self._passphrase_file = passphrase_file
+        self._owner = owner
+        self._may_begin = may_begin
+        self._clock = clock
+        self._tell = tell
+        self._without = without
+        self._unlocked: dict[Path, rsa.RSAPrivateKey] = {}
+        self._pairs: dict[Purpose, list[KeyPair]] = {}
+
+    def pairs(self, purpose: Purpose) -> list[KeyPair]:
+        """Every generation of a purpose, newest first; empty when there is none."""
+        if not self._pairs.get(purpose):
+            found = []
+            for path in self.folder.glob(f"{purpose}-*.cert.pem"):
+                generation = int(path.name.removeprefix(f"{purpose}-").removesuffix(".cert.pem"))
+                certificate = _read_certificate(path)
+                pair = KeyPair(purpose, generation, certificate, _key_path(path))
+                found += [pair] if pair.name != self._without else []
+            self._pairs[purpose] = sorted(found, key=lambda pair: -pair.generation)
+        return self._pairs[purpose]
+
+    def current(self, purpose: Purpose) -> KeyPair:
+        """The newest generation, made now when this deployment has just begun; KR-7111 when there is none."""
+        if not self.pairs(purpose):
+            if not self._may_begin:
+                raise RenkeiError("KR-7111", purpose=purpose, folder=self.folder.name)
+            self.create(purpose)
+        return self.pairs(purpose)[0]
+
+    def owners(self) -> set[str]:
+        """Whom the certificates of all generations name as their owner."""
+        return {_owner(pair) for purpose in PURPOSES for pair in self.pairs(purpose)}
+
+    def named(self, name: str) -> KeyPair:
+        """The pair that an encrypted table remembers; KR-7112 when this ring does not have it."""
+        purpose = name.rpartition("-")[0]
+        for pair in self.pairs(purpose) if purpose in PURPOSES else ():  # type: ignore[arg-type]  # one of PURPOSES
+            if pair.name == name:
+                return pair
+        raise RenkeiError("KR-7112", key=name)
+
+    def unlock(self, pair: KeyPair) -> rsa.RSAPrivateKey:
+        """The private key. KR-7112 not here or not ours to read, KR-7106 others can read it, KR-7113 wrong passphrase."""
+        if pair.key_path not in self._unlocked:
+            data, passphrase = _owners_alone(pair.key_path, pair.name), self._passphrase
+            try:
+                key = serialization.load_pem_private_key(data, passphrase)
+            except ValueError as error:
+                raise RenkeiError("KR-7113", key=pair.name) from error
+            if not isinstance(key, rsa.RSAPrivateKey):
+                raise RenkeiError("KR-7113", key=pair.name)
+            self._unlocked[pair.key_path] = key
+        return self._unlocked[pair.key_path]
+
+    @cached_property
+    def _passphrase(self) -> bytes:
+        return _owners_alone(self._passphrase_file, self._passphrase_file.name).strip()
+
+    def lacking(self, name: str) -> KeyRing:
+        """This ring without one of its pairs: what it still opens does not need that pair."""
+        return KeyRing(self.folder, self._passphrase_file, self._owner, without=name)
+
+    def create(self, purpose: Purpose, *, anew: bool = False) -> KeyPair:
+        """A generation more: the first one unless there is one already, the next one with `anew`. Private files.
+
+        A passphrase is made with the very first key only. KR-7112, KR-7113 when the one at hand does not open what is there.
+        """
+        with self._alone():
+            self._pairs.clear()
+            known = self.pairs(purpose)
+            if known and not anew:
+                return known[0]
+            here = [pair for one in PURPOSES for pair in self.pairs(one) if pair.key_path.is_file()]
+            if here:
+                self.unlock(here[0])  # another passphrase than theirs would lock away what comes: nothing is made then
+            elif not self._passphrase_file.exists():
+                write_durably(self._passphrase_file, secrets.token_hex(PASSPHRASE_BYTES).encode() + b"\n")
+            generation = known[0].generation + 1 if known else 1
+            key = rsa.generate_private_key(65537, RSA_BITS)
+            path = self.folder / f"{purpose}-{generation}.cert.pem"
+            locked = serialization.BestAvailableEncryption(self._passphrase)
+            pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+            # The certificate comes last: a pair without it does not exist.
+            write_durably(_key_path(path), pem)
+            certificate = _certificate(key, f"{self._owner} {purpose}-{generation}", self._clock())
+            write_durably(path, certificate.public_bytes(serialization.Encoding.PEM))
+            self._pairs.clear()
+            made = self.pairs(purpose)[0]
+        self._tell(made)
+        return made
+
+    def destroy(self, pair: KeyPair) -> None:
+        """Remove a private key that opens nothing any more; its certificate stays, so that its use can be told. KR-6606."""
+        with erasing("鍵のフォルダ", pair.key_path.name):
+            pair.key_path.unlink(missing_ok=True)
+        self._unlocked.pop(pair.key_path, None)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = private_folder(self.folder) / ".lock"
+        handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            wait_for_lock(handle, lock)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    """One of our certificates; KR-7113 when it is damaged."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise RenkeiError("KR-7113", key=path.name) from error
+
+
+def _owner(pair: KeyPair) -> str:
+    (name,) = pair.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(name.value).removesuffix(f" {pair.name}")
+
+
+def _key_path(certificate: Path) -> Path:
+    return certificate.with_name(certificate.name.removesuffix(".cert.pem") + ".key.pem")
+
+
+def _owners_alone(path: Path, name: str) -> bytes:
+    """The content of a secret file; KR-7106 when others can read it, KR-7112 when it is not there for this process."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise RenkeiError("KR-7106", name=name)
+        return path.read_bytes()
+    except OSError as error:
+        raise RenkeiError("KR-7112", key=name) from error
+
+
+def _certificate(key: rsa.RSAPrivateKey, common_name: str, now: dt.datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    usage = x509.KeyUsage(
+        digital_signature=True, content_commitment=False, key_encipherment=True, data_encipherment=False,
+        key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))  # a partner's clock may be behind
+        .not_valid_after(now + dt.timedelta(days=VALID_DAYS))
+        .add_extension(usage, critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )

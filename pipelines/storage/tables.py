@@ -1,0 +1,136 @@
+"""Tables at rest: a Parquet file per asset and partition, written atomically; what is personal in them is encrypted.
+
+Knows no asset's meaning and no Dagster; the IO manager in `resources` is a thin coat over this.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Collection
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+
+from interfaces.messages import RenkeiError
+from pipelines.storage.files import write_durably
+from pipelines.storage.keyring import KeyRing, Purpose
+
+# Assets that hold 個人番号 (design.md 4 rule 8): encrypted whole, footer included, under a key of their own.
+MY_NUMBER_ASSETS = frozenset({"my_numbers", "sent_my_numbers"})
+_WRAPPING = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+
+
+class _KeyPairs(pe.KmsClient):  # type: ignore[misc]  # pyarrow ships no types
+    """Wraps the data keys of encrypted Parquet files with our key pairs (RSA-OAEP): writing needs no private key."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        super().__init__()
+        self._ring = ring
+
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:
+        """Called by pyarrow when a file is written."""
+        public = self._ring.named(master_key_identifier).certificate.public_key()
+        return b64encode(public.encrypt(key_bytes, _WRAPPING))  # type: ignore[union-attr]  # KeyRing makes RSA keys only
+
+    def unwrap_key(self, wrapped_key: bytes, master_key_identifier: str) -> bytes:
+        """Called by pyarrow when a file is read."""
+        key = self._ring.unlock(self._ring.named(master_key_identifier))
+        return key.decrypt(b64decode(wrapped_key), _WRAPPING)
+
+
+class Store:
+    """Parquet files below `root`, as `<asset>/<partition>.parquet`.
+
+    `public_columns` lie open; every other column is encrypted, so that a new column is closed until somebody says that
+    it may be read. The footer (names, types, row counts) is open, and signed. `erased_on`: when a table (asset,
+    partition) was erased, because it had been kept long enough.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        ring: KeyRing,
+        public_columns: Collection[str],
+        erased_on: Callable[[str, str], dt.date | None] = lambda *_: None,
+    ) -> None:
+        self.root = root
+        self._erased_on = erased_on
+        self._ring = ring
+        self._public = frozenset(public_columns)
+
+    def path(self, asset: str, partition: str) -> Path:
+        """Where a table lies (it need not exist)."""
+        return self.root / asset / f"{partition}.parquet"
+
+    def exists(self, asset: str, partition: str) -> bool:
+        """Whether the table was written."""
+        return self.path(asset, partition).is_file()
+
+    def partitions(self, asset: str) -> list[str]:
+        """The partitions that an asset has, sorted."""
+        return sorted(path.stem for path in (self.root / asset).glob("*.parquet"))
+
+    def write(self, asset: str, partition: str, frame: pl.DataFrame) -> Path:
+        """Write a table atomically, personal columns encrypted; KR-7111 when there is no key to do it with."""
+        table, buffer = frame.to_arrow(), BytesIO()
+        how = self._encryption(asset, table.schema)
+        properties = how and _factory(self._ring).file_encryption_properties(pe.KmsConnectionConfig(), how)
+        pq.write_table(table, buffer, encryption_properties=properties, write_page_checksum=True)
+        path = self.path(asset, partition)
+        write_durably(path, buffer.getvalue())
+        return path
+
+    def read(self, asset: str, partition: str) -> pl.DataFrame:
+        """Read a table whole; a damaged one is KR-7114. KR-7207 when it was never written, KR-7208 when it was erased,
+        KR-7112 when this process lacks its key."""
+        path = self.path(asset, partition)
+        if not path.is_file():
+            on = self._erased_on(asset, partition)
+            if on is not None:
+                raise RenkeiError("KR-7208", asset=asset, partition=partition, on=on)
+            raise RenkeiError("KR-7207", asset=asset, partition=partition)
+        properties = _factory(self._ring).file_decryption_properties(pe.KmsConnectionConfig())
+        try:
+            table = pq.read_table(path, decryption_properties=properties, page_checksum_verification=True)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise RenkeiError("KR-7114", asset=asset, partition=partition) from error
+        return pl.DataFrame(table)
+
+    def height(self, asset: str, partition: str) -> int:
+        """Rows of a table whose footer is open, without any key; KR-7114 when it is damaged."""
+        try:
+            return int(pq.read_metadata(self.path(asset, partition)).num_rows)
+        except (OSError, pa.ArrowException) as error:
+            raise RenkeiError("KR-7114", asset=asset, partition=partition) from error
+
+    def purpose_of(self, asset: str) -> Purpose:
+        """Whose key closes a table."""
+        return "my_number" if asset in MY_NUMBER_ASSETS else "records"
+
+    def _encryption(self, asset: str, schema: pa.Schema) -> pe.EncryptionConfiguration | None:
+        if asset in MY_NUMBER_ASSETS:
+            return pe.EncryptionConfiguration(footer_key=self._ring.current("my_number").name, uniform_encryption=True)
+        closed = [leaf for leaf in _leaves(schema) if leaf.partition(".")[0] not in self._public]
+        if not closed:
+            return None
+        key = self._ring.current("records").name
+        return pe.EncryptionConfiguration(footer_key=key, column_keys={key: closed}, plaintext_footer=True)
+
+
+def _factory(ring: KeyRing) -> pe.CryptoFactory:
+    return pe.CryptoFactory(lambda _: _KeyPairs(ring))
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """The paths of the columns as Parquet stores them: a list of texts is `name.list.element`."""
+    buffer = BytesIO()
+    pq.write_table(schema.empty_table(), buffer)
+    stored = pq.ParquetFile(buffer).schema
+    return [stored.column(number).path for number in range(len(stored))]

@@ -1,0 +1,91 @@
+"""What the Union knows of us: the last effective sending, and which days of a month were sent. Read from the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from pipelines.configuration.calendar import business_days
+from pipelines.deployment import Environment
+from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES
+from pipelines.transfer.sending import records_of
+
+SENT_FILES = ("eligibility_household", "eligibility_individual")
+SENT_KEYS = {"eligibility_household": "household_number", "eligibility_individual": "resident_number"}
+
+
+def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
+    """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them.
+
+    Whom a later file told of that is, or may be, at the Union (Ledger.in_doubt) is there as that file told.
+    """
+    before = on + dt.timedelta(days=1) if on else None
+    partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
+    if partition is None:
+        text = ("resident_number", "household_number", "name", "head_kind", "application_reason", "end_reason")
+        days = ("born_on", "acquired_on", "lost_on", "applied_on", "ended_on")
+        known = pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
+    else:
+        known = environment.store.read("sent_people", partition.isoformat())
+    told = told_in_doubt(environment, before).get("eligibility_individual")
+    return known if told is None else overlaid(known, told, "resident_number")
+
+
+def told_in_doubt(
+    environment: Environment, before: dt.date | None, *, remade: dt.date | None = None
+) -> dict[str, pl.DataFrame]:
+    """What files tell that are, or may be, at the Union, but are no baseline (Ledger.in_doubt).
+
+    By interface (SENT_FILES): canonical records with `in_doubt` true and `gone`, of each person or household the newest.
+    `gone`: withdrawn by a file that the Union accepted, so that it does not know him any more. Nothing for an interface
+    without such a file. KR-6115 when our copy of one is not what the ledger says.
+    """
+    told: dict[str, list[pl.DataFrame]] = {}
+    for entry in environment.ledger.in_doubt(before, SENT_FILES, remade=remade):
+        records = records_of(environment, entry)
+        withdrawn = pl.col("update_kind") == "withdrawn" if "update_kind" in records.columns else pl.lit(False)
+        gone = withdrawn & pl.lit(entry.state == "accepted")
+        told.setdefault(str(entry.interface), []).append(records.with_columns(in_doubt=pl.lit(True), gone=gone))
+    return {
+        interface: pl.concat(frames, how="diagonal").unique(SENT_KEYS[interface], keep="last", maintain_order=True)
+        for interface, frames in told.items()
+    }
+
+
+def overlaid(known: pl.DataFrame, told: pl.DataFrame, key: str) -> pl.DataFrame:
+    """`known` (its columns), with the rows of `told` in the place of those of the same key, sorted by it; who is `gone` is not there."""
+    empty = [pl.lit(None, known.schema[name]).alias(name) for name in known.columns if name not in told.columns]
+    there = told.filter(~pl.col("gone")).with_columns(empty).select(known.columns)
+    return pl.concat([known.join(told, on=key, how="anti"), there]).sort(key)
+
+
+def first_month_sent(environment: Environment) -> dt.date | None:
+    """The month (its first day) of the deployment's first daily sending; what was before it is another system's."""
+    entries = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
+    return min((e.partition.replace(day=1) for e in entries if e.partition is not None), default=None)
+
+
+def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> list[dt.date]:
+    """The business days of [first, last] that were neither sent, nor carried by a later day, nor quiet.
+
+    Days before the deployment's first sending are not missed. A day of which the Union rejected a file, or that was taken
+    back, is carried by the next day that reaches it.
+    """
+    entries = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
+    standing: dict[dt.date | None, dict[str | None, str]] = {}
+    for entry in entries:
+        if entry.state != "withdrawn":
+            standing.setdefault(entry.partition, {})[entry.interface] = entry.state
+    out = SENT_STATES | {"superseded"}
+    carried_by = environment.ledger.effective_baseline(interfaces=SENT_FILES)
+    done = {
+        day
+        for day, states in standing.items()
+        if out.issuperset(states.values())
+        or (day and carried_by and day < carried_by and not CLOSED_OUTBOUND_STATES.isdisjoint(states.values()))
+    }
+    quiet = {e.detail.get("partition") for e in environment.ledger.events() if e.action == "quiet_day"}
+    began = min((e.partition for e in entries if e.partition is not None), default=first)
+    days = business_days(max(first, began), last + dt.timedelta(days=1))
+    return [day for day in days if day not in done and day.isoformat() not in quiet]

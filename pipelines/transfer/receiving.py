@@ -1,0 +1,197 @@
+"""Whatever the Union has put into our folder: recognised, judged by its specification, archived. Applies nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import polars as pl
+
+from interfaces.messages import RenkeiError, message, messages
+from interfaces.naming import date_of, recognise
+from interfaces.values import to_canonical
+from pipelines.configuration.calendar import TOKYO
+from pipelines.deployment import Environment
+from pipelines.exchange.inbox import NOT_REMOVED, Arrival, Judgement, archived_content, collect
+from pipelines.exchange.ledger import Entry
+from pipelines.exchange.left_behind import UNION, Folder, left_behind, not_yet
+from pipelines.exchange.transport import RemoteFile, Source
+from pipelines.storage.cms import plain_name
+from schemas.findings import FAULT_SCHEMA, findings
+from schemas.report import to_json, write_xlsx
+from schemas.rules.files import CERTAIN_MY_NUMBERS
+from schemas.validate import Validated, validate
+
+WAITING_STATES = frozenset({"verified", "released"})
+# What is applied here, in the order in which a day's (a month's) files are: ids first, the later files speak of persons
+# whom the ids name. A file of any other interface has nobody who reads it.
+DAILY_INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
+MONTHLY_INTERFACES = ("continuity_candidates", "continuity_result", "high_cost_handover")
+
+
+def judge(environment: Environment, content: bytes, name: str, *, typed: bool = False) -> Judgement:
+    """Recognise a file by its name and validate it by the version in force on its day (design.md 4 rule 2).
+
+    An interface that nothing here reads is refused (KR-6337), so that its file is not taken, removed and forgotten. A
+    switched-off interface is refused (KR-7303), unless the file was made of what a person typed. A file for a day or a
+    month that has not begun is refused (KR-7307): once applied, it would make every file until then an old one.
+    """
+    recognised = recognise(environment.catalogue, name)
+    if recognised is None:
+        return Judgement(False, report=_one_finding("KR-7302", name))
+    interface, fields = recognised
+    plan = environment.catalogue.versions(interface)[-1].plan
+    if plan.direction != "from_union":
+        return Judgement(False, report=_one_finding("KR-7302", name))
+    if interface not in {*DAILY_INTERFACES, *MONTHLY_INTERFACES}:
+        return Judgement(False, interface, report=_one_finding("KR-6337", name), releasable=False)
+    if interface in environment.settings.switched_off_interfaces and not typed:
+        return Judgement(False, interface, report=_one_finding("KR-7303", name))
+    day = date_of(fields, plan)
+    if day is None:
+        return Judgement(False, interface, report=_one_finding("KR-7304", name))
+    specification = environment.specification(interface, day)
+    validated = validate(content, name, specification, day, environment.context(day, name))
+    today = environment.clock().astimezone(TOKYO).date()
+    if day > today:
+        validated = _with_finding(validated, "KR-7307", today.isoformat())
+    refused_for_good = validated.unreadable or (validated.findings["code"] == CERTAIN_MY_NUMBERS).any()
+    return Judgement(
+        validated.valid, interface, day, validated.records, to_json(validated), partial(write_xlsx, validated),
+        releasable=not refused_for_good,
+    )  # fmt: skip
+
+
+def _with_finding(validated: Validated, code: str, expected: str) -> Validated:
+    """A judged file with one more finding about the whole of it."""
+    fault = pl.DataFrame([{"code": code, "expected": expected}], schema=FAULT_SCHEMA)
+    found = findings(fault, validated.decoded.spec, validated.file_name)
+    return replace(validated, findings=pl.concat([found, validated.findings]))
+
+
+def _one_finding(code: str, name: str) -> dict[str, object]:
+    text = message(code)
+    finding = {"file": name, "code": code, "level": "file", "message": f"{code} {text.render(name=name)}"}
+    return {"interface": None, "valid": False, "findings": [finding], "counts_by_code": {code: 1}}
+
+
+def receive(environment: Environment, run_id: str | None = None) -> list[Arrival]:
+    """Take in whatever lies in the Union's folder; verified files then wait to be applied."""
+    with environment.from_union() as transport:
+        return collect(
+            environment.ledger,
+            transport,
+            environment.safe,
+            partial(judge, environment),
+            environment.settings.operator,
+            run_id,
+            partners=environment.partners(),
+            folder=_folder(environment, UNION),
+            retry=environment.retry(),
+        )
+
+
+def receive_from(environment: Environment, source: Source, by: str, place: str = "medium") -> list[Arrival]:
+    """Take in whatever a medium holds, in the same way. `place`: the medium's name in the memory of what was left."""
+    return collect(
+        environment.ledger, source, environment.safe, partial(judge, environment), by, None,
+        partners=environment.partners(), folder=_folder(environment, place),
+    )  # fmt: skip
+
+
+def _folder(environment: Environment, place: str) -> Folder:
+    def is_known(name: str) -> bool:
+        return recognise(environment.catalogue, plain_name(name)) is not None
+
+    return Folder(place, environment.settings.settle_seconds, is_known)
+
+
+def look(environment: Environment, source: Source) -> tuple[list[RemoteFile], list[RenkeiError]]:
+    """What lies in the Union's folder to be taken now, and why the rest is not; fetches nothing.
+
+    What an earlier run took, and could not remove, is neither.
+    """
+    files = source.list()
+    reasons = not_yet(environment.ledger, _folder(environment, UNION), files)
+    taken = {one.name for one in left_behind(environment.ledger) if one.code == NOT_REMOVED}
+    ready = [file for file in files if file.name not in reasons and file.name not in taken]
+    return ready, [reasons[name] for name in sorted(reasons)]
+
+
+def line(one: Arrival, word: str = "受領") -> str:
+    """What became of a file, in a line for people."""
+    return f"{word} {one.name}: {one.state} {one.message}".rstrip()
+
+
+def needs_person(one: Arrival) -> bool:
+    """Whether something is to be done yet: kept apart, gone, refused for good, or still in the folder."""
+    if one.state == "refused":
+        return messages()[str(one.code)].level == "stop"
+    return one.is_left or one.state in UNFINISHED_STATES
+
+
+UNFINISHED_STATES = frozenset({"quarantined", "vanished", "waiting"})
+
+
+def of_interface(environment: Environment, arrivals: Sequence[Arrival], interface: str) -> list[Arrival]:
+    """Those arrivals that were left in the folder, or went from it, and whose name is one of the interface."""
+    missing = [one for one in arrivals if one.is_left or one.state == "vanished"]
+    recognised = ((one, recognise(environment.catalogue, plain_name(one.name))) for one in missing)
+    return [one for one, found in recognised if found is not None and found[0] == interface]
+
+
+def waiting(environment: Environment, interfaces: Sequence[str]) -> list[Entry]:
+    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`."""
+    found = environment.ledger.entries(direction="inbound", states=WAITING_STATES)
+    order = {interface: position for position, interface in enumerate(interfaces)}
+    ready = [entry for entry in found if entry.interface in order and entry.partition is not None]
+    return sorted(ready, key=lambda e: (e.partition or dt.date.min, order[e.interface or ""], e.file_name, e.id))
+
+
+def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
+    """The newest applied day of the file's interface when it is later than the file's own, else None."""
+    newer = [
+        e.partition
+        for e in environment.ledger.entries(direction="inbound", states={"applied"}, interfaces={str(entry.interface)})
+        if e.partition is not None and entry.partition is not None and e.partition > entry.partition
+    ]
+    return max(newer) if newer and entry.state == "verified" else None
+
+
+def newer_applied(environment: Environment, entry: Entry) -> Entry | None:
+    """The applied file of the same interface and day (month) with the highest number, when it is above the file's own.
+
+    The names of one interface and day differ in their number only. None for a file that a person released.
+    """
+    applied = environment.ledger.entries(
+        direction="inbound", states={"applied"}, interfaces={str(entry.interface)}, partition=entry.partition
+    )
+    newer = [one for one in applied if one.file_name > entry.file_name]
+    return max(newer, key=lambda one: one.file_name) if newer and entry.state == "verified" else None
+
+
+def overtaken(environment: Environment, entry: Entry) -> RenkeiError:
+    """What a person is told of a stale file: its name, and the newer day that was applied before it (KR-7308)."""
+    events = environment.ledger.events(entry.id)
+    newest = next(event.detail["newest"] for event in reversed(events) if event.action == "stale")
+    return RenkeiError("KR-7308", name=entry.file_name, day=entry.partition, newest=newest, entry=entry.id)
+
+
+def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame, int]:
+    """The sound records of an archived file (canonical), judged once more before a row is used (design.md 4 rule 1).
+
+    With them the number of faulty records, those that cannot be read among them, which only a released file can have.
+    KR-7305 when it no longer passes, KR-7301 when the entry's interface or day is not known.
+    """
+    if entry.interface is None or entry.partition is None:
+        raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)
+    day = entry.partition
+    content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
+    specification = environment.specification(entry.interface, day)
+    validated = validate(content, name, specification, day, environment.context(day, name))
+    if not validated.valid and entry.state != "released":
+        raise RenkeiError("KR-7305", name=entry.file_name)
+    sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
+    return sound, validated.records - sound.height

@@ -1,0 +1,191 @@
+"""A table -> a checked file in the outbox: made, read back, judged, compared. Sends nothing (`exchange.outbox` does).
+
+Here alone an OutboundFile is made: of a draft that is valid, or of the copy that such a draft left in the outbox.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from cryptography import x509
+
+from interfaces import codec
+from interfaces.messages import RenkeiError
+from interfaces.naming import file_name
+from interfaces.values import to_canonical
+from pipelines.deployment import Environment
+from pipelines.exchange.ledger import POSSIBLY_OUT_STATES, Entry
+from pipelines.exchange.outbox import Leaving, OutboundFile
+from pipelines.exchange.transport import Transport
+from pipelines.storage.cms import SUFFIX
+from pipelines.transfer.unrecorded import MADE, require_recorded, require_same_content, sent_traces
+from schemas.findings import FINDING_SCHEMA
+from schemas.report import write_json, write_xlsx
+from schemas.validate import Validated, validate
+
+
+def outbox_path(environment: Environment, partition: dt.date, name: str, sha256: str) -> Path:
+    """Where a finished file lies, closed. Its content is part of the name: what was sent is never written over."""
+    return environment.settings.data_folder / "outbox" / partition.isoformat() / f"{sha256[:12]}_{name}{SUFFIX}"
+
+
+def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
+    """The data records (canonical, without `line`) of a file that we sent, from our copy; KR-6115 when that is not it."""
+    assert entry.interface is not None and entry.partition is not None  # noqa: S101  an outbound entry has both
+    path = outbox_path(environment, entry.partition, entry.file_name, str(entry.sha256))
+    content = environment.safe.read(path, str(entry.sha256))
+    if content is None:
+        raise RenkeiError("KR-6115", file_name=entry.file_name)
+    specification = environment.specification(entry.interface, entry.partition)
+    data = codec.read(content, entry.file_name, specification, entry.partition).data
+    return to_canonical(data, specification.data, specification, entry.partition).drop("line")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A file as it would leave, and what judging its bytes found; `validated` is None where there are none."""
+
+    interface: str
+    name: str
+    encoded: codec.Encoded
+    validated: Validated | None
+
+    @property
+    def report(self) -> str:
+        """The name of its report, in the partition's folder."""
+        return f"{self.interface}.xlsx"
+
+    def require_valid(self, across: pl.DataFrame) -> Validated:
+        """The judgement; KR-7206 when anything of the file, of whatever record kind, is wrong.
+
+        `across`: findings of its relations to other files (FINDING_SCHEMA).
+        """
+        if self.validated is None:
+            wrong = self.encoded.problems.filter(pl.col("code").is_in(codec.UNWRITABLE))["code"]
+        else:
+            found = pl.concat([self.validated.findings, across.filter(pl.col("file") == self.name)])
+            wrong = found.filter(pl.col("level").is_in(["file", "record"]))["code"]
+        if self.validated is None or wrong.len():
+            codes = "、".join(sorted(set(wrong)))
+            raise RenkeiError("KR-7206", interface=self.interface, codes=codes, report=self.report)
+        return self.validated
+
+
+def make_draft(
+    environment: Environment, partition: dt.date, interface: str, data: pl.DataFrame, header: Mapping[str, object]
+) -> Draft:
+    """Make a file's bytes of `data` (canonical), read them back, judge and compare them; the reports say what was found.
+
+    KR-7205 when they read back otherwise.
+    """
+    specification = environment.specification(interface, partition)
+    name = file_name(specification, header)
+    encoded = codec.compose(specification, partition, data, header)
+    if not encoded.data:
+        return Draft(interface, name, encoded, None)
+    validated = validate(encoded.data, name, specification, partition, environment.context(partition, name))
+    draft = Draft(interface, name, encoded, validated)
+    write_json(validated, environment.reports(partition) / f"{interface}.json")
+    write_xlsx(validated, environment.reports(partition) / draft.report)
+    compare(interface, encoded, validated)
+    return draft
+
+
+def require_same(environment: Environment, partition: dt.date, draft: Draft) -> None:
+    """KR-6111 when the partition went out, or may have gone out, with other bytes; KR-6144 when a trace that the ledger
+    doesn't know says so."""
+    entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
+    if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.encoded.sha256:
+        raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
+    require_same_content(sent_traces(environment, partition.isoformat()), draft.name, draft.encoded.sha256)
+
+
+NOTHING_ACROSS = pl.DataFrame(schema=FINDING_SCHEMA)
+
+
+def publish(
+    environment: Environment, partition: dt.date, draft: Draft, across: pl.DataFrame = NOTHING_ACROSS
+) -> OutboundFile:
+    """The draft's copy in the outbox folder, closed. One that is there already stays.
+
+    The ledger hears of the copy before it is there, so a copy that the ledger does not know is from a later ledger.
+    KR-7206 as in `Draft.require_valid`: no other way leads into the outbox. Other errors as `require_same`.
+    """
+    validated = draft.require_valid(across)
+    require_same(environment, partition, draft)
+    content = draft.encoded.data
+    path = outbox_path(environment, partition, draft.name, draft.encoded.sha256)
+    if not environment.safe.holds(path, draft.encoded.sha256):
+        environment.ledger.note(
+            MADE,
+            operator=environment.settings.operator,
+            partition=partition,
+            file_name=draft.name,
+            sha256=draft.encoded.sha256,
+        )
+        environment.safe.keep(path, content)
+    return OutboundFile(draft.interface, draft.name, path, draft.encoded.sha256, len(content), validated.records)
+
+
+def published(
+    environment: Environment, partition: dt.date, interface: str, manifest: tuple[str, str, int, int]
+) -> OutboundFile:
+    """The file that a manifest (file_name, sha256, size, records) names, as `publish` left it in the outbox."""
+    name, sha256, size, records = manifest
+    return OutboundFile(interface, name, outbox_path(environment, partition, name, sha256), sha256, size, records)
+
+
+def leaving(environment: Environment) -> Leaving:
+    """What is done around a file's leaving: nothing leaves while the ledger is older than what was sent (KR-6143), and
+    what has left is written down outside the data folder too (KR-6146 when it could not be)."""
+
+    def before(transport: Transport) -> None:
+        environment.sent_log.require_writable()
+        require_recorded(environment, transport)
+
+    return Leaving(before, environment.sent_log.add)
+
+
+def sealing(environment: Environment) -> x509.Certificate | None:
+    """For whom files are sealed: the Union's newest certificate; None when they leave as they are.
+
+    KR-6324 when it is no longer (or not yet) valid: what is sealed for an expired certificate may never be opened.
+    """
+    partners = environment.partners()
+    if not partners:
+        return None
+    if not partners[0].not_valid_before_utc <= environment.clock() <= partners[0].not_valid_after_utc:
+        raise RenkeiError("KR-6324", until=partners[0].not_valid_after_utc.date().isoformat())
+    return partners[0]
+
+
+def needs_approval(environment: Environment, persons: int, *, first: bool) -> bool:
+    """Whether a second person must approve a sending: as many persons as the settings say, or everybody for the first time."""
+    rule = environment.settings.approval
+    return persons >= rule.persons or (rule.first_load and first and persons > 0)
+
+
+def compare(interface: str, encoded: codec.Encoded, validated: Validated) -> None:
+    """KR-7205 unless what was read back is what was written, record kind by record kind."""
+    for kind, raw in encoded.raw.items():
+        if not validated.decoded.tables[kind].drop("line").equals(raw):
+            raise RenkeiError("KR-7205", interface=interface, what=kind)
+
+
+def checked_file(
+    environment: Environment, interface: str, month: dt.date, data: pl.DataFrame, header: Mapping[str, object]
+) -> OutboundFile:
+    """The monthly file of `data` (canonical), proved and in the outbox (design.md 4 rule 1).
+
+    KR-7206 when a record breaks a rule: such a file holds no personal record that could be held back, so it is not
+    made at all, and the report says why. KR-7205 when it reads back otherwise, KR-6111 when the month went out already.
+    """
+    draft = make_draft(environment, month, interface, data, header)
+    if draft.encoded.problems.height:
+        codes = "、".join(sorted(set(draft.encoded.problems["code"])))
+        raise RenkeiError("KR-7206", interface=interface, codes=codes, report=draft.report)
+    return publish(environment, month, draft)
