@@ -30,8 +30,8 @@ test: $(STAMP) ## every test
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
 
-fuzz: $(STAMP) ## random damage to files, names and Excel books, FUZZ examples of each (about a quarter of an hour)
-	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/hostile
+fuzz: $(STAMP) ## random damage to files, names and Excel books, odd histories of towns, FUZZ examples of each (about half an hour)
+	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/hostile tests/histories
 
 torture: $(STAMP) ## everything that can go wrong outside, done on purpose: kills, lines, servers, disk, clock (docs/reliability.md, about an hour and a half)
 	$(BIN)/python -m fixtures.torture

@@ -80,6 +80,8 @@ class Life:
             self.met[f"recalled{', late' * recall.late}{', taken all the same' * self._was_taken(plan)}"] += 1
             self.cell.recall(self.day)
             self.following.recalled(place)
+            for interface, key in self.town.changed_since(0) if recall.undone else ():
+                self.town.take_back(interface, key, 0)
             self._happen(recall.corrections)
             again = self._send(self._rows(None), 2) if recall.again else None
             if not recall.late:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cell import Cell
-from drawn import HISTORIES, asked_about, everything
+from drawn import HISTORIES, everything, small
 from hypothesis import example, given, settings
 from life import Life
 
@@ -41,7 +41,7 @@ def papers() -> Papers:
 @settings(PROFILE)
 @given(history=HISTORIES)
 @example(history=everything())
-@example(history=asked_about())
+@example(history=small())
 def test_the_register_is_the_truth_at_the_end_of_every_day(
     history: History, union_root: Path, union_server: Server, papers: Papers, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
