@@ -48,7 +48,7 @@ IN_THE_NIGHT_SECONDS = 3600.0
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with town(tmp_path_factory.mktemp("codes") / "town", persons=300, sealed=False) as place:
         place.world.live(place.days[0])
-        place.must(*place.day_out(0))
+        place.send(0)
         place.save(SENT)
         place.world.night(place.days[0])
         place.must(*place.day_in(0))

@@ -86,10 +86,12 @@ def watch(evidence: Path, temporary: Path, *arguments: str, environment: dict[st
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "unsealed"])
 def test_no_file_holds_a_record_in_plain_form_at_any_moment_of_a_day(sealed: bool, tmp_path: Path) -> None:
     with town(tmp_path / "town", persons=300, sealed=sealed) as place:
-        place.world.live(place.days[0])
-        out = watch(tmp_path / "out", tmp_path / "tmp_out", *place.day_out(0), environment=place.environment)
-        place.world.night(place.days[0])
-        came = watch(tmp_path / "in", tmp_path / "tmp_in", *place.day_in(0), environment=place.environment)
+        place.live(0)
+        place.world.live(place.days[1])
+        out = watch(tmp_path / "out", tmp_path / "tmp_out", *place.day_out(1), environment=place.environment)
+        assert len(place.recorded_as_sent(1)) == 2
+        place.world.night(place.days[1])
+        came = watch(tmp_path / "in", tmp_path / "tmp_in", *place.day_in(1), environment=place.environment)
         secrets = secrets_of(place)
         left = {path.read_bytes(): {str(path)} for path in place.data.rglob("*") if path.is_file()}
     for found in (out, came):

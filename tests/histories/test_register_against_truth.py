@@ -21,6 +21,7 @@ from fixtures.odd_histories.events import HAPPENINGS
 from fixtures.odd_histories.papers import Papers
 from fixtures.sftp_server import Server
 
+pytestmark = pytest.mark.slow  # five minutes
 PROFILE = settings.get_profile("histories")
 TOWNS = count(1)
 # What happened in all histories together, by kind.
