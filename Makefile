@@ -24,8 +24,11 @@ ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
 	umask 077; RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home \
 	  $(BIN)/dagster-webserver -h 127.0.0.1 -p 3000 -m pipelines.definitions
 
-test: $(STAMP) ## every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+test: $(STAMP) ## every test but the slow ones
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
+
+test-slow: $(STAMP) ## the slow tests: days of a real daemon, drawn histories, two months (about ten minutes)
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m slow
 
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
@@ -53,4 +56,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui test test-long fuzz torture canary check bench lock
+.PHONY: help setup demo ui test test-slow test-long fuzz torture canary check bench lock

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import openpyxl
-import pytest
 from servers import OpenSshServer
 from test_ten_days import START, Town
 
@@ -23,7 +22,6 @@ def hashes(town: Town, day: dt.date) -> list[str]:
     return [f"--sha256={line.split()[-1]}" for line in shown.splitlines() if "SHA-256" in line]
 
 
-@pytest.mark.slow
 def test_a_day_is_taken_back_and_sent_corrected(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=5, persons=300)
     town.day(FIRST)
@@ -61,7 +59,6 @@ def test_a_day_is_taken_back_and_sent_corrected(tmp_path: Path, openssh_server: 
     assert "不一致 0件" in town.renkei("audit", "verify")
 
 
-@pytest.mark.slow
 def test_a_day_by_medium_there_and_back(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=6, persons=300)
     medium = tmp_path / "medium"
@@ -131,7 +128,6 @@ def test_a_day_by_medium_there_and_back(tmp_path: Path, openssh_server: OpenSshS
     assert all(word in page for word in ("合成　承認者", "M-0001", "records-1", "KRKOJ_999997_20260402_000001.csv"))
 
 
-@pytest.mark.slow
 def test_what_was_kept_long_enough_is_erased_and_proved(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=7, persons=200)
     town.day(FIRST)

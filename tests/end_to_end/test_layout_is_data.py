@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from servers import OpenSshServer
 from test_ten_days import START, Town
 
@@ -65,7 +64,6 @@ def another_document(root: Path) -> None:
     edit(reasons, lambda rows: [row | {"コード": f"7{row['コード'][1]}"} for row in rows])
 
 
-@pytest.mark.slow
 def test_the_whole_line_follows_another_document(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     root = tmp_path / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)

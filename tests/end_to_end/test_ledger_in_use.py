@@ -69,7 +69,6 @@ def sound(ledger: Path) -> str:
         return str(database.execute("PRAGMA integrity_check").fetchone()[0])
 
 
-@pytest.mark.slow
 def test_what_was_sent_before_a_kill_is_known_though_others_read(place: Town) -> None:
     place.live(0)
     place.world.live(place.days[1])
@@ -102,7 +101,6 @@ def test_what_was_sent_before_a_kill_is_known_though_others_read(place: Town) ->
     assert sound(place.data / "ledger.sqlite") == "ok"
 
 
-@pytest.mark.slow
 def test_many_openings_in_one_process_beside_two_commands_leave_the_ledger_sound(place: Town) -> None:
     place.live(0)
     url = f"sqlite:///{place.data / 'ledger.sqlite'}"

@@ -87,7 +87,6 @@ class Town:
         return {entry["file_name"]: entry["state"] for entry in entries}
 
 
-@pytest.mark.slow
 def test_after_any_day_we_hold_the_truth(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=1)
     for day in business_days(START, 10):
@@ -101,7 +100,6 @@ def test_after_any_day_we_hold_the_truth(tmp_path: Path, openssh_server: OpenSsh
     assert town.held(START).height < town.held(dt.date(2026, 4, 14)).height
 
 
-@pytest.mark.slow
 def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer, postgres_url: str) -> None:
     town = Town(tmp_path, openssh_server, seed=2, ledger_url=postgres_url, persons=300)
     for day in business_days(START, 2):
@@ -110,7 +108,6 @@ def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer,
     assert set(town.states().values()) == {"accepted", "applied"}
 
 
-@pytest.mark.slow
 def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=3, persons=300)
     certificate = town.seal(tmp_path)
@@ -154,7 +151,6 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     assert sorted(path.name for path in (openssh_server.root / OURS.code / "to_union").iterdir()) == before
 
 
-@pytest.mark.slow
 def test_a_first_load_waits_for_a_second_person(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=4, persons=300)
     settings = town.settings.read_text(encoding="utf-8").replace("first_load = false", "first_load = true")
@@ -205,7 +201,6 @@ QUARANTINED = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("misbehaviour", QUARANTINED)
 def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
     misbehaviour: Misbehaviour, tmp_path: Path, openssh_server: OpenSshServer
@@ -232,7 +227,6 @@ def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
     assert town.states()[name] == "rejected"
 
 
-@pytest.mark.slow
 def test_a_rejected_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=4)
     first, second, third = business_days(START, 3)
@@ -244,7 +238,6 @@ def test_a_rejected_day_is_carried_by_the_next(tmp_path: Path, openssh_server: O
     assert town.differences(third).is_empty()
 
 
-@pytest.mark.slow
 def test_late_and_duplicate_files_do_no_harm(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=5, persons=300)
     first, second, third, fourth = business_days(START, 4)
@@ -256,7 +249,6 @@ def test_late_and_duplicate_files_do_no_harm(tmp_path: Path, openssh_server: Ope
     assert town.differences(fourth).is_empty()
 
 
-@pytest.mark.slow
 def test_older_content_under_a_new_name_is_a_recorded_no_op(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=8, persons=300)
     first, second, third = business_days(START, 3)
@@ -268,7 +260,6 @@ def test_older_content_under_a_new_name_is_a_recorded_no_op(tmp_path: Path, open
     assert town.held(third).join(before, on=FACTS, how="semi", nulls_equal=True).height == before.height
 
 
-@pytest.mark.slow
 def test_contradictions_are_asked_about_and_not_taken_in(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=6, persons=300)
     (first,) = business_days(START, 1)
@@ -279,7 +270,6 @@ def test_contradictions_are_asked_about_and_not_taken_in(tmp_path: Path, openssh
     assert all(entry["state"] in ("accepted", "applied") for entry in counts)
 
 
-@pytest.mark.slow
 def test_a_file_whose_every_date_is_turned_round_is_quarantined(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=10, persons=300)
     (first,) = business_days(START, 1)
@@ -294,7 +284,6 @@ def test_a_file_whose_every_date_is_turned_round_is_quarantined(tmp_path: Path, 
     assert differing.height == 1
 
 
-@pytest.mark.slow
 def test_a_missed_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=7)
     first, second, third = business_days(START, 3)

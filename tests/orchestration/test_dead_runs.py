@@ -87,7 +87,6 @@ def killed(desk: Desk) -> dg.DagsterRun:
     return run
 
 
-@pytest.mark.slow
 def test_a_killed_run_is_ended_by_the_next_one_which_does_the_work(desk: Desk, killed: dg.DagsterRun) -> None:
     done = desk.run(*RECEIVE)
     assert done.returncode == 0, done.stderr
@@ -99,14 +98,12 @@ def test_a_killed_run_is_ended_by_the_next_one_which_does_the_work(desk: Desk, k
     assert desk.slots() == set()
 
 
-@pytest.mark.slow
 def test_what_was_killed_and_not_run_again_is_among_the_failed(desk: Desk, killed: dg.DagsterRun) -> None:
     assert desk.run("rerun", "--failed", "--dry-run").stdout == "再実行 daily_in 2026-04-01\n"
     done = desk.run("rerun", "--failed")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1件のうち成功 1件")
 
 
-@pytest.mark.slow
 def test_a_run_that_lives_is_left_alone_and_the_second_one_says_who_works(desk: Desk) -> None:
     with desk.waiting() as process:
         done = desk.run(*RECEIVE)
@@ -118,7 +115,6 @@ def test_a_run_that_lives_is_left_alone_and_the_second_one_says_who_works(desk: 
         assert process.works()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_told_to_end_ends_and_says_so(desk: Desk, told: signal.Signals) -> None:
     with desk.waiting() as process:
