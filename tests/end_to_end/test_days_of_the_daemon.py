@@ -245,17 +245,19 @@ def everything_in(folder: Path) -> list[str]:
 @pytest.mark.slow
 def test_nobody_presses_anything_until_it_is_killed(town: Municipality) -> None:
     begin(town)
+    by_hand = town.runs()
+    assert {(partition, status) for _, partition, status in by_hand} == {(BEFORE.isoformat(), "SUCCESS")}
     with reading_the_ledger(town):
         town.leap_to(at(FIRST, 17, 0, 35))
         town.start_the_daemon()
         a_day_that_nobody_touches(town)
         calm = [(job, FIRST.isoformat(), "SUCCESS") for job in ("daily_out", "daily_in", "daily_watch")]
-        assert town.runs() == calm
+        assert town.runs() == [*by_hand, *calm]
         assert not town.alerts.exists()
         all_is_well(town, FIRST)
         a_day_in_which_it_is_killed(town)
         town.answer(SECOND, minutes_ago=10)
         town.until_run("daily_in", SECOND)
         second = (("daily_out", "FAILURE"), ("daily_out", "SUCCESS"), ("daily_in", "SUCCESS"))
-        assert town.runs() == [*calm, *((job, SECOND.isoformat(), status) for job, status in second)]
+        assert town.runs() == [*by_hand, *calm, *((job, SECOND.isoformat(), status) for job, status in second)]
         all_is_well(town, SECOND)
