@@ -32,7 +32,6 @@ SELECTIONS = (
     "keyword", "markexpr", "lf", "stepwise", "maxfail", "deselect", "ignore", "ignore_glob", "collectonly", "setuponly",
 )  # fmt: skip
 BOOKS, PAGES = ".xlsx", (".html", "alerts.log")
-WHOLE = "not slow"  # the selection of `make test`
 LARGEST_PART_BYTES = 10_000_000  # of a book; only hostile ones, which the tests make, have larger ones
 
 
@@ -86,8 +85,8 @@ class Provoked:
                     self._hear(path.read_text(encoding="utf-8", errors="replace"))
 
     def _is_whole(self) -> bool:
-        chosen = {str(value) for name in SELECTIONS if (value := getattr(self._config.option, name, None))}
-        return chosen <= {WHOLE} and self._config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        chosen = any(getattr(self._config.option, name, None) for name in SELECTIONS)
+        return not chosen and self._config.args_source is pytest.Config.ArgsSource.TESTPATHS
 
     def _hear(self, *texts: str | bytes | None) -> None:
         for text in texts:

@@ -49,7 +49,7 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
     `told`: the people whom the Union was told of.
     """
     if entry.interface is None or entry.partition is None:
-        raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)
+        raise RenkeiError("KR-7305", name=entry.file_name)
     ledger, day = environment.ledger, entry.partition
     newest = None if entry.interface in ABOUT_ONE_DAY else arrival.stale_since(environment, entry)
     if newest is not None:

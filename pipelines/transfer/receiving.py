@@ -183,10 +183,10 @@ def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame,
     """The sound records of an archived file (canonical), judged once more before a row is used (design.md 4 rule 1).
 
     With them the number of faulty records, those that cannot be read among them, which only a released file can have.
-    KR-7305 when it no longer passes, KR-7301 when the entry's interface or day is not known.
+    KR-7305 when it no longer passes, or the ledger does not know its interface or day.
     """
     if entry.interface is None or entry.partition is None:
-        raise RenkeiError("KR-7301", entry=entry.id, state=entry.state)
+        raise RenkeiError("KR-7305", name=entry.file_name)
     day = entry.partition
     content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
     specification = environment.specification(entry.interface, day)

@@ -19,8 +19,6 @@ WHY = ("--reason", "予備から戻した", "--by", "合成　操作者")
 # second day is done and the third has come.
 YESTERDAY, SENT, ANSWERED, TODAY = "yesterday", "sent", "answered", "today"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:

@@ -114,7 +114,6 @@ EXPECTED = {
 }
 
 
-@pytest.mark.slow
 def test_whatever_the_union_does_wrong_is_said_and_nothing_of_it_counts(
     tmp_path: Path, openssh_server: OpenSshServer
 ) -> None:
