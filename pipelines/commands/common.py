@@ -140,11 +140,11 @@ def catalogue_root() -> Path:
 
 def say_arrivals(arrivals: Sequence[Arrival], word: str = "受領") -> bool:
     """Say what became of each file. False when something is to be done yet: kept apart, gone, or still in the folder."""
-    from pipelines.transfer import receiving as arrival
+    from pipelines.transfer import receiving
 
     for one in arrivals:
-        click.echo(arrival.line(one, word))
-    return not any(map(arrival.needs_person, arrivals))
+        click.echo(receiving.line(one, word))
+    return not any(map(receiving.needs_person, arrivals))
 
 
 @contextmanager

@@ -27,8 +27,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.storage.files import write_durably
-from pipelines.transfer import erased
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import erased, receiving
 from pipelines.transfer.baseline import first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file, leaving, sealing
 
@@ -38,7 +37,7 @@ CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
     "continuity_result",
     "high_cost_handover",
 )
-INBOUND = arrival.MONTHLY_INTERFACES
+INBOUND = receiving.MONTHLY_INTERFACES
 DISCREPANCIES = "continuity_discrepancies"
 WORD_TABLES = ("head_kind", "application_reason", "end_reason")
 NOT_SENT = "not_sent"
@@ -61,16 +60,16 @@ def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
     Newer is the higher file number, whichever came first: an older list that comes late is stale, for a person to decide.
     """
     done = []
-    for entry in arrival.waiting(environment, INBOUND):
+    for entry in receiving.waiting(environment, INBOUND):
         interface, month = str(entry.interface), entry.partition
-        newer = arrival.newer_applied(environment, entry) if interface == CANDIDATES else None
+        newer = receiving.newer_applied(environment, entry) if interface == CANDIDATES else None
         if newer is not None:
             stale = environment.ledger.advance(
                 entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newer.file_name
             )
             done.append(Taken(stale, 0, 0))
             continue
-        records, faulty = arrival.sound_records(environment, entry)
+        records, faulty = receiving.sound_records(environment, entry)
         kept = completed(interface, records).with_columns(pl.lit(entry.id).alias(ENTRY))
         if month is not None:
             earlier = stored(environment, interface, month).filter(pl.col(ENTRY) != entry.id)

@@ -20,11 +20,11 @@ from pipelines.linkage.matching import (
     match_verification,
     unanswered,
 )
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 from pipelines.transfer.baseline import people_sent
 from pipelines.transfer.unrecorded import ANSWERED, interface_of
 
-INTERFACES = arrival.DAILY_INTERFACES
+INTERFACES = receiving.DAILY_INTERFACES
 ABOUT_ONE_DAY = frozenset({"verification_list", "reception_result"})
 
 
@@ -51,11 +51,11 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
     if entry.interface is None or entry.partition is None:
         raise RenkeiError("KR-7305", name=entry.file_name)
     ledger, day = environment.ledger, entry.partition
-    newest = None if entry.interface in ABOUT_ONE_DAY else arrival.stale_since(environment, entry)
+    newest = None if entry.interface in ABOUT_ONE_DAY else receiving.stale_since(environment, entry)
     if newest is not None:
         stale = ledger.advance(entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newest)
         return Applied(stale, 0, 0, 0)
-    data, faulty = arrival.sound_records(environment, entry)
+    data, faulty = receiving.sound_records(environment, entry)
     with ledger.transaction() as connection:
         state.create(connection)
         match = _match(environment, connection, entry.interface, day, data, told)
@@ -130,7 +130,7 @@ def apply_all(
     Also of days whose files an earlier run applied before it was cut off; not of `own_day`, which the caller keeps.
     """
     kept = max(environment.store.partitions("linkage_state"), default="")
-    applied = [apply(environment, entry, told, run_id) for entry in arrival.waiting(environment, INTERFACES)]
+    applied = [apply(environment, entry, told, run_id) for entry in receiving.waiting(environment, INTERFACES)]
     brought = {one.entry.partition for one in applied if one.entry.state == "applied"}
     known = environment.ledger.entries(direction="inbound", interfaces=INTERFACES, states={"applied"})
     cut_off = {entry.partition for entry in known if str(entry.partition) > kept}

@@ -14,7 +14,7 @@ from pipelines.exchange.ledger import Entry
 from pipelines.orchestration import checks
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 
 RECEIPT_SCHEMA = {
     "entry": pl.Int64,
@@ -31,9 +31,9 @@ def receive(context: dg.AssetExecutionContext, environment: Environment, interfa
     """Take in what lies in the Union's folder, unless all the interfaces are switched off, and say what became of it."""
     if set(interfaces) <= set(environment.settings.switched_off_interfaces):
         return []
-    arrivals = arrival.receive(environment, context.run_id)
+    arrivals = receiving.receive(environment, context.run_id)
     for one in arrivals:
-        say(context, arrival.line(one), logging.WARNING if arrival.needs_person(one) else logging.INFO)
+        say(context, receiving.line(one), logging.WARNING if receiving.needs_person(one) else logging.INFO)
     return arrivals
 
 
@@ -41,7 +41,7 @@ def say_applied(context: dg.AssetExecutionContext, environment: Environment, ent
     """Say what became of a file that waited; `counts` in words."""
     say(context, f"取込 {entry.file_name}: {entry.state} {counts}")
     if entry.state == "stale":
-        say(context, arrival.overtaken(environment, entry).for_people(), logging.WARNING)
+        say(context, receiving.overtaken(environment, entry).for_people(), logging.WARNING)
 
 
 def out(interface: str, description: str, group: str, owners: Sequence[str]) -> dg.AssetOut:
@@ -68,8 +68,8 @@ def checked(environment: Environment, interface: str, day: dt.date, arrivals: Se
     entries = _entries(environment, interface, day)
     if held := _quarantined(entries):
         return checks.failed(interface, _refusal(held[0]))
-    stale = [arrival.overtaken(environment, entry) for entry in entries if entry.state == "stale"]
-    missing = arrival.of_interface(environment, arrivals, interface)
+    stale = [receiving.overtaken(environment, entry) for entry in entries if entry.state == "stale"]
+    missing = receiving.of_interface(environment, arrivals, interface)
     check = f"{interface}_is_valid"
     if stale or missing:
         told = "\n".join([*(str(one) for one in stale), *(one.message for one in missing)])

@@ -16,7 +16,7 @@ from pipelines.orchestration.jobs import DAILY_IN, Work
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
 from pipelines.storage.cms import plain_name
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 
 # Dagster ends a sensor after 60 s, and what it starts waits meanwhile: 4 steps of connecting and the listing, 5 × 5 s.
 LOOKING_SECONDS = 5.0
@@ -48,7 +48,7 @@ def arrivals(work: Work, partitions: Partitions) -> dg.SensorDefinition:
         environment = deployment.environment
         try:
             with environment.from_union(LOOKING_SECONDS) as transport:
-                files, reasons = arrival.look(environment, transport)
+                files, reasons = receiving.look(environment, transport)
         except RenkeiError as error:
             yield dg.SkipReason(str(error))
             return

@@ -27,7 +27,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange.inbox import Arrival, collect
 from pipelines.exchange.transport import FilesAtHand
 from pipelines.storage.files import write_durably
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 from schemas.findings import from_problems
 
 SHEET = "入力"
@@ -220,11 +220,11 @@ def enter(environment: Environment, interface: str, month: dt.date, path: Path, 
     name = file_name(specification, header)
     if encoded.problems.height:
         raise _refusal(_told(_unwritable(encoded, specification, name), specification, data))
-    judgement = arrival.judge(environment, encoded.data, name, typed=True)
+    judgement = receiving.judge(environment, encoded.data, name, typed=True)
     if not judgement.accepted:
         raise _refusal(_told(judgement.report["findings"], specification, data))
     environment.ledger.note("typed", operator=by, interface=interface, month=month, records=data.height)
     typed = FilesAtHand({name: encoded.data})
     return collect(
-        environment.ledger, typed, environment.safe, partial(arrival.judge, environment, typed=True), by, None
+        environment.ledger, typed, environment.safe, partial(receiving.judge, environment, typed=True), by, None
     )

@@ -20,7 +20,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, EARLIER, LATER, MOVED = (dt.date(year, 4, 1) for year in (2020, 2018, 2022, 2025))
@@ -58,7 +58,7 @@ def delivered(environment: Environment, interface: str, day: dt.date, row: Mappi
     folder.mkdir(parents=True)
     content = codec.compose(specification, day, frame(row), header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
     return arrived
 
 

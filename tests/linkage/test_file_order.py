@@ -18,7 +18,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 
 DAY, MONTH = dt.date(2026, 4, 1), dt.date(2026, 4, 1)
 MORNING = dt.datetime(2026, 5, 8, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
@@ -39,7 +39,7 @@ def delivered(
     content = codec.compose(specification, DAY, rows, header).data
     folder.mkdir(exist_ok=True)
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 
 
@@ -87,7 +87,7 @@ def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
     assert (late.entry.state, late.taken) == ("stale", 0)
     assert listed(environment) == {"000002"}
     assert [one.id for one in quarantine.quarantined(environment.ledger)] == [late.entry.id]
-    assert "KR-7308" in str(arrival.overtaken(environment, late.entry))
+    assert "KR-7308" in str(receiving.overtaken(environment, late.entry))
     # A person may let it in all the same.
     quarantine.release(environment.ledger, environment.safe, late.entry.id, operator="試験", reason="電話で確認")
     (taken,) = monthly.take(environment)

@@ -17,7 +17,7 @@ from pipelines.exchange import quarantine
 from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 
 WED, THU, TYPO = dt.date(2026, 4, 1), dt.date(2026, 4, 2), dt.date(2027, 4, 1)
 MORNING = dt.datetime(2026, 4, 2, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
@@ -39,7 +39,7 @@ def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: 
     folder.mkdir(parents=True)
     content = codec.compose(specification, day, pl.DataFrame(rows), header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
     return arrived
 
 
@@ -91,7 +91,7 @@ def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
         nobody = pl.DataFrame({"candidate_number": []}, {"candidate_number": pl.String})
         content = codec.compose(specification, month, nobody, month_header).data
         leave(folder / file_name(specification, month_header), content, LONG_AGO)
-        (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+        (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
         assert arrived.state == state, arrived.message
 
 
@@ -108,7 +108,7 @@ def test_a_stale_file_is_told_with_its_name_and_the_day_that_overtook_it(
 ) -> None:
     applied = overtaken(environment, tmp_path)
     assert (applied.entry.state, applied.taken, applied.aside) == ("stale", 0, 0)
-    told = arrival.overtaken(environment, applied.entry)
+    told = receiving.overtaken(environment, applied.entry)
     assert told.code == "KR-7308"
     for said in ("KRSID_999997_20260401_000001.csv", "2026-04-02", f"台帳 {applied.entry.id}）", "quarantine release"):
         assert said in told.for_people()

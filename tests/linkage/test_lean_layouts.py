@@ -23,7 +23,7 @@ from pipelines.continuity import monthly
 from pipelines.deployment import Environment
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import known_rules
 
@@ -104,7 +104,7 @@ def delivered(environment: Environment, interface: str, folder: Path) -> None:
     folder.mkdir()
     content = codec.compose(specification, DAY, pl.DataFrame(known, schema=dates), header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 
 

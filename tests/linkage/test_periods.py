@@ -16,7 +16,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, ENDED = dt.date(2026, 1, 5), dt.date(2026, 3, 20)
@@ -44,7 +44,7 @@ def told(environment: Environment, folder: Path, day: dt.date, applied_on: dt.da
     folder.mkdir()
     content = codec.compose(specification, day, rows, header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 
 

@@ -18,7 +18,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving as arrival
+from pipelines.transfer import receiving
 
 DAY = dt.date(2026, 4, 1)
 TOKYO = dt.timezone(dt.timedelta(hours=9))
@@ -43,7 +43,7 @@ def delivered(ids: list[str], environment: Environment) -> bytes:
 def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
     folder.mkdir()
     leave(folder / file_name(environment.specification("municipal_id_linkage", DAY), HEADER), content, LONG_AGO)
-    (arrived,) = arrival.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "quarantined", arrived.message
     assert arrived.entry is not None
     return int(arrived.entry.id)
