@@ -27,9 +27,10 @@ from interfaces.messages import messages
 
 CODE = re.compile(r"KR-\d{4}")
 ENCYCLOPEDIA = "explain"  # prints any code that it is asked for; what it refuses is its own
-# Options with which pytest runs some of the tests, or none.
+# Options with which pytest runs some of the tests, or none; `make test` is whole, and its choice of marks no selection.
+MAKE_TEST = "not slow"
 SELECTIONS = (
-    "keyword", "markexpr", "lf", "stepwise", "maxfail", "deselect", "ignore", "ignore_glob", "collectonly", "setuponly",
+    "keyword", "lf", "stepwise", "maxfail", "deselect", "ignore", "ignore_glob", "collectonly", "setuponly",
 )  # fmt: skip
 BOOKS, PAGES = ".xlsx", (".html", "alerts.log")
 LARGEST_PART_BYTES = 10_000_000  # of a book; only hostile ones, which the tests make, have larger ones
@@ -44,6 +45,7 @@ class Provoked:
         self.seen: set[str] = set()
         self._watch()
 
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker is done: its codes are ours."""
         self.seen |= set(getattr(node, "workeroutput", {}).get("provoked", ()))
@@ -85,7 +87,8 @@ class Provoked:
                     self._hear(path.read_text(encoding="utf-8", errors="replace"))
 
     def _is_whole(self) -> bool:
-        chosen = any(getattr(self._config.option, name, None) for name in SELECTIONS)
+        option = self._config.option
+        chosen = any(getattr(option, name, None) for name in SELECTIONS) or option.markexpr not in ("", MAKE_TEST)
         return not chosen and self._config.args_source is pytest.Config.ArgsSource.TESTPATHS
 
     def _hear(self, *texts: str | bytes | None) -> None:
