@@ -311,6 +311,11 @@ class Catalogue:
         """Ids of all interfaces, sorted."""
         return sorted(self._versions)
 
+    def of_cycle(self, cycle: str, direction: str | None = None) -> list[str]:
+        """Ids of the interfaces whose newest version is exchanged in this cycle (and direction), sorted."""
+        newest = {interface: self._versions[interface][-1].plan for interface in self.ids()}
+        return [i for i, plan in newest.items() if plan.cycle == cycle and direction in (None, plan.direction)]
+
     def versions(self, interface: str) -> list[Specification]:
         """All versions of an interface, oldest first; KR-7102 when there is no such interface."""
         if interface not in self._versions:

@@ -16,7 +16,7 @@ from pipelines.orchestration.jobs import work
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment, StoreIOManager
 from pipelines.orchestration.schedules import schedules
-from pipelines.orchestration.sensors import arrivals
+from pipelines.orchestration.sensors import applications, arrivals
 from pipelines.orchestration.specification_metadata import with_specifications
 
 
@@ -51,7 +51,7 @@ def _assembled(
         assets=[with_specifications(asset, catalogue) for assets in made.assets.values() for asset in assets],
         jobs=list(made.jobs.values()),
         schedules=schedules(made, partitions),
-        sensors=[arrivals(made, partitions), failure_alerts],
+        sensors=[arrivals(made, partitions), applications(made, partitions), failure_alerts],
         resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
         executor=dg.in_process_executor,
         loggers=loggers,

@@ -92,19 +92,37 @@ class Place:
     def tick(self, seconds: float) -> tuple[list[dg.RunRequest], str]:
         """What the sensor asks for at a moment, without what a run key keeps from running again; and what it says."""
         self.clock.at(seconds)
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, resources={"deployment": self.deployment},
-            repository_def=self.repository,
-        ) as context:  # fmt: skip
-            data = defs.resolve_sensor_def("arrival_sensor").evaluate_tick(context)
+        data = self._evaluated("arrival_sensor", self.cursor)
         self.cursor = data.cursor
         fresh = [one for one in data.run_requests or [] if one.run_key not in self.keys]
         self.keys |= {one.run_key for one in fresh}
         return fresh, data.skip_message or ""
 
+    def _evaluated(self, sensor: str, cursor: str | None) -> dg.SensorExecutionData:
+        with dg.build_sensor_context(
+            instance=self.instance,
+            cursor=cursor,
+            resources={"deployment": self.deployment},
+            repository_def=self.repository,
+        ) as context:
+            return defs.resolve_sensor_def(sensor).evaluate_tick(context)
+
     def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """The run, and those that the sensor of the waiting files asks for then; the first that failed, or the last."""
+        result = self._run(request)
+        while result.success and (requests := self._applying()):
+            result = self._run(requests[0])
+        return result
+
+    def _run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         job = self.repository.get_job(str(request.job_name))
         return job.execute_in_process(instance=self.instance, partition_key=request.partition_key, raise_on_error=False)
+
+    def _applying(self) -> list[dg.RunRequest]:
+        data = self._evaluated("waiting_files_sensor", None)
+        fresh = [one for one in data.run_requests or [] if one.run_key not in self.keys]
+        self.keys |= {one.run_key for one in fresh}
+        return fresh
 
     def states(self) -> list[str]:
         return [one.state for one in self.environment.ledger.entries(direction="inbound")]

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from applying import apply_monthly
 from click.testing import CliRunner
 from continuity.deployment import MONTH, fill, opened, settings_file, type_in
 from continuity.test_worksheet import listed
@@ -127,7 +128,7 @@ def test_a_month_is_expected_by_the_days_of_the_union(tmp_path: Path) -> None:
 
     assert late(dt.date(2026, 5, 20)) == []
     type_in(environment, "continuity_candidates", listed("whole_household_moves"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     assert late(dt.date(2026, 5, 13)) == []
     assert late(dt.date(2026, 5, 14)) == [("継続世帯の確定指示", dt.date(2026, 5, 13))]
     assert late(dt.date(2026, 5, 16)) == [

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from applying import apply_monthly
 from click.testing import CliRunner
 from continuity.deployment import MONTH, fill, opened, type_in
 from continuity.test_worksheet import listed
@@ -27,7 +28,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     made = opened(tmp_path, switched_off=("continuity_candidates",))
     monkeypatch.setenv("RENKEI_SETTINGS", str(tmp_path / "renkei.toml"))
     type_in(made, "continuity_candidates", listed("whole_household_moves", "member_moves_out_alone"), tmp_path)
-    monthly.take(made)
+    apply_monthly(made)
     path = monthly.make_worksheet(made, MONTH).path
     monthly.import_worksheet(made, fill(path))
     made.ledger.close()

@@ -22,6 +22,7 @@ from pipelines.commands.common import (
     speaks_to_people,
     writing,
 )
+from pipelines.operations.inbound_interfaces import INBOUND
 
 if TYPE_CHECKING:
     import polars as pl
@@ -106,7 +107,7 @@ def continuity_status(month: dt.datetime, as_json: bool) -> None:
 
 
 INTERFACE = click.argument(
-    "interface", type=click.Choice(["continuity_candidates", "continuity_result", "high_cost_handover"])
+    "interface", type=click.Choice([interface.id for interface in INBOUND.values() if interface.step])
 )
 
 
@@ -135,12 +136,12 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
 @speaks_to_people
 def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
     """Take a typed form."""
-    from pipelines.continuity import monthly
     from pipelines.transfer import manual_entry as typed
 
     environment = environment_of_settings()
-    arrivals = typed.enter(environment, interface, month.date(), file, operator(environment, by))
+    arrivals = typed.enter(environment, INBOUND, interface, month.date(), file, operator(environment, by))
     complete = say_arrivals(arrivals, "入力")
-    for taken in monthly.take(environment):
-        click.echo(f"取込 {taken.entry.file_name}: {taken.entry.state} {taken.taken}件")
+    if any(one.state == "verified" for one in arrivals):
+        step = f"renkei run monthly --month {month:%Y-%m} --step {INBOUND[interface].step}"
+        click.echo(f"取込を待っています。次に {step} を実行してください（自動運転のときは数分で取り込みます）")
     sys.exit(0 if complete else FAULTS)

@@ -1,4 +1,4 @@
-"""The monthly cycle of continuity as steps: candidates -> worksheet -> decisions -> instruction -> results.
+"""The monthly cycle of continuity as steps: worksheet -> decisions -> instruction -> results. Files are taken in by `receiving`.
 
 Wires the pure decisions to store, ledger and server; a month is named by its first day.
 """
@@ -14,93 +14,29 @@ import polars as pl
 from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError
-from interfaces.required_items import completed
 from pipelines.configuration.calendar import business_days_between, monthly_days
 from pipelines.continuity import decisions
 from pipelines.continuity.cases import FINGERPRINT, cases
 from pipelines.continuity.criteria import load_criteria
+from pipelines.continuity.interfaces import CANDIDATES, HANDOVER, INTERFACES, RESULT
 from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge
 from pipelines.continuity.lists import candidates_page, instruction_page, results_page
+from pipelines.continuity.receiving import stored
 from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
 from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
+from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.storage.files import write_durably
-from pipelines.transfer import erased, receiving
+from pipelines.transfer import erased
 from pipelines.transfer.baseline import first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file, leaving, sealing
 
-CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
-    "continuity_candidates",
-    "continuity_instruction",
-    "continuity_result",
-    "high_cost_handover",
-)
-INBOUND = receiving.MONTHLY_INTERFACES
+INSTRUCTION = "continuity_instruction"
 DISCREPANCIES = "continuity_discrepancies"
 WORD_TABLES = ("head_kind", "application_reason", "end_reason")
 NOT_SENT = "not_sent"
 INSTRUCTION_STATES = {NOT_SENT: "未送付", "sent": "送付済み", "accepted": "受付済み"}
-ENTRY = "entry"  # the ledger's number of the file that a stored record came in
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What became of one file: records kept, and faulty ones of a released file left aside."""
-
-    entry: Entry
-    taken: int
-    aside: int
-
-
-def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
-    """Take in every monthly file that waits, oldest month first. A newer candidates list takes the place of the old.
-
-    Newer is the higher file number, whichever came first: an older list that comes late is stale, for a person to decide.
-    """
-    done = []
-    for entry in receiving.waiting(environment, INBOUND):
-        interface, month = str(entry.interface), entry.partition
-        newer = receiving.newer_applied(environment, entry) if interface == CANDIDATES else None
-        if newer is not None:
-            stale = environment.ledger.advance(
-                entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newer.file_name
-            )
-            done.append(Taken(stale, 0, 0))
-            continue
-        records, faulty = receiving.sound_records(environment, entry)
-        kept = completed(interface, records).with_columns(pl.lit(entry.id).alias(ENTRY))
-        if month is not None:
-            earlier = stored(environment, interface, month).filter(pl.col(ENTRY) != entry.id)
-            if interface != CANDIDATES and earlier.height:
-                kept = pl.concat([earlier, kept], how="diagonal_relaxed")
-            if interface == RESULT:  # a corrected result takes the place of the one before
-                kept = _in_file_order(environment, kept)
-                kept = kept.unique(["new_municipality_code", KEY], keep="last", maintain_order=True)
-            environment.store.write(interface, month.isoformat(), kept)
-        applied = environment.ledger.advance(
-            entry.id, "applied", operator=environment.settings.operator, run_id=run_id,
-            taken=records.height, set_aside=faulty,
-        )  # fmt: skip
-        done.append(Taken(applied, records.height, faulty))
-    return done
-
-
-def _in_file_order(environment: Environment, kept: pl.DataFrame) -> pl.DataFrame:
-    """Records with ENTRY in the order of their files' names, whichever came first."""
-    names = {number: environment.ledger.entry(number).file_name for number in kept[ENTRY].unique()}
-    order = {number: place for place, number in enumerate(sorted(names, key=lambda number: (names[number], number)))}
-    return kept.sort(pl.col(ENTRY).replace_strict(order, return_dtype=pl.Int32), maintain_order=True)
-
-
-def stored(environment: Environment, interface: str, month: dt.date) -> pl.DataFrame:
-    """The records taken in for a month, with ENTRY; no rows before a file came."""
-    if environment.store.exists(interface, month.isoformat()):
-        return environment.store.read(interface, month.isoformat())
-    items = environment.specification(interface, month).data.items
-    schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in items}
-    return completed(interface, pl.DataFrame(schema={**schema, ENTRY: pl.Int32()}))
 
 
 def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
@@ -131,7 +67,7 @@ def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
 
 def require_kept(environment: Environment, month: dt.date) -> None:
     """KR-7210 when retention has erased the tables of a month."""
-    erased.require_kept(environment, month, (*INBOUND, "handover_taken", DISCREPANCIES), (*INBOUND, INSTRUCTION))
+    erased.require_kept(environment, month, (*INTERFACES, "handover_taken", DISCREPANCIES), (*INTERFACES, INSTRUCTION))
 
 
 def worksheet_path(environment: Environment, month: dt.date) -> Path:

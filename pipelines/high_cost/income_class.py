@@ -10,9 +10,23 @@ import polars as pl
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
-from interfaces.required_items import completed
+from interfaces.required_items import ItemsRead
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
 
+TAXES_READ = ItemsRead(
+    "tax_extract",
+    (
+        "resident_number",
+        "income_year",
+        "declaration_kind",
+        "base_income",
+        "resident_tax",
+        "taxable_income",
+        "receipts",
+        "low_income",
+    ),
+    ("total_income", "former_household_number"),
+)
 HOUSEHOLD, PERSON = "household_number", "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are judged anew every August (domain.md 3.5)
 ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
@@ -128,7 +142,7 @@ def classify(
     """
     year = income_year(month)
     amounts = ("base_income", "taxable_income", "receipts", "total_income")
-    of_year = completed("tax_extract", taxes).filter(pl.col("income_year").cast(pl.Int32) == year).select(
+    of_year = TAXES_READ.completed(taxes).filter(pl.col("income_year").cast(pl.Int32) == year).select(
         PERSON, "declaration_kind", "resident_tax", "low_income", "former_household_number",
         *[pl.col(name).cast(pl.Int64) for name in amounts],
     )  # fmt: skip

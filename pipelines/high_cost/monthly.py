@@ -40,7 +40,6 @@ from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import questions_path
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
-from pipelines.transfer.receiving import MONTHLY_INTERFACES
 from pipelines.transfer.sending import checked_file, leaving, needs_approval, published, sealing
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
@@ -80,7 +79,7 @@ def read_extract(environment: Environment, interface: str, month: dt.date) -> Ex
     as a whole is wrong. A record with a fault holds its household back; one that names no household or person stops the
     month (KR-7211): nobody could say who is meant.
     """
-    erased.require_kept(environment, month, KEPT_OF_A_MONTH, (HISTORY, INCOME, *MONTHLY_INTERFACES))
+    erased.require_kept(environment, month, KEPT_OF_A_MONTH, environment.catalogue.of_cycle("monthly"))
     judged = {interface: _judged(environment, interface, month)}
     if interface == BENEFITS:
         judged[HOUSEHOLDS_EXTRACT] = _judged(environment, HOUSEHOLDS_EXTRACT, month)

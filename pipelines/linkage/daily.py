@@ -1,4 +1,4 @@
-"""The daily receiving as steps: the Union's folder -> archive -> judged -> applied. Wires matching to ledger and state."""
+"""The daily receiving as steps: a waiting file -> judged -> applied in one transaction. Wires decisions to ledger and state."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ import datetime as dt
 from dataclasses import dataclass
 
 import polars as pl
-from sqlalchemy.engine import Connection
 
-from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import OUT_STATES, Entry
+from pipelines.exchange.ledger import Entry
 from pipelines.linkage import state
-from pipelines.linkage.matching import (
-    Match,
-    match_dates,
-    match_ids,
-    match_receptions,
-    match_verification,
-    unanswered,
-)
+from pipelines.linkage.interfaces import INTERFACES, Applying
+from pipelines.linkage.matching import unanswered
 from pipelines.transfer import receiving
 from pipelines.transfer.baseline import people_sent
-from pipelines.transfer.unrecorded import ANSWERED, interface_of
-
-INTERFACES = receiving.DAILY_INTERFACES
-ABOUT_ONE_DAY = frozenset({"verification_list", "reception_result"})
+from pipelines.transfer.receiving import WaitingFile
 
 
 @dataclass(frozen=True)
@@ -41,32 +30,29 @@ class Applied:
     discrepancies: int
 
 
-def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: str | None = None) -> Applied:
+def apply(environment: Environment, file: WaitingFile, told: pl.DataFrame, run_id: str | None = None) -> Applied:
     """Apply one waiting file: its records, its discrepancies and its `applied` entry in one transaction.
 
-    A file older than the newest applied one of its interface is stale: recorded, not applied (design.md 5). Not so the
-    answers about a day's own files and persons: a newer day's do not take their place.
-    `told`: the people whom the Union was told of.
+    A file whose place a newer one took is stale: recorded, not applied (`OvertakenBy`).
+    `told`: the people whom the Union was told of. KR-7305 when the archived file no longer passes.
     """
-    if entry.interface is None or entry.partition is None:
-        raise RenkeiError("KR-7305", name=entry.file_name)
-    ledger, day = environment.ledger, entry.partition
-    newest = None if entry.interface in ABOUT_ONE_DAY else receiving.stale_since(environment, entry)
+    ledger, operator, interface = environment.ledger, environment.settings.operator, INTERFACES[file.interface]
+    newest = receiving.newer_applied(environment, interface, file)
     if newest is not None:
-        stale = ledger.advance(entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newest)
+        stale = ledger.advance(file.entry.id, "stale", operator=operator, run_id=run_id, newest=newest)
         return Applied(stale, 0, 0, 0)
-    data, faulty = receiving.sound_records(environment, entry)
+    data, faulty = receiving.sound_records(environment, file)
     with ledger.transaction() as connection:
         state.create(connection)
-        match = _match(environment, connection, entry.interface, day, data, told)
-        if entry.interface in state.TABLES:
-            state.add(connection, entry.interface, match.taken, day, entry.id)
-        state.list_discrepancies(connection, match.discrepancies, day, entry.id)
+        match = interface.match(Applying(environment, connection, file.partition, told), data)
+        if interface.table is not None:
+            state.add(connection, interface.table, match.taken, file.partition, file.entry.id)
+        state.list_discrepancies(connection, match.discrepancies, file.partition, file.entry.id)
         aside = data.height - match.taken.height + faulty
         applied = ledger.advance(
-            entry.id,
+            file.entry.id,
             "applied",
-            operator=environment.settings.operator,
+            operator=operator,
             run_id=run_id,
             connection=connection,
             taken=match.taken.height,
@@ -77,68 +63,6 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
     return Applied(applied, match.taken.height, aside, match.discrepancies.height)
 
 
-def _match(
-    environment: Environment,
-    connection: Connection,
-    interface: str,
-    day: dt.date,
-    data: pl.DataFrame,
-    told: pl.DataFrame,
-) -> Match:
-    if interface == "acquisition_loss_linkage":
-        ids = state.held(connection, "municipal_id_linkage", day)
-        return match_dates(data, told, state.held(connection, interface, day), ids)
-    if interface == "municipal_id_linkage":
-        taken = state.history(connection, interface)
-        return match_ids(data, told, taken.drop("known_from"))
-    if interface == "verification_list":
-        return match_verification(data, told)
-    return _receptions(environment, connection, data)
-
-
-def _receptions(environment: Environment, connection: Connection, data: pl.DataFrame) -> Match:
-    """Each answer that is taken moves the file that it speaks of to accepted or rejected."""
-    ours = {e.file_name: e for e in environment.ledger.entries(direction="outbound", connection=connection)}
-    schema = {"file_name": pl.String, "state": pl.String, "records": pl.Int64}
-    rows = [(name, entry.state, entry.records) for name, entry in ours.items()]
-    match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
-    for name in data["sent_file_name"].unique().sort():
-        if (name not in ours or ours[name].state not in OUT_STATES) and interface_of(environment, name) is not None:
-            environment.ledger.note(
-                ANSWERED, operator=environment.settings.operator, connection=connection, file_name=name
-            )  # fmt: skip
-    for row in match.taken.iter_rows(named=True):
-        entry, kind = ours[row["sent_file_name"]], row["reception_kind"]
-        count = row["sent_record_count"]
-        proved = ("sent", kind)
-        for reached in {"uploaded": proved, "unconfirmed": proved, "sent": (kind,)}.get(entry.state, ()):
-            environment.ledger.advance(
-                entry.id,
-                reached,
-                operator=environment.settings.operator,
-                connection=connection,
-                records_at_union=None if count is None else int(count),
-            )
-    return match
-
-
-def apply_all(
-    environment: Environment, told: pl.DataFrame, run_id: str | None = None, own_day: dt.date | None = None
-) -> list[Applied]:
-    """Apply every waiting file in order, and keep the linkage state of each day that brought one.
-
-    Also of days whose files an earlier run applied before it was cut off; not of `own_day`, which the caller keeps.
-    """
-    kept = max(environment.store.partitions("linkage_state"), default="")
-    applied = [apply(environment, entry, told, run_id) for entry in receiving.waiting(environment, INTERFACES)]
-    brought = {one.entry.partition for one in applied if one.entry.state == "applied"}
-    known = environment.ledger.entries(direction="inbound", interfaces=INTERFACES, states={"applied"})
-    cut_off = {entry.partition for entry in known if str(entry.partition) > kept}
-    for day in sorted(day for day in brought | cut_off if day and day != own_day):
-        environment.store.write("linkage_state", day.isoformat(), linkage_on(environment, day))
-    return applied
-
-
 def linkage_on(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
     """The linkage state as known at the end of `on` (None: now)."""
     with environment.ledger.transaction() as connection:
@@ -146,9 +70,12 @@ def linkage_on(environment: Environment, on: dt.date | None = None) -> pl.DataFr
         return state.linkage(connection, on)
 
 
-def discrepancies_on(environment: Environment, day: dt.date) -> pl.DataFrame:
-    """What must be asked about the files of a day, and about whom there is no answer at its end: DISCREPANCY_SCHEMA."""
+def discrepancies_on(environment: Environment, day: dt.date, after: dt.date | None = None) -> pl.DataFrame:
+    """What must be asked about the files of a day, and about whom there is no answer at its end: DISCREPANCY_SCHEMA.
+
+    after: the business day before, when files of closed days between the two belong to it as well.
+    """
     known = linkage_on(environment, day).filter(pl.col("municipal_insured_id").is_not_null())
     with environment.ledger.transaction() as connection:
-        found = state.discrepancies_of(connection, day)
+        found = state.discrepancies_of(connection, day, after)
     return pl.concat([found, unanswered(people_sent(environment, day), known, day)])

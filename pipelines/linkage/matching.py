@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.messages import message
-from interfaces.required_items import completed
+from interfaces.required_items import ItemsRead
 
 KEY = "resident_number"
 DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -22,6 +22,20 @@ DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {
     "question": pl.String,
     "set_aside": pl.Boolean,
 }
+IDS_READ = ItemsRead(
+    "municipal_id_linkage", ("resident_number", "municipal_insured_id"), ("prefecture_insured_id", "assigned_on")
+)
+DATES_READ = ItemsRead(
+    "acquisition_loss_linkage",
+    ("resident_number", "acquired_on", "lost_on"),
+    ("municipal_insured_id", "acquisition_reason", "loss_reason", "applied_on", "ended_on", "judgement"),
+)
+VERIFICATION_READ = ItemsRead(
+    "verification_list", ("resident_number", "verification_kind"), ("my_number_registered_on", "detected_on")
+)
+RECEPTIONS_READ = ItemsRead(
+    "reception_result", ("sent_file_name", "reception_kind"), ("sent_record_count", "reception_reason")
+)
 _PERIOD = ["applied_on", "ended_on"]
 _QUALIFICATION = ["acquired_on", "lost_on"]
 _MOVED_IN, _MOVED_OUT = "moved_in_prefecture", "moved_out_prefecture"
@@ -81,10 +95,10 @@ def match_dates(
     new period that overlaps the one before or leaves a hole (`_overlapping`, `_with_hole`), a 取得日, 喪失日 or
     市町村被保険者ID other than the one sent or held (`_of_another_qualification`).
     """
-    name = "acquisition_loss_linkage"
+    name = DATES_READ.interface
     # A blank 適用終了 says that the period goes on; a layout without the item says nothing.
     tells = {item: pl.lit(item in received.columns) for item in _PERIOD}
-    received = completed(name, received)
+    received = DATES_READ.completed(received)
     known = received.join(told.select(KEY, *_PERIOD, "application_reason"), on=KEY, how="inner", suffix="_ours")
     unknown = received.join(told, on=KEY, how="anti")
     late = known.filter(pl.col("acquired_on") > pl.col("applied_on"))
@@ -196,8 +210,8 @@ def match_ids(received: pl.DataFrame, told: pl.DataFrame, owners: pl.DataFrame) 
     都道府県被保険者ID that changed or that two 宛名番号 have (one person may have two: domain.md 4 does not say).
     (domain.md 4: identifiers that change owner.)
     """
-    name = "municipal_id_linkage"
-    received = completed(name, received)
+    name = IDS_READ.interface
+    received = IDS_READ.completed(received)
     if "assigned_on" not in owners:
         owners = owners.with_columns(pl.lit(None, pl.Date).alias("assigned_on"))
     unknown = received.join(told, on=KEY, how="anti")
@@ -240,8 +254,8 @@ def _of_somebody_else(rows: pl.DataFrame, owners: pl.DataFrame, identifier: str)
 
 def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
     """確認リスト: every record is a question to answer; an unknown 宛名番号 is set aside (seed システム11; domain.md 1.1)."""
-    name = "verification_list"
-    received = completed(name, received)
+    name = VERIFICATION_READ.interface
+    received = VERIFICATION_READ.completed(received)
     unknown = received.join(told, on=KEY, how="anti")
     known = received.join(told.select(KEY), on=KEY, how="semi")
     codes = {"different_my_number": "KR-8111", "blank_my_number": "KR-8112"}
@@ -276,7 +290,7 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     taken back, answered otherwise), an acceptance of another number of records than were sent.
     Listed but taken: a rejection, with its reason; also of a file that was taken back, which is what was agreed on.
     """
-    received = completed("reception_result", received)
+    received = RECEPTIONS_READ.completed(received)
     known = received.join(ours, left_on="sent_file_name", right_on="file_name", how="left")
     count, accepted = pl.col("sent_record_count").cast(pl.Int64), pl.col("reception_kind") == "accepted"
     waits = pl.col("state").is_in(UNANSWERED_STATES) | ((pl.col("state") == "recalled") & ~accepted)

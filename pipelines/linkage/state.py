@@ -15,6 +15,8 @@ from sqlalchemy.engine import Connection
 from pipelines.exchange.ledger import entries_table
 from pipelines.linkage.matching import DISCREPANCY_SCHEMA
 
+_KEY = "key"
+
 metadata = sa.MetaData()
 _common = (
     sa.Column("sequence", sa.Integer, primary_key=True),
@@ -24,8 +26,9 @@ _common = (
 )
 
 
-def _table(name: str, *facts: sa.Column[Any]) -> sa.Table:
-    return sa.Table(name, metadata, *(column.copy() for column in _common), *facts)
+def _table(name: str, *facts: sa.Column[Any], key: tuple[str, ...] = ("resident_number",)) -> sa.Table:
+    """A table of records taken. key: of what the newest record holds."""
+    return sa.Table(name, metadata, *(column.copy() for column in _common), *facts, info={_KEY: key})
 
 
 dates = _table(
@@ -50,12 +53,8 @@ verifications = _table(
     sa.Column("verification_kind", sa.String(32)),
     sa.Column("my_number_registered_on", sa.Date),
     sa.Column("detected_on", sa.Date),
+    key=("resident_number", "verification_kind"),
 )
-TABLES: dict[str, sa.Table] = {
-    "acquisition_loss_linkage": dates,
-    "municipal_id_linkage": ids,
-    "verification_list": verifications,
-}
 _OWN = ("sequence", "resident_number", "known_from", "entry_id")
 
 
@@ -64,29 +63,25 @@ def create(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
-def facts(interface: str) -> list[str]:
-    """The columns that an interface's records add to the state."""
-    return [column.name for column in TABLES[interface].columns if column.name not in _OWN]
-
-
-def add(connection: Connection, interface: str, taken: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
+def add(connection: Connection, table: sa.Table, taken: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
     """Add an applied file's records; an item that the file's version does not have is null."""
+    facts = [column.name for column in table.columns if column.name not in _OWN]
     rows = [
         {"resident_number": row["resident_number"], "known_from": known_from, "entry_id": entry_id}
-        | {name: row.get(name) for name in facts(interface)}
+        | {name: row.get(name) for name in facts}
         for row in taken.iter_rows(named=True)
     ]
     if rows:
-        connection.execute(sa.insert(TABLES[interface]), rows)
+        connection.execute(sa.insert(table), rows)
 
 
-def history(connection: Connection, interface: str, on: dt.date | None = None) -> pl.DataFrame:
+def history(connection: Connection, table: sa.Table, on: dt.date | None = None) -> pl.DataFrame:
     """Every record taken until the end of `on` (None: now), oldest first: resident_number, facts, known_from.
 
     Of two files of one day the one with the higher file number is the newer, whichever came first: the names of one
     interface and day differ in nothing else. Under one name the one entered later is.
     """
-    table, entries = TABLES[interface], entries_table
+    entries = entries_table
     query = (
         sa.select(table)
         .outerjoin(entries, entries.c.id == table.c.entry_id)
@@ -103,16 +98,16 @@ def history(connection: Connection, interface: str, on: dt.date | None = None) -
     return pl.DataFrame(rows, schema=columns, orient="row").drop("sequence", "entry_id")
 
 
-def held(connection: Connection, interface: str, on: dt.date | None = None) -> pl.DataFrame:
+def held(connection: Connection, table: sa.Table, on: dt.date | None = None) -> pl.DataFrame:
     """What was known of each 宛名番号 at the end of `on` (None: now), columns as `history`: the newest record wins."""
-    key = ["resident_number", "verification_kind"] if interface == "verification_list" else ["resident_number"]
-    return history(connection, interface, on).unique(key, keep="last", maintain_order=True).sort(key)
+    key = table.info[_KEY]
+    return history(connection, table, on).unique(key, keep="last", maintain_order=True).sort(key)
 
 
 def linkage(connection: Connection, on: dt.date | None = None) -> pl.DataFrame:
     """One row per 宛名番号: both ids, 取得/喪失年月日 and 適用 period, as known at the end of `on` (None: now)."""
-    known_ids = held(connection, "municipal_id_linkage", on).drop("known_from")
-    known_dates = held(connection, "acquisition_loss_linkage", on).drop("known_from", "municipal_insured_id")
+    known_ids = held(connection, ids, on).drop("known_from")
+    known_dates = held(connection, dates, on).drop("known_from", "municipal_insured_id")
     return known_ids.join(known_dates, on="resident_number", how="full", coalesce=True).sort("resident_number")
 
 
@@ -142,9 +137,11 @@ def list_discrepancies(connection: Connection, found: pl.DataFrame, known_from: 
         )
 
 
-def discrepancies_of(connection: Connection, day: dt.date) -> pl.DataFrame:
-    """The discrepancies that the files of a day brought: DISCREPANCY_SCHEMA."""
+def discrepancies_of(connection: Connection, day: dt.date, after: dt.date | None = None) -> pl.DataFrame:
+    """The discrepancies that the files of a day (of all days later than `after`, until the day) brought: DISCREPANCY_SCHEMA."""
     columns = [discrepancies.c[name] for name in DISCREPANCY_SCHEMA]
-    query = sa.select(*columns).where(discrepancies.c.known_from == day).order_by(discrepancies.c.sequence)
+    known_from = discrepancies.c.known_from
+    of_days = known_from == day if after is None else (known_from > after) & (known_from <= day)
+    query = sa.select(*columns).where(of_days).order_by(discrepancies.c.sequence)
     rows = [tuple(row) for row in connection.execute(query)]
     return pl.DataFrame(rows, schema=DISCREPANCY_SCHEMA, orient="row")

@@ -16,6 +16,7 @@ from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.ledger import Event
 from pipelines.exchange.medium import Erased, Medium, MediumTransport, SystemNames
 from pipelines.exchange.outbox import SealedFile
+from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
 
 # What the ledger calls each use of a medium, and what the 媒体管理簿 calls it.
@@ -70,7 +71,7 @@ def take(environment: Environment, folder: Path, by: str, reason: str) -> list[A
     Errors: KR-6601, KR-6602. A file that is refused stays on the medium.
     """
     medium = _medium(environment, folder)
-    found = receiving.receive_from(environment, MediumTransport(medium), by, f"medium {medium.number}")
+    found = receiving.receive_from(environment, INBOUND, MediumTransport(medium), by, f"medium {medium.number}")
     for one in found:
         environment.ledger.note(
             "media_imported", operator=by, entry_id=one.entry.id if one.entry else None, medium=medium.number,

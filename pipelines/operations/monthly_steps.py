@@ -1,6 +1,7 @@
-"""The steps of a month, in their order: what each is for, when it is due, and which files of the Union it takes in.
+"""The steps of a month, in their order: what each is for and when it is due.
 
-Jobs, schedules, the sensor and the command line are made of this. What a step does is in the capabilities.
+Jobs, schedules, the sensor and the command line are made of this; which files a step applies is in `inbound_interfaces`.
+What a step does is in the capabilities.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ LATE_RESULT_DAYS = 7  # a result that comes late is still looked for during a we
 
 @dataclass(frozen=True)
 class MonthlyStep:
-    """One step. description: Japanese, for the UI; `is_due`: whether it is tried on a business day; takes: interfaces."""
+    """One step. description: Japanese, for the UI; `is_due`: whether it is tried on a business day."""
 
     name: str
     description: str
     is_due: Callable[[MonthlyDays, dt.date], bool]
-    takes: tuple[str, ...] = ()
 
     @property
     def job(self) -> str:
@@ -40,7 +40,6 @@ MONTHLY_STEPS = (
         "candidates",
         "継続候補の受領: 候補リスト → 判定案 → 判定表",
         lambda days, day: days.candidates_on <= day < days.instruction_until,
-        ("continuity_candidates",),
     ),
     MonthlyStep(
         "instruction",
@@ -51,6 +50,5 @@ MONTHLY_STEPS = (
         "results",
         "確定結果と引継の受領: 突合 → 高額該当回数",
         lambda days, day: days.result_on <= day <= days.result_on + dt.timedelta(days=LATE_RESULT_DAYS),
-        ("continuity_result", "high_cost_handover"),
     ),
 )

@@ -53,13 +53,7 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
     for day in days_not_sent(environment, first, on):
         yield "KR-6501", "資格情報", day, day
     catalogue = environment.catalogue
-    answers = [
-        interface
-        for interface in catalogue.ids()
-        if (plan := catalogue.versions(interface)[-1].plan).direction == "from_union"
-        and plan.cycle == "daily"
-        and interface not in off
-    ]
+    answers = [interface for interface in catalogue.of_cycle("daily", "from_union") if interface not in off]
     # A file that a person refused is waited for again: the Union owes a corrected one. A stale one was not taken in.
     arrived = {(e.interface, e.partition) for e in entries if e.direction == "inbound" and e.state not in NOT_TAKEN}
     for day in sorted({e.partition for e in sent if e.state in SENT_STATES and e.partition is not None}):

@@ -17,6 +17,7 @@ from pipelines.exchange.inbox import Arrival, Judgement, collect
 from pipelines.exchange.ledger import Entry
 from pipelines.exchange.outbox import OutboundFile, mark_sent
 from pipelines.exchange.transport import FilesAtHand
+from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
 from pipelines.transfer.sending import leaving, outbox_path
 from pipelines.transfer.unrecorded import (
@@ -98,5 +99,5 @@ def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> li
 
 
 def _judge(environment: Environment, content: bytes, name: str) -> Judgement:
-    found = receiving.judge(environment, content, name, typed=True)
+    found = receiving.judge(environment, INBOUND, content, name, typed=True)
     return found if environment.settings.sealing is None else replace(found, accepted=False)

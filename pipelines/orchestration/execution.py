@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import click
@@ -17,15 +17,18 @@ from interfaces.messages import RenkeiError
 from interfaces.private import for_owner_alone
 from pipelines.configuration.calendar import require_business_day
 from pipelines.configuration.settings import ENVIRONMENT_KEY, Settings
-from pipelines.deployment import Environment
+from pipelines.deployment import Environment, tokyo_now
+from pipelines.operations.inbound_interfaces import of_step
 from pipelines.orchestration import dead_runs, failed_runs
 from pipelines.orchestration.assets.eligibility import CONFIRM_TAG
 from pipelines.orchestration.checks import CODE
 from pipelines.orchestration.home import dagster_home
 from pipelines.orchestration.inbound import QUARANTINED
-from pipelines.orchestration.jobs import DAILY_IN, DAILY_OUT
+from pipelines.orchestration.jobs import DAILY_OUT, RECEIVE, job_of
+from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import QUIET, listening, quiet
+from pipelines.orchestration.sensors import waiting_runs
 
 
 class Ending(IntEnum):
@@ -51,53 +54,100 @@ class Runner:
     verbose: bool = False
 
     def day(self, day: dt.date, only: str | None, confirm: str | None) -> Ending:
-        """Run a day's jobs, receiving before sending; what cannot be received does not keep anything from being sent.
+        """Receive, apply what waits for a day, and send a day; what cannot be received keeps nothing from being sent.
 
         KR-7209 the Union is closed on that day, KR-6007 there is no such day yet.
         """
         Settings.load()
         require_business_day(day)
-        names = [name for name in (DAILY_IN, DAILY_OUT) if only in (None, name.removeprefix("daily_"))]
-        return self._run(names, day.isoformat(), {CONFIRM_TAG: confirm} if confirm else {}).ending
+        with self._session(day.isoformat()) as session:
+            if only != "out":
+                session.take_in(None, day.isoformat())
+            if only != "in":
+                session.run(DAILY_OUT, day.isoformat(), {CONFIRM_TAG: confirm} if confirm else {})
+        return session.ended.ending
 
     def month(self, month: dt.date, step: str) -> Ending:
-        """Run one step of a month (its first day). KR-6007 there is no such month yet."""
-        return self._run([f"monthly_{step}"], month.isoformat(), {}).ending
+        """Run one step of a month (its first day); what it applies is received first. KR-6007 there is no such month yet."""
+        with self._session(month.isoformat(), step) as session:
+            if of_step(step):
+                session.take_in(step, month.isoformat())
+            else:
+                session.run(job_of(step), month.isoformat())
+        return session.ended.ending
 
     def again(self, job: str, partition: str) -> bool:
-        """Run a job's partition from its intake, so that mended input is read anew; False when it failed."""
-        return self._run([job], partition, {}).succeeded
+        """Run a job's partition from its intake, so that mended input is read anew; False when it failed.
+
+        What a receiving brings is applied, as `day` does.
+        """
+        with self._session() as session:
+            if job == RECEIVE:
+                session.take_in(None, partition)
+            else:
+                session.run(job, partition)
+        return session.ended.succeeded
 
     def failed(self, first: dt.date | None = None, last: dt.date | None = None) -> list[tuple[str, str]]:
         """(job, partition) whose newest run failed, by Dagster's records (`failed_runs`)."""
         with _records(Settings.load()) as instance:
             return failed_runs.failed_runs(instance, first, last)
 
-    def _run(self, names: Sequence[str], partition: str, tags: Mapping[str, str]) -> _Ended:
+    @contextmanager
+    def _session(self, partition: str | None = None, step: str | None = None) -> Iterator[_Session]:
+        """The deployment, opened for runs. KR-6007 when there is no such partition."""
         settings = Settings.load()
-        Environment.open(settings)  # before anything is written into a folder that may be another municipality's
-        lines = _Lines()
+        environment = Environment.open(settings)  # before anything is written into a folder that may be another's
         deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY])
-        repository = self.assemble(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
-        jobs = [repository.get_job(name) for name in names]
-        for job in jobs:
-            _require_partition(job, partition)
-        ended = _Ended(True, Ending.DONE)
+        loaded = self.assemble(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
+        partitions = Partitions.since(settings.first_day, tokyo_now().date())
+        if partition is not None:
+            _require_partition(partitions.of_step(step), partition)
+        lines = _Lines()
         with _records(settings) as instance, listening(lines.show):
-            for job in jobs:
-                # A run in this process passes by the daemon's queue: Dagster would let it wait in silence, deaf to signals.
-                dead_runs.require_nobody_works(instance)
-                result = job.execute_in_process(
-                    instance=instance,
-                    partition_key=partition,
-                    run_config={} if self.verbose else {"loggers": {QUIET: {}}},
-                    tags={**tags, **dead_runs.Process.this().tag},
-                    raise_on_error=False,
-                )
-                if dead_runs.was_told_to_end(result):
-                    raise RenkeiError("KR-7713")
-                ended = ended.and_also(_Ended(result.success, _say_failures(result)))
-        return ended.and_also(_Ended(True, _ENDINGS.get(lines.highest, Ending.DONE)))
+            session = _Session(environment, loaded, partitions, instance, self.verbose)
+            yield session
+        session.ended = session.ended.and_also(_Ended(True, _ENDINGS.get(lines.highest, Ending.DONE)))
+
+
+@dataclass
+class _Session:
+    """One command's runs, one after another. ended: how those until now did."""
+
+    environment: Environment
+    repository: dg.RepositoryDefinition
+    partitions: Partitions
+    instance: dg.DagsterInstance
+    verbose: bool
+    ended: _Ended = field(default_factory=lambda: _Ended(True, Ending.DONE))
+
+    def take_in(self, step: str | None, own: str) -> None:
+        """Receive, then run every partition of a step (the daily run: None) for which files wait, and `own`, oldest first.
+
+        Nothing is applied when the receiving failed: what is not there yet may be older than what waits.
+        """
+        looking = own if step is None else max(self.partitions.days.get_partition_keys())
+        if not self.run(RECEIVE, looking):
+            return
+        waiting = {run.partition for run in waiting_runs(self.environment, self.partitions, step)}
+        for partition in sorted(waiting | {own}):
+            self.run(job_of(step), partition)
+
+    def run(self, job_name: str, partition: str, tags: Mapping[str, str] | None = None) -> bool:
+        """Run a job's partition in this process; whether it succeeded. KR-7712 another run works, KR-7713 told to end."""
+        # A run in this process passes by the daemon's queue: Dagster would let it wait in silence, deaf to signals.
+        dead_runs.require_nobody_works(self.instance)
+        result = self.repository.get_job(job_name).execute_in_process(
+            instance=self.instance,
+            partition_key=partition,
+            run_config={} if self.verbose else {"loggers": {QUIET: {}}},
+            tags={**(tags or {}), **dead_runs.Process.this().tag},
+            raise_on_error=False,
+        )
+        if dead_runs.was_told_to_end(result):
+            raise RenkeiError("KR-7713")
+        self.ended = self.ended.and_also(_Ended(result.success, _say_failures(result)))
+        return result.success
 
 
 @dataclass(frozen=True)
@@ -114,10 +164,9 @@ class _Ended:
 _ENDINGS = {logging.WARNING: Ending.FAULTS, logging.ERROR: Ending.NOT_DONE}
 
 
-def _require_partition(job: dg.JobDefinition, partition: str) -> None:
+def _require_partition(known: dg.PartitionsDefinition, partition: str) -> None:  # type: ignore[type-arg]
     """KR-6007 when there is no such day or month."""
-    known = job.partitions_def
-    keys = known.get_partition_keys() if known else []
+    keys = known.get_partition_keys()
     if partition not in keys:
         raise RenkeiError("KR-6007", partition=partition, first=keys[0], last=keys[-1])
 

@@ -1,4 +1,4 @@
-"""What the assets of files from the Union share: taking in what lies there, and what is shown of it. Judges nothing."""
+"""What the assets of files from the Union share: which files are a partition's, and what is shown of them. Judges nothing."""
 
 import datetime as dt
 import logging
@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, message
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.ledger import Entry
+from pipelines.operations.inbound_interfaces import INBOUND, of_step
 from pipelines.orchestration import checks
+from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.transfer import receiving
+from pipelines.transfer.inbound_interface import InboundInterface
+from pipelines.transfer.receiving import WaitingFile
 
 RECEIPT_SCHEMA = {
     "entry": pl.Int64,
@@ -24,17 +27,26 @@ RECEIPT_SCHEMA = {
     "records": pl.Int64,
 }
 QUARANTINED = "KR-7306"
+POOL = "applying"  # one run at a time applies files
 NOTHING_QUARANTINED = "no_file_is_quarantined"
 
 
-def receive(context: dg.AssetExecutionContext, environment: Environment, interfaces: Sequence[str]) -> list[Arrival]:
-    """Take in what lies in the Union's folder, unless all the interfaces are switched off, and say what became of it."""
-    if set(interfaces) <= set(environment.settings.switched_off_interfaces):
-        return []
-    arrivals = receiving.receive(environment, context.run_id)
-    for one in arrivals:
-        say(context, receiving.line(one), logging.WARNING if receiving.needs_person(one) else logging.INFO)
-    return arrivals
+def own_files(
+    environment: Environment, partitions: Partitions, step: str | None, own: dt.date
+) -> dict[str, list[WaitingFile]]:
+    """The waiting files that a partition applies, by interface, in their order.
+
+    KR-7309 while files of an earlier partition wait: applied after this one they would be out of date.
+    """
+    interfaces = of_step(step)
+    found: dict[str, list[WaitingFile]] = {interface: [] for interface in interfaces}
+    for file in receiving.waiting(environment, interfaces):
+        partition = partitions.of_file(step, file.partition)
+        if partition == own.isoformat():
+            found[file.interface].append(file)
+        elif partition is not None and partition < own.isoformat():
+            raise RenkeiError("KR-7309", name=file.entry.file_name, entry=file.entry.id, partition=partition, own=own)
+    return found
 
 
 def say_applied(context: dg.AssetExecutionContext, environment: Environment, entry: Entry, counts: str) -> None:
@@ -44,91 +56,101 @@ def say_applied(context: dg.AssetExecutionContext, environment: Environment, ent
         say(context, receiving.overtaken(environment, entry).for_people(), logging.WARNING)
 
 
-def out(interface: str, description: str, group: str, owners: Sequence[str]) -> dg.AssetOut:
+def out(interface: InboundInterface) -> dg.AssetOut:
     """The asset of an inbound interface. It is materialised once a file of the partition is applied."""
     return dg.AssetOut(
-        description=description, group_name=group, kinds={"sftp", "csv"}, owners=owners, is_required=False
+        description=interface.description,
+        group_name=interface.group,
+        kinds={"sftp", "csv"},
+        owners=interface.owners,
+        is_required=False,
     )
 
 
 def check_spec(
-    interface: str,
-    description: str,
+    interface: InboundInterface,
     partitions: dg.PartitionsDefinition,  # type: ignore[type-arg]
 ) -> dg.AssetCheckSpec:
     """The check of an inbound interface's files."""
-    return checks.file_check(interface, description.split(":")[0], partitions)
+    return checks.file_check(interface.id, interface.description.split(":")[0], partitions)
 
 
-def checked(environment: Environment, interface: str, day: dt.date, arrivals: Sequence[Arrival]) -> dg.AssetCheckResult:
-    """What the ledger knows of the interface's files of a day (month), and which were left in the Union's folder.
+def entries(environment: Environment, partitions: Partitions, interface: str, own: dt.date) -> list[Entry]:
+    """What the ledger knows of an interface's files that belong to a partition."""
+    step = INBOUND[interface].step
+    return [
+        entry
+        for entry in environment.ledger.entries(direction="inbound", interfaces={interface})
+        if entry.partition is not None and partitions.of_file(step, entry.partition) == own.isoformat()
+    ]
+
+
+def checked(environment: Environment, interface: str, known: Sequence[Entry]) -> dg.AssetCheckResult:
+    """What the ledger knows of the interface's files of a day (month), and which lay in the Union's folder at the last look.
 
     No file yet, a stale one, and one that was left are warnings; a quarantined one is an error.
     """
-    entries = _entries(environment, interface, day)
-    if held := _quarantined(entries):
+    if held := _quarantined(known):
         return checks.failed(interface, _refusal(held[0]))
-    stale = [receiving.overtaken(environment, entry) for entry in entries if entry.state == "stale"]
-    missing = receiving.of_interface(environment, arrivals, interface)
+    stale = [receiving.overtaken(environment, entry) for entry in known if entry.state == "stale"]
+    left = receiving.left_of(environment, interface)
     check = f"{interface}_is_valid"
-    if stale or missing:
-        told = "\n".join([*(str(one) for one in stale), *(one.message for one in missing)])
+    if stale or left:
+        told = [str(one) for one in stale] + [f"{one.code} {one.name}: {message(one.code).title}" for one in left]
         advice = {"対処": stale[0].remedy} if stale else {}
-        return checks.warning(interface, check, False, {**advice, "残ったファイル": len(missing)}, description=told)
-    if not any(entry.state == "applied" for entry in entries):
+        return checks.warning(
+            interface, check, False, {**advice, "残ったファイル": len(left)}, description="\n".join(told)
+        )
+    if not any(entry.state == "applied" for entry in known):
         return checks.warning(interface, check, False, {}, description="このファイルはまだ届いていません")
-    records = sum(entry.records or 0 for entry in entries)
+    records = sum(entry.records or 0 for entry in known)
     return dg.AssetCheckResult(passed=True, asset_key=interface, check_name=check, metadata={"検査行数": records})
 
 
-def receipts(environment: Environment, interface: str, day: dt.date) -> pl.DataFrame | None:
-    """The interface's files of a day (RECEIPT_SCHEMA); None before one is applied, and while one is quarantined."""
-    entries = _entries(environment, interface, day)
-    if _quarantined(entries) or not any(entry.state == "applied" for entry in entries):
-        return None
-    rows = [(entry.id, entry.file_name, entry.state, entry.sha256, entry.records) for entry in entries]
+def is_applied(known: Sequence[Entry]) -> bool:
+    """Whether one of an interface's files is applied, and none is quarantined."""
+    return not _quarantined(known) and any(entry.state == "applied" for entry in known)
+
+
+def receipts(known: Sequence[Entry]) -> pl.DataFrame:
+    """The files as a table: RECEIPT_SCHEMA."""
+    rows = [(entry.id, entry.file_name, entry.state, entry.sha256, entry.records) for entry in known]
     return pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row")
 
 
-def require_nothing_quarantined(environment: Environment, interfaces: Sequence[str], day: dt.date) -> None:
+def require_nothing_quarantined(
+    environment: Environment, partitions: Partitions, interfaces: Sequence[str], own: dt.date
+) -> None:
     """The last thing of a step that takes files in: KR-7306 while a file of the day (month) is quarantined."""
     for interface in interfaces:
-        if held := _quarantined(_entries(environment, interface, day)):
+        if held := _quarantined(entries(environment, partitions, interface, own)):
             raise _refusal(held[0])
 
 
-def quarantine_check(
-    asset: str,
-    interfaces: Sequence[str],
-    partitions: dg.PartitionsDefinition,  # type: ignore[type-arg]
-) -> dg.AssetsDefinition:
+def quarantine_check(asset: str, interfaces: Sequence[str], partitions: Partitions) -> dg.AssetsDefinition:
     """A step of its own that fails the run while a file is quarantined: what else can be done is done before it.
 
-    asset: one that is materialised in every run.
+    asset: one that is materialised in every run; interfaces: all of one step.
     """
 
     def no_file_is_quarantined(context: dg.AssetCheckExecutionContext, deployment: Deployment) -> dg.AssetCheckResult:
         """隔離されたファイルがあれば、ほかを全て取り込んだあとで処理を赤くする。"""
-        day = context.op_execution_context.partition_time_window.start.date()
+        own = context.op_execution_context.partition_time_window.start.date()
         with checks.reported():
-            require_nothing_quarantined(deployment.environment, interfaces, day)
+            require_nothing_quarantined(deployment.environment, partitions, interfaces, own)
         return dg.AssetCheckResult(passed=True)
 
     decorate = dg.asset_check(
         asset=asset,
         name=NOTHING_QUARANTINED,
         description="届いたファイルが一つも隔離されていない",
-        partitions_def=partitions,
+        partitions_def=partitions.of_step(INBOUND[interfaces[0]].step),
     )
     return decorate(no_file_is_quarantined)
 
 
-def _entries(environment: Environment, interface: str, day: dt.date) -> list[Entry]:
-    return environment.ledger.entries(direction="inbound", interfaces={interface}, partition=day)
-
-
-def _quarantined(entries: Sequence[Entry]) -> list[Entry]:
-    return [entry for entry in entries if entry.state == "quarantined"]
+def _quarantined(known: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in known if entry.state == "quarantined"]
 
 
 def _refusal(entry: Entry) -> RenkeiError:

@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from pipelines.operations.monthly_steps import MONTHLY_STEPS
-from pipelines.orchestration.assets import continuity, eligibility, high_cost, linkage, monitoring
+from pipelines.orchestration.assets import continuity, eligibility, high_cost, linkage, monitoring, receiving
 from pipelines.orchestration.partitions import Partitions
 
-DAILY_OUT, DAILY_IN = "daily_out", "daily_in"
+DAILY_OUT, RECEIVE, DAILY_IN = "daily_out", "receive", "daily_in"
 RUN_LIMIT_SECONDS = 7200  # 300,000 persons take minutes; two hours means that a run hangs
 Assets = Sequence[dg.AssetsDefinition]
 
@@ -30,23 +30,30 @@ def work(partitions: Partitions) -> Work:
     days, months = partitions.days, partitions.months
     of_step = {
         "out": high_cost.out_assets(months),
-        "candidates": continuity.candidate_assets(months),
+        "candidates": continuity.candidate_assets(partitions),
         "instruction": continuity.instruction_assets(months),
-        "results": [*continuity.result_assets(months), *high_cost.count_assets(months)],
+        "results": [*continuity.result_assets(partitions), *high_cost.count_assets(months)],
     }
     assets: dict[str, Assets] = {
         DAILY_OUT: eligibility.assets(days),
-        DAILY_IN: linkage.assets(days),
+        RECEIVE: receiving.assets(days),
+        DAILY_IN: linkage.assets(partitions),
         monitoring.WATCH_JOB: monitoring.assets(days),
         **{step.job: of_step[step.name] for step in MONTHLY_STEPS},
     }
     descriptions = {
         DAILY_OUT: "日次の送付: 抽出 → 異動 → 資格情報ファイル → 連合会",
-        DAILY_IN: "日次の受領: 連合会 → 検証 → 連携の状態と不一致",
+        RECEIVE: "受領: 連合会のフォルダ → 検証 → 控えと台帳。取込は日・月の処理が行う",
+        DAILY_IN: "日次の取込: 受け取ったその日のファイル → 連携の状態と不一致",
         monitoring.WATCH_JOB: "毎日の見回り: 送るはず・届くはずのもので、まだないもの",
         **{step.job: step.description for step in MONTHLY_STEPS},
     }
     return Work(assets, {name: _job(name, assets[name], text) for name, text in descriptions.items()})
+
+
+def job_of(step: str | None) -> str:
+    """The job that applies the files of a monthly step, or of a day (None)."""
+    return DAILY_IN if step is None else f"monthly_{step}"
 
 
 def _job(name: str, assets: Assets, description: str) -> Any:

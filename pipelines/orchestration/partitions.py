@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import dagster as dg
@@ -40,9 +41,33 @@ class Partitions:
         )
         return cls(days, months)
 
+    def of_step(self, step: str | None) -> dg.TimeWindowPartitionsDefinition:
+        """The partitions of a monthly step, or of the daily runs (None)."""
+        return self.days if step is None else self.months
+
+    def of_file(self, step: str | None, day: dt.date) -> str | None:
+        """The partition that applies a file for `day`: of a monthly step, or of the daily run (None).
+
+        The first at or after the file's day, so that a Saturday's file is Monday's; None while that has not begun.
+        """
+        keys = self.of_step(step).get_partition_keys()
+        place = bisect_left(keys, day.isoformat())
+        return keys[place] if place < len(keys) else None
+
+    def day_before(self, day: dt.date) -> dt.date | None:
+        """The business day before a partition of days; None for the first."""
+        earlier = self.days.get_partition_keys()
+        place = bisect_left(earlier, day.isoformat())
+        return dt.date.fromisoformat(earlier[place - 1]) if place else None
+
 
 def days_of_month(asset: str) -> dg.AssetDep:
     """The lineage from a daily asset to a monthly one. It shows; which days count is told by the ledger (`baseline`)."""
     return dg.AssetDep(
         asset, partition_mapping=dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
     )
+
+
+def all_partitions_of(asset: str) -> dg.AssetDep:
+    """The lineage from every partition of an asset: the newest that the Union can be taken to have is read (`baseline`)."""
+    return dg.AssetDep(asset, partition_mapping=dg.AllPartitionMapping())

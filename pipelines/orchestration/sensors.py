@@ -1,28 +1,46 @@
-"""The sensor that sees what the Union left, and asks for the runs that take it in. It downloads nothing."""
+"""The sensors that ask for runs: one sees what the Union left in its folder, one what waits to be applied. They change nothing."""
 
 import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 import dagster as dg
 
 from interfaces.messages import RenkeiError
-from interfaces.naming import date_of, recognise
 from pipelines.deployment import Environment
 from pipelines.exchange.transport import RemoteFile
-from pipelines.operations.monthly_steps import MONTHLY_STEPS
-from pipelines.orchestration.jobs import DAILY_IN, Work
+from pipelines.operations.inbound_interfaces import INBOUND, of_step
+from pipelines.orchestration.jobs import RECEIVE, Work, job_of
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
-from pipelines.storage.cms import plain_name
 from pipelines.transfer import receiving
 
 # Dagster ends a sensor after 60 s, and what it starts waits meanwhile: 4 steps of connecting and the listing, 5 × 5 s.
 LOOKING_SECONDS = 5.0
 ASK_AGAIN_SECONDS = 3600  # a run takes a minute, with a server that falls silent again and again some more
-# The job that takes an interface in; every other file is the daily job's.
-JOB_OF = {interface: step.job for step in MONTHLY_STEPS for interface in step.takes}
+STEPS = sorted({interface.step for interface in INBOUND.values()}, key=str)
+Ticked = Iterator[dg.RunRequest | dg.SkipReason]
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """A run that is asked for: a job, its partition, and a text that is another one when there is other work for it."""
+
+    job: str
+    partition: str
+    work: str
+
+    @property
+    def key(self) -> str:
+        """The text by which a sensor's cursor knows the run."""
+        return f"{self.job}|{self.partition}|{self.work}"
+
+    def request(self, since: int | None = None) -> dg.RunRequest:
+        """The request; asked for again (`since` another time) it is another one."""
+        key = self.key if since is None else f"{self.key}|{since}"
+        return dg.RunRequest(run_key=key, partition_key=self.partition, job_name=self.job)
 
 
 def arrivals(work: Work, partitions: Partitions) -> dg.SensorDefinition:
@@ -30,20 +48,18 @@ def arrivals(work: Work, partitions: Partitions) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="arrival_sensor",
-        jobs=[work.jobs[DAILY_IN], *(work.jobs[step.job] for step in MONTHLY_STEPS if step.takes)],
+        job=work.jobs[RECEIVE],
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="連合会のフォルダに届いたファイルを見つけ、その日・その月の受領を始める",
+        description="連合会のフォルダに届いたファイルを見つけ、受領を始める",
     )
-    def arrival_sensor(
-        context: dg.SensorEvaluationContext, deployment: Deployment
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        """List the Union's folder and ask for one run per job and day (month) of the files there; a tick downloads nothing.
+    def arrival_sensor(context: dg.SensorEvaluationContext, deployment: Deployment) -> Ticked:
+        """List the Union's folder and ask for one run for the files there, of the newest business day.
 
         Only for finished files (`left_behind`): the others are named with the reason, and come with a later tick. The run key is
-        made of name, size and time of every file of the run, so a changed delivery starts a new run; what still lies there an
-        hour later (the run failed, or could not take it) is asked for again. That one content is applied once is the inbox's
-        promise, by SHA-256.
+        made of name, size and time of every file, so a changed delivery starts a new run; what still lies there an hour later
+        (the run failed, or could not take it) is asked for again. That one content is applied once is the inbox's promise,
+        by SHA-256.
         """
         environment = deployment.environment
         try:
@@ -52,12 +68,10 @@ def arrivals(work: Work, partitions: Partitions) -> dg.SensorDefinition:
         except RenkeiError as error:
             yield dg.SkipReason(str(error))
             return
-        now = environment.clock()
-        asked = _asked(json.loads(context.cursor or "{}"), _by_run(environment, files, partitions), now)
-        for (job, partition, listed), since in sorted(asked.items()):
-            key = f"{job}|{partition}|{listed}|{since}"
-            yield dg.RunRequest(run_key=key, partition_key=partition, job_name=job)
-        context.update_cursor(json.dumps({"|".join(run): since for run, since in asked.items()}))
+        today = max(partitions.days.get_partition_keys(), default=None)
+        runs = [Run(RECEIVE, today, _listing(files))] if files and today else []
+        asked = _asked(context, environment, runs)
+        yield from (run.request(since) for run, since in asked.items())
         for reason in reasons:
             context.log.warning(str(reason))
         if not asked:
@@ -66,34 +80,75 @@ def arrivals(work: Work, partitions: Partitions) -> dg.SensorDefinition:
     return arrival_sensor
 
 
-def _by_run(environment: Environment, files: Sequence[RemoteFile], partitions: Partitions) -> set[tuple[str, str, str]]:
-    """The runs that take these files: job, partition, and a hash over name, size and time of its files.
+def applications(work: Work, partitions: Partitions) -> dg.SensorDefinition:
+    """The sensor of the files that were received and wait to be applied."""
 
-    A file for no day (month) that Dagster has is taken by the newest business day's run.
+    @dg.sensor(
+        name="waiting_files_sensor",
+        jobs=[work.jobs[job_of(step)] for step in STEPS],
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="受け取って取込を待つファイルを台帳から見つけ、その日・その月の取込を古い順に始める",
+    )
+    def waiting_files_sensor(context: dg.SensorEvaluationContext, deployment: Deployment) -> Ticked:
+        """Ask for the oldest day (month of each step) of which files wait, one after the other: applied after a newer one they
+        would be out of date. A day whose file is quarantined is asked for once, so that it shows.
+        """
+        environment = deployment.environment
+        try:
+            waiting = [run for step in STEPS for run in waiting_runs(environment, partitions, step)[:1]]
+        except RenkeiError as error:
+            yield dg.SkipReason(str(error))
+            return
+        asked = _asked(context, environment, waiting)
+        yield from (run.request(since) for run, since in asked.items())
+        quarantined = _quarantined(environment, partitions)
+        yield from (run.request() for run in quarantined)
+        if not asked and not quarantined:
+            yield dg.SkipReason("取込を待つファイルはありません")
+
+    return waiting_files_sensor
+
+
+def waiting_runs(environment: Environment, partitions: Partitions, step: str | None) -> list[Run]:
+    """The runs of a step (the daily run: None) that would apply what waits, oldest partition first.
+
+    KR-7305 when the ledger does not know of what or when a file is.
     """
-    days, months = partitions.days.get_partition_keys(), set(partitions.months.get_partition_keys())
-    found: dict[tuple[str, str], list[str]] = {}
-    for file in files:
-        recognised = recognise(environment.catalogue, plain_name(file.name))
-        day = date_of(recognised[1], environment.catalogue.versions(recognised[0])[-1].plan) if recognised else None
-        job, partition = JOB_OF.get(recognised[0] if recognised else "", DAILY_IN), str(day)
-        if partition not in (days if job == DAILY_IN else months):
-            job, partition = DAILY_IN, max(days, default="")
-        found.setdefault((job, partition), []).append(f"{file.name}|{file.size}|{file.modified}")
-    return {
-        (job, partition, sha256("\n".join(sorted(listed)).encode()).hexdigest())
-        for (job, partition), listed in found.items()
-        if partition
-    }
+    entries: dict[str, list[int]] = {}
+    for file in receiving.waiting(environment, of_step(step)):
+        partition = partitions.of_file(step, file.partition)
+        if partition is not None:
+            entries.setdefault(partition, []).append(file.entry.id)
+    return [
+        Run(job_of(step), partition, "、".join(map(str, sorted(entries[partition])))) for partition in sorted(entries)
+    ]
 
 
-def _asked(
-    before: Mapping[str, float], runs: Iterable[tuple[str, str, str]], now: dt.datetime
-) -> dict[tuple[str, str, str], int]:
-    """When each run is, or was, asked for (seconds since 1970): once, and again when an hour later there is still work for it."""
-    asked = {}
-    for run in runs:
-        earlier = before.get("|".join(run), 0)
-        is_fresh = 0 <= now.timestamp() - earlier < ASK_AGAIN_SECONDS
-        asked[run] = int(earlier if is_fresh else now.timestamp())
+def _quarantined(environment: Environment, partitions: Partitions) -> list[Run]:
+    runs = []
+    for entry in environment.ledger.entries(direction="inbound", states={"quarantined"}):
+        if entry.interface is not None and entry.interface in INBOUND and entry.partition is not None:
+            step = INBOUND[entry.interface].step
+            if partition := partitions.of_file(step, entry.partition):
+                runs.append(Run(job_of(step), partition, f"quarantined {entry.id}"))
+    return sorted(runs)
+
+
+def _listing(files: Sequence[RemoteFile]) -> str:
+    listed = sorted(f"{file.name}|{file.size}|{file.modified}" for file in files)
+    return sha256("\n".join(listed).encode()).hexdigest()
+
+
+def _asked(context: dg.SensorEvaluationContext, environment: Environment, runs: Iterable[Run]) -> dict[Run, int]:
+    """When each run is, or was, asked for (seconds since 1970): once, and again when an hour later there is still work for it.
+
+    The sensor's cursor remembers it.
+    """
+    before: Mapping[str, float] = json.loads(context.cursor or "{}")
+    now, asked = environment.clock().astimezone(dt.UTC).timestamp(), {}
+    for run in sorted(runs):
+        earlier = before.get(run.key, 0)
+        asked[run] = int(earlier if 0 <= now - earlier < ASK_AGAIN_SECONDS else now)
+    context.update_cursor(json.dumps({run.key: since for run, since in asked.items()}))
     return asked

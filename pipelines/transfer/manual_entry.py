@@ -207,7 +207,9 @@ def _require_typed(environment: Environment, interface: str) -> None:
         raise RenkeiError("KR-7603", interface=interface)
 
 
-def enter(environment: Environment, interface: str, month: dt.date, path: Path, by: str) -> list[Arrival]:
+def enter(
+    environment: Environment, applied: receiving.Interfaces, interface: str, month: dt.date, path: Path, by: str
+) -> list[Arrival]:
     """Take a filled form as if the Union had sent it as a file. Gives what became of it.
 
     KR-7603 when the interface is not switched off: what comes as a file is not typed. KR-7602 when the form, or the
@@ -220,11 +222,16 @@ def enter(environment: Environment, interface: str, month: dt.date, path: Path, 
     name = file_name(specification, header)
     if encoded.problems.height:
         raise _refusal(_told(_unwritable(encoded, specification, name), specification, data))
-    judgement = receiving.judge(environment, encoded.data, name, typed=True)
+    judgement = receiving.judge(environment, applied, encoded.data, name, typed=True)
     if not judgement.accepted:
         raise _refusal(_told(judgement.report["findings"], specification, data))
     environment.ledger.note("typed", operator=by, interface=interface, month=month, records=data.height)
     typed = FilesAtHand({name: encoded.data})
     return collect(
-        environment.ledger, typed, environment.safe, partial(receiving.judge, environment, typed=True), by, None
+        environment.ledger,
+        typed,
+        environment.safe,
+        partial(receiving.judge, environment, applied, typed=True),
+        by,
+        None,
     )

@@ -1,10 +1,10 @@
-"""Whatever the Union has put into our folder: recognised, judged by its specification, archived. Applies nothing."""
+"""Whatever the Union has put into our folder: recognised, judged by its specification, archived, waiting. Applies nothing."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -16,25 +16,25 @@ from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
 from pipelines.exchange.inbox import NOT_REMOVED, Arrival, Judgement, archived_content, collect
 from pipelines.exchange.ledger import Entry
-from pipelines.exchange.left_behind import UNION, Folder, left_behind, not_yet
+from pipelines.exchange.left_behind import UNION, Folder, LeftBehind, left_behind, not_yet
 from pipelines.exchange.transport import RemoteFile, Source
 from pipelines.storage.cms import plain_name
+from pipelines.transfer.inbound_interface import InboundInterface, OvertakenBy
 from schemas.findings import FAULT_SCHEMA, findings
 from schemas.report import to_json, write_xlsx
 from schemas.rules.files import CERTAIN_MY_NUMBERS
 from schemas.validate import Validated, validate
 
 WAITING_STATES = frozenset({"verified", "released"})
-# What is applied here, in the order in which a day's (a month's) files are: ids first, the later files speak of persons
-# whom the ids name. A file of any other interface has nobody who reads it.
-DAILY_INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
-MONTHLY_INTERFACES = ("continuity_candidates", "continuity_result", "high_cost_handover")
+Interfaces = Mapping[str, InboundInterface]
 
 
-def judge(environment: Environment, content: bytes, name: str, *, typed: bool = False) -> Judgement:
+def judge(
+    environment: Environment, applied: Interfaces, content: bytes, name: str, *, typed: bool = False
+) -> Judgement:
     """Recognise a file by its name and validate it by the version in force on its day (design.md 4 rule 2).
 
-    An interface that nothing here reads is refused (KR-6337), so that its file is not taken, removed and forgotten. A
+    An interface that is not among those `applied` is refused (KR-6337), so that its file is not taken, removed and forgotten. A
     switched-off interface is refused (KR-7303), unless the file was made of what a person typed. A file for a day or a
     month that has not begun is refused (KR-7307): once applied, it would make every file until then an old one.
     """
@@ -45,7 +45,7 @@ def judge(environment: Environment, content: bytes, name: str, *, typed: bool = 
     plan = environment.catalogue.versions(interface)[-1].plan
     if plan.direction != "from_union":
         return Judgement(False, report=_one_finding("KR-7302", name))
-    if interface not in {*DAILY_INTERFACES, *MONTHLY_INTERFACES}:
+    if interface not in applied:
         return Judgement(False, interface, report=_one_finding("KR-6337", name), releasable=False)
     if interface in environment.settings.switched_off_interfaces and not typed:
         return Judgement(False, interface, report=_one_finding("KR-7303", name))
@@ -77,14 +77,14 @@ def _one_finding(code: str, name: str) -> dict[str, object]:
     return {"interface": None, "valid": False, "findings": [finding], "counts_by_code": {code: 1}}
 
 
-def receive(environment: Environment, run_id: str | None = None) -> list[Arrival]:
+def receive(environment: Environment, applied: Interfaces, run_id: str | None = None) -> list[Arrival]:
     """Take in whatever lies in the Union's folder; verified files then wait to be applied."""
     with environment.from_union() as transport:
         return collect(
             environment.ledger,
             transport,
             environment.safe,
-            partial(judge, environment),
+            partial(judge, environment, applied),
             environment.settings.operator,
             run_id,
             partners=environment.partners(),
@@ -93,10 +93,12 @@ def receive(environment: Environment, run_id: str | None = None) -> list[Arrival
         )
 
 
-def receive_from(environment: Environment, source: Source, by: str, place: str = "medium") -> list[Arrival]:
+def receive_from(
+    environment: Environment, applied: Interfaces, source: Source, by: str, place: str = "medium"
+) -> list[Arrival]:
     """Take in whatever a medium holds, in the same way. `place`: the medium's name in the memory of what was left."""
     return collect(
-        environment.ledger, source, environment.safe, partial(judge, environment), by, None,
+        environment.ledger, source, environment.safe, partial(judge, environment, applied), by, None,
         partners=environment.partners(), folder=_folder(environment, place),
     )  # fmt: skip
 
@@ -135,41 +137,57 @@ def needs_person(one: Arrival) -> bool:
 UNFINISHED_STATES = frozenset({"quarantined", "vanished", "waiting"})
 
 
-def of_interface(environment: Environment, arrivals: Sequence[Arrival], interface: str) -> list[Arrival]:
-    """Those arrivals that were left in the folder, or went from it, and whose name is one of the interface."""
-    missing = [one for one in arrivals if one.is_left or one.state == "vanished"]
-    recognised = ((one, recognise(environment.catalogue, plain_name(one.name))) for one in missing)
-    return [one for one, found in recognised if found is not None and found[0] == interface]
-
-
-def waiting(environment: Environment, interfaces: Sequence[str]) -> list[Entry]:
-    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`."""
-    found = environment.ledger.entries(direction="inbound", states=WAITING_STATES)
-    order = {interface: position for position, interface in enumerate(interfaces)}
-    ready = [entry for entry in found if entry.interface in order and entry.partition is not None]
-    return sorted(ready, key=lambda e: (e.partition or dt.date.min, order[e.interface or ""], e.file_name, e.id))
-
-
-def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
-    """The newest applied day of the file's interface when it is later than the file's own, else None."""
-    newer = [
-        e.partition
-        for e in environment.ledger.entries(direction="inbound", states={"applied"}, interfaces={str(entry.interface)})
-        if e.partition is not None and entry.partition is not None and e.partition > entry.partition
+def left_of(environment: Environment, interface: str) -> list[LeftBehind]:
+    """What was left in the Union's folder at the last look, and has a name of the interface."""
+    return [
+        one
+        for one in left_behind(environment.ledger)
+        if (found := recognise(environment.catalogue, plain_name(one.name))) is not None and found[0] == interface
     ]
-    return max(newer) if newer and entry.state == "verified" else None
 
 
-def newer_applied(environment: Environment, entry: Entry) -> Entry | None:
-    """The applied file of the same interface and day (month) with the highest number, when it is above the file's own.
+@dataclass(frozen=True)
+class WaitingFile:
+    """A file that was judged and is to be applied to its day or month (`partition`)."""
 
-    The names of one interface and day differ in their number only. None for a file that a person released.
+    entry: Entry
+    interface: str
+    partition: dt.date
+
+
+def waiting(environment: Environment, interfaces: Iterable[str]) -> list[WaitingFile]:
+    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`, then by name.
+
+    KR-7305 when the ledger does not know of what or when a file is.
     """
-    applied = environment.ledger.entries(
-        direction="inbound", states={"applied"}, interfaces={str(entry.interface)}, partition=entry.partition
-    )
-    newer = [one for one in applied if one.file_name > entry.file_name]
-    return max(newer, key=lambda one: one.file_name) if newer and entry.state == "verified" else None
+    order = {interface: position for position, interface in enumerate(interfaces)}
+    found = [
+        _waiting_file(entry)
+        for entry in environment.ledger.entries(direction="inbound", states=WAITING_STATES)
+        if entry.interface is None or entry.interface in order
+    ]
+    return sorted(found, key=lambda one: (one.partition, order[one.interface], one.entry.file_name, one.entry.id))
+
+
+def _waiting_file(entry: Entry) -> WaitingFile:
+    if entry.interface is None or entry.partition is None:
+        raise RenkeiError("KR-7305", name=entry.file_name)
+    return WaitingFile(entry, entry.interface, entry.partition)
+
+
+def newer_applied(environment: Environment, interface: InboundInterface, file: WaitingFile) -> dt.date | str | None:
+    """What was applied already and takes the file's place (`OvertakenBy`): its day, or its name; else None.
+
+    None for a file that a person released.
+    """
+    if file.entry.state != "verified" or interface.overtaken_by is OvertakenBy.NOTHING:
+        return None
+    applied = environment.ledger.entries(direction="inbound", states={"applied"}, interfaces={interface.id})
+    if interface.overtaken_by is OvertakenBy.LATER_DAY:
+        return max((e.partition for e in applied if e.partition and e.partition > file.partition), default=None)
+    # The names of one interface and month differ in their number only.
+    same_month = (e.file_name for e in applied if e.partition == file.partition)
+    return max((name for name in same_month if name > file.entry.file_name), default=None)
 
 
 def overtaken(environment: Environment, entry: Entry) -> RenkeiError:
@@ -179,17 +197,15 @@ def overtaken(environment: Environment, entry: Entry) -> RenkeiError:
     return RenkeiError("KR-7308", name=entry.file_name, day=entry.partition, newest=newest, entry=entry.id)
 
 
-def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame, int]:
+def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataFrame, int]:
     """The sound records of an archived file (canonical), judged once more before a row is used (design.md 4 rule 1).
 
     With them the number of faulty records, those that cannot be read among them, which only a released file can have.
-    KR-7305 when it no longer passes, or the ledger does not know its interface or day.
+    KR-7305 when it no longer passes.
     """
-    if entry.interface is None or entry.partition is None:
-        raise RenkeiError("KR-7305", name=entry.file_name)
-    day = entry.partition
+    entry, day = file.entry, file.partition
     content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
-    specification = environment.specification(entry.interface, day)
+    specification = environment.specification(file.interface, day)
     validated = validate(content, name, specification, day, environment.context(day, name))
     if not validated.valid and entry.state != "released":
         raise RenkeiError("KR-7305", name=entry.file_name)

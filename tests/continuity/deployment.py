@@ -21,6 +21,7 @@ from pipelines.configuration.settings import Settings
 from pipelines.continuity import monthly
 from pipelines.continuity.reconcile import Reconciled
 from pipelines.deployment import Environment
+from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer.manual_entry import enter, typed_items, write_form
 
 MONTH = dt.date(2026, 4, 1)
@@ -84,7 +85,7 @@ def refused(environment: Environment, *arguments: object) -> str:
 def type_in(environment: Environment, interface: str, rows: pl.DataFrame, folder: Path, month: dt.date = MONTH) -> None:
     """Fill the form of an interface with canonical rows, and enter it."""
     path = filled_form(environment, interface, rows, folder, month)
-    (arrived,) = enter(environment, interface, month, path, "入力太郎")
+    (arrived,) = enter(environment, INBOUND, interface, month, path, "入力太郎")
     assert arrived.state == "verified"
 
 

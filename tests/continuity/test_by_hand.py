@@ -8,13 +8,16 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 import pytest
+from applying import apply_monthly
 
 from continuity.deployment import MONTH, benefit, confirm, fill, household, opened, refused, type_in, write_extract
 from continuity.test_worksheet import listed
 from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
+from pipelines.continuity.receiving import stored
 from pipelines.deployment import Environment
 from pipelines.high_cost import monthly as high_cost
+from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer.manual_entry import enter
 
 MOVE = dt.date(2026, 4, 10)
@@ -25,7 +28,7 @@ OLD, NEW = f"{1:014d}1", f"{1:014d}2"
 def environment(tmp_path: Path) -> Environment:
     made = opened(tmp_path)
     type_in(made, "continuity_candidates", listed("whole_household_moves", "member_moves_out_alone"), tmp_path)
-    monthly.take(made)
+    apply_monthly(made)
     path = monthly.make_worksheet(made, MONTH).path
     monthly.import_worksheet(made, fill(path))
     return made
@@ -64,7 +67,7 @@ def test_a_count_is_carried_without_a_single_file_of_the_union(environment: Envi
     assert all(number in page for number in made["new_household_number"])
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
     type_in(environment, "high_cost_handover", handovers("2026-02", "2026-04"), tmp_path)
-    assert [one.entry.interface for one in monthly.take(environment)] == ["continuity_result", "high_cost_handover"]
+    assert [one.entry.interface for one in apply_monthly(environment)] == ["continuity_result", "high_cost_handover"]
     assert confirm(environment, MONTH).discrepancies.is_empty()
     write_extract(environment, "benefit_extract", [benefit(NEW, "2026-04"), benefit(NEW, "2026-03")])
     write_extract(environment, "household_extract", [household(NEW)])
@@ -90,20 +93,20 @@ def test_no_result_is_missed_before_its_day(environment: Environment) -> None:
 
 def test_what_is_typed_twice_is_taken_once(environment: Environment, tmp_path: Path) -> None:
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
-    monthly.take(environment)
-    (again,) = enter(environment, "continuity_result", MONTH, tmp_path / "continuity_result.xlsx", "入力太郎")
+    apply_monthly(environment)
+    (again,) = enter(environment, INBOUND, "continuity_result", MONTH, tmp_path / "continuity_result.xlsx", "入力太郎")
     assert again.state == "duplicate"
-    assert monthly.take(environment) == []
-    assert monthly.stored(environment, "continuity_result", MONTH).height == 2
+    assert apply_monthly(environment) == []
+    assert stored(environment, "continuity_result", MONTH).height == 2
 
 
 def test_a_corrected_form_takes_the_place_of_the_one_before(environment: Environment, tmp_path: Path) -> None:
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     type_in(environment, "continuity_result", results("not_continued", "not_continued"), tmp_path)
-    monthly.take(environment)
-    stored = monthly.stored(environment, "continuity_result", MONTH)
-    assert stored["continuity_outcome"].to_list() == ["not_continued", "not_continued"]
+    apply_monthly(environment)
+    records = stored(environment, "continuity_result", MONTH)
+    assert records["continuity_outcome"].to_list() == ["not_continued", "not_continued"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
     environment: Environment, tmp_path: Path, column: str, value: str | None, said: str
 ) -> None:
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     path = tmp_path / "continuity_result.xlsx"
     book = openpyxl.load_workbook(path)
     sheet = book["入力"]
@@ -128,7 +131,7 @@ def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
     sheet.cell(2, place).value = value
     book.save(path)
     with pytest.raises(RenkeiError, match="KR-7602") as refused:
-        enter(environment, "continuity_result", MONTH, path, "入力太郎")
+        enter(environment, INBOUND, "continuity_result", MONTH, path, "入力太郎")
     assert said in str(refused.value)
     assert len(environment.ledger.entries(interfaces={"continuity_result"})) == 1
 
@@ -144,14 +147,14 @@ def test_an_interface_that_comes_as_a_file_is_not_typed(tmp_path: Path) -> None:
 def test_a_late_correction_of_a_later_month_takes_the_month_away(environment: Environment, tmp_path: Path) -> None:
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
     type_in(environment, "high_cost_handover", handovers("2026-02", "2026-04"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     confirm(environment, MONTH)
     may = dt.date(2026, 5, 1)
     late = handovers("2026-02").with_columns(
         pl.lit("withdrawn").alias("update_kind"), pl.lit("01").alias("high_cost_count")
     )
     type_in(environment, "high_cost_handover", late, tmp_path, may)
-    monthly.take(environment)
+    apply_monthly(environment)
     assert confirm(environment, may).discrepancies.is_empty()
     write_extract(environment, "benefit_extract", [benefit(NEW, "2026-05")], may)
     write_extract(environment, "household_extract", [household(NEW)], may)
@@ -166,7 +169,7 @@ def test_a_late_correction_of_a_later_month_takes_the_month_away(environment: En
 def test_a_candidate_without_a_mover_has_the_day_on_which_somebody_arrived(tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed("nobody_on_both_sides"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     (found,) = monthly.build_cases(environment, MONTH).to_dicts()
     assert (found["rule"], found["moved_on"]) == ("U2", MOVE)
 
@@ -175,7 +178,7 @@ def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_p
     environment = opened(tmp_path, switched_off=("continuity_candidates",))
     only_after = listed("whole_household_moves").filter(pl.col("household_side") == "after")
     type_in(environment, "continuity_candidates", only_after, tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     worksheet = monthly.make_worksheet(environment, MONTH)
     path, found = worksheet.path, worksheet.cases
     assert found.select("proposal", "rule", "old_household_number").rows() == [("unclear", "U2", None)]
@@ -189,7 +192,7 @@ def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_p
 def test_a_month_without_candidates_has_an_empty_worksheet_and_nothing_to_instruct(tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed(), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     worksheet = monthly.make_worksheet(environment, MONTH)
     path, found = worksheet.path, worksheet.cases
     assert found.is_empty()

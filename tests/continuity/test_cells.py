@@ -12,6 +12,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from applying import apply_monthly
 from click.testing import CliRunner, Result
 from openpyxl.worksheet.formula import ArrayFormula
 
@@ -31,6 +32,7 @@ from continuity.test_by_hand import handovers, results
 from continuity.test_worksheet import THREE, listed
 from pipelines.cli import main
 from pipelines.continuity import monthly
+from pipelines.continuity.receiving import stored
 from pipelines.deployment import Environment
 
 Change = Callable[[Any], None]
@@ -43,7 +45,7 @@ class Desk:
         self.folder, self.settings = folder, settings_file(folder)
         self.environment: Environment = opened(folder)
         type_in(self.environment, "continuity_candidates", listed(*THREE), folder)
-        monthly.take(self.environment)
+        apply_monthly(self.environment)
         self.sheet = monthly.make_worksheet(self.environment, MONTH).path
 
     def run(self, *arguments: str) -> Result:
@@ -205,7 +207,9 @@ def form(desk: Desk, interface: str, change: Change | None = None) -> Path:
 
 
 def typed(desk: Desk, interface: str, path: Path) -> Result:
-    return desk.run("continuity", "typed", interface, str(path), "--month", "2026-04", "--by", "入力太郎")
+    result = desk.run("continuity", "typed", interface, str(path), "--month", "2026-04", "--by", "入力太郎")
+    apply_monthly(desk.environment)
+    return result
 
 
 def at(heading: str, row: int, value: object, number_format: str | None = None) -> Change:
@@ -332,10 +336,10 @@ def test_what_programs_make_of_a_value_is_the_value(desk: Desk, done: str) -> No
     interface, change = TAKEN[done]
     result = typed(desk, interface, form(desk, interface, change))
     assert result.exit_code == 0, result.output
-    stored = monthly.stored(desk.environment, interface, MONTH)
-    assert stored["treatment_month"].to_list() == ["2026-02", "2026-03"]
-    assert stored["handed_over_on"].to_list() == [dt.date(2026, 5, 12)] * 2
-    assert [int(count) for count in stored["high_cost_count"]] == [2, 2]
+    records = stored(desk.environment, interface, MONTH)
+    assert records["treatment_month"].to_list() == ["2026-02", "2026-03"]
+    assert records["handed_over_on"].to_list() == [dt.date(2026, 5, 12)] * 2
+    assert [int(count) for count in records["high_cost_count"]] == [2, 2]
 
 
 def test_a_form_that_google_sheets_saved_is_read(desk: Desk) -> None:
@@ -343,7 +347,7 @@ def test_a_form_that_google_sheets_saved_is_read(desk: Desk) -> None:
                    at("高額該当回数", 2, 2))  # fmt: skip
     result = typed(desk, "high_cost_handover", as_google_sheets(form(desk, "high_cost_handover", numbers)))
     assert result.exit_code == 0, result.output
-    assert monthly.stored(desk.environment, "high_cost_handover", MONTH)["treatment_month"][0] == "2026-02"
+    assert stored(desk.environment, "high_cost_handover", MONTH)["treatment_month"][0] == "2026-02"
 
 
 def test_a_formula_with_its_result_is_its_result(desk: Desk) -> None:
@@ -352,7 +356,7 @@ def test_a_formula_with_its_result_is_its_result(desk: Desk) -> None:
     calculated = with_xml(path, formula, "<f>G2</f><v>2026-04-11</v>")
     calculated = with_xml(calculated, r'(<c r="G3"[^>]*?)>', '<c r="G3" t="str">')
     assert typed(desk, "continuity_result", calculated).exit_code == 0
-    assert monthly.stored(desk.environment, "continuity_result", MONTH)["moved_on"][1] == dt.date(2026, 4, 11)
+    assert stored(desk.environment, "continuity_result", MONTH)["moved_on"][1] == dt.date(2026, 4, 11)
 
 
 def test_a_formula_whose_result_is_no_text_is_blank(desk: Desk) -> None:
@@ -360,7 +364,7 @@ def test_a_formula_whose_result_is_no_text_is_blank(desk: Desk) -> None:
     path = form(desk, "continuity_result", at("異動年月日_世帯", 3, "=A1"))
     emptied = with_xml(path, r'<c r="G3"[^>]*?>.*?</c>', '<c r="G3" t="str"><f>""</f><v></v></c>')
     assert typed(desk, "continuity_result", emptied).exit_code == 0
-    assert monthly.stored(desk.environment, "continuity_result", MONTH)["moved_on"][1] is None
+    assert stored(desk.environment, "continuity_result", MONTH)["moved_on"][1] is None
 
 
 def test_a_formula_whose_result_is_an_error_is_refused(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import apply_monthly
 
 from continuity.deployment import MONTH, confirm, fill, opened, type_in
 from continuity.test_judgement import CASES
@@ -45,7 +46,7 @@ def size_of(pdf: Path) -> tuple[int, int]:
 def test_the_candidates_list_prints(chromium: Path, tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed(*CASES), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     found = monthly.make_worksheet(environment, MONTH).cases
     pdf = pdf_of(monthly.list_path(environment, "継続候補世帯リスト", MONTH), chromium, tmp_path)
     pages = text_of(pdf)
@@ -62,7 +63,7 @@ def test_the_candidates_list_prints(chromium: Path, tmp_path: Path) -> None:
 def test_the_instruction_and_the_results_print(chromium: Path, tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed("whole_household_moves", "gap"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     path = monthly.make_worksheet(environment, MONTH).path
     monthly.import_worksheet(environment, fill(path))
     monthly.build_instruction(environment, MONTH)
@@ -78,7 +79,7 @@ def test_the_instruction_and_the_results_print(chromium: Path, tmp_path: Path) -
 def test_nothing_in_a_name_becomes_markup(evil: str, tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed("whole_household_moves"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     found = monthly.build_cases(environment, MONTH).with_columns(pl.lit(evil).alias("new_people"))
     assert evil not in candidates_page(found, MONTH, "999997")
     results = pl.DataFrame({"candidate_number": ["000001"], "new_municipality_code": ["999997"], "continuity_outcome": ["continued"],

@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import openpyxl
 import polars as pl
 import pytest
+from applying import apply_monthly
 
 from continuity.deployment import (
     APPROVED_BY,
@@ -53,7 +54,7 @@ THREE = ("whole_household_moves", "member_moves_out_alone", "gap")
 def environment(tmp_path: Path) -> Environment:
     made = opened(tmp_path)
     type_in(made, "continuity_candidates", listed(*THREE), tmp_path)
-    monthly.take(made)
+    apply_monthly(made)
     return made
 
 
@@ -195,7 +196,7 @@ def test_a_worksheet_made_before_newer_data_is_stale(environment: Environment, t
     path = monthly.make_worksheet(environment, MONTH).path
     filled = fill(path)
     type_in(environment, "continuity_candidates", listed(*THREE, "end_missing"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     assert told(environment, filled) == ["KR-7404"]
 
 
@@ -204,7 +205,7 @@ def test_a_decision_made_on_older_facts_is_open_again(environment: Environment, 
     monthly.import_worksheet(environment, fill(path))
     changed = listed("whole_household_moves_with_another_head", *THREE[1:])
     type_in(environment, "continuity_candidates", changed, tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     assert monthly.status(environment, MONTH, dt.date(2026, 5, 8)).undecided == 1
     with pytest.raises(RenkeiError, match="KR-7419"):
         monthly.build_instruction(environment, MONTH)
@@ -226,7 +227,7 @@ def test_a_worksheet_of_another_month(environment: Environment, tmp_path: Path) 
     )
     rows = rows.with_columns(pl.lit("900000000011").alias("prefecture_insured_id"))
     type_in(environment, "continuity_candidates", rows, tmp_path, may)
-    monthly.take(environment)
+    apply_monthly(environment)
     assert told(environment, other) == ["KR-7404"]
 
 
@@ -237,7 +238,7 @@ def test_a_book_that_a_clerk_began_is_never_written_over(environment: Environmen
     monthly.make_worksheet(environment, MONTH)
     assert path.read_bytes() == begun
     type_in(environment, "continuity_candidates", listed(*THREE, "whole_household_moves"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     monthly.make_worksheet(environment, MONTH)
     (aside,) = path.parent.glob("継続世帯判定表_2026-04_前の版_*.xlsx")
     assert aside.read_bytes() == begun

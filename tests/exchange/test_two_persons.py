@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from applying import apply_monthly
 from click.testing import CliRunner, Result
 from continuity.deployment import APPROVED_BY, DECIDED_BY, MONTH, fill, opened, settings_file, type_in
 from continuity.test_worksheet import listed
@@ -135,7 +136,7 @@ def test_the_auditor_sees_both_accounts(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_decision_has_two_persons_whatever_their_spelling(tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed("whole_household_moves"), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     path = monthly.make_worksheet(environment, MONTH).path
     runner = CliRunner(env={"RENKEI_SETTINGS": str(tmp_path / "renkei.toml")})
 

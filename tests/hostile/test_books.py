@@ -16,6 +16,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 import xlsxwriter
+from applying import apply_monthly
 from continuity.deployment import MONTH, fill, opened, refused, settings_file, type_in
 from continuity.test_worksheet import THREE, listed
 from damage import Edits, edited, edits
@@ -149,7 +150,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     folder = tmp_path_factory.mktemp("deployment")
     made = opened(folder)
     type_in(made, "continuity_candidates", listed(*THREE), folder)
-    monthly.take(made)
+    apply_monthly(made)
     return made
 
 

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import openpyxl
 import polars as pl
 import pytest
+from applying import apply_monthly
 from click.testing import CliRunner
 from continuity.deployment import APPROVED_BY, DECIDED_BY, MONTH, MONTHLY, REMARK, fill, opened, type_in
 from continuity.test_worksheet import THREE, listed
@@ -112,7 +113,7 @@ def test_the_report_of_a_judged_file(sounds: dict[str, Sound], tmp_path: Path) -
 def test_the_worksheet(tmp_path: Path) -> None:
     environment = opened(tmp_path)
     type_in(environment, "continuity_candidates", listed(*THREE), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     cases = monthly.make_worksheet(environment, MONTH).cases
     for number, value in enumerate(ANYWHERE):
         columns = ("title", "reason", "facts_in_words", "old_people", "new_people", *HOUSEHOLDS)
@@ -130,7 +131,7 @@ def test_what_people_wrote_of_their_decisions(tmp_path: Path, monkeypatch: pytes
     answers = [value for value in IN_A_LINE if not value.lstrip().startswith("=")]
     names = [THREE[number % len(THREE)] for number in range(len(answers))]
     type_in(environment, "continuity_candidates", listed(*names), tmp_path)
-    monthly.take(environment)
+    apply_monthly(environment)
     path = monthly.make_worksheet(environment, MONTH).path
 
     def change(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:

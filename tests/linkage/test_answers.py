@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import apply_daily, receive_from
 from continuity.deployment import asked, opened
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
@@ -16,7 +17,6 @@ from pipelines.deployment import Environment
 from pipelines.eligibility.daily import empty_snapshot
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving
 
 DAY = dt.date(2026, 4, 1)
 NAME = "KRKOJ_999997_20260401_000001.csv"
@@ -50,9 +50,9 @@ def answered(environment: Environment, folder: Path, count: str, kind: str, reas
     encoded = codec.compose(specification, DAY, pl.DataFrame([row], schema=dict.fromkeys(row, pl.String)), header)
     folder.mkdir()
     leave(folder / file_name(specification, header), encoded.data, LONG_AGO)
-    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
-    (applied,) = daily.apply_all(environment, pl.DataFrame(schema={"resident_number": pl.String}))
+    (applied,) = apply_daily(environment, pl.DataFrame(schema={"resident_number": pl.String}))
     return applied
 
 

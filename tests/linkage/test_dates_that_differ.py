@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import apply_daily, receive_from
 from click.testing import CliRunner
 from continuity.deployment import opened
 
@@ -19,8 +20,6 @@ from pipelines.cli import main
 from pipelines.deployment import Environment
 from pipelines.exchange.inbox import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
-from pipelines.linkage import daily
-from pipelines.transfer import receiving
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, EARLIER, LATER, MOVED = (dt.date(year, 4, 1) for year in (2020, 2018, 2022, 2025))
@@ -58,7 +57,7 @@ def delivered(environment: Environment, interface: str, day: dt.date, row: Mappi
     folder.mkdir(parents=True)
     content = codec.compose(specification, day, frame(row), header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
     return arrived
 
 
@@ -79,7 +78,7 @@ def applied(
     """The questions that the last of some days' records brings; each is taken in."""
     for day, record in zip((WED, THU), records, strict=False):
         assert delivered(environment, "acquisition_loss_linkage", day, record).state == "verified"
-        (one,) = daily.apply_all(environment, frame(sent))
+        (one,) = apply_daily(environment, frame(sent))
         assert (one.taken, one.aside) == (1, 0)
     return asked(environment, (WED, THU)[len(records) - 1])
 
@@ -117,7 +116,7 @@ def test_a_correction_that_the_union_follows_is_no_question(environment: Environ
     assert applied(environment, SENT, TOLD) == []
     corrected = SENT | {"acquired_on": EARLIER, "applied_on": EARLIER}
     delivered(environment, "acquisition_loss_linkage", THU, TOLD | {"acquired_on": EARLIER, "applied_on": EARLIER})
-    daily.apply_all(environment, frame(corrected))
+    apply_daily(environment, frame(corrected))
     assert asked(environment, THU) == []
 
 
@@ -153,9 +152,9 @@ def test_a_qualification_acquired_after_the_loss_is_a_new_one(environment: Envir
 def test_the_id_of_a_date_is_the_id_that_was_assigned(environment: Environment) -> None:
     ids = {"resident_number": PERSON, "municipal_insured_id": ID, "prefecture_insured_id": None, "assigned_on": WED}
     delivered(environment, "municipal_id_linkage", WED, ids)
-    daily.apply_all(environment, frame(SENT))
+    apply_daily(environment, frame(SENT))
     assert applied(environment, SENT, TOLD) == []
     delivered(environment, "acquisition_loss_linkage", THU, TOLD | {"municipal_insured_id": "900000000022"})
     delivered(environment, "municipal_id_linkage", THU, ids | {"assigned_on": BEGAN})
-    daily.apply_all(environment, frame(SENT))
+    apply_daily(environment, frame(SENT))
     assert asked(environment, THU) == [("KR-8136", "2026-04-01", "2020-04-01"), ("KR-8135", ID, "900000000022")]

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import AppliedOfMonth, apply_daily, apply_monthly, receive_from
 from continuity.deployment import opened
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from fixtures.monthly_defects import HEADER, SOUND
 from interfaces import codec
 from interfaces.naming import file_name
-from pipelines.continuity import monthly
+from pipelines.continuity.receiving import stored
 from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
@@ -39,7 +40,7 @@ def delivered(
     content = codec.compose(specification, DAY, rows, header).data
     folder.mkdir(exist_ok=True)
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 
 
@@ -57,13 +58,13 @@ def test_the_second_file_of_a_day_wins_whichever_comes_first(
         header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
                   "media_kind": "transmission", "created_on": DAY, "file_number": number}  # fmt: skip
         delivered(environment, tmp_path / "union", "municipal_id_linkage", rows, header)
-        (applied,) = daily.apply_all(environment, TOLD)
+        (applied,) = apply_daily(environment, TOLD)
         assert (applied.entry.state, applied.taken) == ("applied", len(people))
     held = dict(daily.linkage_on(environment).select("resident_number", "municipal_insured_id").rows())
     assert held == {PERSON: ids[SECOND], OTHER: "900000000030"}
 
 
-def candidates(environment: Environment, folder: Path, number: str, candidate: str) -> monthly.Taken:
+def candidates(environment: Environment, folder: Path, number: str, candidate: str) -> AppliedOfMonth:
     """A list with one candidate household."""
     interface = "continuity_candidates"
     rows = [row | {"candidate_number": candidate} for row in SOUND[interface]]
@@ -71,12 +72,12 @@ def candidates(environment: Environment, folder: Path, number: str, candidate: s
     schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in items}
     used = {name: kind for name, kind in schema.items() if any(name in row for row in rows)}
     delivered(environment, folder, interface, pl.DataFrame(rows, schema=used), {**HEADER, "file_number": number})
-    (taken,) = monthly.take(environment)
+    (taken,) = apply_monthly(environment)
     return taken
 
 
 def listed(environment: Environment) -> set[str]:
-    return set(monthly.stored(environment, "continuity_candidates", MONTH)["candidate_number"])
+    return set(stored(environment, "continuity_candidates", MONTH)["candidate_number"])
 
 
 def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
@@ -90,7 +91,7 @@ def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
     assert "KR-7308" in str(receiving.overtaken(environment, late.entry))
     # A person may let it in all the same.
     quarantine.release(environment.ledger, environment.safe, late.entry.id, operator="試験", reason="電話で確認")
-    (taken,) = monthly.take(environment)
+    (taken,) = apply_monthly(environment)
     assert (taken.entry.state, listed(environment)) == ("applied", {"000001"})
 
 
@@ -113,6 +114,6 @@ def test_a_corrected_result_wins_whichever_comes_first(
         used = {name: kind for name, kind in schema.items() if name in changed[0]}
         header = {**HEADER, "file_number": number}
         delivered(environment, tmp_path / "union", "continuity_result", pl.DataFrame(changed, schema=used), header)
-        monthly.take(environment)
-    kept = monthly.stored(environment, "continuity_result", MONTH)
+        apply_monthly(environment)
+    kept = stored(environment, "continuity_result", MONTH)
     assert kept["high_cost_count"].to_list() == [counts[SECOND]]

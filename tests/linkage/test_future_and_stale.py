@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import apply_daily, receive_from
 from continuity.deployment import opened
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
@@ -39,16 +40,16 @@ def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: 
     folder.mkdir(parents=True)
     content = codec.compose(specification, day, pl.DataFrame(rows), header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
     return arrived
 
 
 def overtaken(environment: Environment, folder: Path) -> daily.Applied:
     """Wednesday's file, which comes when Thursday's is applied."""
     assert delivered(environment, folder / "thursday", THU).state == "verified"
-    daily.apply_all(environment, TOLD)
+    apply_daily(environment, TOLD)
     assert delivered(environment, folder / "wednesday", WED, "900000000022").state == "verified"
-    (applied,) = daily.apply_all(environment, TOLD)
+    (applied,) = apply_daily(environment, TOLD)
     return applied
 
 
@@ -65,7 +66,7 @@ def test_a_sound_file_for_a_day_that_has_not_come_is_kept_apart_and_the_real_one
     assert early.state == "quarantined"
     assert codes(environment, early) == ["KR-7307"]
     assert delivered(environment, tmp_path / "real", WED).state == "verified"
-    (applied,) = daily.apply_all(environment, TOLD)
+    (applied,) = apply_daily(environment, TOLD)
     assert (applied.entry.state, applied.taken) == ("applied", 1)
 
 
@@ -91,7 +92,7 @@ def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
         nobody = pl.DataFrame({"candidate_number": []}, {"candidate_number": pl.String})
         content = codec.compose(specification, month, nobody, month_header).data
         leave(folder / file_name(specification, month_header), content, LONG_AGO)
-        (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+        (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
         assert arrived.state == state, arrived.message
 
 
@@ -99,7 +100,7 @@ def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment
     early = delivered(environment, tmp_path / "typo", TYPO)
     assert early.entry is not None
     quarantine.release(environment.ledger, environment.safe, early.entry.id, operator="試験", reason="電話で確認")
-    (applied,) = daily.apply_all(environment, TOLD)
+    (applied,) = apply_daily(environment, TOLD)
     assert (applied.entry.state, applied.taken) == ("applied", 1)
 
 
@@ -119,7 +120,7 @@ def test_a_person_lets_a_stale_file_in_and_what_a_newer_day_told_stays(
 ) -> None:
     stale = overtaken(environment, tmp_path).entry
     quarantine.release(environment.ledger, environment.safe, stale.id, operator="試験", reason="電話で確認")
-    (applied,) = daily.apply_all(environment, TOLD)
+    (applied,) = apply_daily(environment, TOLD)
     assert (applied.entry.state, applied.taken) == ("applied", 1)
     held = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}
     assert held == {WED: ["900000000022"], THU: ["900000000014"]}
@@ -129,4 +130,4 @@ def test_a_person_refuses_a_stale_file(environment: Environment, tmp_path: Path)
     stale = overtaken(environment, tmp_path).entry
     refused = quarantine.reject(environment.ledger, stale.id, operator="試験", reason="誤送と確認")
     assert refused.state == "rejected"
-    assert daily.apply_all(environment, TOLD) == []
+    assert apply_daily(environment, TOLD) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import apply_daily, apply_monthly, receive_from
 from continuity.deployment import opened, refused, settings_file
 from servers import OpenSshServer
 
@@ -18,12 +19,14 @@ from interfaces.catalogue import DEFAULT_ROOT, Catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
-from interfaces.required_items import READ, completed
+from interfaces.required_items import ItemsRead
 from pipelines.continuity import monthly
+from pipelines.continuity.receiving import stored
 from pipelines.deployment import Environment
 from pipelines.exchange.transport import LocalFolderTransport
+from pipelines.high_cost.income_class import TAXES_READ
 from pipelines.linkage import daily
-from pipelines.transfer import receiving
+from pipelines.operations.inbound_interfaces import INBOUND, of_step
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import known_rules
 
@@ -104,11 +107,12 @@ def delivered(environment: Environment, interface: str, folder: Path) -> None:
     folder.mkdir()
     content = codec.compose(specification, DAY, pl.DataFrame(known, schema=dates), header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 
 
-DAILY = [(interface, item) for interface in daily.INTERFACES for item in READ[interface].optional]
+READ: dict[str, ItemsRead] = {one.id: one.items for one in INBOUND.values()} | {"tax_extract": TAXES_READ}
+DAILY = [(interface, item) for interface in of_step(None) for item in READ[interface].optional]
 MONTHLY = [(interface, item) for interface in ("continuity_result", "high_cost_handover")
            for item in READ[interface].optional]  # fmt: skip
 
@@ -126,7 +130,7 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
     for state in ("sending", "uploaded", "sent"):
         environment.ledger.advance(entry.id, state, operator="試験")
     delivered(environment, interface, tmp_path / "union")
-    (applied,) = daily.apply_all(environment, TOLD)
+    (applied,) = apply_daily(environment, TOLD)
     records = len(next(iter(ROWS[interface].values())))
     questions = 1 if interface == "verification_list" else 0
     assert (applied.taken, applied.aside, applied.discrepancies) == (records, 0, questions)
@@ -138,11 +142,11 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
 @pytest.mark.parametrize(("interface", "item"), MONTHLY)
 def test_a_monthly_file_without_the_item_is_taken_in_and_reconciled(interface: str, item: str, tmp_path: Path) -> None:
     environment = deployed(tmp_path, interface, item)
-    assert monthly.stored(environment, interface, DAY)[item].is_empty()
+    assert stored(environment, interface, DAY)[item].is_empty()
     delivered(environment, interface, tmp_path / "union")
-    (taken,) = monthly.take(environment)
+    (taken,) = apply_monthly(environment)
     assert taken.taken == 1
-    assert monthly.stored(environment, interface, DAY)[item].to_list() == [None]
+    assert stored(environment, interface, DAY)[item].to_list() == [None]
     assert "KR-8206" not in monthly.reconciled(environment, DAY).discrepancies["code"].to_list()
 
 
@@ -150,10 +154,10 @@ def test_a_monthly_file_without_the_item_is_taken_in_and_reconciled(interface: s
 def test_what_a_file_is_about_is_necessary_and_the_stop_names_it(interface: str) -> None:
     read = READ[interface]
     whole = pl.DataFrame(schema=dict.fromkeys((*read.necessary, *read.optional), pl.String))
-    assert completed(interface, whole).columns == whole.columns
+    assert read.completed(whole).columns == whole.columns
     for item in read.necessary:
         with pytest.raises(RenkeiError, match=rf"KR-7117.*{item}"):
-            completed(interface, whole.drop(item))
+            read.completed(whole.drop(item))
 
 
 def test_a_necessary_item_that_is_missing_stops_and_nothing_is_applied(

@@ -208,9 +208,9 @@ def test_every_verification_is_a_question() -> None:
 def test_yesterdays_state_can_be_asked_for(tmp_path: Path) -> None:
     with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}").transaction() as connection:
         state.create(connection)
-        state.add(connection, "municipal_id_linkage", ids(("1", "900000000001")), APRIL, 1)
-        state.add(connection, "acquisition_loss_linkage", dates(), APRIL, 2)
-        state.add(connection, "acquisition_loss_linkage", dates(lost_on=MAY, loss_reason="died"), MAY, 3)
+        state.add(connection, state.ids, ids(("1", "900000000001")), APRIL, 1)
+        state.add(connection, state.dates, dates(), APRIL, 2)
+        state.add(connection, state.dates, dates(lost_on=MAY, loss_reason="died"), MAY, 3)
         before, after = (state.linkage(connection, day).row(0, named=True) for day in (APRIL, MAY))
         nothing = state.linkage(connection, dt.date(2026, 3, 31))
     assert (before["lost_on"], after["lost_on"]) == (None, MAY)

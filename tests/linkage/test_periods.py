@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import apply_daily, receive_from
 from continuity.deployment import asked, opened
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
@@ -15,8 +16,6 @@ from interfaces.naming import file_name
 from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
-from pipelines.linkage import daily
-from pipelines.transfer import receiving
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, ENDED = dt.date(2026, 1, 5), dt.date(2026, 3, 20)
@@ -44,7 +43,7 @@ def told(environment: Environment, folder: Path, day: dt.date, applied_on: dt.da
     folder.mkdir()
     content = codec.compose(specification, day, rows, header).data
     leave(folder / file_name(specification, header), content, LONG_AGO)
-    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "verified", arrived.message
 
 
@@ -54,9 +53,9 @@ def asked_of_periods(environment: Environment, day: dt.date) -> list[tuple[str, 
 
 def test_a_period_is_compared_with_the_one_that_an_earlier_day_told(environment: Environment, tmp_path: Path) -> None:
     told(environment, tmp_path / "wednesday", WED, BEGAN, ENDED)
-    daily.apply_all(environment, TOLD)
+    apply_daily(environment, TOLD)
     told(environment, tmp_path / "thursday", THU, WED, None)
-    (applied,) = daily.apply_all(environment, TOLD)
+    (applied,) = apply_daily(environment, TOLD)
     assert applied.taken == 1
     assert asked_of_periods(environment, WED) == []
     assert asked_of_periods(environment, THU) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
@@ -66,10 +65,10 @@ def test_an_older_day_that_is_let_in_late_is_not_compared_with_a_newer_one(
     environment: Environment, tmp_path: Path
 ) -> None:
     told(environment, tmp_path / "thursday", THU, BEGAN, ENDED)
-    daily.apply_all(environment, TOLD)
+    apply_daily(environment, TOLD)
     told(environment, tmp_path / "wednesday", WED, WED, None)
-    (stale,) = daily.apply_all(environment, TOLD)
+    (stale,) = apply_daily(environment, TOLD)
     quarantine.release(environment.ledger, environment.safe, stale.entry.id, operator="試験", reason="電話で確認")
-    (applied,) = daily.apply_all(environment, TOLD)
+    (applied,) = apply_daily(environment, TOLD)
     assert applied.taken == 1
     assert asked_of_periods(environment, WED) == []

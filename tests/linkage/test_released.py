@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from applying import apply_daily, receive_from
 from continuity.deployment import opened
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
@@ -18,7 +19,6 @@ from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
-from pipelines.transfer import receiving
 
 DAY = dt.date(2026, 4, 1)
 TOKYO = dt.timezone(dt.timedelta(hours=9))
@@ -43,7 +43,7 @@ def delivered(ids: list[str], environment: Environment) -> bytes:
 def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
     folder.mkdir()
     leave(folder / file_name(environment.specification("municipal_id_linkage", DAY), HEADER), content, LONG_AGO)
-    (arrived,) = receiving.receive_from(environment, LocalFolderTransport(folder), "試験")
+    (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
     assert arrived.state == "quarantined", arrived.message
     assert arrived.entry is not None
     return int(arrived.entry.id)
@@ -52,7 +52,7 @@ def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
 def let_in(environment: Environment, entry: int) -> daily.Applied:
     quarantine.release(environment.ledger, environment.safe, entry, operator="試験", reason="電話で確認")
     told = pl.DataFrame({"resident_number": PEOPLE})
-    (applied,) = daily.apply_all(environment, told)
+    (applied,) = apply_daily(environment, told)
     return applied
 
 

@@ -299,6 +299,12 @@ def test_a_quiet_day_makes_no_file_where_the_specification_wants_none(town: Town
     assert "quiet_day" in actions
 
 
+def newest_day(town: Town) -> str | None:
+    days = town.repository.get_job("receive").partitions_def
+    assert days is not None
+    return days.get_last_partition_key()
+
+
 def test_the_sensor_asks_once_for_one_delivery(town: Town) -> None:
     remembered: list[str | None] = [None]
 
@@ -317,7 +323,7 @@ def test_the_sensor_asks_once_for_one_delivery(town: Town) -> None:
     leave(folder / "KRSHU_999997_20260401_000001.csv", b"x")
     (folder / "nested").mkdir()
     first, again = asked(), asked()
-    assert [request.partition_key for request in first] == ["2026-04-01"]
+    assert [request.partition_key for request in first] == [newest_day(town)]
     assert [request.run_key for request in first] == [request.run_key for request in again]
     leave(folder / "KRSHU_999997_20260401_000001.csv", b"longer")
     assert [request.run_key for request in asked()] != [request.run_key for request in first]
@@ -338,8 +344,7 @@ def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town:
         )
         data = empty.data if interface != "verification_list" else empty.data[:-5]
         leave(folder / file_name(specification, header), data)
-    job = town.repository.get_job("daily_in")
-    result = job.execute_in_process(instance=town.instance, partition_key=DAY.isoformat(), raise_on_error=False)
+    result = town.take_in(DAY, "daily_in")
     assert not result.success
     assert town.materialised("municipal_id_linkage") == {DAY.isoformat()}
     assert town.materialised("acquisition_loss_linkage") == {DAY.isoformat()}
@@ -423,7 +428,11 @@ def test_whatever_starts_runs_is_on_without_anybody_switching_it_on(town: Town) 
         assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING, schedule.name
     for sensor in town.repository.sensor_defs:
         assert sensor.default_status == dg.DefaultSensorStatus.RUNNING, sensor.name
-    assert {one.name for one in town.repository.sensor_defs} == {"arrival_sensor", "failure_alerts"}
+    assert {one.name for one in town.repository.sensor_defs} == {
+        "arrival_sensor",
+        "waiting_files_sensor",
+        "failure_alerts",
+    }
     assert len(town.repository.schedule_defs) == 6
 
 

@@ -62,12 +62,12 @@ def decide(town: Town) -> None:
 
 def test_a_month_from_the_candidates_to_the_confirmation(town: Town, clock: None) -> None:
     environment = town.deployment.environment
-    nothing = town.run(MONTH, "monthly_candidates")
+    nothing = town.take_in(MONTH, "monthly_candidates")
     assert nothing.success
     assert town.materialised("continuity_worksheet") == set()
 
     delivered(town, "continuity_candidates")
-    assert town.run(MONTH, "monthly_candidates").success
+    assert town.take_in(MONTH, "monthly_candidates").success
     assert town.materialised("continuity_worksheet") == {"2026-04-01"}
     sheet = openpyxl.load_workbook(monthly.worksheet_path(environment, MONTH))["判定"]
     assert [sheet.cell(2, column).value for column in (1, 2, 3)] == ["000001", "継続", "A1"]
@@ -92,7 +92,7 @@ def test_a_month_from_the_candidates_to_the_confirmation(town: Town, clock: None
     delivered(town, "continuity_result", SOUND["continuity_result"][:1])
     delivered(town, "high_cost_handover")
     environment.store.write("benefit_extract", MONTH.isoformat(), no_benefits())
-    results = town.run(MONTH, "monthly_results")
+    results = town.take_in(MONTH, "monthly_results")
     assert results.success
     assert check_of(results, "instruction_result_and_handover_agree").passed
     assert town.materialised("high_cost_counts") == {"2026-04-01"}
@@ -110,7 +110,7 @@ def test_a_quarantined_candidates_list_is_red_and_nothing_is_judged(town: Town, 
     written = path.stat().st_mtime
     path.write_bytes(path.read_bytes().replace(b",000001,2,", b",000001,5,"))
     os.utime(path, (written, written))
-    result = town.run(MONTH, "monthly_candidates")
+    result = town.take_in(MONTH, "monthly_candidates")
     assert not result.success
     assert "KR-7306" in (check_of(result, "continuity_candidates_is_valid").description or "")
     assert not town.deployment.environment.store.exists("continuity_candidates", "2026-04-01")
@@ -118,7 +118,7 @@ def test_a_quarantined_candidates_list_is_red_and_nothing_is_judged(town: Town, 
 
 def test_a_changed_decision_after_the_instruction_is_refused(town: Town, clock: None) -> None:
     delivered(town, "continuity_candidates")
-    town.run(MONTH, "monthly_candidates")
+    town.take_in(MONTH, "monthly_candidates")
     decide(town)
     town.run(MONTH, "monthly_instruction")
     environment = town.deployment.environment
@@ -136,14 +136,14 @@ def test_a_changed_decision_after_the_instruction_is_refused(town: Town, clock: 
 
 def test_what_does_not_agree_is_a_warning_that_names_the_question(town: Town, clock: None) -> None:
     delivered(town, "continuity_candidates")
-    town.run(MONTH, "monthly_candidates")
+    town.take_in(MONTH, "monthly_candidates")
     decide(town)
     town.run(MONTH, "monthly_instruction")
     strange = SOUND["continuity_result"][0] | {"candidate_number": "000099", "new_household_number": "000000000000077"}
     delivered(town, "continuity_result", [SOUND["continuity_result"][0], strange])
     delivered(town, "high_cost_handover")
     town.deployment.environment.store.write("benefit_extract", MONTH.isoformat(), no_benefits())
-    result = town.run(MONTH, "monthly_results")
+    result = town.take_in(MONTH, "monthly_results")
     assert result.success
     agree = check_of(result, "instruction_result_and_handover_agree")
     assert not agree.passed
@@ -154,7 +154,7 @@ def test_missing_days_are_named_and_stop_only_what_needs_them(town: Town, clock:
     town.extract(MONTH)
     assert town.run(MONTH).success
     delivered(town, "continuity_candidates")
-    present = check_of(town.run(MONTH, "monthly_candidates"), "all_business_days_present")
+    present = check_of(town.take_in(MONTH, "monthly_candidates"), "all_business_days_present")
     assert not present.passed
     assert present.severity == dg.AssetCheckSeverity.WARN
     assert str(present.metadata["送付のない日"].value).startswith("2026-04-02、2026-04-03、2026-04-06")
@@ -189,20 +189,21 @@ def test_schedules_follow_the_calendar_of_the_union(town: Town, day: dt.date, st
     assert started == steps
 
 
-def test_the_sensor_sends_every_file_to_its_own_job(town: Town) -> None:
+def test_the_sensor_sends_every_file_to_its_own_job(town: Town, clock: None) -> None:
     for interface in ("continuity_candidates", "continuity_result", "high_cost_handover"):
         delivered(town, interface)
+    assert town.run(MONTH, "receive").success
     with dg.build_sensor_context(
         instance=town.instance, resources={"deployment": town.deployment}, repository_def=town.repository
     ) as context:
-        data = defs.resolve_sensor_def("arrival_sensor").evaluate_tick(context)
+        data = defs.resolve_sensor_def("waiting_files_sensor").evaluate_tick(context)
     asked = [(request.job_name, request.partition_key) for request in data.run_requests or []]
     assert asked == [("monthly_candidates", "2026-04-01"), ("monthly_results", "2026-04-01")]
 
 
 def test_dagster_keeps_no_name_and_no_household(town: Town, clock: None) -> None:
     delivered(town, "continuity_candidates")
-    town.run(MONTH, "monthly_candidates")
+    town.take_in(MONTH, "monthly_candidates")
     decide(town)
     town.run(MONTH, "monthly_instruction")
     kept = town.everything_dagster_keeps()
@@ -213,7 +214,7 @@ def test_dagster_keeps_no_name_and_no_household(town: Town, clock: None) -> None
 def test_an_instruction_goes_out_after_a_later_month_did(town: Town, clock: None) -> None:
     """History is carried by the next month; an instruction is not, so it is never superseded."""
     delivered(town, "continuity_candidates")
-    town.run(MONTH, "monthly_candidates")
+    town.take_in(MONTH, "monthly_candidates")
     decide(town)
     ledger = town.deployment.environment.ledger
     entry = ledger.enter_outbound(

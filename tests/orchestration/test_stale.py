@@ -38,9 +38,9 @@ def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
 
 def test_a_stale_file_is_a_warning_of_its_days_check(town: Town) -> None:
     deliver(town, NEXT)
-    assert check_of(town.run(NEXT, "daily_in")).passed
+    assert check_of(town.take_in(NEXT, "daily_in")).passed
     deliver(town, DAY)
-    result = town.run(DAY, "daily_in")
+    result = town.take_in(DAY, "daily_in")
     assert result.success
     check = check_of(result)
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)

@@ -12,6 +12,7 @@ from servers import OpenSshServer
 from fixtures.prefecture import MUNICIPALITIES, Prefecture
 from interfaces.catalogue import load_catalogue
 from pipelines.definitions import definitions
+from pipelines.orchestration.jobs import RECEIVE
 from pipelines.orchestration.resources import Deployment
 
 DAY = dt.date(2026, 4, 1)
@@ -46,6 +47,11 @@ class Town:
     def extract(self, day: dt.date) -> list[Path]:
         self.prefecture.live_through(day)
         return self.prefecture.write_extracts(self.folder / "extracts", OURS.code, day, load_catalogue())
+
+    def take_in(self, day: dt.date, job_name: str) -> dg.ExecuteInProcessResult:
+        """Receive what lies in the Union's folder, then apply what is a day's (month's)."""
+        received = self.run(DAY, RECEIVE)
+        return self.run(day, job_name) if received.success else received
 
     def run(self, day: dt.date, job_name: str = "daily_out") -> dg.ExecuteInProcessResult:
         job = self.repository.get_job(job_name)

@@ -2,49 +2,43 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError, message
 from pipelines.configuration.calendar import monthly_days
-from pipelines.continuity import monthly
+from pipelines.continuity import monthly, receiving
+from pipelines.continuity.interfaces import CANDIDATES, INTERFACES, OWNERS
 from pipelines.deployment import Environment
+from pipelines.operations.inbound_interfaces import of_step
 from pipelines.orchestration import checks, inbound
-from pipelines.orchestration.partitions import days_of_month
+from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.transfer.baseline import days_not_sent
 
-OWNERS = ["team:国保給付担当"]
-DESCRIPTIONS = {
-    "continuity_candidates": "継続候補世帯リスト: 県内で異動した世帯の、前後の二つの世帯の人",
-    "continuity_result": "継続世帯確定結果: 連合会が確定した継続",
-    "high_cost_handover": "高額該当引継情報連携ファイル: 転出元で高額療養費に該当した月",
-}
 DISPATCHED = {"entry": pl.Int64, "file_name": pl.String, "state": pl.String}
-
-
-RESULTS = ("continuity_result", "high_cost_handover")
+RESULTS = of_step("results")
 Yielded = Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]
 
 
-def _out(interface: str) -> dg.AssetOut:
-    return inbound.out(interface, DESCRIPTIONS[interface], "continuity", OWNERS)
-
-
 def _received(
-    context: dg.AssetExecutionContext, environment: Environment, month: dt.date, interfaces: Sequence[str]
+    context: dg.AssetExecutionContext, environment: Environment, partitions: Partitions, step: str
 ) -> Yielded:
-    """Take in the month's files: a check for each interface, and its records once there are some."""
-    arrivals = inbound.receive(context, environment, interfaces)
-    for taken in monthly.take(environment, context.run_id):
-        inbound.say_applied(context, environment, taken.entry, f"{taken.taken}件 保留{taken.aside}件")
-    for interface in interfaces:
-        yield inbound.checked(environment, interface, month, arrivals)
-        if inbound.receipts(environment, interface, month) is not None:
-            yield dg.Output(environment.store.read(interface, month.isoformat()), output_name=interface)
+    """Apply the month's waiting files: a check for each interface, and its records once there are some.
+
+    The records are written when they are yielded; only then a file is applied.
+    """
+    month = _month(context)
+    for interface, files in inbound.own_files(environment, partitions, step, month).items():
+        after = receiving.with_waiting(environment, interface, month, files)
+        if after.records is not None:
+            yield dg.Output(after.records, output_name=interface)
+        for one, entry in zip(after.files, receiving.mark(environment, after.files, context.run_id), strict=True):
+            inbound.say_applied(context, environment, entry, f"{one.taken}件 保留{one.aside}件")
+        yield inbound.checked(environment, interface, inbound.entries(environment, partitions, interface, month))
 
 
 def _month(context: dg.AssetExecutionContext) -> dt.date:
@@ -52,20 +46,20 @@ def _month(context: dg.AssetExecutionContext) -> dt.date:
     return first
 
 
-def continuity_worksheet(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:
+def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
     """候補リストを受け取り、候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
     environment, month = deployment.environment, _month(context)
     with checks.reported():
         monthly.require_kept(environment, month)
-        yield from _received(context, environment, month, ["continuity_candidates"])
+        yield from _received(context, environment, partitions, "candidates")
         missing = days_not_sent(environment, month, monthly_days(environment.catalogue, month).cut_off)
         absent: dict[str, str | int] = {"送付のない日": "、".join(map(str, missing)) or "なし"}
         yield checks.warning("continuity_worksheet", "all_business_days_present", not missing, absent)
         unlisted = monthly.unlisted(environment, month)
         told: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
         yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), told)
-        inbound.require_nothing_quarantined(environment, ["continuity_candidates"], month)
-        if not environment.store.exists(monthly.CANDIDATES, month.isoformat()):
+        inbound.require_nothing_quarantined(environment, partitions, of_step("candidates"), month)
+        if not environment.store.exists(CANDIDATES, month.isoformat()):
             say(context, RenkeiError("KR-7418", month=f"{month:%Y-%m}").for_people(), logging.ERROR)
             return
         made = monthly.make_worksheet(environment, month)
@@ -113,12 +107,12 @@ def continuity_instruction(
     )
 
 
-def continuity_confirmed(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:
+def _confirmed(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
     """確定結果と引継を受け取り、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
     environment, month = deployment.environment, _month(context)
     with checks.reported():
         monthly.require_kept(environment, month)
-        yield from _received(context, environment, month, RESULTS)
+        yield from _received(context, environment, partitions, "results")
         known = monthly.reconciled(environment, month)
         monthly.write_results_page(environment, month, known.taken)
     for row in known.discrepancies.iter_rows(named=True):
@@ -134,16 +128,27 @@ def continuity_confirmed(context: dg.AssetExecutionContext, deployment: Deployme
     yield dg.Output(known.discrepancies, output_name="continuity_discrepancies")
 
 
-def candidate_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+def candidate_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The assets of the candidates and their worksheet."""
+    months = partitions.months
+
+    def continuity_worksheet(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:
+        """候補ごとに継続・非継続・要確認を提案し、判定表を作る。"""
+        yield from _worksheet(context, deployment, partitions)
+
     return [
         dg.multi_asset(
             name="continuity_worksheet",
             partitions_def=months,
-            pool="sftp",
-            deps=[days_of_month("eligibility_dispatch"), days_of_month("linkage_state")],
+            pool=inbound.POOL,
+            deps=[
+                all_partitions_of("received_files"),
+                days_of_month("eligibility_dispatch"),
+                days_of_month("linkage_state"),
+                all_partitions_of("sent_people"),
+            ],
             outs={
-                "continuity_candidates": _out("continuity_candidates"),
+                CANDIDATES: inbound.out(INTERFACES[CANDIDATES]),
                 "continuity_worksheet": dg.AssetOut(
                     description="継続候補の判定案と、担当者が書き込む判定表（Excel）・印刷用リスト",
                     group_name="continuity",
@@ -153,7 +158,7 @@ def candidate_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
                 ),
             },
             check_specs=[
-                inbound.check_spec("continuity_candidates", DESCRIPTIONS["continuity_candidates"], months),
+                inbound.check_spec(INTERFACES[CANDIDATES], months),
                 checks.spec(
                     "continuity_worksheet",
                     "all_business_days_present",
@@ -200,16 +205,22 @@ def instruction_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinit
     ]
 
 
-def result_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+def result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The assets of the results and what may count."""
+    months = partitions.months
+
+    def continuity_confirmed(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:
+        """確定結果と引継を取り込み、指示と突き合わせる。"""
+        yield from _confirmed(context, deployment, partitions)
+
     return [
         dg.multi_asset(
             name="continuity_confirmed",
             partitions_def=months,
-            pool="sftp",
-            deps=["continuity_instruction"],
+            pool=inbound.POOL,
+            deps=["continuity_instruction", all_partitions_of("received_files")],
             outs={
-                **{name: _out(name) for name in RESULTS},
+                **{name: inbound.out(INTERFACES[name]) for name in RESULTS},
                 **{
                     name: dg.AssetOut(
                         description=text, group_name="continuity", kinds={"polars", "parquet"}, owners=OWNERS
@@ -222,7 +233,7 @@ def result_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 },
             },
             check_specs=[
-                *(inbound.check_spec(name, DESCRIPTIONS[name], months) for name in RESULTS),
+                *(inbound.check_spec(INTERFACES[name], months) for name in RESULTS),
                 checks.spec(
                     "continuity_discrepancies",
                     "instruction_result_and_handover_agree",
@@ -231,5 +242,5 @@ def result_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
                 ),
             ],
         )(continuity_confirmed),
-        inbound.quarantine_check("continuity_discrepancies", RESULTS, months),
+        inbound.quarantine_check("continuity_discrepancies", RESULTS, partitions),
     ]

@@ -1,0 +1,99 @@
+"""The monthly files that are applied here: one entry for each, with how a new file's records join those of the month before it.
+
+What the records mean is in `judgement` and `reconcile`; when files are taken in is in `receiving`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from interfaces.required_items import ItemsRead
+from pipelines.transfer.inbound_interface import InboundInterface, OvertakenBy, by_id
+
+GROUP, OWNERS = "continuity", ("team:国保給付担当",)
+ENTRY = "entry"  # the ledger's number of the file that a record came in
+CANDIDATES, RESULT, HANDOVER = "continuity_candidates", "continuity_result", "high_cost_handover"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthlyInterface(InboundInterface):
+    """joined: the month's records before a file, and the file's own, both with ENTRY -> the month's records after it.
+
+    last_word: of records with the same values of these columns only the one of the file with the highest name is kept,
+    whichever came first; empty: all are kept.
+    """
+
+    joined: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
+    last_word: tuple[str, ...] = ()
+    group: str = GROUP
+    owners: tuple[str, ...] = OWNERS
+
+
+def _replaced(before: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    return new
+
+
+def _added(before: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([before, new], how="diagonal_relaxed") if before.height else new
+
+
+INTERFACES = by_id(
+    MonthlyInterface(
+        items=ItemsRead(
+            CANDIDATES,
+            (
+                "candidate_number",
+                "household_side",
+                "household_municipality_code",
+                "household_number",
+                "head_kind",
+                "joined_on",
+                "join_reason",
+            ),
+            ("prefecture_insured_id", "left_on", "leave_reason", "next_municipality_code"),
+        ),
+        description="継続候補世帯リスト: 県内で異動した世帯の、前後の二つの世帯の人",
+        overtaken_by=OvertakenBy.HIGHER_NUMBER,
+        step="candidates",
+        joined=_replaced,
+    ),
+    MonthlyInterface(
+        items=ItemsRead(
+            RESULT,
+            (
+                "candidate_number",
+                "old_municipality_code",
+                "old_household_number",
+                "new_municipality_code",
+                "new_household_number",
+                "continuity_outcome",
+                "moved_on",
+            ),
+            ("confirmed_on", "high_cost_count"),
+        ),
+        description="継続世帯確定結果: 連合会が確定した継続",
+        step="results",
+        joined=_added,
+        last_word=("new_municipality_code", "candidate_number"),
+    ),
+    MonthlyInterface(
+        items=ItemsRead(
+            HANDOVER,
+            (
+                "candidate_number",
+                "old_municipality_code",
+                "old_household_number",
+                "new_household_number",
+                "treatment_month",
+                "update_kind",
+            ),
+            ("high_cost_count",),
+        ),
+        description="高額該当引継情報連携ファイル: 転出元で高額療養費に該当した月",
+        step="results",
+        joined=_added,
+    ),
+)

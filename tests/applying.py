@@ -1,0 +1,47 @@
+"""The files that wait, applied as the assets apply them, for tests that are about what becomes of the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipelines.continuity import interfaces, receiving
+from pipelines.deployment import Environment
+from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.ledger import Entry
+from pipelines.exchange.transport import Source
+from pipelines.linkage import daily
+from pipelines.linkage.daily import Applied
+from pipelines.linkage.interfaces import INTERFACES
+from pipelines.operations.inbound_interfaces import INBOUND
+from pipelines.transfer import receiving as inbox
+
+
+def receive_from(environment: Environment, source: Source, by: str) -> list[Arrival]:
+    return inbox.receive_from(environment, INBOUND, source, by)
+
+
+def apply_daily(environment: Environment, told: pl.DataFrame) -> list[Applied]:
+    """Every daily file that waits, oldest day first."""
+    return [daily.apply(environment, file, told) for file in inbox.waiting(environment, INTERFACES)]
+
+
+@dataclass(frozen=True)
+class AppliedOfMonth:
+    entry: Entry
+    taken: int
+
+
+def apply_monthly(environment: Environment) -> list[AppliedOfMonth]:
+    """Every monthly file that waits, oldest month first."""
+    waiting = inbox.waiting(environment, interfaces.INTERFACES)
+    done: list[AppliedOfMonth] = []
+    for month, interface in dict.fromkeys((file.partition, file.interface) for file in waiting):
+        files = [file for file in waiting if (file.partition, file.interface) == (month, interface)]
+        after = receiving.with_waiting(environment, interface, month, files)
+        if after.records is not None:
+            environment.store.write(interface, month.isoformat(), after.records)
+        marked = receiving.mark(environment, after.files)
+        done += [AppliedOfMonth(entry, one.taken) for entry, one in zip(marked, after.files, strict=True)]
+    return done

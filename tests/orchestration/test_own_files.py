@@ -1,0 +1,128 @@
+"""A partition applies its own files and no other's: oldest first, a Saturday's on Monday, asked for by the ledger's sensor."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from town import DAY, OURS, Town
+
+from fixtures.counterpart.delivery import leave
+from interfaces import codec
+from interfaces.catalogue import load_catalogue
+from interfaces.naming import file_name
+from pipelines.cli import main
+from pipelines.definitions import defs
+
+NEXT, FRIDAY, SATURDAY, MONDAY = (dt.date(2026, 4, day) for day in (2, 3, 4, 6))
+INTERFACE = "municipal_id_linkage"
+
+
+def deliver(town: Town, *days: dt.date) -> None:
+    for day in days:
+        specification = load_catalogue().in_force(INTERFACE, day)
+        header = {
+            "municipality_code": OURS.code,
+            "insurer_number": OURS.insurer_number,
+            "prefecture_code": "99",
+            "media_kind": "transmission",
+            "created_on": day,
+            "file_number": "000001",
+        }
+        nobody = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
+        content = codec.compose(specification, day, nobody, header).data
+        leave(town.server.root / "from_union" / file_name(specification, header), content)
+
+
+def damage(town: Town) -> None:
+    for path in (town.server.root / "from_union").iterdir():
+        leave(path, path.read_bytes()[:-5])
+
+
+def applied(town: Town) -> list[dt.date | None]:
+    entries = town.deployment.environment.ledger.entries(direction="inbound", states={"applied"})
+    return [entry.partition for entry in entries]
+
+
+def asked(town: Town, cursor: str | None = None) -> tuple[list[tuple[str | None, str | None]], str | None, list[str]]:
+    with dg.build_sensor_context(
+        instance=town.instance,
+        cursor=cursor,
+        resources={"deployment": town.deployment},
+        repository_def=town.repository,
+    ) as context:
+        data = defs.resolve_sensor_def("waiting_files_sensor").evaluate_tick(context)
+    requests = data.run_requests or []
+    return (
+        [(one.job_name, one.partition_key) for one in requests],
+        data.cursor,
+        [str(one.run_key) for one in requests],
+    )
+
+
+def test_a_run_applies_no_file_of_another_day(town: Town) -> None:
+    deliver(town, DAY, NEXT)
+    assert town.take_in(DAY, "daily_in").success
+    assert applied(town) == [DAY]
+    assert town.materialised(INTERFACE) == town.materialised("linkage_state") == {DAY.isoformat()}
+    assert town.deployment.environment.store.partitions("linkage_state") == [DAY.isoformat()]
+    assert town.run(NEXT, "daily_in").success
+    assert town.materialised(INTERFACE) == {DAY.isoformat(), NEXT.isoformat()}
+
+
+def test_a_day_is_not_applied_before_an_earlier_one_that_waits(town: Town) -> None:
+    deliver(town, DAY, NEXT)
+    refused = town.take_in(NEXT, "daily_in")
+    (failure,) = refused.get_step_failure_events()
+    said = str(failure.step_failure_data.user_failure_data)
+    assert all(word in said for word in ("KR-7309", DAY.isoformat(), NEXT.isoformat(), "KRSID_999997_20260401"))
+    assert applied(town) == []
+
+
+def test_the_command_applies_what_waits_oldest_first(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENKEI_SETTINGS", str(town.folder / "renkei.toml"))
+    deliver(town, NEXT, DAY)
+    said = CliRunner().invoke(main, ("run", "daily", "--date", NEXT.isoformat(), "--only", "in"))
+    assert said.exit_code == 0, said.output
+    assert [line.split()[1] for line in said.output.splitlines() if line.startswith("取込")] == [
+        "KRSID_999997_20260401_000001.csv:",
+        "KRSID_999997_20260402_000001.csv:",
+    ]
+    assert applied(town) == [DAY, NEXT]
+
+
+def test_the_sensor_asks_for_the_oldest_day_and_then_for_the_next(town: Town) -> None:
+    deliver(town, DAY, NEXT)
+    assert town.run(DAY, "receive").success
+    first, cursor, keys = asked(town)
+    again, cursor, same = asked(town, cursor)
+    assert first == again == [("daily_in", DAY.isoformat())]
+    assert keys == same, "the same run key: Dagster starts it once"
+    assert town.run(DAY, "daily_in").success
+    assert asked(town, cursor)[0] == [("daily_in", NEXT.isoformat())]
+    assert town.run(NEXT, "daily_in").success
+    assert asked(town, cursor)[0] == []
+
+
+def test_a_quarantined_file_is_asked_for_under_one_key(town: Town) -> None:
+    deliver(town, DAY)
+    damage(town)
+    assert town.run(DAY, "receive").success
+    first, cursor, keys = asked(town)
+    assert first == [("daily_in", DAY.isoformat())]
+    assert not town.run(DAY, "daily_in").success
+    assert asked(town, cursor)[2] == keys
+
+
+def test_a_saturdays_file_is_mondays(town: Town) -> None:
+    deliver(town, SATURDAY)
+    assert town.take_in(FRIDAY, "daily_in").success
+    assert applied(town) == []
+    assert asked(town)[0] == [("daily_in", MONDAY.isoformat())]
+    assert town.run(MONDAY, "daily_in").success
+    assert applied(town) == [SATURDAY]
+    receipts = town.deployment.environment.store.read(INTERFACE, MONDAY.isoformat())
+    assert receipts["file_name"].to_list() == ["KRSID_999997_20260404_000001.csv"]
