@@ -215,7 +215,7 @@ def _canonical(one: Validated) -> pl.DataFrame:
     """The columns that relations look at, canonical, with `line`."""
     specification = one.decoded.spec
     record = specification.data
-    looked_at = tuple(item for item in record.items if item.id in relations.LOOK_AT)
+    looked_at = tuple(item for item in record.items if item.id in relations.items_read())
     part = replace(record, items=looked_at)
     return to_canonical(one.data.select("line", *part.item_ids), part, specification, one.decoded.on)
 
@@ -232,13 +232,20 @@ def _related(one: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame 
     kind = pl.lit(one.decoded.spec.data.kind).alias("record_kind")
     rule = pl.lit(call.name).alias("rule")
     try:
-        code, item, expected, relation = relations.RELATIONS[call.name]
+        relation = relations.RELATIONS[call.name]
+        item = relation.item
         known = one.findings.filter(pl.col("item") == item)["line"]
-        faulty = relation(own, other, one.decoded.on).filter(~pl.col("line").is_in(known.implode()))
+        faulty = relation.find(own, other, one.decoded.on).filter(~pl.col("line").is_in(known.implode()))
         told = relations.FOUND in faulty.columns
         values = faulty.select("line", value=relations.FOUND) if told else one.data.select("line", value=item)
         broken = values.join(faulty, on="line", how="semi").select(
-            "line", "value", kind, rule, item=pl.lit(item), code=pl.lit(code), expected=pl.lit(expected)
+            "line",
+            "value",
+            kind,
+            rule,
+            item=pl.lit(item),
+            code=pl.lit(relation.code),
+            expected=pl.lit(relation.expected),
         )
     except Exception as error:
         broken = pl.select(kind, pl.lit("KR-9001").alias("code"), rule, pl.lit(type(error).__name__).alias("expected"))

@@ -16,6 +16,7 @@ from pipelines.eligibility.holding import FAULT_SCHEMA
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from schemas.findings import places
 from schemas.report import write_json, write_xlsx
+from schemas.rules.relations import codes_that_name_somebody
 from schemas.validate import Validated, relate, validate_file
 
 EXTRACTS = ("resident_extract", "insured_extract", "household_extract")
@@ -94,7 +95,7 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
     nobody = validated.findings.filter(
         (pl.col("level") == "record")
         & (pl.col("item").is_null() | pl.col("item").is_in([PERSON_KEY, HOUSEHOLD_KEY]))
-        & ~pl.col("code").is_in([DUPLICATE_KEY, *RELATION_CODES])
+        & ~pl.col("code").is_in([DUPLICATE_KEY, *codes_that_name_somebody()])
     )
     if nobody.height:
         raise RenkeiError(
@@ -106,7 +107,6 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
 # A duplicate or an unmatched key still names its person, who is then held. Any other fault in a key, and a line that is
 # no record at all, names nobody: its person would seem to be gone and be withdrawn, so the whole extract stops.
 DUPLICATE_KEY = "KR-3004"
-RELATION_CODES = ("KR-5001", "KR-5002", "KR-5003", "KR-5004", "KR-5005")
 
 
 def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: dt.date, confirm: str | None) -> None:

@@ -101,7 +101,7 @@ def rule(
     """Register a rule under the name that item tables use."""
 
     def register(make: Maker) -> Maker:
-        _rules[name] = Rule(name, code, scope, arguments, make, holds)
+        _add(Rule(name, code, scope, arguments, make, holds))
         return make
 
     return register
@@ -111,7 +111,13 @@ def known(
     name: str, code: str, scope: Scope, arguments: tuple[ArgumentKind, ...] = (), *, holds: Holds = "anything"
 ) -> None:
     """Register a rule that is judged elsewhere: over a whole file, across files, or by the codec."""
-    _rules[name] = Rule(name, code, scope, arguments, holds=holds)
+    _add(Rule(name, code, scope, arguments, holds=holds))
+
+
+def _add(new: Rule) -> None:
+    if new.name in _rules:
+        raise ValueError(f"two rules of one name: {new.name}")
+    _rules[new.name] = new
 
 
 def all_rules() -> dict[str, Rule]:

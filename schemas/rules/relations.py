@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -12,14 +13,66 @@ from schemas.rules.registry import known
 
 # (own data, the other file's data or None, the file's day) -> own rows at fault. Canonical tables with `line`, and with
 # FOUND where the item's value does not say what was found.
-Relation = Callable[[pl.DataFrame, pl.DataFrame | None, dt.date], pl.DataFrame]
+Find = Callable[[pl.DataFrame, pl.DataFrame | None, dt.date], pl.DataFrame]
 
 HEADS = ("insured_head", "nominal_head")
 NOMINAL = "nominal_head"
 FOUND = "found"
 
-# Every column that a relation reads.
-LOOK_AT = frozenset({"household_number", "resident_number", "head_kind", "applied_on", "ended_on", "update_kind"})
+
+@dataclass(frozen=True)
+class Relation:
+    """A rule between records. item: where a fault is shown; expected: what was expected there, in Japanese.
+
+    reads: the items that it looks at, of either file. names_somebody: a record at fault still names its person or household,
+    who is then held back; else nobody could say who is meant, and the extract stops.
+    """
+
+    name: str
+    code: str
+    item: str
+    expected: str
+    reads: frozenset[str]
+    to_another_file: bool
+    names_somebody: bool
+    find: Find
+
+
+RELATIONS: dict[str, Relation] = {}
+
+
+def relation(
+    code: str,
+    item: str,
+    expected: str,
+    *,
+    reads: tuple[str, ...],
+    to_another_file: bool = False,
+    names_somebody: bool = True,
+) -> Callable[[Find], Find]:
+    """Register a relation under its function's name, which specifications use.
+
+    to_another_file: it has an argument there, the interface of the other file.
+    """
+
+    def register(find: Find) -> Find:
+        name = find.__name__
+        items = frozenset((item, *reads))
+        RELATIONS[name] = Relation(name, code, item, expected, items, to_another_file, names_somebody, find)
+        known(name, code, "relation", ("interface",) if to_another_file else ())
+        return find
+
+    return register
+
+
+def items_read() -> frozenset[str]:
+    """Every item that a relation reads."""
+    return frozenset().union(*(one.reads for one in RELATIONS.values()))
+
+
+def codes_that_name_somebody() -> list[str]:
+    """The codes of relations whose faulty records still name their person or household."""
+    return sorted({one.code for one in RELATIONS.values() if one.names_somebody})
 
 
 def _missing(own: pl.DataFrame, other: pl.DataFrame | None, key: str) -> pl.DataFrame:
@@ -28,26 +81,31 @@ def _missing(own: pl.DataFrame, other: pl.DataFrame | None, key: str) -> pl.Data
     return own.filter(pl.col(key).is_not_null()).join(other.select(key), on=key, how="anti")
 
 
+@relation("KR-5001", "household_number", "世帯のファイルにある番号", reads=("update_kind",), to_another_file=True)
 def every_individual_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """A person whose 国保世帯番号 is not in the household file. Who is withdrawn may be: his household may be gone already."""
     return _missing(own.filter(pl.col("update_kind").ne_missing("withdrawn")), other, "household_number")
 
 
+@relation("KR-5002", "household_number", "国保世帯抽出にある番号", reads=(), to_another_file=True)
 def every_insured_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """An insured person whose 国保世帯番号 is not in the household extract."""
     return _missing(own, other, "household_number")
 
 
+@relation("KR-5006", "household_number", "国保世帯抽出にある番号", reads=(), to_another_file=True)
 def every_benefit_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """A benefit whose 国保世帯番号 is not in the household extract."""
     return _missing(own, other, "household_number")
 
 
+@relation("KR-5003", "resident_number", "住民記録・宛名抽出にある番号", reads=(), to_another_file=True)
 def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
     """An insured person whose 宛名番号 is not in the resident extract."""
     return _missing(own, other, "resident_number")
 
 
+@relation("KR-5004", "head_kind", "世帯主1人", reads=("household_number", "update_kind", "applied_on", "ended_on"))
 def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
     """The heads of a household with several heads for kokuho, or the insured of one with none (domain.md 2.3, 2.5).
 
@@ -65,31 +123,7 @@ def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.dat
     )
 
 
+@relation("KR-5005", "applied_on", "適用中でないこと", reads=("head_kind", "ended_on"))
 def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
     """A 擬制世帯主 whose period runs on the file's day; one whose period has ended, or begins later, may have its dates."""
     return own.filter((pl.col("head_kind") == NOMINAL) & runs(on))
-
-
-# name -> code, item at which a fault is shown, what was expected, relation: to the file of the interface that is its argument …
-TO_ANOTHER_FILE: Mapping[str, tuple[str, str, str, Relation]] = {
-    "every_individual_has_household": (
-        "KR-5001", "household_number", "世帯のファイルにある番号", every_individual_has_household,
-    ),
-    "every_insured_has_household": (
-        "KR-5002", "household_number", "国保世帯抽出にある番号", every_insured_has_household,
-    ),
-    "every_benefit_has_household": (
-        "KR-5006", "household_number", "国保世帯抽出にある番号", every_benefit_has_household,
-    ),
-    "every_insured_is_resident": (
-        "KR-5003", "resident_number", "住民記録・宛名抽出にある番号", every_insured_is_resident,
-    ),
-}  # fmt: skip
-# … and within the file, without argument.
-WITHIN_THE_FILE: Mapping[str, tuple[str, str, str, Relation]] = {
-    "one_head_per_household": ("KR-5004", "head_kind", "世帯主1人", one_head_per_household),
-    "nominal_head_not_insured": ("KR-5005", "applied_on", "適用中でないこと", nominal_head_not_insured),
-}
-RELATIONS = {**TO_ANOTHER_FILE, **WITHIN_THE_FILE}
-for _name, (_code, *_) in RELATIONS.items():
-    known(_name, _code, "relation", ("interface",) if _name in TO_ANOTHER_FILE else ())

@@ -240,7 +240,10 @@ def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(
         relations,
         "RELATIONS",
-        {**relations.RELATIONS, "one_head_per_household": ("KR-5004", "head_kind", "世帯主1人", crash)},
+        {
+            **relations.RELATIONS,
+            "one_head_per_household": replace(relations.RELATIONS["one_head_per_household"], find=crash),
+        },
     )
     result = judged(tmp_path, sound_individuals())
     assert result.findings.select("code", "rule", "level").rows() == [("KR-9001", "one_head_per_household", "file")]
