@@ -29,7 +29,7 @@ COMMANDS = {
     "rerun": Place(
         "running", "rerun", "失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）"
     ),
-    "expected": Place("running", "expected", "届くはず・送るはずのもので、まだないもの（0 なし、1 あり）"),
+    "expected": Place("expected", "expected", "届くはず・送るはずのもので、まだないもの（0 なし、1 あり）"),
     "held": Place(
         "eligibility", "held_command", "要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く"
     ),

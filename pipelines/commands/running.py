@@ -1,4 +1,4 @@
-"""Commands that run a cycle and look after it (`renkei run`, `rerun`, `expected`). What is done stands in the capabilities."""
+"""Commands that run a cycle (`renkei run`, `rerun`). What is done stands in the capabilities."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ import sys
 import click
 
 from pipelines.commands.common import (
-    AS_JSON,
     DATE,
     FAULTS,
     MONTH_OPTION,
     checked_reason,
     environment_of_settings,
-    say_json,
     speaks_to_people,
 )
 from pipelines.commands.continuity import print_status
-from pipelines.operations.monthly_steps import MONTHLY_STEPS
+from pipelines.orchestration.monthly_steps import MONTHLY_STEPS
 
 
 @click.group(help="処理の実行")
@@ -87,25 +85,3 @@ def rerun(failed: bool, first: dt.datetime | None, last: dt.datetime | None, dry
         click.echo(f"また失敗しました {job} {partition}（Dagster の画面で検査の対処を見てください）", err=True)
     click.echo(f"{len(found)}件のうち成功 {len(found) - len(again)}件")
     sys.exit(FAULTS if again else 0)
-
-
-@click.command("expected", help="届くはず・送るはずのもので、まだないもの（0 なし、1 あり）")
-@click.option("--on", type=DATE, help="どの日の終わりで見るか（既定: きのう）")
-@AS_JSON
-@speaks_to_people
-def expected(on: dt.datetime | None, as_json: bool) -> None:
-    """What is due and not there, with its age."""
-    from pipelines.operations.outstanding import outstanding
-
-    environment = environment_of_settings()
-    day = on.date() if on else environment.clock().date() - dt.timedelta(days=1)
-    found = outstanding(environment, day)
-    if as_json:
-        say_json(found.to_dicts())
-    else:
-        for row in found.iter_rows(named=True):
-            click.echo(
-                f"{row['code']} {row['title']} {row['partition']} {row['subject']}（{row['age']}営業日）→ {row['remedy']}"
-            )
-        click.echo(f"{day} の終わりにないもの {found.height}件")
-    sys.exit(FAULTS if found.height else 0)

@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.operations.monthly_steps import MONTHLY_STEPS
-from pipelines.orchestration.assets import continuity, eligibility, high_cost, linkage, monitoring, receiving
+from pipelines.orchestration.assets import eligibility, linkage, monitoring, receiving
+from pipelines.orchestration.monthly_steps import MONTHLY_STEPS
 from pipelines.orchestration.partitions import Partitions
 
 DAILY_OUT, RECEIVE, DAILY_IN = "daily_out", "receive", "daily_in"
@@ -27,19 +27,13 @@ class Work:
 
 def work(partitions: Partitions) -> Work:
     """The assets by job, and the jobs."""
-    days, months = partitions.days, partitions.months
-    of_step = {
-        "out": high_cost.out_assets(months),
-        "candidates": continuity.candidate_assets(partitions),
-        "instruction": continuity.instruction_assets(months),
-        "results": [*continuity.result_assets(partitions), *high_cost.count_assets(months)],
-    }
+    days = partitions.days
     assets: dict[str, Assets] = {
         DAILY_OUT: eligibility.assets(days),
         RECEIVE: receiving.assets(days),
         DAILY_IN: linkage.assets(partitions),
         monitoring.WATCH_JOB: monitoring.assets(days),
-        **{step.job: of_step[step.name] for step in MONTHLY_STEPS},
+        **{step.job: step.assets(partitions) for step in MONTHLY_STEPS},
     }
     descriptions = {
         DAILY_OUT: "日次の送付: 抽出 → 異動 → 資格情報ファイル → 連合会",

@@ -1,4 +1,4 @@
-"""When jobs run by the clock, in Asia/Tokyo. What falls on which day of a month is in `operations.monthly_steps`."""
+"""When jobs run by the clock, in Asia/Tokyo. What falls on which day of a month is in `monthly_steps`."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import dagster as dg
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from pipelines.configuration.calendar import TOKYO, is_business_day, monthly_days
-from pipelines.operations.monthly_steps import MONTHLY_STEPS, MonthlyStep
 from pipelines.orchestration.assets.monitoring import WATCH_JOB
 from pipelines.orchestration.jobs import DAILY_OUT, Work
+from pipelines.orchestration.monthly_steps import MONTHLY_STEPS, MonthlyStep
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
 

@@ -24,7 +24,7 @@ from pipelines.configuration.settings import Settings
 from pipelines.continuity import monthly
 from pipelines.definitions import defs
 from pipelines.deployment import Environment
-from pipelines.operations.monthly_steps import MONTHLY_STEPS
+from pipelines.orchestration.monthly_steps import MONTHLY_STEPS
 
 MONTH = dt.date(2026, 4, 1)
 JST = dt.timezone(dt.timedelta(hours=9))

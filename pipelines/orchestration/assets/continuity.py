@@ -176,8 +176,9 @@ def candidate_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     ]
 
 
-def instruction_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+def instruction_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The asset of the 確定指示."""
+    months = partitions.months
     return [
         dg.multi_asset(
             name="continuity_instruction",

@@ -10,7 +10,7 @@ from pipelines.exchange.outbox import OutboundFile
 from pipelines.high_cost import monthly
 from pipelines.high_cost.questions import write_questions
 from pipelines.orchestration import checks
-from pipelines.orchestration.partitions import days_of_month
+from pipelines.orchestration.partitions import Partitions, days_of_month
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 
@@ -132,8 +132,9 @@ def high_cost_counts(
     yield dg.Output(counted, output_name="high_cost_months")
 
 
-def out_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The assets of the monthly sending."""
+    months = partitions.months
     return [
         dg.multi_asset(
             name="monthly_extracts",
@@ -186,8 +187,9 @@ def out_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  #
     ]
 
 
-def count_assets(months: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
+def count_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The assets of the counts."""
+    months = partitions.months
     return [
         dg.multi_asset(
             name="high_cost_counts",

@@ -1,0 +1,32 @@
+"""The command that says what is due and not there (`renkei expected`). What that is, is told in `operations.outstanding`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+
+import click
+
+from pipelines.commands.common import AS_JSON, DATE, FAULTS, environment_of_settings, say_json, speaks_to_people
+
+
+@click.command("expected", help="届くはず・送るはずのもので、まだないもの（0 なし、1 あり）")
+@click.option("--on", type=DATE, help="どの日の終わりで見るか（既定: きのう）")
+@AS_JSON
+@speaks_to_people
+def expected(on: dt.datetime | None, as_json: bool) -> None:
+    """What is due and not there, with its age."""
+    from pipelines.operations.outstanding import outstanding
+
+    environment = environment_of_settings()
+    day = on.date() if on else environment.clock().date() - dt.timedelta(days=1)
+    found = outstanding(environment, day)
+    if as_json:
+        say_json(found.to_dicts())
+    else:
+        for row in found.iter_rows(named=True):
+            click.echo(
+                f"{row['code']} {row['title']} {row['partition']} {row['subject']}（{row['age']}営業日）→ {row['remedy']}"
+            )
+        click.echo(f"{day} の終わりにないもの {found.height}件")
+    sys.exit(FAULTS if found.height else 0)
