@@ -16,6 +16,7 @@ from continuity.test_worksheet import listed
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.outbox import send_partition
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.operations.audit_report import SHEETS, report
@@ -165,6 +166,6 @@ def test_work_outside_business_hours_is_named(tmp_path: Path) -> None:
     for now in (night, holiday):
         folder = tmp_path / now.strftime("%d")
         made = opened(folder, now=now)
-        made.ledger.note("already_sent", operator="夜の人", month=MONTH)
+        made.ledger.recorder("夜の人").note(LedgerEvent.ALREADY_SENT, month=MONTH)
         rows = report(made, dt.date(2026, 5, 1))["時間外"].rows()
         assert rows == [(now.strftime("%Y-%m-%d %H:%M:%S"), "already_sent", "2026-04-01", "夜の人")]

@@ -24,7 +24,8 @@ from pipelines.continuity.lists import candidates_page, instruction_page, result
 from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
 from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, EntryState, LedgerEvent
 from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.storage.files import write_durably
 from pipelines.transfer import erased, receiving
@@ -41,7 +42,7 @@ INBOUND = receiving.MONTHLY_INTERFACES
 DISCREPANCIES = "continuity_discrepancies"
 WORD_TABLES = ("head_kind", "application_reason", "end_reason")
 NOT_SENT = "not_sent"
-INSTRUCTION_STATES = {NOT_SENT: "未送付", "sent": "送付済み", "accepted": "受付済み"}
+INSTRUCTION_STATES = {NOT_SENT: "未送付", EntryState.SENT: "送付済み", EntryState.ACCEPTED: "受付済み"}
 ENTRY = "entry"  # the ledger's number of the file that a stored record came in
 
 
@@ -60,13 +61,12 @@ def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
     Newer is the higher file number, whichever came first: an older list that comes late is stale, for a person to decide.
     """
     done = []
+    recorder = environment.recorder(run_id)
     for entry in receiving.waiting(environment, INBOUND):
         interface, month = str(entry.interface), entry.partition
         newer = receiving.newer_applied(environment, entry) if interface == CANDIDATES else None
         if newer is not None:
-            stale = environment.ledger.advance(
-                entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newer.file_name
-            )
+            stale = recorder.advance(entry, EntryState.STALE, newest=newer.file_name)
             done.append(Taken(stale, 0, 0))
             continue
         records, faulty = receiving.sound_records(environment, entry)
@@ -79,10 +79,7 @@ def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
                 kept = _in_file_order(environment, kept)
                 kept = kept.unique(["new_municipality_code", KEY], keep="last", maintain_order=True)
             environment.store.write(interface, month.isoformat(), kept)
-        applied = environment.ledger.advance(
-            entry.id, "applied", operator=environment.settings.operator, run_id=run_id,
-            taken=records.height, set_aside=faulty,
-        )  # fmt: skip
+        applied = recorder.advance(entry, EntryState.APPLIED, taken=records.height, set_aside=faulty)
         done.append(Taken(applied, records.height, faulty))
     return done
 
@@ -217,14 +214,18 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
     _require_open(
         environment, month, [str(r[KEY]) for r in rows if before.get(str(r[KEY]), {}).get("decision") != r["decision"]]
     )
-    with environment.ledger.transaction() as connection:
-        decisions.create(connection)
-        kept = decisions.add(connection, rows)
-        environment.ledger.note(
-            "worksheet_imported", operator=environment.settings.operator, connection=connection, month=month,
-            worksheet_sha256=worksheet.sha256, decisions=len(answers), new=len(rows), rows=list(kept),
-            rows_sha256=decisions.digest(connection, *kept),
-        )  # fmt: skip
+    with environment.recorder().transaction() as work:
+        decisions.create(work.connection)
+        kept = decisions.add(work.connection, rows)
+        work.note(
+            LedgerEvent.WORKSHEET_IMPORTED,
+            month=month,
+            worksheet_sha256=worksheet.sha256,
+            decisions=len(answers),
+            new=len(rows),
+            rows=list(kept),
+            rows_sha256=decisions.digest(work.connection, *kept),
+        )
     return Imported(month, len(rows), [])
 
 
@@ -278,8 +279,8 @@ def send_instruction(
     operator = environment.settings.operator
     if file is None:
         typed = INSTRUCTION in environment.settings.switched_off_interfaces
-        action = "instruction_for_typing" if typed else "no_instruction"
-        environment.ledger.note(action, operator=operator, run_id=run_id, month=month)
+        action = LedgerEvent.INSTRUCTION_FOR_TYPING if typed else LedgerEvent.NO_INSTRUCTION
+        environment.recorder(run_id).note(action, month=month)
         return SendOutcome("nothing_to_send", ())
     with environment.to_union() as transport:
         return send_partition(

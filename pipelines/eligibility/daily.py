@@ -13,7 +13,8 @@ from pipelines.deployment import Environment
 from pipelines.eligibility import questions, snapshot
 from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts
-from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import SENT_STATES, LedgerEvent
 from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import overlaid, told_in_doubt
@@ -226,7 +227,7 @@ def dispatch(
     """
     pair = _pair(environment, day, files)
     if not pair.files:
-        environment.ledger.note("quiet_day", operator=environment.settings.operator, run_id=run_id, partition=day)
+        environment.recorder(run_id).note(LedgerEvent.QUIET_DAY, partition=day)
         return SendOutcome("nothing_to_send", ())
     with environment.to_union() as transport:
         return send_partition(

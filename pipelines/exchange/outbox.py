@@ -16,11 +16,21 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from cryptography import x509
-from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
 from pipelines.exchange.fetching import NOT_THERE
-from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES, UNCONFIRMED, Entry, Ledger
+from pipelines.exchange.ledger.entry import Entry, OutboundFacts
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import (
+    CLOSED_OUTBOUND_STATES,
+    DELIVERY,
+    SENT_STATES,
+    SETTLED_AT_UNION,
+    UNSENT_STATES,
+    EntryState,
+    LedgerEvent,
+)
 from pipelines.exchange.operator_input import required_reason
 from pipelines.exchange.transport import SWEPT, PermanentTransportError, Retry, Transport, temporary_name
 from pipelines.storage.archive import Safe
@@ -75,15 +85,13 @@ class Leaving:
 class _Sending:
     """One call of `send_partition`, or of `mark_sent` (without a transport). `contents`: of each interface's file."""
 
-    ledger: Ledger
+    recorder: Recorder
     safe: Safe
     _transport: Transport | None
     partition: date
     files: tuple[OutboundFile, ...]
     baseline: date | None
     snapshot_sha256: str | None
-    operator: str
-    run_id: str | None
     carried_by_later: bool = True
     needs_approval: bool = False
     recipient: x509.Certificate | None = None
@@ -99,8 +107,8 @@ class _Sending:
     def interfaces(self) -> set[str]:
         return {file.interface for file in self.files}
 
-    def enter(self, file: OutboundFile, connection: Connection | None = None) -> Entry:
-        return self.ledger.enter_outbound(
+    def facts(self, file: OutboundFile) -> OutboundFacts:
+        return OutboundFacts(
             interface=file.interface,
             partition=self.partition,
             file_name=file.file_name,
@@ -109,23 +117,18 @@ class _Sending:
             records=file.records,
             baseline=self.baseline,
             snapshot_sha256=self.snapshot_sha256,
-            operator=self.operator,
-            run_id=self.run_id,
-            connection=connection,
         )
 
-    def advance(self, entry: Entry, to_state: str, **detail: Any) -> Entry:
-        return self.ledger.advance(
-            entry.id, to_state, operator=self.operator, run_id=self.run_id, expected=entry.state, **detail
-        )
+    def advance(self, entry: Entry, to_state: EntryState, **detail: Any) -> Entry:
+        return self.recorder.advance(entry, to_state, expected=entry.state, **detail)
 
     def sent(self, entry: Entry, **detail: Any) -> Entry:
         """The file is out: told to the caller first, so that a crash in between leaves an entry that is found again."""
         self.leaving.after(entry)
-        return self.advance(entry, "sent", **detail)
+        return self.advance(entry, EntryState.SENT, **detail)
 
-    def note(self, action: str, entry: Entry, **detail: Any) -> None:
-        self.ledger.note(action, entry_id=entry.id, operator=self.operator, run_id=self.run_id, **detail)
+    def note(self, action: LedgerEvent, entry: Entry, **detail: Any) -> None:
+        self.recorder.note(action, entry_id=entry.id, **detail)
 
 
 def send_partition(
@@ -159,7 +162,7 @@ def send_partition(
     """
     ordered = tuple(sorted(files, key=lambda file: file.interface))
     work = _Sending(
-        ledger, safe, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id,
+        ledger.recorder(operator, run_id), safe, transport, partition, ordered, baseline, snapshot_sha256,
         carried_by_later, needs_approval, recipient, leaving,
     )  # fmt: skip
     with exclusive(safe.data_folder, "outbox"):
@@ -186,24 +189,24 @@ def mark_sent(
     Errors: KR-6115 a file is not what `files` says, KR-6118 one was sent, rejected or given up already, KR-6119 a later
     partition is out, KR-6114 another run holds the data folder, KR-6131 a second person must approve first.
     """
-    work = _Sending(ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None)
-    with exclusive(safe.data_folder, "outbox"), ledger.transaction() as connection:
+    one = _Sending(ledger.recorder(by), safe, None, partition, tuple(files), baseline, snapshot_sha256)
+    with exclusive(safe.data_folder, "outbox"), one.recorder.transaction() as work:
         for file in files:
             _content(safe, file)
-        later = ledger.later_sent(partition, work.interfaces)
+        later = work.later_sent(partition, one.interfaces)
         if later is not None:
             raise RenkeiError("KR-6119", partition=partition, later=later)
-        known = ledger.standing(partition, work.interfaces, connection=connection)
+        known = work.standing(partition, one.interfaces)
         done = []
         for file in files:
-            entry = known.get(file.interface) or work.enter(file, connection)
-            if entry.state not in ("written", "sealed", "approved", "sending") or entry.sha256 != file.sha256:
+            entry = known.get(file.interface) or work.enter_outbound(one.facts(file))
+            if entry.state not in UNSENT_STATES | {EntryState.SENDING} or entry.sha256 != file.sha256:
                 raise RenkeiError("KR-6118", partition=partition, interface=file.interface, state=entry.state)
-            if needs_approval and entry.state == "written":
+            if needs_approval and entry.state == EntryState.WRITTEN:
                 raise RenkeiError("KR-6131", partition=partition)
-            for state in ("sending", "uploaded", "sent"):
+            for state in DELIVERY:
                 if entry.state != state:
-                    entry = work.advance(entry, state, connection=connection, other_means=True, reason=reason)
+                    entry = work.advance(entry, state, expected=entry.state, other_means=True, reason=reason)
             done.append(entry)
         for entry in done:
             leaving.after(entry)
@@ -219,17 +222,16 @@ def recall(
     Errors: KR-6135 a file is not `sent` (the Union accepted or rejected it, or it never left), KR-6136 a later partition
     is out, which was compared with this one; KR-6114 another run holds the data folder: it may be sending just that.
     """
-    with exclusive(data_folder, "outbox"), ledger.transaction() as connection:
-        standing = ledger.standing(partition, interfaces, connection=connection)
+    with exclusive(data_folder, "outbox"), ledger.recorder(by).transaction() as work:
+        standing = work.standing(partition, interfaces)
         states = sorted({entry.state for entry in standing.values()})
-        if states != ["sent"]:
+        if states != [EntryState.SENT]:
             raise RenkeiError("KR-6135", partition=partition, state="・".join(states) or "なし")
-        later = ledger.later_sent(partition, interfaces)
+        later = work.later_sent(partition, interfaces)
         if later is not None:
             raise RenkeiError("KR-6136", partition=partition, later=later)
         return tuple(
-            ledger.advance(one.id, "recalled", operator=by, connection=connection, expected="sent", reason=reason)
-            for one in standing.values()
+            work.advance(one, EntryState.RECALLED, expected=EntryState.SENT, reason=reason) for one in standing.values()
         )
 
 
@@ -261,34 +263,32 @@ def seal_partition(
     must approve first, KR-6114 another run holds the data folder.
     """
     work = _Sending(
-        ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None, recipient=recipient
+        ledger.recorder(by), safe, None, partition, tuple(files), baseline, snapshot_sha256, recipient=recipient
     )
     with exclusive(safe.data_folder, "outbox"):
         work.contents.update({file.interface: _content(safe, file) for file in files})
         known = ledger.standing(partition, work.interfaces)
         for file in files:
             entry = known.get(file.interface)
-            if entry is not None and (
-                entry.state not in ("written", "approved", "sealed") or entry.sha256 != file.sha256
-            ):
+            if entry is not None and (entry.state not in UNSENT_STATES or entry.sha256 != file.sha256):
                 raise RenkeiError("KR-6118", partition=partition, interface=file.interface, state=entry.state)
-        with ledger.transaction() as connection:
-            entries = {one.interface: known.get(one.interface) or work.enter(one, connection) for one in files}
-        if needs_approval and any(entry.state == "written" for entry in entries.values()):
+        with work.recorder.transaction() as unit:
+            entries = {one.interface: known.get(one.interface) or unit.enter_outbound(work.facts(one)) for one in files}
+        if needs_approval and any(entry.state == EntryState.WRITTEN for entry in entries.values()):
             raise RenkeiError("KR-6131", partition=partition)
         return [_sealed_file(work, entries[file.interface], file, recipient) for file in files]
 
 
 def _sealed_file(work: _Sending, entry: Entry, file: OutboundFile, recipient: x509.Certificate) -> SealedFile:
     data = None
-    if entry.state in ("written", "approved"):
+    if entry.state in (EntryState.WRITTEN, EntryState.APPROVED):
         data, facts = _seal(work, file, recipient)
-        entry = work.advance(entry, "sealed", **facts)
+        entry = work.advance(entry, EntryState.SEALED, **facts)
     else:
         data = _sealed_form(file, _parcel(work, entry).sha256)
     if data is None:
         data, facts = _seal(work, file, recipient)
-        work.note("resealed", entry, **facts)
+        work.note(LedgerEvent.RESEALED, entry, **facts)
     parcel = _parcel(work, entry)
     return SealedFile(entry, parcel.name, data, parcel.sha256)
 
@@ -302,23 +302,23 @@ def _content(safe: Safe, file: OutboundFile) -> bytes:
 
 
 def _send(work: _Sending) -> SendOutcome:
-    known = work.ledger.standing(work.partition, work.interfaces)
+    known = work.recorder.standing(work.partition, work.interfaces)
     standing = {interface: _settled(work, entry) for interface, entry in known.items()}
-    later = work.ledger.later_sent(work.partition, work.interfaces)
+    later = work.recorder.later_sent(work.partition, work.interfaces)
     if work.carried_by_later and later is not None:
         return _superseded(work, standing, later)
     if all(_is_sent(known.get(file.interface), file) for file in work.files):
         for entry in standing.values():
-            work.note("already_sent", entry, sha256=entry.sha256)
+            work.note(LedgerEvent.ALREADY_SENT, entry, sha256=entry.sha256)
         return SendOutcome("already_sent", tuple(standing.values()))
     work.leaving.before(work.transport)
     entries = _entered(work, standing)
-    if work.needs_approval and any(entry.state == "written" for entry in entries.values()):
+    if work.needs_approval and any(entry.state == EntryState.WRITTEN for entry in entries.values()):
         text = f"KR-6131 {message('KR-6131').render(partition=work.partition)}"
         return SendOutcome("awaiting_approval", tuple(entries.values()), text)
     delivered = tuple(_delivered(work, entries[file.interface], file) for file in work.files)
     for entry in delivered:
-        if entry.state == UNCONFIRMED:
+        if entry.state == EntryState.UNCONFIRMED:
             raise PermanentTransportError(SWEPT, name=entry.file_name)
     return SendOutcome("sent", delivered)
 
@@ -329,18 +329,19 @@ def _is_sent(entry: Entry | None, file: OutboundFile) -> bool:
 
 def _settled(work: _Sending, entry: Entry) -> Entry:
     """The entry as it truly is: one left `uploaded` is `sent` when its rename had been carried out, or `unconfirmed`."""
-    if entry.state != "uploaded":
+    if entry.state != EntryState.UPLOADED:
         return entry
     if _at_destination(work, entry):
         work.transport.remove(_temporary(work, entry))
         return work.sent(entry, found_after_crash="final_name")
     if work.transport.stat(_temporary(work, entry)) is not None:
         return entry
-    last = work.ledger.events(entry.id)[-1].action
-    if last == "renaming":
+    last = work.recorder.events(entry.id)[-1].action
+    if last == LedgerEvent.RENAMING:
         # Renamed, and already taken from there by the Union.
         return work.sent(entry, found_after_crash="temporary_name_gone")
-    return work.advance(entry, "sending" if last == "discarding" else UNCONFIRMED, temporary_file="vanished")
+    state = EntryState.SENDING if last == LedgerEvent.DISCARDING else EntryState.UNCONFIRMED
+    return work.advance(entry, state, temporary_file="vanished")
 
 
 @dataclass(frozen=True)
@@ -353,7 +354,7 @@ class _Parcel:
 
 
 def _parcel(work: _Sending, entry: Entry) -> _Parcel:
-    for event in reversed(work.ledger.events(entry.id)):
+    for event in reversed(work.recorder.events(entry.id)):
         if "sealed_sha256" in event.detail:
             return _Parcel(entry.file_name + SUFFIX, str(event.detail["sealed_sha256"]), True)
     return _Parcel(entry.file_name, str(entry.sha256), False)
@@ -366,7 +367,7 @@ def _temporary(work: _Sending, entry: Entry) -> str:
 
 def _discard_temporary(work: _Sending, entry: Entry) -> None:
     """Remove what was uploaded but not renamed. The note keeps a later run from taking its absence for a rename."""
-    work.note("discarding", entry)
+    work.note(LedgerEvent.DISCARDING, entry)
     work.transport.remove(_temporary(work, entry))
 
 
@@ -413,13 +414,13 @@ def _at_hand(work: _Sending, entry: Entry, file: OutboundFile) -> bytes:
             raise RenkeiError("KR-6115", file_name=entry.file_name)
         _discard_temporary(work, entry)
         data, facts = _seal(work, file, work.recipient)
-        work.note("resealed", entry, **facts)
+        work.note(LedgerEvent.RESEALED, entry, **facts)
     return data
 
 
 def _entered(work: _Sending, standing: dict[str, Entry]) -> dict[str, Entry]:
     """An entry for each file, entered together; what an unsent entry said before is withdrawn."""
-    begun = any(entry.state in SENT_STATES | {UNCONFIRMED} for entry in standing.values())
+    begun = any(entry.state in SETTLED_AT_UNION for entry in standing.values())
     replaced = {
         file.interface: standing[file.interface]
         for file in work.files
@@ -427,23 +428,24 @@ def _entered(work: _Sending, standing: dict[str, Entry]) -> dict[str, Entry]:
     }
     for unsent in replaced.values():
         _discard_temporary(work, unsent)
-    with work.ledger.transaction() as connection:
+    with work.recorder.transaction() as unit:
         entries: dict[str, Entry] = {}
         for file in work.files:
             entry = standing.get(file.interface)
             if file.interface in replaced:
-                work.advance(replaced[file.interface], "withdrawn", connection=connection)
+                unsent = replaced[file.interface]
+                unit.advance(unsent, EntryState.WITHDRAWN, expected=unsent.state)
             elif entry is not None and entry.state not in CLOSED_OUTBOUND_STATES:
                 entries[file.interface] = entry
                 continue
-            entries[file.interface] = work.enter(file, connection)
+            entries[file.interface] = unit.enter_outbound(work.facts(file))
     return entries
 
 
 def _is_replaced(work: _Sending, entry: Entry, file: OutboundFile, begun: bool) -> bool:
     """Whether an unsent entry gives way to this file. Once a file of the pair is out, the pair is fixed: KR-6111."""
     same_bytes = entry.sha256 == file.sha256
-    if entry.state == "rejected" and same_bytes:
+    if entry.state == EntryState.REJECTED and same_bytes:
         raise RenkeiError("KR-6112", partition=work.partition, interface=file.interface, entry_id=entry.id)
     if entry.state in CLOSED_OUTBOUND_STATES:
         return False
@@ -455,26 +457,25 @@ def _is_replaced(work: _Sending, entry: Entry, file: OutboundFile, begun: bool) 
 
 def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
     """Take one file from wherever it stands to `sent`, or to `unconfirmed` when the server takes it away before."""
-    if entry.state in SENT_STATES | {UNCONFIRMED}:
+    if entry.state in SETTLED_AT_UNION:
         return entry
     data = None
-    if work.recipient is not None and entry.state in ("written", "approved"):
+    if work.recipient is not None and entry.state in (EntryState.WRITTEN, EntryState.APPROVED):
         data, facts = _seal(work, file, work.recipient)
-        entry = work.advance(entry, "sealed", **facts)
-    if entry.state not in ("sending", "uploaded"):
-        entry = work.advance(entry, "sending")
-    if entry.state == "sending":
+        entry = work.advance(entry, EntryState.SEALED, **facts)
+    if entry.state not in (EntryState.SENDING, EntryState.UPLOADED):
+        entry = work.advance(entry, EntryState.SENDING)
+    if entry.state == EntryState.SENDING:
         if _at_destination(work, entry):
-            work.advance(entry, "uploaded", found_at_destination=True)
-            return _settled(work, work.ledger.entry(entry.id))
+            return _settled(work, work.advance(entry, EntryState.UPLOADED, found_at_destination=True))
         data = data or _at_hand(work, entry, file)
         parcel = _parcel(work, entry)
         try:
             work.transport.put_temporary(data, parcel.name, parcel.sha256)
         except PermanentTransportError as error:
             return _swept(work, entry, error, SWEPT)
-        entry = work.advance(entry, "uploaded")
-    work.note("renaming", entry)
+        entry = work.advance(entry, EntryState.UPLOADED)
+    work.note(LedgerEvent.RENAMING, entry)
     try:
         work.transport.rename(_temporary(work, entry), _parcel(work, entry).name)
     except PermanentTransportError as error:
@@ -486,7 +487,7 @@ def _swept(work: _Sending, entry: Entry, error: PermanentTransportError, code: s
     """`unconfirmed`, when the error says that the temporary file is gone; any other error comes through."""
     if error.code != code:
         raise error
-    return work.advance(entry, UNCONFIRMED, temporary_file="vanished")
+    return work.advance(entry, EntryState.UNCONFIRMED, temporary_file="vanished")
 
 
 def confirm(
@@ -498,24 +499,24 @@ def confirm(
     """
     with exclusive(data_folder, "outbox"):
         entry = ledger.entry(entry_id)
-        if entry.state != UNCONFIRMED:
+        if entry.state != EntryState.UNCONFIRMED:
             raise RenkeiError("KR-6223", entry_id=entry_id, state=entry.state)
         if arrived:
             leaving.after(entry)
-        state = "sent" if arrived else "withdrawn"
-        return ledger.advance(entry_id, state, operator=by, expected=UNCONFIRMED, reason=required_reason(reason))
+        state = EntryState.SENT if arrived else EntryState.WITHDRAWN
+        return ledger.recorder(by).advance(entry, state, expected=entry.state, reason=required_reason(reason))
 
 
 def _superseded(work: _Sending, standing: dict[str, Entry], later: date) -> SendOutcome:
     """Nothing is sent: the later day's files hold this day's differences (design.md 4.4)."""
     entries: list[Entry] = []
     for file in work.files:
-        entry = standing.get(file.interface) or work.enter(file)
-        if entry.state in SENT_STATES | CLOSED_OUTBOUND_STATES | {UNCONFIRMED}:
-            work.note("superseded", entry, later=later)
+        entry = standing.get(file.interface) or work.recorder.enter_outbound(work.facts(file))
+        if entry.state in SETTLED_AT_UNION | CLOSED_OUTBOUND_STATES:
+            work.note(LedgerEvent.SUPERSEDED, entry, later=later)
         else:
             _discard_temporary(work, entry)
-            entry = work.advance(entry, "superseded", later=later)
+            entry = work.advance(entry, EntryState.SUPERSEDED, later=later)
         entries.append(entry)
     text = message("KR-6113").render(partition=work.partition, later=later)
     return SendOutcome("superseded", tuple(entries), f"KR-6113 {text}")

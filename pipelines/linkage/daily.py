@@ -6,11 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 
 import polars as pl
-from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import OUT_STATES, Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.recording import UnitOfWork
+from pipelines.exchange.ledger.states import OUT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.linkage import state
 from pipelines.linkage.matching import (
     Match,
@@ -22,7 +23,7 @@ from pipelines.linkage.matching import (
 )
 from pipelines.transfer import receiving
 from pipelines.transfer.baseline import people_sent
-from pipelines.transfer.unrecorded import ANSWERED, interface_of
+from pipelines.transfer.unrecorded import interface_of
 
 INTERFACES = receiving.DAILY_INTERFACES
 ABOUT_ONE_DAY = frozenset({"verification_list", "reception_result"})
@@ -50,25 +51,21 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
     """
     if entry.interface is None or entry.partition is None:
         raise RenkeiError("KR-7305", name=entry.file_name)
-    ledger, day = environment.ledger, entry.partition
+    recorder, day = environment.recorder(run_id), entry.partition
     newest = None if entry.interface in ABOUT_ONE_DAY else receiving.stale_since(environment, entry)
     if newest is not None:
-        stale = ledger.advance(entry.id, "stale", operator=environment.settings.operator, run_id=run_id, newest=newest)
-        return Applied(stale, 0, 0, 0)
+        return Applied(recorder.advance(entry, EntryState.STALE, newest=newest), 0, 0, 0)
     data, faulty = receiving.sound_records(environment, entry)
-    with ledger.transaction() as connection:
-        state.create(connection)
-        match = _match(environment, connection, entry.interface, day, data, told)
+    with recorder.transaction() as work:
+        state.create(work.connection)
+        match = _match(environment, work, entry.interface, day, data, told)
         if entry.interface in state.TABLES:
-            state.add(connection, entry.interface, match.taken, day, entry.id)
-        state.list_discrepancies(connection, match.discrepancies, day, entry.id)
+            state.add(work.connection, entry.interface, match.taken, day, entry.id)
+        state.list_discrepancies(work.connection, match.discrepancies, day, entry.id)
         aside = data.height - match.taken.height + faulty
-        applied = ledger.advance(
-            entry.id,
-            "applied",
-            operator=environment.settings.operator,
-            run_id=run_id,
-            connection=connection,
+        applied = work.advance(
+            entry,
+            EntryState.APPLIED,
             taken=match.taken.height,
             set_aside=aside,
             faulty=faulty,
@@ -79,46 +76,39 @@ def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: st
 
 def _match(
     environment: Environment,
-    connection: Connection,
+    work: UnitOfWork,
     interface: str,
     day: dt.date,
     data: pl.DataFrame,
     told: pl.DataFrame,
 ) -> Match:
     if interface == "acquisition_loss_linkage":
-        ids = state.held(connection, "municipal_id_linkage", day)
-        return match_dates(data, told, state.held(connection, interface, day), ids)
+        ids = state.held(work.connection, "municipal_id_linkage", day)
+        return match_dates(data, told, state.held(work.connection, interface, day), ids)
     if interface == "municipal_id_linkage":
-        taken = state.history(connection, interface)
+        taken = state.history(work.connection, interface)
         return match_ids(data, told, taken.drop("known_from"))
     if interface == "verification_list":
         return match_verification(data, told)
-    return _receptions(environment, connection, data)
+    return _receptions(environment, work, data)
 
 
-def _receptions(environment: Environment, connection: Connection, data: pl.DataFrame) -> Match:
+def _receptions(environment: Environment, work: UnitOfWork, data: pl.DataFrame) -> Match:
     """Each answer that is taken moves the file that it speaks of to accepted or rejected."""
-    ours = {e.file_name: e for e in environment.ledger.entries(direction="outbound", connection=connection)}
+    ours = {e.file_name: e for e in work.entries(direction=Direction.OUTBOUND)}
     schema = {"file_name": pl.String, "state": pl.String, "records": pl.Int64}
     rows = [(name, entry.state, entry.records) for name, entry in ours.items()]
     match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
     for name in data["sent_file_name"].unique().sort():
         if (name not in ours or ours[name].state not in OUT_STATES) and interface_of(environment, name) is not None:
-            environment.ledger.note(
-                ANSWERED, operator=environment.settings.operator, connection=connection, file_name=name
-            )  # fmt: skip
+            work.note(LedgerEvent.ANSWER_TO_UNRECORDED, file_name=name)
     for row in match.taken.iter_rows(named=True):
-        entry, kind = ours[row["sent_file_name"]], row["reception_kind"]
+        entry, kind = ours[row["sent_file_name"]], EntryState(row["reception_kind"])
         count = row["sent_record_count"]
-        proved = ("sent", kind)
-        for reached in {"uploaded": proved, "unconfirmed": proved, "sent": (kind,)}.get(entry.state, ()):
-            environment.ledger.advance(
-                entry.id,
-                reached,
-                operator=environment.settings.operator,
-                connection=connection,
-                records_at_union=None if count is None else int(count),
-            )
+        proved = (EntryState.SENT, kind)
+        ways = {EntryState.UPLOADED: proved, EntryState.UNCONFIRMED: proved, EntryState.SENT: (kind,)}
+        for reached in ways.get(entry.state, ()):
+            work.advance(entry, reached, records_at_union=None if count is None else int(count))
     return match
 
 
@@ -132,7 +122,7 @@ def apply_all(
     kept = max(environment.store.partitions("linkage_state"), default="")
     applied = [apply(environment, entry, told, run_id) for entry in receiving.waiting(environment, INTERFACES)]
     brought = {one.entry.partition for one in applied if one.entry.state == "applied"}
-    known = environment.ledger.entries(direction="inbound", interfaces=INTERFACES, states={"applied"})
+    known = environment.ledger.entries(direction=Direction.INBOUND, interfaces=INTERFACES, states={EntryState.APPLIED})
     cut_off = {entry.partition for entry in known if str(entry.partition) > kept}
     for day in sorted(day for day in brought | cut_off if day and day != own_day):
         environment.store.write("linkage_state", day.isoformat(), linkage_on(environment, day))

@@ -14,7 +14,8 @@ from pipelines.continuity.monthly import INSTRUCTION
 from pipelines.deployment import Environment
 from pipelines.eligibility.files import FILES
 from pipelines.exchange.inbox import Arrival, Judgement, collect
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.outbox import OutboundFile, mark_sent
 from pipelines.exchange.transport import FilesAtHand
 from pipelines.transfer import receiving
@@ -28,8 +29,6 @@ from pipelines.transfer.unrecorded import (
     require_same_content,
     sent_traces,
 )
-
-RETAKEN = "retaken"
 
 
 def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
@@ -92,7 +91,7 @@ def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
 
 def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
     content = environment.safe.content(environment.settings.data_folder / trace.reference)
-    environment.ledger.note(RETAKEN, operator=by, file=trace.reference, reason=reason)
+    environment.ledger.recorder(by).note(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
     at_hand = FilesAtHand({trace.file_name: content})
     return collect(environment.ledger, at_hand, environment.safe, partial(_judge, environment), by, None)
 

@@ -10,7 +10,8 @@ import polars as pl
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.exchange.inbox import Arrival
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import Direction
 from pipelines.orchestration import checks
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
@@ -124,7 +125,7 @@ def quarantine_check(
 
 
 def _entries(environment: Environment, interface: str, day: dt.date) -> list[Entry]:
-    return environment.ledger.entries(direction="inbound", interfaces={interface}, partition=day)
+    return environment.ledger.entries(direction=Direction.INBOUND, interfaces={interface}, partition=day)
 
 
 def _quarantined(entries: Sequence[Entry]) -> list[Entry]:

@@ -15,7 +15,8 @@ from interfaces.values import to_canonical
 from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
 from pipelines.exchange.inbox import NOT_REMOVED, Arrival, Judgement, archived_content, collect
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import WAITING_STATES, Direction, EntryState
 from pipelines.exchange.left_behind import UNION, Folder, left_behind, not_yet
 from pipelines.exchange.transport import RemoteFile, Source
 from pipelines.storage.cms import plain_name
@@ -24,7 +25,6 @@ from schemas.report import to_json, write_xlsx
 from schemas.rules.files import CERTAIN_MY_NUMBERS
 from schemas.validate import Validated, validate
 
-WAITING_STATES = frozenset({"verified", "released"})
 # What is applied here, in the order in which a day's (a month's) files are: ids first, the later files speak of persons
 # whom the ids name. A file of any other interface has nobody who reads it.
 DAILY_INTERFACES = ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list", "reception_result")
@@ -132,19 +132,19 @@ def needs_person(one: Arrival) -> bool:
     return one.is_left or one.state in UNFINISHED_STATES
 
 
-UNFINISHED_STATES = frozenset({"quarantined", "vanished", "waiting"})
+UNFINISHED_STATES = frozenset({EntryState.QUARANTINED, EntryState.VANISHED, "waiting"})
 
 
 def of_interface(environment: Environment, arrivals: Sequence[Arrival], interface: str) -> list[Arrival]:
     """Those arrivals that were left in the folder, or went from it, and whose name is one of the interface."""
-    missing = [one for one in arrivals if one.is_left or one.state == "vanished"]
+    missing = [one for one in arrivals if one.is_left or one.state == EntryState.VANISHED]
     recognised = ((one, recognise(environment.catalogue, plain_name(one.name))) for one in missing)
     return [one for one, found in recognised if found is not None and found[0] == interface]
 
 
 def waiting(environment: Environment, interfaces: Sequence[str]) -> list[Entry]:
     """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`."""
-    found = environment.ledger.entries(direction="inbound", states=WAITING_STATES)
+    found = environment.ledger.entries(direction=Direction.INBOUND, states=WAITING_STATES)
     order = {interface: position for position, interface in enumerate(interfaces)}
     ready = [entry for entry in found if entry.interface in order and entry.partition is not None]
     return sorted(ready, key=lambda e: (e.partition or dt.date.min, order[e.interface or ""], e.file_name, e.id))
@@ -154,10 +154,10 @@ def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
     """The newest applied day of the file's interface when it is later than the file's own, else None."""
     newer = [
         e.partition
-        for e in environment.ledger.entries(direction="inbound", states={"applied"}, interfaces={str(entry.interface)})
+        for e in _applied(environment, entry)
         if e.partition is not None and entry.partition is not None and e.partition > entry.partition
     ]
-    return max(newer) if newer and entry.state == "verified" else None
+    return max(newer) if newer and entry.state == EntryState.VERIFIED else None
 
 
 def newer_applied(environment: Environment, entry: Entry) -> Entry | None:
@@ -165,17 +165,22 @@ def newer_applied(environment: Environment, entry: Entry) -> Entry | None:
 
     The names of one interface and day differ in their number only. None for a file that a person released.
     """
-    applied = environment.ledger.entries(
-        direction="inbound", states={"applied"}, interfaces={str(entry.interface)}, partition=entry.partition
+    same_day = (one for one in _applied(environment, entry) if one.partition == entry.partition)
+    newer = [one for one in same_day if one.file_name > entry.file_name]
+    return max(newer, key=lambda one: one.file_name) if newer and entry.state == EntryState.VERIFIED else None
+
+
+def _applied(environment: Environment, entry: Entry) -> list[Entry]:
+    """The applied files of the same interface."""
+    return environment.ledger.entries(
+        direction=Direction.INBOUND, states={EntryState.APPLIED}, interfaces={str(entry.interface)}
     )
-    newer = [one for one in applied if one.file_name > entry.file_name]
-    return max(newer, key=lambda one: one.file_name) if newer and entry.state == "verified" else None
 
 
 def overtaken(environment: Environment, entry: Entry) -> RenkeiError:
     """What a person is told of a stale file: its name, and the newer day that was applied before it (KR-7308)."""
     events = environment.ledger.events(entry.id)
-    newest = next(event.detail["newest"] for event in reversed(events) if event.action == "stale")
+    newest = next(event.detail["newest"] for event in reversed(events) if event.action == EntryState.STALE)
     return RenkeiError("KR-7308", name=entry.file_name, day=entry.partition, newest=newest, entry=entry.id)
 
 
@@ -191,7 +196,7 @@ def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame,
     content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
     specification = environment.specification(entry.interface, day)
     validated = validate(content, name, specification, day, environment.context(day, name))
-    if not validated.valid and entry.state != "released":
+    if not validated.valid and entry.state != EntryState.RELEASED:
         raise RenkeiError("KR-7305", name=entry.file_name)
     sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
     return sound, validated.records - sound.height

@@ -18,11 +18,12 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import POSSIBLY_OUT_STATES, Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import POSSIBLY_OUT_STATES, LedgerEvent
 from pipelines.exchange.outbox import Leaving, OutboundFile
 from pipelines.exchange.transport import Transport
 from pipelines.storage.cms import SUFFIX
-from pipelines.transfer.unrecorded import MADE, require_recorded, require_same_content, sent_traces
+from pipelines.transfer.unrecorded import require_recorded, require_same_content, sent_traces
 from schemas.findings import FINDING_SCHEMA
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
@@ -120,12 +121,8 @@ def publish(
     content = draft.encoded.data
     path = outbox_path(environment, partition, draft.name, draft.encoded.sha256)
     if not environment.safe.holds(path, draft.encoded.sha256):
-        environment.ledger.note(
-            MADE,
-            operator=environment.settings.operator,
-            partition=partition,
-            file_name=draft.name,
-            sha256=draft.encoded.sha256,
+        environment.recorder().note(
+            LedgerEvent.FILE_MADE, partition=partition, file_name=draft.name, sha256=draft.encoded.sha256
         )
         environment.safe.keep(path, content)
     return OutboundFile(draft.interface, draft.name, path, draft.encoded.sha256, len(content), validated.records)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from entries import moved
 from exchange.exchange_support import (
     HOUSEHOLD,
     INDIVIDUAL,
@@ -29,7 +30,9 @@ from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
 from pipelines.configuration.settings import SftpSettings
-from pipelines.exchange.ledger import Entry, Ledger
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.states import Direction
 from pipelines.exchange.outbox import Leaving, OutboundFile, SendOutcome, confirm, recall, sealed_path, send_partition
 from pipelines.exchange.transport import (
     LocalFolderTransport,
@@ -87,7 +90,9 @@ def send(
 
 
 def states(ledger: Ledger, partition: date = TUESDAY) -> list[tuple[str | None, str]]:
-    return [(entry.interface, entry.state) for entry in ledger.entries(direction="outbound", partition=partition)]
+    return [
+        (entry.interface, entry.state) for entry in ledger.entries(direction=Direction.OUTBOUND, partition=partition)
+    ]
 
 
 def code_of(action: Any) -> str:
@@ -125,7 +130,7 @@ def test_the_same_bytes_again_are_a_recorded_no_op(
     assert states(ledger) == BOTH_SENT
     assert [event.action for event in ledger.events()][-2:] == ["already_sent", "already_sent"]
     for entry in outcome.entries:
-        ledger.advance(entry.id, "accepted", operator="test-operator")
+        moved(ledger, entry, "accepted")
     assert send(ledger, LocalFolderTransport(union), pair, tmp_path).kind == "already_sent"
 
 
@@ -213,7 +218,7 @@ def test_a_rejected_file_is_not_sent_again_but_a_corrected_one_is(
 ) -> None:
     transport = SweepingTransport(union)
     for entry in send(ledger, transport, pair, tmp_path).entries:
-        ledger.advance(entry.id, "rejected", operator="test-operator")
+        moved(ledger, entry, "rejected")
     assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6112"
     corrected = [outbound(tmp_path / "again", file.interface, b"corrected\n", file.file_name) for file in pair]
     assert send(ledger, transport, corrected, tmp_path).kind == "sent"
