@@ -16,8 +16,9 @@ from continuity.test_worksheet import listed
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.deployment import Environment
+from pipelines.exchange.batch import Batch
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.exchange.outbox import send_partition
+from pipelines.exchange.outbox import Outbox
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.operations.audit_report import SHEETS, report
 from pipelines.operations.audit_verification import verify
@@ -37,10 +38,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     file, _ = monthly.build_instruction(made, MONTH)
     assert file is not None
     (tmp_path / "union").mkdir()
-    send_partition(
-        made.ledger, LocalFolderTransport(tmp_path / "union"), MONTH, [file], None, None, "試験担当", None,
-        safe=made.safe, carried_by_later=False,
-    )  # fmt: skip
+    batch = Batch(MONTH, (file,), carried_by_later=False)
+    Outbox(made.recorder(), made.safe).send(batch, LocalFolderTransport(tmp_path / "union"))
     return made
 
 

@@ -65,11 +65,11 @@ def ledger_list(as_json: bool) -> None:
 def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
     """Take a day back, so that it can be sent corrected."""
     from pipelines.eligibility.files import FILES
-    from pipelines.exchange.outbox import recall
+    from pipelines.transfer.sending import outbox
 
     environment = environment_of_settings()
-    folder = environment.settings.data_folder
-    for entry in recall(environment.ledger, date.date(), FILES, operator(environment, by), reason, data_folder=folder):
+    own = outbox(environment, operator=operator(environment, by))
+    for entry in own.recall(date.date(), FILES, reason):
         click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
     click.echo(f"元のデータを直してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
 
@@ -171,14 +171,10 @@ def ledger_retake(by: str | None, reason: str) -> None:
 @speaks_to_people
 def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> None:
     """What a person asked the Union about one file."""
-    from pipelines.exchange.outbox import confirm
-    from pipelines.transfer.sending import leaving
+    from pipelines.transfer.sending import outbox
 
     environment = environment_of_settings()
-    who, folder = operator(environment, by), environment.settings.data_folder
-    decided = confirm(
-        environment.ledger, entry, who, reason, arrived=arrived, data_folder=folder, leaving=leaving(environment)
-    )
+    decided = outbox(environment, operator=operator(environment, by)).confirm(entry, reason, arrived=arrived)
     click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
     if not arrived:
         click.echo("その日・その月の送付を再実行すると、もう一度送ります")

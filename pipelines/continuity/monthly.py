@@ -24,13 +24,13 @@ from pipelines.continuity.lists import candidates_page, instruction_page, result
 from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
 from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
 from pipelines.deployment import Environment
+from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, EntryState, LedgerEvent
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
 from pipelines.storage.files import write_durably
 from pipelines.transfer import erased, receiving
 from pipelines.transfer.baseline import first_month_sent, people_sent
-from pipelines.transfer.sending import checked_file, leaving, sealing
+from pipelines.transfer.sending import checked_file, send
 
 CANDIDATES, INSTRUCTION, RESULT, HANDOVER = (
     "continuity_candidates",
@@ -276,18 +276,12 @@ def send_instruction(
     environment: Environment, month: dt.date, file: OutboundFile | None, run_id: str | None = None
 ) -> SendOutcome:
     """Send the month's 確定指示, or note that there is none to send."""
-    operator = environment.settings.operator
     if file is None:
         typed = INSTRUCTION in environment.settings.switched_off_interfaces
         action = LedgerEvent.INSTRUCTION_FOR_TYPING if typed else LedgerEvent.NO_INSTRUCTION
         environment.recorder(run_id).note(action, month=month)
         return SendOutcome("nothing_to_send", ())
-    with environment.to_union() as transport:
-        return send_partition(
-            environment.ledger, transport, month, [file], None, None, operator, run_id,
-            safe=environment.safe, retry=environment.retry(), carried_by_later=False,
-            recipient=sealing(environment), leaving=leaving(environment),
-        )  # fmt: skip
+    return send(environment, Batch(month, (file,), carried_by_later=False), run_id)
 
 
 def reconciled(environment: Environment, month: dt.date, *, due: bool = True) -> Reconciled:

@@ -13,13 +13,13 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity.monthly import INSTRUCTION
 from pipelines.deployment import Environment
 from pipelines.eligibility.files import FILES
+from pipelines.exchange.batch import Batch, OutboundFile
 from pipelines.exchange.inbox import Arrival, Judgement, collect
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.exchange.outbox import OutboundFile, mark_sent
 from pipelines.exchange.transport import FilesAtHand
 from pipelines.transfer import receiving
-from pipelines.transfer.sending import leaving, outbox_path
+from pipelines.transfer.sending import outbox, outbox_path
 from pipelines.transfer.unrecorded import (
     Place,
     Trace,
@@ -69,9 +69,7 @@ def _mark(environment: Environment, month: dt.date, file: OutboundFile, by: str,
     before = (
         None if file.interface == INSTRUCTION else ledger.effective_baseline(before=month, interfaces={file.interface})
     )
-    return mark_sent(
-        ledger, month, [file], before, None, by, reason, safe=environment.safe, leaving=leaving(environment)
-    )
+    return outbox(environment, operator=by).record_manual_delivery(Batch(month, (file,), before), reason)
 
 
 def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:

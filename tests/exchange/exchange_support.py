@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from rings import safe
 
+from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.inbox import Judgement
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.exchange.outbox import OutboundFile
 from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 4, 6), date(2026, 4, 7), date(2026, 4, 8)

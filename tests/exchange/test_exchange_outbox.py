@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from entries import moved
 from exchange.exchange_support import (
     HOUSEHOLD,
@@ -30,10 +31,12 @@ from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
 from pipelines.configuration.settings import SftpSettings
+from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.states import Direction
-from pipelines.exchange.outbox import Leaving, OutboundFile, SendOutcome, confirm, recall, sealed_path, send_partition
+from pipelines.exchange.outbox import ONCE, Outbox
+from pipelines.exchange.sealing import sealed_path
 from pipelines.exchange.transport import (
     LocalFolderTransport,
     Retry,
@@ -72,21 +75,11 @@ def send(
     *,
     partition: date = TUESDAY,
     baseline: date | None = None,
-    snapshot_sha256: str = "5a" * 32,
-    **more: Any,
+    retry: Retry = ONCE,
+    recipient: x509.Certificate | None = None,
 ) -> SendOutcome:
-    return send_partition(
-        ledger,
-        transport,
-        partition,
-        files,
-        baseline,
-        snapshot_sha256,
-        "test-operator",
-        "run-1",
-        safe=safe(tmp_path / "data"),
-        **more,
-    )
+    outbox = Outbox(ledger.recorder("test-operator", "run-1"), safe(tmp_path / "data"), lambda: recipient)
+    return outbox.send(Batch(partition, tuple(files), baseline, "5a" * 32), transport, retry)
 
 
 def states(ledger: Ledger, partition: date = TUESDAY) -> list[tuple[str | None, str]]:
@@ -287,7 +280,7 @@ def test_a_temporary_file_that_vanished_before_the_rename_is_not_sent_again_befo
     for _ in range(2):
         assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6222"
         assert names_in(union) == PAIR[1:], "the other file of the pair is on its way once"
-    confirm(ledger, 1, "試験", "電話で確認", arrived=False, data_folder=tmp_path / "data", leaving=Leaving())
+    Outbox(ledger.recorder("試験"), safe(tmp_path / "data")).confirm(1, "電話で確認", arrived=False)
     assert send(ledger, transport, pair, tmp_path).kind == "sent"
     assert names_in(union) == PAIR
 
@@ -341,7 +334,8 @@ def test_a_day_is_not_taken_back_while_another_is_being_sent(
     ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
     def take_back() -> tuple[Entry, ...]:
-        return recall(ledger, TUESDAY, (HOUSEHOLD, INDIVIDUAL), "o", "打合せ済み", data_folder=tmp_path / "data")
+        outbox = Outbox(ledger.recorder("o"), safe(tmp_path / "data"))
+        return outbox.recall(TUESDAY, (HOUSEHOLD, INDIVIDUAL), "打合せ済み")
 
     send(ledger, LocalFolderTransport(union), pair, tmp_path)
     with exclusive(tmp_path / "data", "outbox"):

@@ -15,7 +15,7 @@ from interfaces import codec
 from interfaces.messages import RenkeiError
 from pipelines.configuration.calendar import monthly_days
 from pipelines.deployment import Environment
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.batch import OutboundFile
 from pipelines.high_cost import monthly
 from pipelines.high_cost.history import still_known
 

@@ -136,6 +136,7 @@ CLOSED_OUTBOUND_STATES: Final = _GIVEN_UP | {_S.REJECTED, _S.RECALLED}
 DELIVERY: Final = (_S.SENDING, _S.UPLOADED, _S.SENT)
 # Made, and not on its way to the Union's server yet.
 UNSENT_STATES: Final = frozenset({_S.WRITTEN, _S.APPROVED, _S.SEALED})
+UNSEALED_STATES: Final = UNSENT_STATES - {_S.SEALED}
 
 # The fetch of the file is not finished.
 FETCHING_STATES: Final = frozenset({_S.DETECTED, _S.CLAIMED})

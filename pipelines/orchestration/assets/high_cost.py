@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.batch import OutboundFile
 from pipelines.high_cost import monthly
 from pipelines.high_cost.questions import write_questions
 from pipelines.orchestration import checks
