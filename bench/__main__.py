@@ -28,7 +28,7 @@ from pipelines.deployment import Environment
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import Bad
 from pipelines.eligibility.intake import read_extracts
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.batch import OutboundFile
 from pipelines.storage.cms import sealed
 from pipelines.storage.files import write_durably
 from schemas.compile import bare_expressions, compiled

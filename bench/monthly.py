@@ -21,6 +21,8 @@ from pipelines.continuity.judgement import judge
 from pipelines.continuity.monthly import WORD_TABLES, names_of
 from pipelines.continuity.worksheet import write_worksheet
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.entry import OutboundFacts
+from pipelines.exchange.ledger.states import DELIVERY
 from pipelines.high_cost.counts import counted_months, counts, qualifying_months
 from pipelines.high_cost.months import months_before
 from pipelines.transfer.baseline import SENT_FILES
@@ -141,12 +143,10 @@ def _municipality(folder: Path, listed: pl.DataFrame) -> Environment:
     people = pl.DataFrame({"resident_number": numbers}).with_columns(pl.lit("合成　太郎").alias("name"))
     environment.store.write("sent_people", LAST_DAY.isoformat(), people)
     for interface in SENT_FILES:
-        entry = environment.ledger.enter_outbound(
-            interface=interface, partition=LAST_DAY, file_name=interface, sha256="0" * 64, size=1, records=1,
-            baseline=None, snapshot_sha256=None, operator="計測",
-        )  # fmt: skip
-        for state_name in ("sending", "uploaded", "sent"):
-            environment.ledger.advance(entry.id, state_name, operator="計測")
+        facts = OutboundFacts(interface, LAST_DAY, interface, sha256="0" * 64, size=1, records=1)
+        entry = environment.recorder().enter_outbound(facts)
+        for reached in DELIVERY:
+            environment.recorder().advance(entry, reached)
     return environment
 
 

@@ -18,7 +18,9 @@ from pipelines.configuration.calendar import TOKYO
 from pipelines.configuration.settings import Settings, SftpSettings
 from pipelines.exchange.belonging import Municipality, bind, require_own_folder, require_own_keys, require_own_ledger
 from pipelines.exchange.erased import erased_files, table_file
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.sent_log import SentLog
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
 from pipelines.storage.archive import Safe
@@ -75,10 +77,9 @@ class Environment:
         require_own_ledger(ledger, own)
 
         def told(pair: KeyPair) -> None:
-            ledger.note(
-                "key_created", operator=settings.operator, purpose=pair.purpose, key=pair.name,
-                certificate_sha256=pair.fingerprint,
-            )  # fmt: skip
+            ledger.recorder(settings.operator).note(
+                LedgerEvent.KEY_CREATED, purpose=pair.purpose, key=pair.name, certificate_sha256=pair.fingerprint
+            )
 
         keys = KeyRing(
             settings.key_folder,
@@ -89,7 +90,7 @@ class Environment:
             tell=told,
         )
         require_own_keys(keys, own)
-        bind(folder, ledger, own, settings.operator)
+        bind(folder, ledger.recorder(settings.operator), own)
 
         def erased_on(asset: str, partition: str) -> dt.date | None:
             return erased_files(ledger).get(table_file(asset, partition))
@@ -106,6 +107,10 @@ class Environment:
     def sent_log(self) -> SentLog:
         """What has left, told outside the data folder."""
         return SentLog(self.settings.sent_log_file)
+
+    def recorder(self, run_id: str | None = None) -> Recorder:
+        """Who writes into the ledger for the deployment: the operator of its settings."""
+        return self.ledger.recorder(self.settings.operator, run_id)
 
     def partners(self) -> list[x509.Certificate]:
         """The Union's certificates, newest first; empty when files are not sealed. KR-6005 one cannot be read."""

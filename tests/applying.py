@@ -9,7 +9,7 @@ import polars as pl
 from pipelines.continuity import interfaces, receiving
 from pipelines.deployment import Environment
 from pipelines.exchange.inbox import Arrival
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.transport import Source
 from pipelines.linkage import daily
 from pipelines.linkage.daily import Applied

@@ -23,6 +23,7 @@ from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.definitions import definitions, defs
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import Direction
 from pipelines.orchestration.resources import Deployment
 
 OURS, DAY = MUNICIPALITIES[0], dt.date(2026, 4, 1)
@@ -125,7 +126,7 @@ class Place:
         return fresh
 
     def states(self) -> list[str]:
-        return [one.state for one in self.environment.ledger.entries(direction="inbound")]
+        return [one.state for one in self.environment.ledger.entries(direction=Direction.INBOUND)]
 
     def through(self, port: int) -> None:
         """The server is reached by another port from now on."""

@@ -17,7 +17,9 @@ from continuity.test_worksheet import listed
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.deployment import Environment
-from pipelines.exchange.outbox import send_partition
+from pipelines.exchange.batch import Batch
+from pipelines.exchange.ledger.states import LedgerEvent
+from pipelines.exchange.outbox import Outbox
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.operations.audit_report import SHEETS, report
 from pipelines.operations.audit_verification import verify
@@ -37,10 +39,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     file, _ = monthly.build_instruction(made, MONTH)
     assert file is not None
     (tmp_path / "union").mkdir()
-    send_partition(
-        made.ledger, LocalFolderTransport(tmp_path / "union"), MONTH, [file], None, None, "試験担当", None,
-        safe=made.safe, carried_by_later=False,
-    )  # fmt: skip
+    batch = Batch(MONTH, (file,), carried_by_later=False)
+    Outbox(made.recorder(), made.safe).send(batch, LocalFolderTransport(tmp_path / "union"))
     return made
 
 
@@ -166,6 +166,6 @@ def test_work_outside_business_hours_is_named(tmp_path: Path) -> None:
     for now in (night, holiday):
         folder = tmp_path / now.strftime("%d")
         made = opened(folder, now=now)
-        made.ledger.note("already_sent", operator="夜の人", month=MONTH)
+        made.ledger.recorder("夜の人").note(LedgerEvent.ALREADY_SENT, month=MONTH)
         rows = report(made, dt.date(2026, 5, 1))["時間外"].rows()
         assert rows == [(now.strftime("%Y-%m-%d %H:%M:%S"), "already_sent", "2026-04-01", "夜の人")]

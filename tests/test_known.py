@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from continuity.deployment import opened
+from entries import outbound_entry
 
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.transfer.baseline import days_not_sent, people_sent
 
 FIRST, LAST = dt.date(2026, 4, 1), dt.date(2026, 4, 8)
@@ -19,12 +21,7 @@ def day(number: int) -> dt.date:
 
 
 def entered(environment: Environment, on: dt.date, *states: str, interface: str = "eligibility_household") -> None:
-    entry = environment.ledger.enter_outbound(
-        interface=interface, partition=on, file_name=f"{on}", sha256="0" * 64, size=1, records=1,
-        baseline=None, snapshot_sha256=None, operator="試験",
-    )  # fmt: skip
-    for state in states:
-        environment.ledger.advance(entry.id, state, operator="試験")
+    outbound_entry(environment.ledger, interface, on, f"{on}", states)
 
 
 @pytest.fixture
@@ -42,7 +39,7 @@ def test_a_day_is_sent_carried_or_quiet(environment: Environment) -> None:
     entered(environment, day(3), "superseded")
     entered(environment, day(6), "sending")
     entered(environment, day(8), "sending", "uploaded", "sent", "rejected")
-    environment.ledger.note("quiet_day", operator="試験", partition=day(7))
+    environment.ledger.recorder("試験").note(LedgerEvent.QUIET_DAY, partition=day(7))
     assert days_not_sent(environment, FIRST, LAST) == [day(6), day(8)]
 
 

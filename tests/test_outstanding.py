@@ -13,10 +13,12 @@ from applying import apply_monthly
 from click.testing import CliRunner
 from continuity.deployment import MONTH, fill, opened, settings_file, type_in
 from continuity.test_worksheet import listed
+from entries import DELIVERED, moved, outbound_entry
 
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import EntryState
 from pipelines.exchange.quarantine import reject
 from pipelines.operations.outstanding import outstanding
 
@@ -36,24 +38,19 @@ def environment(tmp_path: Path) -> Environment:
 
 def sent(environment: Environment, day: dt.date, *more: str) -> None:
     for interface in ("eligibility_household", "eligibility_individual"):
-        entry = environment.ledger.enter_outbound(
-            interface=interface, partition=day, file_name=f"{interface}_{day}", sha256="0" * 64, size=1, records=1,
-            baseline=None, snapshot_sha256=None, operator="試験",
-        )  # fmt: skip
-        for state in ("sending", "uploaded", "sent", *more):
-            environment.ledger.advance(entry.id, state, operator="試験")
+        outbound_entry(environment.ledger, interface, day, f"{interface}_{day}", (*DELIVERED, *more))
 
 
 def answered(environment: Environment, day: dt.date, *interfaces: str, state: str = "applied") -> None:
     for interface in interfaces:
-        entry = environment.ledger.enter_inbound(file_name=f"{interface}_{day}", operator="試験")
-        environment.ledger.advance(entry.id, "claimed", operator="試験")
-        environment.ledger.advance(entry.id, "received", operator="試験", sha256=f"{interface}{day}", size=1)
+        entry = environment.ledger.recorder("試験").enter_inbound(f"{interface}_{day}")
+        moved(environment.ledger, entry, "claimed")
+        moved(environment.ledger, entry, "received", sha256=f"{interface}{day}", size=1)
         kept: dict[str, Any] = {"interface": interface, "partition": day, "records": 0}
         last = "quarantined" if state == "quarantined" else "verified"
-        environment.ledger.advance(entry.id, last, operator="試験", **kept)
+        moved(environment.ledger, entry, last, **kept)
         if state in ("applied", "stale"):
-            environment.ledger.advance(entry.id, state, operator="試験")
+            moved(environment.ledger, entry, state)
 
 
 def codes(environment: Environment, on: dt.date) -> list[tuple[str, dt.date, int]]:
@@ -100,8 +97,8 @@ def test_a_file_that_was_refused_is_waited_for_again(environment: Environment) -
     sent(environment, WED, "accepted")
     answered(environment, WED, "municipal_id_linkage", "reception_result")
     answered(environment, WED, "acquisition_loss_linkage", state="quarantined")
-    (refused,) = environment.ledger.entries(states={"quarantined"})
-    reject(environment.ledger, refused.id, operator="試験", reason="件数が違う")
+    (refused,) = environment.ledger.entries(states={EntryState.QUARANTINED})
+    reject(environment.ledger.recorder("試験"), refused.id, "件数が違う")
     found = outstanding(environment, THU).filter(pl.col("partition") == WED)
     assert found.select("code", "subject").rows() == [("KR-6502", "国保資格取得喪失年月日連携ファイル")]
 
@@ -138,12 +135,10 @@ def test_a_month_is_expected_by_the_days_of_the_union(tmp_path: Path) -> None:
     monthly.import_worksheet(environment, fill(path))
     file, _ = monthly.build_instruction(environment, MONTH)
     assert file is not None
-    entry = environment.ledger.enter_outbound(
-        interface=file.interface, partition=MONTH, file_name=file.file_name, sha256=file.sha256, size=file.size,
-        records=file.records, baseline=None, snapshot_sha256=None, operator="試験",
+    outbound_entry(
+        environment.ledger, file.interface, MONTH, file.file_name, DELIVERED,
+        sha256=file.sha256, size=file.size, records=file.records,
     )  # fmt: skip
-    for state in ("sending", "uploaded", "sent"):
-        environment.ledger.advance(entry.id, state, operator="試験")
     assert late(dt.date(2026, 5, 16)) == [("継続世帯確定結果", dt.date(2026, 5, 15))]
 
 

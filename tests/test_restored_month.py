@@ -15,9 +15,9 @@ from continuity.test_worksheet import listed
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.deployment import Environment
-from pipelines.exchange.outbox import send_partition
+from pipelines.exchange.batch import Batch
 from pipelines.exchange.transport import LocalFolderTransport
-from pipelines.transfer.sending import leaving
+from pipelines.transfer.sending import outbox
 
 WHY = ("--month", "2026-04", "--reason", "予備から戻した", "--by", "合成　操作者")
 
@@ -36,10 +36,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     file, _ = monthly.build_instruction(made, MONTH)
     assert file is not None
     (tmp_path / "union").mkdir()
-    send_partition(
-        made.ledger, LocalFolderTransport(tmp_path / "union"), MONTH, [file], None, None, "試験担当", None,
-        safe=made.safe, carried_by_later=False, leaving=leaving(made),
-    )  # fmt: skip
+    batch = Batch(MONTH, (file,), carried_by_later=False)
+    outbox(made).send(batch, LocalFolderTransport(tmp_path / "union"))
     made.ledger.close()
     for left in (tmp_path / "data").glob("ledger.sqlite*"):
         left.unlink()

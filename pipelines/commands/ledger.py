@@ -43,12 +43,14 @@ def ledger() -> None:
 @speaks_to_people
 def ledger_list(as_json: bool) -> None:
     """Every file that left or arrived, with its state."""
+    from pipelines.exchange.ledger.states import Direction
+
     entries = environment_of_settings().ledger.entries()
     if as_json:
         say_json([vars(entry) for entry in entries])
         return
     for e in entries:
-        way = "送付" if e.direction == "outbound" else "受領"
+        way = "送付" if e.direction == Direction.OUTBOUND else "受領"
         count = "—" if e.records is None else f"{e.records}件"
         click.echo(f"{e.id:>5} {way} {e.partition or '—'} {e.state:12}{e.file_name}  {count}  {(e.sha256 or '')[:12]}")
 
@@ -63,11 +65,11 @@ def ledger_list(as_json: bool) -> None:
 def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
     """Take a day back, so that it can be sent corrected."""
     from pipelines.eligibility.files import FILES
-    from pipelines.exchange.outbox import recall
+    from pipelines.transfer.sending import outbox
 
     environment = environment_of_settings()
-    folder = environment.settings.data_folder
-    for entry in recall(environment.ledger, date.date(), FILES, operator(environment, by), reason, data_folder=folder):
+    own = outbox(environment, operator=operator(environment, by))
+    for entry in own.recall(date.date(), FILES, reason):
         click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
     click.echo(f"元のデータを直してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
 
@@ -169,14 +171,10 @@ def ledger_retake(by: str | None, reason: str) -> None:
 @speaks_to_people
 def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> None:
     """What a person asked the Union about one file."""
-    from pipelines.exchange.outbox import confirm
-    from pipelines.transfer.sending import leaving
+    from pipelines.transfer.sending import outbox
 
     environment = environment_of_settings()
-    who, folder = operator(environment, by), environment.settings.data_folder
-    decided = confirm(
-        environment.ledger, entry, who, reason, arrived=arrived, data_folder=folder, leaving=leaving(environment)
-    )
+    decided = outbox(environment, operator=operator(environment, by)).confirm(entry, reason, arrived=arrived)
     click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
     if not arrived:
         click.echo("その日・その月の送付を再実行すると、もう一度送ります")
@@ -203,7 +201,7 @@ def approve_command(
     if by is not None:
         titles = load_titles(environment.catalogue, partition)
         two_persons = TwoPersons(titles, environment.settings.approval.separate_accounts)
-        for entry in approve(ledger, partition, hashes, by, two_persons):
+        for entry in approve(ledger.recorder(by), partition, hashes, two_persons):
             click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
         again = f"monthly --month {partition:%Y-%m} --step out" if month else f"daily --date {partition} --only out"
         click.echo(f"続けて実行してください: renkei run {again}")
@@ -242,12 +240,13 @@ def quarantine_list(as_json: bool) -> None:
 @speaks_to_people
 def quarantine_show(entry: int, as_json: bool) -> None:
     """Why a file waits, and where its copy and reports lie; of a stale one, what overtook it."""
+    from pipelines.exchange.ledger.states import EntryState
     from pipelines.exchange.quarantine import show
     from pipelines.transfer.receiving import overtaken
 
     environment = environment_of_settings()
     held = show(environment.ledger, environment.settings.data_folder, entry)
-    if held.entry.state == "stale":
+    if held.entry.state == EntryState.STALE:
         reason = overtaken(environment, held.entry)
         if as_json:
             say_json({"code": reason.code, "message": str(reason), "entry": entry})
@@ -273,7 +272,8 @@ def quarantine_release(entry: int, by: str | None, reason: str) -> None:
     from pipelines.exchange.quarantine import release
 
     environment = environment_of_settings()
-    decided = release(environment.ledger, environment.safe, entry, operator=operator(environment, by), reason=reason)
+    recorder = environment.ledger.recorder(operator(environment, by))
+    decided = release(recorder, environment.safe, entry, reason)
     click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
 
 
@@ -287,5 +287,5 @@ def quarantine_reject(entry: int, by: str | None, reason: str) -> None:
     from pipelines.exchange.quarantine import reject
 
     environment = environment_of_settings()
-    decided = reject(environment.ledger, entry, operator=operator(environment, by), reason=reason)
+    decided = reject(environment.ledger.recorder(operator(environment, by)), entry, reason)
     click.echo(f"{decided.id} {decided.file_name}: {decided.state}")

@@ -11,7 +11,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipelines.exchange.ledger import canonical_json
+from pipelines.exchange.ledger.chain import canonical_json
 
 metadata = sa.MetaData()
 table = sa.Table(

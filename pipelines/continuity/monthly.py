@@ -25,18 +25,18 @@ from pipelines.continuity.receiving import stored
 from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
 from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
+from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, EntryState, LedgerEvent
 from pipelines.storage.files import write_durably
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import first_month_sent, people_sent
-from pipelines.transfer.sending import checked_file, leaving, sealing
+from pipelines.transfer.sending import checked_file, send
 
 INSTRUCTION = "continuity_instruction"
 DISCREPANCIES = "continuity_discrepancies"
 WORD_TABLES = ("head_kind", "application_reason", "end_reason")
 NOT_SENT = "not_sent"
-INSTRUCTION_STATES = {NOT_SENT: "未送付", "sent": "送付済み", "accepted": "受付済み"}
+INSTRUCTION_STATES = {NOT_SENT: "未送付", EntryState.SENT: "送付済み", EntryState.ACCEPTED: "受付済み"}
 
 
 def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
@@ -153,14 +153,18 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
     _require_open(
         environment, month, [str(r[KEY]) for r in rows if before.get(str(r[KEY]), {}).get("decision") != r["decision"]]
     )
-    with environment.ledger.transaction() as connection:
-        decisions.create(connection)
-        kept = decisions.add(connection, rows)
-        environment.ledger.note(
-            "worksheet_imported", operator=environment.settings.operator, connection=connection, month=month,
-            worksheet_sha256=worksheet.sha256, decisions=len(answers), new=len(rows), rows=list(kept),
-            rows_sha256=decisions.digest(connection, *kept),
-        )  # fmt: skip
+    with environment.recorder().transaction() as work:
+        decisions.create(work.connection)
+        kept = decisions.add(work.connection, rows)
+        work.note(
+            LedgerEvent.WORKSHEET_IMPORTED,
+            month=month,
+            worksheet_sha256=worksheet.sha256,
+            decisions=len(answers),
+            new=len(rows),
+            rows=list(kept),
+            rows_sha256=decisions.digest(work.connection, *kept),
+        )
     return Imported(month, len(rows), [])
 
 
@@ -211,18 +215,12 @@ def send_instruction(
     environment: Environment, month: dt.date, file: OutboundFile | None, run_id: str | None = None
 ) -> SendOutcome:
     """Send the month's 確定指示, or note that there is none to send."""
-    operator = environment.settings.operator
     if file is None:
         typed = INSTRUCTION in environment.settings.switched_off_interfaces
-        action = "instruction_for_typing" if typed else "no_instruction"
-        environment.ledger.note(action, operator=operator, run_id=run_id, month=month)
+        action = LedgerEvent.INSTRUCTION_FOR_TYPING if typed else LedgerEvent.NO_INSTRUCTION
+        environment.recorder(run_id).note(action, month=month)
         return SendOutcome("nothing_to_send", ())
-    with environment.to_union() as transport:
-        return send_partition(
-            environment.ledger, transport, month, [file], None, None, operator, run_id,
-            safe=environment.safe, retry=environment.retry(), carried_by_later=False,
-            recipient=sealing(environment), leaving=leaving(environment),
-        )  # fmt: skip
+    return send(environment, Batch(month, (file,), carried_by_later=False), run_id)
 
 
 def reconciled(environment: Environment, month: dt.date, *, due: bool = True) -> Reconciled:

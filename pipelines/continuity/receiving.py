@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from pipelines.continuity.interfaces import ENTRY, INTERFACES
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import EntryState
 from pipelines.transfer import receiving
 from pipelines.transfer.receiving import WaitingFile
 
@@ -71,21 +71,13 @@ def with_waiting(environment: Environment, interface: str, month: dt.date, files
 
 def mark(environment: Environment, files: Sequence[Taken], run_id: str | None = None) -> list[Entry]:
     """Record the files as `applied`, now that their records are kept, or as `stale`."""
-    operator = environment.settings.operator
-    marked = []
-    with environment.ledger.transaction() as connection:
-        for one in files:
-            is_applied = one.overtaken_by is None
-            state = "applied" if is_applied else "stale"
-            detail: dict[str, Any] = (
-                {"taken": one.taken, "set_aside": one.aside} if is_applied else {"newest": one.overtaken_by}
-            )
-            marked.append(
-                environment.ledger.advance(
-                    one.file.entry.id, state, operator=operator, run_id=run_id, connection=connection, **detail
-                )
-            )
-    return marked
+    with environment.recorder(run_id).transaction() as work:
+        return [
+            work.advance(one.file.entry, EntryState.APPLIED, taken=one.taken, set_aside=one.aside)
+            if one.overtaken_by is None
+            else work.advance(one.file.entry, EntryState.STALE, newest=one.overtaken_by)
+            for one in files
+        ]
 
 
 def _in_file_order(environment: Environment, kept: pl.DataFrame) -> pl.DataFrame:

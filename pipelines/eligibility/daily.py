@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import polars as pl
 
@@ -13,11 +13,13 @@ from pipelines.deployment import Environment
 from pipelines.eligibility import questions, snapshot
 from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts
-from pipelines.exchange.ledger import SENT_STATES, Entry
-from pipelines.exchange.outbox import OutboundFile, SealedFile, SendOutcome, mark_sent, seal_partition, send_partition
+from pipelines.exchange.batch import Batch, SendOutcome
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import SENT_STATES, LedgerEvent
+from pipelines.exchange.sealing import SealedFile
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import overlaid, told_in_doubt
-from pipelines.transfer.sending import leaving, needs_approval, published, sealing
+from pipelines.transfer.sending import needs_approval, outbox, published, send
 from pipelines.transfer.unrecorded import interface_of, local_traces, refuse, require_recorded, require_same_content
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
@@ -164,24 +166,17 @@ def manifest(built: Built, interface: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=MANIFEST, orient="row")
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """The day's files as they lie in the outbox, and what both belong to. No files on a quiet day that wants none."""
-
-    files: tuple[OutboundFile, ...]
-    baseline: dt.date | None
-    snapshot_sha256: str
-
-
 def _pair(
     environment: Environment, day: dt.date, manifests: Mapping[str, pl.DataFrame], *, was_sent: bool = False
-) -> _Pair:
+) -> Batch:
     """The pair that the manifests name, proved to be of one making and to be compared with what the Union knows now.
+
+    No files on a quiet day that wants none.
 
     KR-7215 when the files and the tables of what the Union will know were not made together: a run was cut off, or two
     made the day at once. KR-7214 when the Union was told something else meanwhile or rejected what it was told: what
     the files leave out it would then never be told. A day that is out already stays what it is, also when only a person
-    says so (`was_sent`).
+    says so (`was_sent`); then it needs no approval either.
     """
     named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(MANIFEST)).rows()]
     files = tuple(
@@ -189,7 +184,7 @@ def _pair(
         for interface, (name, sha256, size, records, *_) in named
     )
     if not files:
-        return _Pair((), None, "")
+        return Batch(day, ())
     makings = {row[4:] for _, row in named}
     made_with, told_by, snapshot_sha256 = next(iter(makings))
     is_pair = [interface for interface, _ in named] == list(FILES)
@@ -201,7 +196,9 @@ def _pair(
         present = environment.ledger.effective_baseline(before=day, interfaces=FILES)
         now = " ".join(str(entry) for entry in _told_by(environment, day))
         raise RenkeiError("KR-7214", day=day, made_with=_named(made_with, told_by), present=_named(present, now))
-    return _Pair(files, made_with, snapshot_sha256)
+    persons = sum(file.records for file in files if file.interface == INDIVIDUAL_FILE)
+    needed = not was_sent and needs_approval(environment, persons, first=made_with is None)
+    return Batch(day, files, made_with, snapshot_sha256, needs_approval=needed)
 
 
 def _named(partition: dt.date | None, entries: str) -> str:
@@ -209,7 +206,7 @@ def _named(partition: dt.date | None, entries: str) -> str:
     return f"{partition or 'なし'}（台帳 {entries or 'なし'}）"
 
 
-def _stored_pair(environment: Environment, day: dt.date, *, was_sent: bool = False) -> _Pair:
+def _stored_pair(environment: Environment, day: dt.date, *, was_sent: bool = False) -> Batch:
     """The pair as it was made last; KR-7207 when it never was, KR-7210 when its tables were erased, and as `_pair`."""
     require_kept(environment, day)
     manifests = {one: environment.store.read(one, day.isoformat()) for one in FILES}
@@ -222,32 +219,17 @@ def dispatch(
     """Send the day's pair of files, or record why nothing is sent (superseded, already there, nothing to tell).
 
     `files`: manifest by interface. The outbox is trusted no further than its SHA-256 (KR-61xx when it differs).
-    Errors: KR-7214, KR-7215 as `_pair`, and those of `outbox.send_partition`.
+    Errors: KR-7214, KR-7215 as `_pair`, and those of `sending.send`.
     """
     pair = _pair(environment, day, files)
     if not pair.files:
-        environment.ledger.note("quiet_day", operator=environment.settings.operator, run_id=run_id, partition=day)
+        environment.recorder(run_id).note(LedgerEvent.QUIET_DAY, partition=day)
         return SendOutcome("nothing_to_send", ())
-    with environment.to_union() as transport:
-        return send_partition(
-            environment.ledger,
-            transport,
-            day,
-            pair.files,
-            baseline=pair.baseline,
-            snapshot_sha256=pair.snapshot_sha256,
-            operator=environment.settings.operator,
-            run_id=run_id,
-            safe=environment.safe,
-            retry=environment.retry(),
-            needs_approval=_needs_approval(environment, pair),
-            recipient=sealing(environment),
-            leaving=leaving(environment),
-        )
+    return send(environment, pair, run_id)
 
 
 def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
-    """Record that the day's files, as they lie in the outbox, reached the Union by other means (see outbox.mark_sent).
+    """Record that the day's files, as they lie in the outbox, reached the Union by other means (see Outbox.record_manual_delivery).
 
     A day of which there are traces that the ledger does not know was sent before the ledger was restored: it needs no
     second approval, and what it was compared with is what the tables say.
@@ -262,32 +244,19 @@ def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) 
     pair = _stored_pair(environment, day, was_sent=was_sent)
     for file in pair.files:
         require_same_content(traces, file.file_name, file.sha256)
-    return mark_sent(
-        environment.ledger, day, pair.files, pair.baseline, pair.snapshot_sha256,
-        by, reason, safe=environment.safe, needs_approval=not was_sent and _needs_approval(environment, pair),
-        leaving=leaving(environment),
-    )  # fmt: skip
+    return outbox(environment, operator=by).record_manual_delivery(pair, reason)
 
 
-def seal_day(environment: Environment, day: dt.date, by: str, *, needs_approval: bool) -> list[SealedFile]:
-    """The day's files sealed for a medium (see outbox.seal_partition).
+def seal_day(environment: Environment, day: dt.date, by: str) -> list[SealedFile]:
+    """The day's files sealed for a medium (see Outbox.seal).
 
+    A second person must have approved them, however few they are (評価書 part Ⅲ: 複製する際には事前に管理者の承認を得る).
     KR-7207 never made, KR-6605 nobody to seal for, KR-6143 the ledger is older than what was sent.
     """
     require_recorded(environment)
-    recipient = sealing(environment)
-    if recipient is None:
-        raise RenkeiError("KR-6605")
-    pair = _stored_pair(environment, day)
-    return seal_partition(
-        environment.ledger, day, pair.files, pair.baseline, pair.snapshot_sha256, by, safe=environment.safe,
-        recipient=recipient, needs_approval=needs_approval,
-    )  # fmt: skip
-
-
-def _needs_approval(environment: Environment, pair: _Pair) -> bool:
-    persons = sum(file.records for file in pair.files if file.interface == INDIVIDUAL_FILE)
-    return needs_approval(environment, persons, first=pair.baseline is None)
+    own = outbox(environment, operator=by)
+    own.required_recipient()
+    return own.seal(replace(_stored_pair(environment, day), needs_approval=True))
 
 
 def lines(built: Built, day: dt.date) -> list[str]:

@@ -19,7 +19,8 @@ from pipelines.deployment import Environment
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.batch import OutboundFile
+from pipelines.exchange.ledger.states import EntryState
 from pipelines.transfer.sending import Draft, make_draft, publish, require_same
 from schemas.findings import FINDING_SCHEMA, from_problems, places, without_place
 from schemas.validate import Validated, relate
@@ -209,7 +210,7 @@ def _make_and_judge(
     With them the findings across the two files (FINDING_SCHEMA), and whose record breaks a rule or cannot be written.
     """
     # Every sending that was taken back has used up a file number of the day.
-    recalled = environment.ledger.entries(partition=day, interfaces={HOUSEHOLD_FILE}, states={"recalled"})
+    recalled = environment.ledger.entries(partition=day, interfaces={HOUSEHOLD_FILE}, states={EntryState.RECALLED})
     header = environment.header(day, len(recalled) + 1)
     with ThreadPoolExecutor(len(FILES)) as pool:
         making = pool.map(lambda one: make_draft(environment, day, one, tables[one], header), FILES)

@@ -14,6 +14,7 @@ from interfaces.values import to_canonical
 from pipelines.deployment import Environment
 from pipelines.eligibility.holding import FAULT_SCHEMA
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
+from pipelines.exchange.ledger.states import LedgerEvent
 from schemas.findings import places
 from schemas.report import write_json, write_xlsx
 from schemas.rules.relations import codes_that_name_somebody
@@ -118,10 +119,9 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
     limit = environment.settings.lost_rows_threshold
     if before and (before - now) / before >= limit:
         if confirm:
-            environment.ledger.note(
-                "loss_confirmed", operator=environment.settings.operator, interface=interface, partition=day,
-                before=before, now=now, reason=confirm,
-            )  # fmt: skip
+            environment.recorder().note(
+                LedgerEvent.LOSS_CONFIRMED, interface=interface, partition=day, before=before, now=now, reason=confirm
+            )
             return
         raise RenkeiError(
             "KR-7201", interface=interface, before=before, now=now, ratio=f"{(now - before) / before:+.1%}",

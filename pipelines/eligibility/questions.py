@@ -14,11 +14,12 @@ from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.eligibility.limits import SEVERAL, State, amounts, identity_changes
 from pipelines.eligibility.snapshot import PERSON_KEY
-from pipelines.exchange.ledger import canonical_json
+from pipelines.exchange.ledger.chain import canonical_json
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.transfer.baseline import SENT_FILES
 
 OTHER_PERSON = "KR-7221"
-PERSON_CONFIRMED, AMOUNT_CONFIRMED = "person_confirmed", "amount_confirmed"
 _WHO = [PERSON_KEY, "name", "name_kana", "born_on", "sex"]
 
 
@@ -35,13 +36,13 @@ def other_persons(
     With a reason to `confirm`, all of them are confirmed, in the ledger.
     """
     changed = identity_changes(before, people, my_numbers).filter(pl.col("items") >= SEVERAL)
-    confirmed = {str(e.detail.get("person")) for e in environment.ledger.events() if e.action == PERSON_CONFIRMED}
+    confirmed = {str(e.detail.get("person")) for e in environment.ledger.notes(LedgerEvent.PERSON_CONFIRMED)}
     found = people.join(changed, on=PERSON_KEY, how="semi")
     open_ = found.filter(pl.Series([one not in confirmed for one in _fingerprints(found)], dtype=pl.Boolean))
     if confirm is None:
         return open_[PERSON_KEY]
     for fingerprint in _fingerprints(open_):
-        _note_person(environment, day, fingerprint, environment.settings.operator, confirm)
+        _note_person(environment.recorder(), day, fingerprint, confirm)
     return open_[PERSON_KEY].clear()
 
 
@@ -52,11 +53,11 @@ def confirm_person(environment: Environment, day: dt.date, person: str, by: str,
         raise RenkeiError("KR-7223", day=day)
     found = environment.store.read("people", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
     for fingerprint in _fingerprints(found):
-        _note_person(environment, day, fingerprint, by, reason)
+        _note_person(environment.ledger.recorder(by), day, fingerprint, reason)
 
 
-def _note_person(environment: Environment, day: dt.date, fingerprint: str, by: str, reason: str) -> None:
-    environment.ledger.note(PERSON_CONFIRMED, operator=by, partition=day, person=fingerprint, reason=reason)
+def _note_person(recorder: Recorder, day: dt.date, fingerprint: str, reason: str) -> None:
+    recorder.note(LedgerEvent.PERSON_CONFIRMED, partition=day, person=fingerprint, reason=reason)
 
 
 def _fingerprints(people: pl.DataFrame) -> list[str]:
@@ -75,8 +76,8 @@ def reference(environment: Environment, day: dt.date) -> dt.date | None:
     oldest = day - dt.timedelta(days=environment.settings.limits.days)
     confirmed = [
         dt.date.fromisoformat(e.detail["partition"])
-        for e in ledger.events()
-        if e.action == AMOUNT_CONFIRMED and e.detail["partition"] < day.isoformat()
+        for e in ledger.notes(LedgerEvent.AMOUNT_CONFIRMED)
+        if e.detail["partition"] < day.isoformat()
     ]
     since = max([oldest, *confirmed])
     found = ledger.effective_baseline(before=day, interfaces=SENT_FILES)
@@ -105,16 +106,14 @@ def require_within_limits(
         return
     if confirm is None:
         raise RenkeiError("KR-7222", day=day, days=settings.days, amounts="、".join(str(a) for a in too_much))
-    environment.ledger.note(
-        AMOUNT_CONFIRMED, operator=environment.settings.operator, partition=day, reason=confirm,
-        counts={a.kind: a.count for a in too_much},
-    )  # fmt: skip
+    counts = {a.kind: a.count for a in too_much}
+    environment.recorder().note(LedgerEvent.AMOUNT_CONFIRMED, partition=day, reason=confirm, counts=counts)
 
 
 def _is_confirmed(environment: Environment, day: dt.date, counts: dict[str, int]) -> bool:
     """Whether as much was confirmed for the day: not more than then, so that another extract is asked about again."""
     return any(
         all(count <= e.detail["counts"].get(kind, 0) for kind, count in counts.items())
-        for e in environment.ledger.events()
-        if e.action == AMOUNT_CONFIRMED and e.detail["partition"] == day.isoformat()
+        for e in environment.ledger.notes(LedgerEvent.AMOUNT_CONFIRMED)
+        if e.detail["partition"] == day.isoformat()
     )

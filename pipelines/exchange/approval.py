@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from sqlalchemy.engine import Connection
-
 from interfaces.messages import RenkeiError
-from pipelines.exchange.ledger import ACCOUNT, Entry, Ledger
+from pipelines.exchange.ledger.entry import ACCOUNT, Entry
+from pipelines.exchange.ledger.reading import Reader
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import Direction, EntryState
 from pipelines.exchange.persons import PERSONAL, account, same_person
 
 SHORTEST_HASH: Final = 12  # hexadecimal digits: 48 bits, more than a person could forge by trying
 
 
-def awaiting(ledger: Ledger, partition: date, connection: Connection | None = None) -> list[Entry]:
+def awaiting(ledger: Reader, partition: date) -> list[Entry]:
     """The partition's files that wait: written, and neither approved nor sent; in the order of their interfaces."""
-    entries = ledger.entries(direction="outbound", partition=partition, connection=connection)
-    standing = ledger.standing(partition, {str(one.interface) for one in entries}, connection=connection)
-    return [standing[one] for one in sorted(standing) if standing[one].state == "written"]
+    entries = ledger.entries(direction=Direction.OUTBOUND, partition=partition)
+    standing = ledger.standing(partition, {str(one.interface) for one in entries})
+    return [standing[one] for one in sorted(standing) if standing[one].state == EntryState.WRITTEN]
 
 
 @dataclass(frozen=True)
@@ -34,24 +35,22 @@ class TwoPersons:
     separate_accounts: bool
 
 
-def approve(
-    ledger: Ledger, partition: date, hashes: Sequence[str], by: str, two_persons: TwoPersons
-) -> tuple[Entry, ...]:
+def approve(recorder: Recorder, partition: date, hashes: Sequence[str], two_persons: TwoPersons) -> tuple[Entry, ...]:
     """Approve all that waits, or nothing: `hashes` must begin the SHA-256 of every waiting file, and of nothing else.
 
     What is approved is the content: files made again with other bytes wait again. The approver's account is kept.
-    Errors: KR-6134 nothing waits, KR-6132 `by` may be who made one of the files, KR-6151 it was made from this account,
+    Errors: KR-6134 nothing waits, KR-6132 the operator may be who made one of the files, KR-6151 it was made from this account,
     KR-6133 a hash is missing, too short, or another's.
     """
     here = account()
     alone = two_persons.separate_accounts or here.startswith(PERSONAL)
-    with ledger.transaction() as connection:
-        waiting = awaiting(ledger, partition, connection)
+    with recorder.transaction() as work:
+        waiting = awaiting(work, partition)
         if not waiting:
             raise RenkeiError("KR-6134", partition=partition)
         for entry in waiting:
-            made = ledger.events(entry.id, connection=connection)[0]
-            if same_person(made.operator, by, two_persons.titles):
+            made = work.events(entry.id)[0]
+            if same_person(made.operator, work.operator, two_persons.titles):
                 raise RenkeiError("KR-6132", partition=partition, maker=made.operator)
             if alone and made.detail.get(ACCOUNT) == here:
                 raise RenkeiError("KR-6151", partition=partition, account=here)
@@ -61,14 +60,8 @@ def approve(
         if strangers:
             raise RenkeiError("KR-6133", partition=partition, interface="・".join(str(e.interface) for e in waiting))
         return tuple(
-            ledger.advance(
-                entry.id,
-                "approved",
-                operator=by,
-                connection=connection,
-                expected="written",
-                sha256=entry.sha256,
-                **{ACCOUNT: here},
+            work.advance(
+                entry, EntryState.APPROVED, expected=EntryState.WRITTEN, sha256=entry.sha256, **{ACCOUNT: here}
             )
             for entry in waiting
         )

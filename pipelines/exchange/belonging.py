@@ -12,11 +12,12 @@ from typing import Final
 
 from interfaces.messages import RenkeiError
 from pipelines.configuration.settings import Settings
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.storage.files import write_durably
 from pipelines.storage.keyring import KeyRing
 
-BOUND: Final = "belongs_to"
 FILE: Final = "municipality.json"
 
 
@@ -57,7 +58,7 @@ def require_own_folder(folder: Path, own: Municipality) -> None:
 
 def require_own_ledger(ledger: Ledger, own: Municipality) -> None:
     """KR-6141 when the ledger's first binding names another municipality."""
-    bound = ledger.first_note(BOUND)
+    bound = ledger.first_note(LedgerEvent.BELONGS_TO)
     if bound is not None and bound.detail != asdict(own):
         raise _refusal("台帳", ledger.shown_url, str(Municipality(**bound.detail)), own)
 
@@ -69,14 +70,14 @@ def require_own_keys(keys: KeyRing, own: Municipality) -> None:
         raise _refusal("鍵", str(keys.folder), "、".join(theirs), own)
 
 
-def bind(folder: Path, ledger: Ledger, own: Municipality, operator: str) -> None:
+def bind(folder: Path, recorder: Recorder, own: Municipality) -> None:
     """Bind what is not bound yet. Keys need nothing: their certificates are made with the owner's name."""
     if not (folder / FILE).exists():
         write_durably(folder / FILE, json.dumps(asdict(own), indent=1).encode())
-    if ledger.first_note(BOUND) is None:
-        with ledger.transaction() as connection:
-            if ledger.first_note(BOUND, connection=connection) is None:
-                ledger.note(BOUND, operator=operator, connection=connection, **asdict(own))
+    if recorder.first_note(LedgerEvent.BELONGS_TO) is None:
+        with recorder.transaction() as work:
+            if work.first_note(LedgerEvent.BELONGS_TO) is None:
+                work.note(LedgerEvent.BELONGS_TO, **asdict(own))
 
 
 def _refusal(what: str, place: str, theirs: str, own: Municipality) -> RenkeiError:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from pipelines.configuration.calendar import TOKYO
-from pipelines.exchange.ledger import Ledger
-
-ERASED, NOT_ERASED = "erased", "not_erased"
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.states import LedgerEvent
 
 
 def table_file(asset: str, partition: str) -> str:
@@ -19,5 +18,5 @@ def erased_files(ledger: Ledger) -> dict[str, dt.date]:
     """Paths from the data folder that the ledger says are erased, and on which day (the last time)."""
     return {
         str(event.detail["file"]): dt.datetime.fromisoformat(event.at).astimezone(TOKYO).date()
-        for event in ledger.notes(ERASED)
+        for event in ledger.notes(LedgerEvent.ERASED)
     }

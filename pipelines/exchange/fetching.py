@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.ledger import Entry, Ledger
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.transport import RemoteFile, Source
 from pipelines.storage.archive import Safe
 from pipelines.storage.cms import SUFFIX, plain_name
 from pipelines.storage.files import erase_file, erasing
 
-KEPT: Final = "kept_copy"
 NOT_THERE: Final = "KR-6204"
 
 
@@ -87,20 +88,21 @@ class Copy:
 class Copies:
     """Deliveries as they were fetched, kept closed in the quarantine folder of their entry, each with a note in the ledger."""
 
-    ledger: Ledger
+    recorder: Recorder
     safe: Safe
-    operator: str
-    run_id: str | None
 
     def keep(self, entry: Entry, copy: Copy) -> bool:
         """Keep a copy. True when the same content was kept before: fetched twice alike, it is what the server has."""
         if copy.sha256 in self._noted(entry):
             return True
         self.safe.keep(self._path(entry, copy.sha256), copy.data)
-        self.ledger.note(
-            KEPT, entry_id=entry.id, operator=self.operator, run_id=self.run_id,
-            sha256=copy.sha256, size=len(copy.data), listed_size=copy.listed_size,
-        )  # fmt: skip
+        self.recorder.note(
+            LedgerEvent.KEPT_COPY,
+            entry_id=entry.id,
+            sha256=copy.sha256,
+            size=len(copy.data),
+            listed_size=copy.listed_size,
+        )
         return False
 
     def newest(self, entry: Entry) -> Copy | None:
@@ -123,7 +125,8 @@ class Copies:
 
     def _noted(self, entry: Entry) -> dict[str, int | None]:
         """SHA-256 and the size that the server had told, oldest first."""
-        kept = (event.detail for event in self.ledger.events(entry.id) if event.action == KEPT)
+        events = self.recorder.events(entry.id)
+        kept = (event.detail for event in events if event.action == LedgerEvent.KEPT_COPY)
         return {str(detail["sha256"]): detail["listed_size"] for detail in kept}
 
     def _path(self, entry: Entry, sha256: str) -> Path:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
-from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError, message
 from interfaces.private import OWNER_FILE, private_folder
@@ -30,7 +29,18 @@ from pipelines.exchange.fetching import (
     found_again,
     quarantine_folder,
 )
-from pipelines.exchange.ledger import Entry, Ledger
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.reading import Reader
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import (
+    FETCHING_STATES,
+    KNOWN_STATES,
+    NAMED_STATES,
+    Direction,
+    EntryState,
+    LedgerEvent,
+)
 from pipelines.exchange.left_behind import UNION, Folder, not_yet, remember
 from pipelines.exchange.transport import (
     RemoteFile,
@@ -47,15 +57,8 @@ from pipelines.storage.locks import exclusive
 ONCE: Final = Retry()
 # A folder of which nothing is told: files count as finished, no name as a specification's.
 ANY_NAMES: Final = Folder(UNION, 0.0, lambda name: False)
-# States in which a content is known: the same bytes again are a duplicate. A rejected content may come again.
-KNOWN_STATES: Final = frozenset({"received", "verified", "applied", "quarantined", "released", "stale"})
-# States in which a name is taken: other bytes under it must be looked at by a person.
-NAMED_STATES: Final = frozenset({"verified", "applied", "released", "stale"})
-FETCHING_STATES: Final = frozenset({"detected", "claimed"})
 # What is wrong with a file's seal, and not with our keys: the file is kept apart.
 BROKEN_SEALS: Final = frozenset({"KR-6321", "KR-6322", "KR-6323"})
-REMOVED: Final = "removed_from_server"
-GONE: Final = "gone_from_server"  # by the server's own doing, after we had fetched it
 NOT_REMOVED: Final = "KR-6335"
 SETTLING: Final = frozenset({"KR-6331", "KR-6332", "KR-6333"})
 REPORT_NAME: Final = "report.json"
@@ -105,35 +108,26 @@ class Arrival:
 class _Receiving:
     """One call of `collect`, with what became of each name so far."""
 
+    recorder: Recorder
     ledger: Ledger
     source: Source
     safe: Safe
     judge: Judge
-    operator: str
-    run_id: str | None
     partners: Sequence[x509.Certificate]
     folder: Folder
     listed: dict[str, RemoteFile] = field(default_factory=dict)
     arrivals: dict[str, Arrival] = field(default_factory=dict)
     failures: dict[str, Arrival] = field(default_factory=dict)
 
-    def advance(self, entry: Entry, to_state: str, connection: Connection | None = None, **detail: Any) -> Entry:
-        return self.ledger.advance(
-            entry.id,
-            to_state,
-            operator=self.operator,
-            run_id=self.run_id,
-            expected=entry.state,
-            connection=connection,
-            **detail,
-        )
+    def advance(self, entry: Entry, to_state: EntryState, **detail: Any) -> Entry:
+        return self.recorder.advance(entry, to_state, expected=entry.state, **detail)
 
     @property
     def copies(self) -> Copies:
-        return Copies(self.ledger, self.safe, self.operator, self.run_id)
+        return Copies(self.recorder, self.safe)
 
-    def note(self, action: str, entry: Entry) -> None:
-        self.ledger.note(action, entry_id=entry.id, operator=self.operator, run_id=self.run_id)
+    def note(self, action: LedgerEvent, entry: Entry) -> None:
+        self.recorder.note(action, entry_id=entry.id)
 
     def arrival(self, entry: Entry, code: str | None = None, *, state: str | None = None, **values: object) -> Arrival:
         text = f"{code} {message(code).render(name=entry.file_name, **values)}" if code else ""
@@ -142,7 +136,7 @@ class _Receiving:
         return Arrival(entry.file_name, state or entry.state, entry, path, code, text)
 
 
-def archived_content(ledger: Ledger, safe: Safe, entry_id: int) -> bytes:
+def archived_content(ledger: Reader, safe: Safe, entry_id: int) -> bytes:
     """What the archive holds of a received entry, proved against the ledger; KR-6313 when it is gone or changed."""
     archive = _archive(ledger, entry_id)
     content = safe.read(safe.data_folder / archive, str(ledger.entry(entry_id).sha256)) if archive else None
@@ -172,8 +166,8 @@ def collect(
     Errors: KR-6114 another run holds the folder; a transport error when the folder itself cannot be listed.
     """
     with exclusive(safe.data_folder, "inbox"):
-        work = _Receiving(ledger, source, safe, judge, operator, run_id, partners, folder)
-        resumed = {entry.file_name: _resumed(work, entry) for entry in ledger.entries(states={"received"})}
+        work = _Receiving(ledger.recorder(operator, run_id), ledger, source, safe, judge, partners, folder)
+        resumed = {entry.file_name: _resumed(work, entry) for entry in ledger.entries(states={EntryState.RECEIVED})}
         try:
             retry.run(lambda: _pass(work))
         except TransientTransportError:
@@ -199,7 +193,7 @@ def _pass(work: _Receiving) -> None:
     work.failures.clear()
     work.listed.clear()
     work.listed.update({file.name: file for file in work.source.list()})
-    for entry in work.ledger.entries(direction="inbound", states=FETCHING_STATES):
+    for entry in work.ledger.entries(direction=Direction.INBOUND, states=FETCHING_STATES):
         if entry.file_name not in work.listed and _place(work, entry) == work.folder.place:
             work.arrivals[entry.file_name] = _after_it_went(work, entry)
     reasons = not_yet(work.ledger, work.folder, work.listed.values())
@@ -266,7 +260,7 @@ def _last(work: _Receiving, name: str) -> Entry | None:
     """The newest delivery under this name in this folder."""
     earlier = [
         one
-        for one in work.ledger.entries(direction="inbound", file_name=name)
+        for one in work.ledger.entries(direction=Direction.INBOUND, file_name=name)
         if _place(work, one) == work.folder.place
     ]
     return earlier[-1] if earlier else None
@@ -274,7 +268,9 @@ def _last(work: _Receiving, name: str) -> Entry | None:
 
 def _was_removed(work: _Receiving, entry: Entry) -> bool:
     actions = {event.action for event in work.ledger.events(entry.id)}
-    return entry.state == "vanished" or bool(actions & {REMOVED, GONE})
+    return entry.state == EntryState.VANISHED or bool(
+        actions & {LedgerEvent.REMOVED_FROM_SERVER, LedgerEvent.GONE_FROM_SERVER}
+    )
 
 
 def _claimed(work: _Receiving, file: RemoteFile, last: Entry | None) -> Entry:
@@ -282,8 +278,10 @@ def _claimed(work: _Receiving, file: RemoteFile, last: Entry | None) -> Entry:
     entry = last if last is not None and last.state in FETCHING_STATES else None
     if entry is None:
         place: dict[str, Any] = {} if work.folder.place == UNION else {"place": work.folder.place}
-        entry = work.ledger.enter_inbound(file_name=file.name, operator=work.operator, run_id=work.run_id, **place)
-    return work.advance(entry, "claimed", size_on_server=file.size) if entry.state == "detected" else entry
+        entry = work.recorder.enter_inbound(file.name, **place)
+    if entry.state != EntryState.DETECTED:
+        return entry
+    return work.advance(entry, EntryState.CLAIMED, size_on_server=file.size)
 
 
 def _fetched_hash(work: _Receiving, entry: Entry) -> str | None:
@@ -298,7 +296,7 @@ def _not_fetched(work: _Receiving, file: RemoteFile, entry: Entry | None, error:
         entry = entry if entry is not None and is_fetching else _claimed(work, file, None)
         work.copies.keep(entry, Copy(error.received, file.size))
     elif entry is not None and not is_fetching and error.code == NOT_THERE:
-        work.note(GONE, entry)
+        work.note(LedgerEvent.GONE_FROM_SERVER, entry)
         return work.arrival(entry)
     if entry is not None and error.code == NOT_THERE:
         return _after_it_went(work, entry)
@@ -308,7 +306,11 @@ def _not_fetched(work: _Receiving, file: RemoteFile, entry: Entry | None, error:
 def _after_it_went(work: _Receiving, entry: Entry) -> Arrival:
     """A name that is not there any more before its fetch was confirmed: what was kept of it is judged, or kept apart."""
     archived = _newest_taken(work, entry)
-    return work.arrival(work.advance(entry, "vanished"), "KR-6305") if archived is None else _judged(work, archived)
+    return (
+        work.arrival(work.advance(entry, EntryState.VANISHED), "KR-6305")
+        if archived is None
+        else _judged(work, archived)
+    )
 
 
 def _newest_taken(work: _Receiving, entry: Entry) -> Entry | None:
@@ -334,9 +336,9 @@ def _cleared(work: _Receiving, file: RemoteFile, arrival: Arrival, sha256: str) 
         found = found_again(work.source, file, sha256)
         if found is Found.same:
             work.source.remove(file.name)
-            work.note(REMOVED, arrival.entry)
+            work.note(LedgerEvent.REMOVED_FROM_SERVER, arrival.entry)
         elif found is Found.gone:
-            work.note(GONE, arrival.entry)
+            work.note(LedgerEvent.GONE_FROM_SERVER, arrival.entry)
         return arrival
     except RenkeiError as error:
         left = _not_removed(arrival, error)
@@ -358,18 +360,18 @@ def _taken(work: _Receiving, entry: Entry, copy: Copy, **told: Any) -> Entry:
     data, facts = _content(work, entry, copy)
     sha256 = copy.sha256 if data is copy.data else hashlib.sha256(data).hexdigest()
     facts |= {"sha256": sha256, "size": len(data), **told}
-    delivered = work.ledger.entries(direction="inbound", sha256=sha256, states=KNOWN_STATES)
+    delivered = work.ledger.entries(direction=Direction.INBOUND, sha256=sha256, states=KNOWN_STATES)
     # What came without a sound seal is nobody's word: the same content under a sound one is not its duplicate.
     known = [one for one in delivered if "seal" not in _received_facts(work.ledger, one.id)]
     if known:
-        with work.ledger.transaction() as connection:
-            received = work.advance(entry, "received", connection, **facts)
-            taken = work.advance(received, "duplicate", connection, duplicate_of=known[0].id)
+        with work.recorder.transaction() as unit:
+            received = unit.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)
+            taken = unit.advance(received, EntryState.DUPLICATE, duplicate_of=known[0].id)
     else:
         day = work.ledger.now().date().isoformat()
         archive = Path("archive", "from_union", day, f"{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}")
         work.safe.keep(work.safe.data_folder / archive, data)
-        taken = work.advance(entry, "received", archive=archive.as_posix(), **facts)
+        taken = work.advance(entry, EntryState.RECEIVED, archive=archive.as_posix(), **facts)
     work.copies.drop(entry, copy.data)
     return taken
 
@@ -389,22 +391,22 @@ def _content(work: _Receiving, entry: Entry, copy: Copy) -> tuple[bytes, dict[st
         return copy.data, facts | {"seal": error.code}
 
 
-def _archive(ledger: Ledger, entry_id: int) -> str | None:
+def _archive(ledger: Reader, entry_id: int) -> str | None:
     """Where the archive holds an entry, from the data folder; None before it is received, and for a duplicate."""
     return _received_facts(ledger, entry_id).get("archive")
 
 
-def _received_facts(ledger: Ledger, entry_id: int) -> dict[str, Any]:
+def _received_facts(ledger: Reader, entry_id: int) -> dict[str, Any]:
     """What the ledger knows of a reception: archive, and sealed_sha256 and seal (what is wrong with it) where it has them."""
-    return next((event.detail for event in ledger.events(entry_id) if event.action == "received"), {})
+    return next((event.detail for event in ledger.events(entry_id) if event.action == EntryState.RECEIVED), {})
 
 
 def _judged(work: _Receiving, entry: Entry) -> Arrival:
     """A received entry to `verified` or `quarantined`, by what the archive holds of it. Any other is only told."""
-    if entry.state != "received":
+    if entry.state != EntryState.RECEIVED:
         return work.arrival(entry)
     content = archived_content(work.ledger, work.safe, entry.id)
-    namesakes = work.ledger.entries(direction="inbound", file_name=entry.file_name, states=NAMED_STATES)
+    namesakes = work.ledger.entries(direction=Direction.INBOUND, file_name=entry.file_name, states=NAMED_STATES)
     code, text = None, ""
     received = _received_facts(work.ledger, entry.id)
     try:
@@ -430,11 +432,11 @@ def _judged(work: _Receiving, entry: Entry) -> Arrival:
         "records": judgement.records,
     }
     if code is None:
-        return work.arrival(work.advance(entry, "verified", **facts))
+        return work.arrival(work.advance(entry, EntryState.VERIFIED, **facts))
     archive = work.safe.data_folder / str(received["archive"])
     _keep_apart(work.safe.data_folder, entry, archive, judgement, code, text)
-    quarantined = work.advance(entry, "quarantined", code=code, releasable=judgement.releasable, **facts)
-    return Arrival(entry.file_name, "quarantined", quarantined, archive, code, f"{code} {text}")
+    quarantined = work.advance(entry, EntryState.QUARANTINED, code=code, releasable=judgement.releasable, **facts)
+    return Arrival(entry.file_name, EntryState.QUARANTINED, quarantined, archive, code, f"{code} {text}")
 
 
 def _text(code: str, name: str, **values: object) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError
 from interfaces.naming import why_unsafe
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.operator_input import seems_individual_number
 from pipelines.exchange.transport import PermanentTransportError, RemoteFile, shown_name
 

@@ -1,521 +1,178 @@
-"""How a partition's files leave: once, whole, and found again after a crash. What is in them is not known here.
+"""The one way out: a batch sent, sealed for a medium, recorded as delivered by hand, taken back, or confirmed.
 
-Per file: `sealed` is written when the sealed form lies on our disk, `sending` before the upload, `uploaded` after the
-temporary file was read back, a note `renaming` before the rename, `sent` after it. So after a crash the ledger and the
-server together say what happened, and nothing is sent twice. Where they cannot, because the server took the temporary file
-away, the file is `unconfirmed`: it is not sent again until a person says whether the Union has it.
+One at a time for a data folder. How a file gets to the server is `delivery`, what a sealed form is `sealing`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 from cryptography import x509
-from sqlalchemy.engine import Connection
 
-from interfaces.messages import RenkeiError, message
-from pipelines.exchange.fetching import NOT_THERE
-from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES, UNCONFIRMED, Entry, Ledger
+from interfaces.messages import RenkeiError
+from pipelines.exchange.batch import NOTHING_AROUND, Batch, Leaving, OutboundFile, SendOutcome
+from pipelines.exchange.delivery import Delivery
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import DELIVERY, UNSENT_STATES, EntryState
 from pipelines.exchange.operator_input import required_reason
-from pipelines.exchange.transport import SWEPT, PermanentTransportError, Retry, Transport, temporary_name
+from pipelines.exchange.sealing import SealedFile, Sealer
+from pipelines.exchange.transport import Retry, Transport
 from pipelines.storage.archive import Safe
-from pipelines.storage.cms import SUFFIX, sealed
-from pipelines.storage.files import write_durably
 from pipelines.storage.locks import exclusive
 
 ONCE: Final = Retry()
 
 
-@dataclass(frozen=True)
-class OutboundFile:
-    """A file ready to leave: checked, and not to change any more.
+def nobody() -> None:
+    """Files leave as they are."""
 
-    `path`: its copy in the safe. `sha256`, `size` (bytes) and `records` (data records) are those of the content.
+
+@dataclass(frozen=True)
+class Outbox:
+    """Where a deployment's files leave from. `recorder`: who sends. `safe`: where the copies of the files lie.
+
+    `recipient`: gives the Union's certificate, for which files are sealed, or None; its errors come through.
+    Every method: KR-6114 when another run holds the data folder.
     """
 
-    interface: str
-    file_name: str
-    path: Path
-    sha256: str
-    size: int
-    records: int
-
-
-@dataclass(frozen=True)
-class SendOutcome:
-    """What became of a partition. `message` says why nothing was sent (KR-6113), else it is empty.
-
-    nothing_to_send: a quiet day on which the specification wants no file. awaiting_approval: KR-6131, a second person
-    must approve first.
-    """
-
-    kind: Literal["sent", "already_sent", "superseded", "nothing_to_send", "awaiting_approval"]
-    entries: tuple[Entry, ...]
-    message: str = ""
-
-
-def _nothing(*_: object) -> None:
-    """Nothing is to be done."""
-
-
-@dataclass(frozen=True)
-class Leaving:
-    """What the caller wants done around the leaving of files: before the first one leaves, and for each that has left."""
-
-    before: Callable[[Transport], None] = _nothing
-    after: Callable[[Entry], None] = _nothing
-
-
-@dataclass(frozen=True)
-class _Sending:
-    """One call of `send_partition`, or of `mark_sent` (without a transport). `contents`: of each interface's file."""
-
-    ledger: Ledger
+    recorder: Recorder
     safe: Safe
-    _transport: Transport | None
-    partition: date
-    files: tuple[OutboundFile, ...]
-    baseline: date | None
-    snapshot_sha256: str | None
-    operator: str
-    run_id: str | None
-    carried_by_later: bool = True
-    needs_approval: bool = False
-    recipient: x509.Certificate | None = None
-    leaving: Leaving = Leaving()
-    contents: dict[str, bytes] = field(default_factory=dict, repr=False)
-
-    @property
-    def transport(self) -> Transport:
-        assert self._transport is not None  # noqa: S101  mark_sent asks no server
-        return self._transport
-
-    @property
-    def interfaces(self) -> set[str]:
-        return {file.interface for file in self.files}
-
-    def enter(self, file: OutboundFile, connection: Connection | None = None) -> Entry:
-        return self.ledger.enter_outbound(
-            interface=file.interface,
-            partition=self.partition,
-            file_name=file.file_name,
-            sha256=file.sha256,
-            size=file.size,
-            records=file.records,
-            baseline=self.baseline,
-            snapshot_sha256=self.snapshot_sha256,
-            operator=self.operator,
-            run_id=self.run_id,
-            connection=connection,
-        )
-
-    def advance(self, entry: Entry, to_state: str, **detail: Any) -> Entry:
-        return self.ledger.advance(
-            entry.id, to_state, operator=self.operator, run_id=self.run_id, expected=entry.state, **detail
-        )
-
-    def sent(self, entry: Entry, **detail: Any) -> Entry:
-        """The file is out: told to the caller first, so that a crash in between leaves an entry that is found again."""
-        self.leaving.after(entry)
-        return self.advance(entry, "sent", **detail)
-
-    def note(self, action: str, entry: Entry, **detail: Any) -> None:
-        self.ledger.note(action, entry_id=entry.id, operator=self.operator, run_id=self.run_id, **detail)
-
-
-def send_partition(
-    ledger: Ledger,
-    transport: Transport,
-    partition: date,
-    files: Sequence[OutboundFile],
-    baseline: date | None,
-    snapshot_sha256: str | None,
-    operator: str,
-    run_id: str | None,
-    *,
-    safe: Safe,
-    retry: Retry = ONCE,
-    carried_by_later: bool = True,
-    needs_approval: bool = False,
-    recipient: x509.Certificate | None = None,
-    leaving: Leaving = Leaving(),
-) -> SendOutcome:
-    """Send all files of a partition, one for each interface, in the order of their ids, and say what became of it.
-
-    A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless
-    `carried_by_later` is False: then every partition stands for itself. The same bytes already sent: `already_sent`,
-    with a note in the ledger. Else `leaving.before` may refuse. With `needs_approval`, files that nobody approved yet
-    wait: `awaiting_approval`. Else the files are sent, sealed for `recipient` when there is one, from wherever an
-    earlier run was cut off. Safe to repeat at any point.
-
-    Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6114
-    another run holds the data folder, KR-6115 a file is not what `files` says, KR-6116 another file has the name,
-    KR-6222 the server took a file away before it was confirmed, KR-62xx from the transport.
-    """
-    ordered = tuple(sorted(files, key=lambda file: file.interface))
-    work = _Sending(
-        ledger, safe, transport, partition, ordered, baseline, snapshot_sha256, operator, run_id,
-        carried_by_later, needs_approval, recipient, leaving,
-    )  # fmt: skip
-    with exclusive(safe.data_folder, "outbox"):
-        work.contents.update({file.interface: _content(safe, file) for file in ordered})
-        return retry.run(lambda: _send(work))
-
-
-def mark_sent(
-    ledger: Ledger,
-    partition: date,
-    files: Sequence[OutboundFile],
-    baseline: date | None,
-    snapshot_sha256: str | None,
-    by: str,
-    reason: str,
-    *,
-    safe: Safe,
-    needs_approval: bool = False,
-    leaving: Leaving = Leaving(),
-) -> tuple[Entry, ...]:
-    """Record that a person brought a partition's files to the Union by other means (a medium, another terminal).
-
-    All files or none, with the name and the reason; the next day is then compared with them as with any sent day.
-    Errors: KR-6115 a file is not what `files` says, KR-6118 one was sent, rejected or given up already, KR-6119 a later
-    partition is out, KR-6114 another run holds the data folder, KR-6131 a second person must approve first.
-    """
-    work = _Sending(ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None)
-    with exclusive(safe.data_folder, "outbox"), ledger.transaction() as connection:
-        for file in files:
-            _content(safe, file)
-        later = ledger.later_sent(partition, work.interfaces)
-        if later is not None:
-            raise RenkeiError("KR-6119", partition=partition, later=later)
-        known = ledger.standing(partition, work.interfaces, connection=connection)
-        done = []
-        for file in files:
-            entry = known.get(file.interface) or work.enter(file, connection)
-            if entry.state not in ("written", "sealed", "approved", "sending") or entry.sha256 != file.sha256:
-                raise RenkeiError("KR-6118", partition=partition, interface=file.interface, state=entry.state)
-            if needs_approval and entry.state == "written":
-                raise RenkeiError("KR-6131", partition=partition)
-            for state in ("sending", "uploaded", "sent"):
-                if entry.state != state:
-                    entry = work.advance(entry, state, connection=connection, other_means=True, reason=reason)
-            done.append(entry)
-        for entry in done:
-            leaving.after(entry)
-    return tuple(done)
-
-
-def recall(
-    ledger: Ledger, partition: date, interfaces: Collection[str], by: str, reason: str, *, data_folder: Path
-) -> tuple[Entry, ...]:
-    """Take a sent partition back for its corrected resending (訂正再送), as agreed with the Union; all files or none.
-
-    The partition is then as if it had not been sent; made again it gets the next file number.
-    Errors: KR-6135 a file is not `sent` (the Union accepted or rejected it, or it never left), KR-6136 a later partition
-    is out, which was compared with this one; KR-6114 another run holds the data folder: it may be sending just that.
-    """
-    with exclusive(data_folder, "outbox"), ledger.transaction() as connection:
-        standing = ledger.standing(partition, interfaces, connection=connection)
-        states = sorted({entry.state for entry in standing.values()})
-        if states != ["sent"]:
-            raise RenkeiError("KR-6135", partition=partition, state="・".join(states) or "なし")
-        later = ledger.later_sent(partition, interfaces)
-        if later is not None:
-            raise RenkeiError("KR-6136", partition=partition, later=later)
-        return tuple(
-            ledger.advance(one.id, "recalled", operator=by, connection=connection, expected="sent", reason=reason)
-            for one in standing.values()
-        )
-
-
-@dataclass(frozen=True)
-class SealedFile:
-    """A file as it lies sealed on our disk: what a medium carries, byte for byte what SFTP would."""
-
-    entry: Entry
-    name: str
-    data: bytes = field(repr=False)
-    sha256: str
-
-
-def seal_partition(
-    ledger: Ledger,
-    partition: date,
-    files: Sequence[OutboundFile],
-    baseline: date | None,
-    snapshot_sha256: str | None,
-    by: str,
-    *,
-    safe: Safe,
-    recipient: x509.Certificate,
-    needs_approval: bool = False,
-) -> list[SealedFile]:
-    """Seal a partition's files without sending them, for a medium. All of them, or none; safe to repeat.
-
-    Errors: KR-6115 a file is not what `files` says, KR-6118 one is on its way or was sent already, KR-6131 a second person
-    must approve first, KR-6114 another run holds the data folder.
-    """
-    work = _Sending(
-        ledger, safe, None, partition, tuple(files), baseline, snapshot_sha256, by, None, recipient=recipient
-    )
-    with exclusive(safe.data_folder, "outbox"):
-        work.contents.update({file.interface: _content(safe, file) for file in files})
-        known = ledger.standing(partition, work.interfaces)
-        for file in files:
-            entry = known.get(file.interface)
-            if entry is not None and (
-                entry.state not in ("written", "approved", "sealed") or entry.sha256 != file.sha256
-            ):
-                raise RenkeiError("KR-6118", partition=partition, interface=file.interface, state=entry.state)
-        with ledger.transaction() as connection:
-            entries = {one.interface: known.get(one.interface) or work.enter(one, connection) for one in files}
-        if needs_approval and any(entry.state == "written" for entry in entries.values()):
-            raise RenkeiError("KR-6131", partition=partition)
-        return [_sealed_file(work, entries[file.interface], file, recipient) for file in files]
-
-
-def _sealed_file(work: _Sending, entry: Entry, file: OutboundFile, recipient: x509.Certificate) -> SealedFile:
-    data = None
-    if entry.state in ("written", "approved"):
-        data, facts = _seal(work, file, recipient)
-        entry = work.advance(entry, "sealed", **facts)
-    else:
-        data = _sealed_form(file, _parcel(work, entry).sha256)
-    if data is None:
-        data, facts = _seal(work, file, recipient)
-        work.note("resealed", entry, **facts)
-    parcel = _parcel(work, entry)
-    return SealedFile(entry, parcel.name, data, parcel.sha256)
-
-
-def _content(safe: Safe, file: OutboundFile) -> bytes:
-    """What is to leave, opened once; KR-6115 when it is not what the caller says."""
-    content = safe.read(file.path, file.sha256)
-    if content is None:
-        raise RenkeiError("KR-6115", file_name=file.file_name)
-    return content
-
-
-def _send(work: _Sending) -> SendOutcome:
-    known = work.ledger.standing(work.partition, work.interfaces)
-    standing = {interface: _settled(work, entry) for interface, entry in known.items()}
-    later = work.ledger.later_sent(work.partition, work.interfaces)
-    if work.carried_by_later and later is not None:
-        return _superseded(work, standing, later)
-    if all(_is_sent(known.get(file.interface), file) for file in work.files):
-        for entry in standing.values():
-            work.note("already_sent", entry, sha256=entry.sha256)
-        return SendOutcome("already_sent", tuple(standing.values()))
-    work.leaving.before(work.transport)
-    entries = _entered(work, standing)
-    if work.needs_approval and any(entry.state == "written" for entry in entries.values()):
-        text = f"KR-6131 {message('KR-6131').render(partition=work.partition)}"
-        return SendOutcome("awaiting_approval", tuple(entries.values()), text)
-    delivered = tuple(_delivered(work, entries[file.interface], file) for file in work.files)
-    for entry in delivered:
-        if entry.state == UNCONFIRMED:
-            raise PermanentTransportError(SWEPT, name=entry.file_name)
-    return SendOutcome("sent", delivered)
-
-
-def _is_sent(entry: Entry | None, file: OutboundFile) -> bool:
-    return entry is not None and entry.state in SENT_STATES and entry.sha256 == file.sha256
-
-
-def _settled(work: _Sending, entry: Entry) -> Entry:
-    """The entry as it truly is: one left `uploaded` is `sent` when its rename had been carried out, or `unconfirmed`."""
-    if entry.state != "uploaded":
-        return entry
-    if _at_destination(work, entry):
-        work.transport.remove(_temporary(work, entry))
-        return work.sent(entry, found_after_crash="final_name")
-    if work.transport.stat(_temporary(work, entry)) is not None:
-        return entry
-    last = work.ledger.events(entry.id)[-1].action
-    if last == "renaming":
-        # Renamed, and already taken from there by the Union.
-        return work.sent(entry, found_after_crash="temporary_name_gone")
-    return work.advance(entry, "sending" if last == "discarding" else UNCONFIRMED, temporary_file="vanished")
-
-
-@dataclass(frozen=True)
-class _Parcel:
-    """A file as the server sees it: plain, or sealed as the ledger last says."""
-
-    name: str
-    sha256: str
-    is_sealed: bool
-
-
-def _parcel(work: _Sending, entry: Entry) -> _Parcel:
-    for event in reversed(work.ledger.events(entry.id)):
-        if "sealed_sha256" in event.detail:
-            return _Parcel(entry.file_name + SUFFIX, str(event.detail["sealed_sha256"]), True)
-    return _Parcel(entry.file_name, str(entry.sha256), False)
-
-
-def _temporary(work: _Sending, entry: Entry) -> str:
-    parcel = _parcel(work, entry)
-    return temporary_name(parcel.name, parcel.sha256)
-
-
-def _discard_temporary(work: _Sending, entry: Entry) -> None:
-    """Remove what was uploaded but not renamed. The note keeps a later run from taking its absence for a rename."""
-    work.note("discarding", entry)
-    work.transport.remove(_temporary(work, entry))
-
-
-def _at_destination(work: _Sending, entry: Entry) -> bool:
-    """Whether the final name holds this content; KR-6116 when it holds another."""
-    parcel = _parcel(work, entry)
-    if work.transport.stat(parcel.name) is None:
-        return False
-    if work.transport.read_sha256(parcel.name) != parcel.sha256:
-        raise PermanentTransportError("KR-6116", file_name=parcel.name)
-    return True
-
-
-def sealed_path(file: OutboundFile) -> Path:
-    """Where the form sealed for the Union lies, beside our own copy: what was sent, byte for byte."""
-    return file.path.with_name(file.path.name.removesuffix(SUFFIX) + f".to_union{SUFFIX}")
-
-
-def _sealed_form(file: OutboundFile, sha256: str) -> bytes | None:
-    """What lies sealed on our disk; None when it is lost or damaged."""
-    path = sealed_path(file)
-    data = path.read_bytes() if path.is_file() else b""
-    return data if hashlib.sha256(data).hexdigest() == sha256 else None
-
-
-def _seal(work: _Sending, file: OutboundFile, recipient: x509.Certificate) -> tuple[bytes, dict[str, object]]:
-    """Write the sealed form; gives it, and what the ledger should know of it."""
-    data = sealed(work.contents[file.interface], work.safe.ring, recipient)
-    write_durably(sealed_path(file), data)
-    return data, {
-        "sealed_sha256": hashlib.sha256(data).hexdigest(),
-        "sealed_size": len(data),
-        "sealed_for": format(recipient.serial_number, "x"),
-        "signed_by": work.safe.ring.current("transfer").name,
-    }
-
-
-def _at_hand(work: _Sending, entry: Entry, file: OutboundFile) -> bytes:
-    """What is to be uploaded. A sealed form that is lost or damaged is sealed anew, and noted."""
-    parcel = _parcel(work, entry)
-    data = _sealed_form(file, parcel.sha256) if parcel.is_sealed else work.contents[file.interface]
-    if data is None:
-        if work.recipient is None:
-            raise RenkeiError("KR-6115", file_name=entry.file_name)
-        _discard_temporary(work, entry)
-        data, facts = _seal(work, file, work.recipient)
-        work.note("resealed", entry, **facts)
-    return data
-
-
-def _entered(work: _Sending, standing: dict[str, Entry]) -> dict[str, Entry]:
-    """An entry for each file, entered together; what an unsent entry said before is withdrawn."""
-    begun = any(entry.state in SENT_STATES | {UNCONFIRMED} for entry in standing.values())
-    replaced = {
-        file.interface: standing[file.interface]
-        for file in work.files
-        if file.interface in standing and _is_replaced(work, standing[file.interface], file, begun)
-    }
-    for unsent in replaced.values():
-        _discard_temporary(work, unsent)
-    with work.ledger.transaction() as connection:
-        entries: dict[str, Entry] = {}
-        for file in work.files:
-            entry = standing.get(file.interface)
-            if file.interface in replaced:
-                work.advance(replaced[file.interface], "withdrawn", connection=connection)
-            elif entry is not None and entry.state not in CLOSED_OUTBOUND_STATES:
-                entries[file.interface] = entry
-                continue
-            entries[file.interface] = work.enter(file, connection)
-    return entries
-
-
-def _is_replaced(work: _Sending, entry: Entry, file: OutboundFile, begun: bool) -> bool:
-    """Whether an unsent entry gives way to this file. Once a file of the pair is out, the pair is fixed: KR-6111."""
-    same_bytes = entry.sha256 == file.sha256
-    if entry.state == "rejected" and same_bytes:
-        raise RenkeiError("KR-6112", partition=work.partition, interface=file.interface, entry_id=entry.id)
-    if entry.state in CLOSED_OUTBOUND_STATES:
-        return False
-    if begun and not same_bytes:
-        raise RenkeiError("KR-6111", partition=work.partition, interface=file.interface, entry_id=entry.id)
-    made_from = (entry.file_name, entry.sha256, entry.baseline, entry.snapshot_sha256)
-    return not begun and made_from != (file.file_name, file.sha256, work.baseline, work.snapshot_sha256)
-
-
-def _delivered(work: _Sending, entry: Entry, file: OutboundFile) -> Entry:
-    """Take one file from wherever it stands to `sent`, or to `unconfirmed` when the server takes it away before."""
-    if entry.state in SENT_STATES | {UNCONFIRMED}:
-        return entry
-    data = None
-    if work.recipient is not None and entry.state in ("written", "approved"):
-        data, facts = _seal(work, file, work.recipient)
-        entry = work.advance(entry, "sealed", **facts)
-    if entry.state not in ("sending", "uploaded"):
-        entry = work.advance(entry, "sending")
-    if entry.state == "sending":
-        if _at_destination(work, entry):
-            work.advance(entry, "uploaded", found_at_destination=True)
-            return _settled(work, work.ledger.entry(entry.id))
-        data = data or _at_hand(work, entry, file)
-        parcel = _parcel(work, entry)
-        try:
-            work.transport.put_temporary(data, parcel.name, parcel.sha256)
-        except PermanentTransportError as error:
-            return _swept(work, entry, error, SWEPT)
-        entry = work.advance(entry, "uploaded")
-    work.note("renaming", entry)
-    try:
-        work.transport.rename(_temporary(work, entry), _parcel(work, entry).name)
-    except PermanentTransportError as error:
-        return _swept(work, entry, error, NOT_THERE)
-    return work.sent(entry)
-
-
-def _swept(work: _Sending, entry: Entry, error: PermanentTransportError, code: str) -> Entry:
-    """`unconfirmed`, when the error says that the temporary file is gone; any other error comes through."""
-    if error.code != code:
-        raise error
-    return work.advance(entry, UNCONFIRMED, temporary_file="vanished")
-
-
-def confirm(
-    ledger: Ledger, entry_id: int, by: str, reason: str, *, arrived: bool, data_folder: Path, leaving: Leaving
-) -> Entry:
-    """Record what the Union says of an `unconfirmed` file: it has it (`sent`), or it does not, and it may be sent again.
-
-    Errors: KR-6223 the entry is not unconfirmed, KR-6103, KR-6312, KR-6314, KR-6114 another run holds the data folder.
-    """
-    with exclusive(data_folder, "outbox"):
-        entry = ledger.entry(entry_id)
-        if entry.state != UNCONFIRMED:
-            raise RenkeiError("KR-6223", entry_id=entry_id, state=entry.state)
-        if arrived:
-            leaving.after(entry)
-        state = "sent" if arrived else "withdrawn"
-        return ledger.advance(entry_id, state, operator=by, expected=UNCONFIRMED, reason=required_reason(reason))
-
-
-def _superseded(work: _Sending, standing: dict[str, Entry], later: date) -> SendOutcome:
-    """Nothing is sent: the later day's files hold this day's differences (design.md 4.4)."""
-    entries: list[Entry] = []
-    for file in work.files:
-        entry = standing.get(file.interface) or work.enter(file)
-        if entry.state in SENT_STATES | CLOSED_OUTBOUND_STATES | {UNCONFIRMED}:
-            work.note("superseded", entry, later=later)
-        else:
-            _discard_temporary(work, entry)
-            entry = work.advance(entry, "superseded", later=later)
-        entries.append(entry)
-    text = message("KR-6113").render(partition=work.partition, later=later)
-    return SendOutcome("superseded", tuple(entries), f"KR-6113 {text}")
+    recipient: Callable[[], x509.Certificate | None] = nobody
+    leaving: Leaving = NOTHING_AROUND
+
+    def send(self, batch: Batch, transport: Transport, retry: Retry = ONCE) -> SendOutcome:
+        """Send all files of a batch, in the order of their interfaces' ids, and say what became of it.
+
+        A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless the
+        batch is not carried by later ones. The same bytes already sent: `already_sent`, with a note in the ledger. Else
+        `leaving.before` may refuse. Files that need an approval and have none wait: `awaiting_approval`. Else the files
+        are sent, sealed when there is a recipient, from wherever an earlier run was cut off. Safe to repeat at any point.
+
+        Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6115 a file is
+        not what the batch says, KR-6116 another file has the name, KR-6222 the server took a file away before it was
+        confirmed, KR-62xx from the transport.
+        """
+        ordered = replace(batch, files=tuple(sorted(batch.files, key=lambda file: file.interface)))
+        recipient = self.recipient()
+        sealer = None if recipient is None else self._sealer(recipient)
+        with self._alone():
+            contents = self._contents(ordered)
+            delivery = Delivery(self.recorder, transport, ordered, contents, sealer, self.leaving)
+            return retry.run(delivery.attempt)
+
+    def required_recipient(self) -> x509.Certificate:
+        """For whom files are sealed; KR-6605 when there is nobody."""
+        recipient = self.recipient()
+        if recipient is None:
+            raise RenkeiError("KR-6605")
+        return recipient
+
+    def seal(self, batch: Batch) -> list[SealedFile]:
+        """Seal a batch's files without sending them, for a medium. All of them, or none; safe to repeat.
+
+        Errors: KR-6115 a file is not what the batch says, KR-6118 one is on its way or was sent already, KR-6131 a second
+        person must approve first, KR-6605 there is nobody to seal for.
+        """
+        sealer = self._sealer(self.required_recipient())
+        with self._alone():
+            contents = self._contents(batch)
+            known = self.recorder.standing(batch.partition, batch.interfaces)
+            for file in batch.files:
+                if file.interface in known:
+                    _require_same(known[file.interface], file, UNSENT_STATES)
+            with self.recorder.transaction() as work:
+                entries = {
+                    file.interface: known.get(file.interface) or work.enter_outbound(batch.facts(file))
+                    for file in batch.files
+                }
+            if batch.awaits_approval(entries.values()):
+                raise RenkeiError("KR-6131", partition=batch.partition)
+            return [sealer.sealed_file(entries[file.interface], file, contents[file.interface]) for file in batch.files]
+
+    def record_manual_delivery(self, batch: Batch, reason: str) -> tuple[Entry, ...]:
+        """Record that a person brought a batch to the Union by other means (a medium, another terminal).
+
+        All files or none, with the name and the reason; the next day is then compared with them as with any sent day.
+        Errors: KR-6115 a file is not what the batch says, KR-6118 one was sent, rejected or given up already, KR-6119 a
+        later partition is out, KR-6131 a second person must approve first.
+        """
+        with self._alone(), self.recorder.transaction() as work:
+            self._contents(batch)
+            later = work.later_sent(batch.partition, batch.interfaces)
+            if later is not None:
+                raise RenkeiError("KR-6119", partition=batch.partition, later=later)
+            known = work.standing(batch.partition, batch.interfaces)
+            done = []
+            for file in batch.files:
+                entry = known.get(file.interface) or work.enter_outbound(batch.facts(file))
+                _require_same(entry, file, UNSENT_STATES | {EntryState.SENDING})
+                if batch.awaits_approval([entry]):
+                    raise RenkeiError("KR-6131", partition=batch.partition)
+                for state in DELIVERY:
+                    if entry.state != state:
+                        entry = work.advance(entry, state, expected=entry.state, other_means=True, reason=reason)
+                done.append(entry)
+            for entry in done:
+                self.leaving.after(entry)
+        return tuple(done)
+
+    def recall(self, partition: date, interfaces: Collection[str], reason: str) -> tuple[Entry, ...]:
+        """Take a sent partition back for its corrected resending (訂正再送), as agreed with the Union; all files or none.
+
+        The partition is then as if it had not been sent; made again it gets the next file number.
+        Errors: KR-6135 a file is not `sent` (the Union accepted or rejected it, or it never left), KR-6136 a later
+        partition is out, which was compared with this one.
+        """
+        with self._alone(), self.recorder.transaction() as work:
+            standing = work.standing(partition, interfaces)
+            states = sorted({entry.state for entry in standing.values()})
+            if states != [EntryState.SENT]:
+                raise RenkeiError("KR-6135", partition=partition, state="・".join(states) or "なし")
+            later = work.later_sent(partition, interfaces)
+            if later is not None:
+                raise RenkeiError("KR-6136", partition=partition, later=later)
+            return tuple(
+                work.advance(entry, EntryState.RECALLED, expected=entry.state, reason=reason)
+                for entry in standing.values()
+            )
+
+    def confirm(self, entry_id: int, reason: str, *, arrived: bool) -> Entry:
+        """Record what the Union says of an `unconfirmed` file: it has it (`sent`), or not, and it may be sent again.
+
+        Errors: KR-6223 the entry is not unconfirmed, KR-6103, KR-6312, KR-6314.
+        """
+        with self._alone():
+            entry = self.recorder.entry(entry_id)
+            if entry.state != EntryState.UNCONFIRMED:
+                raise RenkeiError("KR-6223", entry_id=entry_id, state=entry.state)
+            if arrived:
+                self.leaving.after(entry)
+            state = EntryState.SENT if arrived else EntryState.WITHDRAWN
+            return self.recorder.advance(entry, state, expected=entry.state, reason=required_reason(reason))
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return exclusive(self.safe.data_folder, "outbox")
+
+    def _sealer(self, recipient: x509.Certificate) -> Sealer:
+        return Sealer(self.recorder, self.safe.ring, recipient)
+
+    def _contents(self, batch: Batch) -> dict[str, bytes]:
+        """What is to leave, by interface, opened once; KR-6115 when it is not what the batch says."""
+        return {file.interface: self._content(file) for file in batch.files}
+
+    def _content(self, file: OutboundFile) -> bytes:
+        content = self.safe.read(file.path, file.sha256)
+        if content is None:
+            raise RenkeiError("KR-6115", file_name=file.file_name)
+        return content
+
+
+def _require_same(entry: Entry, file: OutboundFile, states: Collection[EntryState]) -> None:
+    """KR-6118 when the entry is in none of the states, or of another content."""
+    if entry.state not in states or entry.sha256 != file.sha256:
+        raise RenkeiError("KR-6118", partition=entry.partition, interface=file.interface, state=entry.state)

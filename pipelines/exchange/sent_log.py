@@ -10,7 +10,7 @@ from pathlib import Path
 
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.private import private_folder
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
 from pipelines.storage.files import sync_folder
 
 

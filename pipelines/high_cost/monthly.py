@@ -17,7 +17,7 @@ from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.configuration.calendar import monthly_days
 from pipelines.deployment import Environment
-from pipelines.exchange.outbox import OutboundFile, SendOutcome, send_partition
+from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
 from pipelines.high_cost.counts import (
     HOUSEHOLD,
     MONTH,
@@ -38,9 +38,9 @@ from pipelines.high_cost.history import (
 from pipelines.high_cost.income_class import classify, load_borders, reference_day
 from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import questions_path
-from pipelines.transfer import erased
+from pipelines.transfer import erased, sending
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
-from pipelines.transfer.sending import checked_file, leaving, needs_approval, published, sealing
+from pipelines.transfer.sending import checked_file, needs_approval, published
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
 from schemas.validate import Validated, relate, validate_file
@@ -235,13 +235,9 @@ def send(environment: Environment, month: dt.date, file: OutboundFile | None, ru
     if file is None:
         return SendOutcome("nothing_to_send", ())
     before = environment.ledger.effective_baseline(before=month, interfaces={file.interface})
-    with environment.to_union() as transport:
-        return send_partition(
-            environment.ledger, transport, month, [file], before, None, environment.settings.operator, run_id,
-            safe=environment.safe, retry=environment.retry(), recipient=sealing(environment),
-            leaving=leaving(environment),
-            needs_approval=needs_approval(environment, file.records, first=before is None and file.interface == INCOME),
-        )  # fmt: skip
+    first = before is None and file.interface == INCOME
+    needed = needs_approval(environment, file.records, first=first)
+    return sending.send(environment, Batch(month, (file,), before, needs_approval=needed), run_id)
 
 
 def outbound(environment: Environment, interface: str, month: dt.date, manifest: pl.DataFrame) -> OutboundFile | None:

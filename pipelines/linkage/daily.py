@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import EntryState
 from pipelines.linkage import state
 from pipelines.linkage.interfaces import INTERFACES, Applying
 from pipelines.linkage.matching import unanswered
@@ -36,25 +37,21 @@ def apply(environment: Environment, file: WaitingFile, told: pl.DataFrame, run_i
     A file whose place a newer one took is stale: recorded, not applied (`OvertakenBy`).
     `told`: the people whom the Union was told of. KR-7305 when the archived file no longer passes.
     """
-    ledger, operator, interface = environment.ledger, environment.settings.operator, INTERFACES[file.interface]
+    recorder, interface = environment.recorder(run_id), INTERFACES[file.interface]
     newest = receiving.newer_applied(environment, interface, file)
     if newest is not None:
-        stale = ledger.advance(file.entry.id, "stale", operator=operator, run_id=run_id, newest=newest)
-        return Applied(stale, 0, 0, 0)
+        return Applied(recorder.advance(file.entry, EntryState.STALE, newest=newest), 0, 0, 0)
     data, faulty = receiving.sound_records(environment, file)
-    with ledger.transaction() as connection:
-        state.create(connection)
-        match = interface.match(Applying(environment, connection, file.partition, told), data)
+    with recorder.transaction() as work:
+        state.create(work.connection)
+        match = interface.match(Applying(environment, work, file.partition, told), data)
         if interface.table is not None:
-            state.add(connection, interface.table, match.taken, file.partition, file.entry.id)
-        state.list_discrepancies(connection, match.discrepancies, file.partition, file.entry.id)
+            state.add(work.connection, interface.table, match.taken, file.partition, file.entry.id)
+        state.list_discrepancies(work.connection, match.discrepancies, file.partition, file.entry.id)
         aside = data.height - match.taken.height + faulty
-        applied = ledger.advance(
-            file.entry.id,
-            "applied",
-            operator=operator,
-            run_id=run_id,
-            connection=connection,
+        applied = work.advance(
+            file.entry,
+            EntryState.APPLIED,
             taken=match.taken.height,
             set_aside=aside,
             faulty=faulty,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.recording import UnitOfWork
 from pipelines.linkage import state
 from pipelines.linkage.matching import (
     DATES_READ,
@@ -36,7 +36,7 @@ class Applying:
     """What a decision may look at: the transaction, the file's day, and the people whom the Union was told of."""
 
     environment: Environment
-    connection: Connection
+    work: UnitOfWork
     day: dt.date
     told: pl.DataFrame
 
@@ -52,12 +52,12 @@ class DailyInterface(InboundInterface):
 
 
 def _dates(at: Applying, received: pl.DataFrame) -> Match:
-    before = state.held(at.connection, state.dates, at.day)
-    return match_dates(received, at.told, before, state.held(at.connection, state.ids, at.day))
+    before = state.held(at.work.connection, state.dates, at.day)
+    return match_dates(received, at.told, before, state.held(at.work.connection, state.ids, at.day))
 
 
 def _ids(at: Applying, received: pl.DataFrame) -> Match:
-    return match_ids(received, at.told, state.history(at.connection, state.ids).drop("known_from"))
+    return match_ids(received, at.told, state.history(at.work.connection, state.ids).drop("known_from"))
 
 
 def _verifications(at: Applying, received: pl.DataFrame) -> Match:
@@ -65,7 +65,7 @@ def _verifications(at: Applying, received: pl.DataFrame) -> Match:
 
 
 def _receptions(at: Applying, received: pl.DataFrame) -> Match:
-    return receptions(at.environment, at.connection, received)
+    return receptions(at.environment, at.work, received)
 
 
 # Ids first: the later files speak of persons whom the ids name.

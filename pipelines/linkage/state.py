@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipelines.exchange.ledger import entries_table
+from pipelines.exchange.ledger.schema import entries_table
 from pipelines.linkage.matching import DISCREPANCY_SCHEMA
 
 _KEY = "key"

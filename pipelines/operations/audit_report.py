@@ -15,22 +15,21 @@ from interfaces.new_books import new_book
 from pipelines.configuration.calendar import TOKYO, is_business_day
 from pipelines.continuity import decisions
 from pipelines.deployment import Environment
-from pipelines.exchange.belonging import BOUND
-from pipelines.exchange.erased import ERASED, NOT_ERASED
-from pipelines.exchange.ledger import ACCOUNT, Entry, Event
+from pipelines.exchange.ledger.entry import ACCOUNT, Entry, Event
+from pipelines.exchange.ledger.states import EntryState, LedgerEvent
 from pipelines.operations.media_register import BOOK, book_of
 from pipelines.storage.files import write_durably
 
 # 時間外: before the offices open or after the evening's re-runs, and on days on which the Union is closed.
 OPEN_FROM, OPEN_UNTIL = dt.time(7), dt.time(22)
 # What an operator did by hand, as opposed to what a run did by itself.
-BY_HAND = {
-    "recalled": "訂正再送のための取下げ",
-    "released": "隔離の解除",
-    "rejected": "隔離の却下",
-    "loss_confirmed": "抽出の減少の確認",
-    "worksheet_imported": "判定表の取込",
-    "typed": "入力票の取込",
+BY_HAND: dict[str, str] = {
+    EntryState.RECALLED: "訂正再送のための取下げ",
+    EntryState.RELEASED: "隔離の解除",
+    EntryState.REJECTED: "隔離の却下",
+    LedgerEvent.LOSS_CONFIRMED: "抽出の減少の確認",
+    LedgerEvent.WORKSHEET_IMPORTED: "判定表の取込",
+    LedgerEvent.TYPED: "入力票の取込",
 }
 SHEETS: Mapping[str, tuple[str, ...]] = {
     "送付記録": ("日時", "対象", "インタフェース", "ファイル名", "件数", "SHA-256", "状態", "操作者"),
@@ -56,15 +55,32 @@ SHEETS: Mapping[str, tuple[str, ...]] = {
 }
 # The ledger's states in the words of the report.
 STATES = {
-    "sent": "送付済み", "accepted": "受付済み", "rejected": "却下", "recalled": "取下げ", "approved": "承認済み", "sealed": "封済み",
-    "written": "作成済み", "sending": "送付中", "uploaded": "送付中", "unconfirmed": "届いたか未確認",
-    "superseded": "後の日に含む", "withdrawn": "作り直し",
-    "applied": "取込済み", "verified": "検証済み", "quarantined": "隔離中", "released": "隔離を解除", "stale": "古い内容",
-    "duplicate": "重複",
-}  # fmt: skip
+    EntryState.SENT: "送付済み",
+    EntryState.ACCEPTED: "受付済み",
+    EntryState.REJECTED: "却下",
+    EntryState.RECALLED: "取下げ",
+    EntryState.APPROVED: "承認済み",
+    EntryState.SEALED: "封済み",
+    EntryState.WRITTEN: "作成済み",
+    EntryState.SENDING: "送付中",
+    EntryState.UPLOADED: "送付中",
+    EntryState.UNCONFIRMED: "届いたか未確認",
+    EntryState.SUPERSEDED: "後の日に含む",
+    EntryState.WITHDRAWN: "作り直し",
+    EntryState.APPLIED: "取込済み",
+    EntryState.VERIFIED: "検証済み",
+    EntryState.QUARANTINED: "隔離中",
+    EntryState.RELEASED: "隔離を解除",
+    EntryState.STALE: "古い内容",
+    EntryState.DUPLICATE: "重複",
+}
 ANSWERS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認", "postponed": "保留"}
-ERASURES = {ERASED: "消去", NOT_ERASED: "消せなかった（{reason}）"}
-KEY_USES = {"key_created": "作成", "key_rotated": "更新", "key_retired": "廃棄"}
+ERASURES: dict[str, str] = {LedgerEvent.ERASED: "消去", LedgerEvent.NOT_ERASED: "消せなかった（{reason}）"}
+KEY_USES: dict[str, str] = {
+    LedgerEvent.KEY_CREATED: "作成",
+    LedgerEvent.KEY_ROTATED: "更新",
+    LedgerEvent.KEY_RETIRED: "廃棄",
+}
 
 
 # Columns whose texts may take more than one line; the others stay on one.
@@ -82,17 +98,17 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     sent = [
         _file_row(environment, event, entries[event.entry_id])
         for event in events
-        if event.entry_id and event.action == "sent"
+        if event.entry_id and event.action == EntryState.SENT
     ]
     taken = [
         _file_row(environment, event, entries[event.entry_id])
         for event in events
-        if event.entry_id and event.action == "applied"
+        if event.entry_id and event.action == EntryState.APPLIED
     ]
     means = [
         (_shown(event.at), "ほかの手段での送付", _subject(event, entries), str(event.detail["reason"]), event.operator)
         for event in events
-        if event.action == "sent" and event.detail.get("other_means")
+        if event.action == EntryState.SENT and event.detail.get("other_means")
     ]
     by_hand: list[tuple[str, ...]] = [
         (
@@ -108,7 +124,7 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     late: list[tuple[str, ...]] = [
         (_shown(event.at), event.action, _subject(event, entries), event.operator)
         for event in events
-        if event.action != BOUND and _out_of_hours(_local(event.at))
+        if event.action != LedgerEvent.BELONGS_TO and _out_of_hours(_local(event.at))
     ]
     rows: dict[str, list[tuple[Any, ...]]] = {
         "送付記録": sent,
@@ -122,7 +138,7 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
                 event.operator,
             )
             for event in events
-            if event.action == "approved" and event.entry_id
+            if event.action == EntryState.APPROVED and event.entry_id
         ],
         "媒体管理簿": book_of(events).rows(),
         "鍵": [

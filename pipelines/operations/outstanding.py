@@ -11,7 +11,8 @@ from dateutil.relativedelta import relativedelta
 from interfaces.messages import RenkeiError, message
 from pipelines.configuration.calendar import TOKYO, MonthlyDays, business_days_between, monthly_days
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import SENT_STATES, UNCONFIRMED, Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import SENT_STATES, Direction, EntryState
 from pipelines.exchange.left_behind import left_behind
 from pipelines.transfer.baseline import SENT_FILES, days_not_sent
 
@@ -20,7 +21,7 @@ SCHEMA = {
     "code": pl.String, "title": pl.String, "subject": pl.String, "partition": pl.Date, "due_on": pl.Date,
     "age": pl.Int64, "remedy": pl.String,
 }  # fmt: skip
-NOT_TAKEN = frozenset({"rejected", "stale"})
+NOT_TAKEN = frozenset({EntryState.REJECTED, EntryState.STALE})
 RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
 Row = tuple[str, str, dt.date, dt.date]
 
@@ -43,9 +44,13 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
     return pl.DataFrame(texts, schema=SCHEMA, orient="row").sort("due_on", "code", "subject")
 
 
+def _daily_files(entries: list[Entry]) -> list[Entry]:
+    return [e for e in entries if e.direction == Direction.OUTBOUND and e.interface in SENT_FILES]
+
+
 def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:
     off = environment.settings.switched_off_interfaces
-    sent = [e for e in entries if e.direction == "outbound" and e.interface in SENT_FILES and e.partition is not None]
+    sent = [e for e in _daily_files(entries) if e.partition is not None]
     if not sent:
         yield "KR-6506", "資格情報", on, on
         return
@@ -55,7 +60,9 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
     catalogue = environment.catalogue
     answers = [interface for interface in catalogue.of_cycle("daily", "from_union") if interface not in off]
     # A file that a person refused is waited for again: the Union owes a corrected one. A stale one was not taken in.
-    arrived = {(e.interface, e.partition) for e in entries if e.direction == "inbound" and e.state not in NOT_TAKEN}
+    arrived = {
+        (e.interface, e.partition) for e in entries if e.direction == Direction.INBOUND and e.state not in NOT_TAKEN
+    }
     for day in sorted({e.partition for e in sent if e.state in SENT_STATES and e.partition is not None}):
         due = day + dt.timedelta(days=1)
         if due > on:
@@ -64,12 +71,16 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
             if (interface, day) not in arrived:
                 yield "KR-6502", catalogue.versions(interface)[-1].plan.name, day, due
         for entry in sent:
-            if entry.partition == day and entry.state == "sent" and RECEPTION not in off:
+            if entry.partition == day and entry.state == EntryState.SENT and RECEPTION not in off:
                 yield "KR-6503", entry.file_name, day, due
 
 
 # What a person must decide, by the state that waits for it.
-UNDECIDED = {"quarantined": "KR-6504", "stale": "KR-6512", UNCONFIRMED: "KR-6513"}
+UNDECIDED = {
+    EntryState.QUARANTINED: "KR-6504",
+    EntryState.STALE: "KR-6512",
+    EntryState.UNCONFIRMED: "KR-6513",
+}
 
 
 def _undecided(entries: list[Entry], on: dt.date) -> Iterator[Row]:
@@ -91,7 +102,7 @@ def _day(text: str) -> dt.date:
 
 def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:
     """The Union's monthly days that are past, for the months that this deployment has sent days of."""
-    began = [e.partition for e in entries if e.direction == "outbound" and e.interface in SENT_FILES and e.partition]
+    began = [e.partition for e in _daily_files(entries) if e.partition]
     for back in range(MONTHS_LOOKED_BACK, 0, -1):
         month = on.replace(day=1) - relativedelta(months=back)
         if began and min(began) < month + relativedelta(months=1):
@@ -105,7 +116,9 @@ def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iter
 
 
 def _month(environment: Environment, entries: list[Entry], days: MonthlyDays, on: dt.date) -> Iterator[Row]:
-    there = {e.interface for e in entries if e.partition == days.month and e.state in {*SENT_STATES, "applied"}}
+    there = {
+        e.interface for e in entries if e.partition == days.month and e.state in SENT_STATES | {EntryState.APPLIED}
+    }
     for interface, due in (
         ("continuity_candidates", days.candidates_on),
         ("continuity_instruction", days.instruction_until),

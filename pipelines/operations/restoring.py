@@ -13,13 +13,14 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity.monthly import INSTRUCTION
 from pipelines.deployment import Environment
 from pipelines.eligibility.files import FILES
+from pipelines.exchange.batch import Batch, OutboundFile
 from pipelines.exchange.inbox import Arrival, Judgement, collect
-from pipelines.exchange.ledger import Entry
-from pipelines.exchange.outbox import OutboundFile, mark_sent
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.transport import FilesAtHand
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
-from pipelines.transfer.sending import leaving, outbox_path
+from pipelines.transfer.sending import outbox, outbox_path
 from pipelines.transfer.unrecorded import (
     Place,
     Trace,
@@ -29,8 +30,6 @@ from pipelines.transfer.unrecorded import (
     require_same_content,
     sent_traces,
 )
-
-RETAKEN = "retaken"
 
 
 def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
@@ -71,9 +70,7 @@ def _mark(environment: Environment, month: dt.date, file: OutboundFile, by: str,
     before = (
         None if file.interface == INSTRUCTION else ledger.effective_baseline(before=month, interfaces={file.interface})
     )
-    return mark_sent(
-        ledger, month, [file], before, None, by, reason, safe=environment.safe, leaving=leaving(environment)
-    )
+    return outbox(environment, operator=by).record_manual_delivery(Batch(month, (file,), before), reason)
 
 
 def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
@@ -93,7 +90,7 @@ def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
 
 def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
     content = environment.safe.content(environment.settings.data_folder / trace.reference)
-    environment.ledger.note(RETAKEN, operator=by, file=trace.reference, reason=reason)
+    environment.ledger.recorder(by).note(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
     at_hand = FilesAtHand({trace.file_name: content})
     return collect(environment.ledger, at_hand, environment.safe, partial(_judge, environment), by, None)
 

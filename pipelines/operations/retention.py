@@ -16,8 +16,9 @@ from dateutil.relativedelta import relativedelta
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
-from pipelines.exchange.erased import ERASED, NOT_ERASED, table_file
-from pipelines.exchange.ledger import SENT_STATES, Entry
+from pipelines.exchange.erased import table_file
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.storage.files import erase_file, erasing, sha256_of
 from pipelines.storage.locks import exclusive
 from pipelines.storage.tables import MY_NUMBER_ASSETS
@@ -27,7 +28,7 @@ NOT_LET = "KR-6606"
 # What the Union knows by the last month that was sent, however long ago: the next one is compared with it.
 COMPARED_WITH = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
 # An entry in one of these needs its files no longer to do its work.
-SETTLED = SENT_STATES | {"applied", "superseded", "withdrawn", "rejected", "duplicate", "vanished", "recalled"}
+SETTLED = SENT_STATES | CLOSED_OUTBOUND_STATES | {EntryState.APPLIED, EntryState.DUPLICATE, EntryState.VANISHED}
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,7 @@ def overdue(environment: Environment, today: dt.date) -> list[Kept]:
     that a coming day or month is compared with are never among them."""
     rules = load_rules(environment.catalogue, today)
     entries = environment.ledger.entries()
-    quiet = {
-        dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.events() if e.action == "quiet_day"
-    }
+    quiet = {dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.notes(LedgerEvent.QUIET_DAY)}
     needed = environment.ledger.effective_baseline(interfaces=SENT_FILES)
     compared = {
         table_file(asset, str(environment.ledger.effective_baseline(interfaces={interface})))
@@ -92,7 +91,7 @@ def run(environment: Environment, today: dt.date, by: str) -> Erasure:
     A file that stays has a row that says so.
     """
     folder = environment.settings.data_folder
-    done = Erasure([], [])
+    done, recorder = Erasure([], []), environment.ledger.recorder(by)
     with exclusive(folder, "outbox"), exclusive(folder, "inbox"):
         for kept in overdue(environment, today):
             if not kept.proved:
@@ -106,12 +105,12 @@ def run(environment: Environment, today: dt.date, by: str) -> Erasure:
             try:
                 with erasing("データのフォルダ", kept.path.as_posix()):
                     sha256 = sha256_of(folder / kept.path)
-                    environment.ledger.note(ERASED, operator=by, stored_sha256=sha256, **what)
+                    recorder.note(LedgerEvent.ERASED, stored_sha256=sha256, **what)
                     erase_file(folder / kept.path)
             except RenkeiError as error:
                 if error.code != NOT_LET:
                     raise
-                environment.ledger.note(NOT_ERASED, operator=by, reason=error.values["reason"], **what)
+                recorder.note(LedgerEvent.NOT_ERASED, reason=error.values["reason"], **what)
                 done.failed.append(error)
             else:
                 done.gone.append(kept)
@@ -155,7 +154,9 @@ def _is_done(
     if store == "quarantine":
         return environment.ledger.entry(int(path.parent.name)).state in SETTLED
     if store == "archive":
-        theirs = [one for one in entries if one.direction == "inbound" and path.name.startswith(str(one.sha256)[:12])]
+        theirs = [
+            one for one in entries if one.direction == Direction.INBOUND and path.name.startswith(str(one.sha256)[:12])
+        ]
     elif store == "outbox":
         theirs = [one for one in entries if one.partition == day and path.name.startswith(str(one.sha256)[:12])]
     else:

@@ -9,7 +9,8 @@ import polars as pl
 
 from interfaces.messages import RenkeiError, message
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import Direction, EntryState
 from pipelines.operations.inbound_interfaces import INBOUND, of_step
 from pipelines.orchestration import checks
 from pipelines.orchestration.partitions import Partitions
@@ -52,7 +53,7 @@ def own_files(
 def say_applied(context: dg.AssetExecutionContext, environment: Environment, entry: Entry, counts: str) -> None:
     """Say what became of a file that waited; `counts` in words."""
     say(context, f"取込 {entry.file_name}: {entry.state} {counts}")
-    if entry.state == "stale":
+    if entry.state == EntryState.STALE:
         say(context, receiving.overtaken(environment, entry).for_people(), logging.WARNING)
 
 
@@ -80,7 +81,7 @@ def entries(environment: Environment, partitions: Partitions, interface: str, ow
     step = INBOUND[interface].step
     return [
         entry
-        for entry in environment.ledger.entries(direction="inbound", interfaces={interface})
+        for entry in environment.ledger.entries(direction=Direction.INBOUND, interfaces={interface})
         if entry.partition is not None and partitions.of_file(step, entry.partition) == own.isoformat()
     ]
 
@@ -92,7 +93,7 @@ def checked(environment: Environment, interface: str, known: Sequence[Entry]) ->
     """
     if held := _quarantined(known):
         return checks.failed(interface, _refusal(held[0]))
-    stale = [receiving.overtaken(environment, entry) for entry in known if entry.state == "stale"]
+    stale = [receiving.overtaken(environment, entry) for entry in known if entry.state == EntryState.STALE]
     left = receiving.left_of(environment, interface)
     check = f"{interface}_is_valid"
     if stale or left:
@@ -101,7 +102,7 @@ def checked(environment: Environment, interface: str, known: Sequence[Entry]) ->
         return checks.warning(
             interface, check, False, {**advice, "残ったファイル": len(left)}, description="\n".join(told)
         )
-    if not any(entry.state == "applied" for entry in known):
+    if not any(entry.state == EntryState.APPLIED for entry in known):
         return checks.warning(interface, check, False, {}, description="このファイルはまだ届いていません")
     records = sum(entry.records or 0 for entry in known)
     return dg.AssetCheckResult(passed=True, asset_key=interface, check_name=check, metadata={"検査行数": records})
@@ -109,7 +110,7 @@ def checked(environment: Environment, interface: str, known: Sequence[Entry]) ->
 
 def is_applied(known: Sequence[Entry]) -> bool:
     """Whether one of an interface's files is applied, and none is quarantined."""
-    return not _quarantined(known) and any(entry.state == "applied" for entry in known)
+    return not _quarantined(known) and any(entry.state == EntryState.APPLIED for entry in known)
 
 
 def receipts(known: Sequence[Entry]) -> pl.DataFrame:
@@ -150,7 +151,7 @@ def quarantine_check(asset: str, interfaces: Sequence[str], partitions: Partitio
 
 
 def _quarantined(known: Sequence[Entry]) -> list[Entry]:
-    return [entry for entry in known if entry.state == "quarantined"]
+    return [entry for entry in known if entry.state == EntryState.QUARANTINED]
 
 
 def _refusal(entry: Entry) -> RenkeiError:

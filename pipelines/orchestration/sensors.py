@@ -10,6 +10,7 @@ import dagster as dg
 
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import Direction, EntryState
 from pipelines.exchange.transport import RemoteFile
 from pipelines.operations.inbound_interfaces import INBOUND, of_step
 from pipelines.orchestration.jobs import RECEIVE, Work, job_of
@@ -127,7 +128,7 @@ def waiting_runs(environment: Environment, partitions: Partitions, step: str | N
 
 def _quarantined(environment: Environment, partitions: Partitions) -> list[Run]:
     runs = []
-    for entry in environment.ledger.entries(direction="inbound", states={"quarantined"}):
+    for entry in environment.ledger.entries(direction=Direction.INBOUND, states={EntryState.QUARANTINED}):
         if entry.interface is not None and entry.interface in INBOUND and entry.partition is not None:
             step = INBOUND[entry.interface].step
             if partition := partitions.of_file(step, entry.partition):

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.configuration.calendar import business_days
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import CLOSED_OUTBOUND_STATES, SENT_STATES
+from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.transfer.sending import records_of
 
 SENT_FILES = ("eligibility_household", "eligibility_individual")
@@ -18,7 +18,7 @@ SENT_KEYS = {"eligibility_household": "household_number", "eligibility_individua
 def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
     """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them.
 
-    Whom a later file told of that is, or may be, at the Union (Ledger.in_doubt) is there as that file told.
+    Whom a later file told of that is, or may be, at the Union (`ledger.baseline.in_doubt`) is there as that file told.
     """
     before = on + dt.timedelta(days=1) if on else None
     partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
@@ -35,7 +35,7 @@ def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataF
 def told_in_doubt(
     environment: Environment, before: dt.date | None, *, remade: dt.date | None = None
 ) -> dict[str, pl.DataFrame]:
-    """What files tell that are, or may be, at the Union, but are no baseline (Ledger.in_doubt).
+    """What files tell that are, or may be, at the Union, but are no baseline (`ledger.baseline.in_doubt`).
 
     By interface (SENT_FILES): canonical records with `in_doubt` true and `gone`, of each person or household the newest.
     `gone`: withdrawn by a file that the Union accepted, so that it does not know him any more. Nothing for an interface
@@ -45,7 +45,7 @@ def told_in_doubt(
     for entry in environment.ledger.in_doubt(before, SENT_FILES, remade=remade):
         records = records_of(environment, entry)
         withdrawn = pl.col("update_kind") == "withdrawn" if "update_kind" in records.columns else pl.lit(False)
-        gone = withdrawn & pl.lit(entry.state == "accepted")
+        gone = withdrawn & pl.lit(entry.state == EntryState.ACCEPTED)
         told.setdefault(str(entry.interface), []).append(records.with_columns(in_doubt=pl.lit(True), gone=gone))
     return {
         interface: pl.concat(frames, how="diagonal").unique(SENT_KEYS[interface], keep="last", maintain_order=True)
@@ -62,7 +62,7 @@ def overlaid(known: pl.DataFrame, told: pl.DataFrame, key: str) -> pl.DataFrame:
 
 def first_month_sent(environment: Environment) -> dt.date | None:
     """The month (its first day) of the deployment's first daily sending; what was before it is another system's."""
-    entries = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
+    entries = environment.ledger.entries(direction=Direction.OUTBOUND, interfaces=SENT_FILES)
     return min((e.partition.replace(day=1) for e in entries if e.partition is not None), default=None)
 
 
@@ -72,12 +72,12 @@ def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> li
     Days before the deployment's first sending are not missed. A day of which the Union rejected a file, or that was taken
     back, is carried by the next day that reaches it.
     """
-    entries = environment.ledger.entries(direction="outbound", interfaces=SENT_FILES)
-    standing: dict[dt.date | None, dict[str | None, str]] = {}
+    entries = environment.ledger.entries(direction=Direction.OUTBOUND, interfaces=SENT_FILES)
+    standing: dict[dt.date | None, dict[str | None, EntryState]] = {}
     for entry in entries:
-        if entry.state != "withdrawn":
+        if entry.state != EntryState.WITHDRAWN:
             standing.setdefault(entry.partition, {})[entry.interface] = entry.state
-    out = SENT_STATES | {"superseded"}
+    out = SENT_STATES | {EntryState.SUPERSEDED}
     carried_by = environment.ledger.effective_baseline(interfaces=SENT_FILES)
     done = {
         day
@@ -85,7 +85,7 @@ def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> li
         if out.issuperset(states.values())
         or (day and carried_by and day < carried_by and not CLOSED_OUTBOUND_STATES.isdisjoint(states.values()))
     }
-    quiet = {e.detail.get("partition") for e in environment.ledger.events() if e.action == "quiet_day"}
+    quiet = {e.detail.get("partition") for e in environment.ledger.notes(LedgerEvent.QUIET_DAY)}
     began = min((e.partition for e in entries if e.partition is not None), default=first)
     days = business_days(max(first, began), last + dt.timedelta(days=1))
     return [day for day in days if day not in done and day.isoformat() not in quiet]

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.exchange.erased import erased_files, table_file
-from pipelines.exchange.ledger import SENT_STATES
+from pipelines.exchange.ledger.states import SENT_STATES, EntryState
 
 
 def require_kept(
@@ -34,7 +34,8 @@ def require_kept(
 
 def _state(environment: Environment, partition: dt.date, interfaces: Collection[str]) -> str:
     """What the ledger knows of the work of a day or a month."""
-    done = environment.ledger.entries(partition=partition, interfaces=interfaces, states=SENT_STATES | {"applied"})
+    states = SENT_STATES | {EntryState.APPLIED}
+    done = environment.ledger.entries(partition=partition, interfaces=interfaces, states=states)
     if done:
         numbers = "、".join(str(entry.id) for entry in done)
         return f"{partition} の分は、もう送付または取込が済んでいます（台帳 {numbers}）"

@@ -25,6 +25,7 @@ from interfaces.spec import Item, Specification
 from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.deployment import Environment
 from pipelines.exchange.inbox import Arrival, collect
+from pipelines.exchange.ledger.states import Direction, LedgerEvent
 from pipelines.exchange.transport import FilesAtHand
 from pipelines.storage.files import write_durably
 from pipelines.transfer import receiving
@@ -164,7 +165,7 @@ def _composed(
     for number in count(1):
         header = environment.monthly_header(month, ledger.now().date()) | {"file_number": f"{number:06d}"}
         encoded = codec.compose(specification, month, data, header)
-        known = ledger.entries(direction="inbound", file_name=file_name(specification, header))
+        known = ledger.entries(direction=Direction.INBOUND, file_name=file_name(specification, header))
         if not known or any(entry.sha256 == encoded.sha256 for entry in known):
             break
     return header, encoded
@@ -225,7 +226,7 @@ def enter(
     judgement = receiving.judge(environment, applied, encoded.data, name, typed=True)
     if not judgement.accepted:
         raise _refusal(_told(judgement.report["findings"], specification, data))
-    environment.ledger.note("typed", operator=by, interface=interface, month=month, records=data.height)
+    environment.ledger.recorder(by).note(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
     typed = FilesAtHand({name: encoded.data})
     return collect(
         environment.ledger,

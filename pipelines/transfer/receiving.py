@@ -15,7 +15,8 @@ from interfaces.values import to_canonical
 from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
 from pipelines.exchange.inbox import NOT_REMOVED, Arrival, Judgement, archived_content, collect
-from pipelines.exchange.ledger import Entry
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import WAITING_STATES, Direction, EntryState
 from pipelines.exchange.left_behind import UNION, Folder, LeftBehind, left_behind, not_yet
 from pipelines.exchange.transport import RemoteFile, Source
 from pipelines.storage.cms import plain_name
@@ -25,7 +26,6 @@ from schemas.report import to_json, write_xlsx
 from schemas.rules.files import CERTAIN_MY_NUMBERS
 from schemas.validate import Validated, validate
 
-WAITING_STATES = frozenset({"verified", "released"})
 Interfaces = Mapping[str, InboundInterface]
 
 
@@ -134,7 +134,7 @@ def needs_person(one: Arrival) -> bool:
     return one.is_left or one.state in UNFINISHED_STATES
 
 
-UNFINISHED_STATES = frozenset({"quarantined", "vanished", "waiting"})
+UNFINISHED_STATES = frozenset({EntryState.QUARANTINED, EntryState.VANISHED, "waiting"})
 
 
 def left_of(environment: Environment, interface: str) -> list[LeftBehind]:
@@ -163,7 +163,7 @@ def waiting(environment: Environment, interfaces: Iterable[str]) -> list[Waiting
     order = {interface: position for position, interface in enumerate(interfaces)}
     found = [
         _waiting_file(entry)
-        for entry in environment.ledger.entries(direction="inbound", states=WAITING_STATES)
+        for entry in environment.ledger.entries(direction=Direction.INBOUND, states=WAITING_STATES)
         if entry.interface is None or entry.interface in order
     ]
     return sorted(found, key=lambda one: (one.partition, order[one.interface], one.entry.file_name, one.entry.id))
@@ -180,9 +180,11 @@ def newer_applied(environment: Environment, interface: InboundInterface, file: W
 
     None for a file that a person released.
     """
-    if file.entry.state != "verified" or interface.overtaken_by is OvertakenBy.NOTHING:
+    if file.entry.state != EntryState.VERIFIED or interface.overtaken_by is OvertakenBy.NOTHING:
         return None
-    applied = environment.ledger.entries(direction="inbound", states={"applied"}, interfaces={interface.id})
+    applied = environment.ledger.entries(
+        direction=Direction.INBOUND, states={EntryState.APPLIED}, interfaces={interface.id}
+    )
     if interface.overtaken_by is OvertakenBy.LATER_DAY:
         return max((e.partition for e in applied if e.partition and e.partition > file.partition), default=None)
     # The names of one interface and month differ in their number only.
@@ -193,7 +195,7 @@ def newer_applied(environment: Environment, interface: InboundInterface, file: W
 def overtaken(environment: Environment, entry: Entry) -> RenkeiError:
     """What a person is told of a stale file: its name, and the newer day that was applied before it (KR-7308)."""
     events = environment.ledger.events(entry.id)
-    newest = next(event.detail["newest"] for event in reversed(events) if event.action == "stale")
+    newest = next(event.detail["newest"] for event in reversed(events) if event.action == EntryState.STALE)
     return RenkeiError("KR-7308", name=entry.file_name, day=entry.partition, newest=newest, entry=entry.id)
 
 
@@ -207,7 +209,7 @@ def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataF
     content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
     specification = environment.specification(file.interface, day)
     validated = validate(content, name, specification, day, environment.context(day, name))
-    if not validated.valid and entry.state != "released":
+    if not validated.valid and entry.state != EntryState.RELEASED:
         raise RenkeiError("KR-7305", name=entry.file_name)
     sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
     return sound, validated.records - sound.height

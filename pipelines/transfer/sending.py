@@ -1,4 +1,4 @@
-"""A table -> a checked file in the outbox: made, read back, judged, compared. Sends nothing (`exchange.outbox` does).
+"""A table -> a checked file in the outbox: made, read back, judged, compared; and the deployment's outbox itself.
 
 Here alone an OutboundFile is made: of a draft that is valid, or of the copy that such a draft left in the outbox.
 """
@@ -18,11 +18,13 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import POSSIBLY_OUT_STATES, Entry
-from pipelines.exchange.outbox import Leaving, OutboundFile
+from pipelines.exchange.batch import Batch, Leaving, OutboundFile, SendOutcome
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.states import POSSIBLY_OUT_STATES, LedgerEvent
+from pipelines.exchange.outbox import Outbox
 from pipelines.exchange.transport import Transport
 from pipelines.storage.cms import SUFFIX
-from pipelines.transfer.unrecorded import MADE, require_recorded, require_same_content, sent_traces
+from pipelines.transfer.unrecorded import require_recorded, require_same_content, sent_traces
 from schemas.findings import FINDING_SCHEMA
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
@@ -120,12 +122,8 @@ def publish(
     content = draft.encoded.data
     path = outbox_path(environment, partition, draft.name, draft.encoded.sha256)
     if not environment.safe.holds(path, draft.encoded.sha256):
-        environment.ledger.note(
-            MADE,
-            operator=environment.settings.operator,
-            partition=partition,
-            file_name=draft.name,
-            sha256=draft.encoded.sha256,
+        environment.recorder().note(
+            LedgerEvent.FILE_MADE, partition=partition, file_name=draft.name, sha256=draft.encoded.sha256
         )
         environment.safe.keep(path, content)
     return OutboundFile(draft.interface, draft.name, path, draft.encoded.sha256, len(content), validated.records)
@@ -137,6 +135,23 @@ def published(
     """The file that a manifest (file_name, sha256, size, records) names, as `publish` left it in the outbox."""
     name, sha256, size, records = manifest
     return OutboundFile(interface, name, outbox_path(environment, partition, name, sha256), sha256, size, records)
+
+
+def outbox(environment: Environment, run_id: str | None = None, operator: str | None = None) -> Outbox:
+    """The outbox of a deployment, in the name of its operator or of whoever acts himself (`operator`)."""
+    who = environment.settings.operator if operator is None else operator
+    return Outbox(
+        environment.ledger.recorder(who, run_id),
+        environment.safe,
+        lambda: sealing(environment),
+        leaving(environment),
+    )
+
+
+def send(environment: Environment, batch: Batch, run_id: str | None = None) -> SendOutcome:
+    """Send a batch to the Union's server (see `Outbox.send`); KR-6324 as `sealing`."""
+    with environment.to_union() as transport:
+        return outbox(environment, run_id).send(batch, transport, environment.retry())
 
 
 def leaving(environment: Environment) -> Leaving:

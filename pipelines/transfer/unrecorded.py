@@ -14,13 +14,11 @@ from typing import Final
 from interfaces.messages import RenkeiError
 from interfaces.naming import recognise
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger import OUT_STATES, Entry, Event
+from pipelines.exchange.ledger.entry import Entry, Event
+from pipelines.exchange.ledger.states import FETCHING_STATES, OUT_STATES, Direction, LedgerEvent
 from pipelines.exchange.transport import Transport
 from pipelines.storage.cms import SUFFIX, plain_name
 
-# What the ledger calls: a file made for the outbox, an answer about a file that it doesn't know, and a person's word that
-# a trace is none of a file sent or received.
-MADE, ANSWERED, DISMISSED = "file_made", "answer_to_unrecorded", "dismissed"
 _COPY: Final = re.compile(rf"(?P<begins>[0-9a-f]{{12}})_(?P<name>.+?)(?P<to_union>\.to_union)?{re.escape(SUFFIX)}")
 _SHOWN = 5
 
@@ -65,18 +63,19 @@ def local_traces(environment: Environment, partition: str = "*") -> list[Trace]:
         for one in environment.sent_log.lines()
     ]  # fmt: skip
     ledger = environment.ledger
-    outbound, inbound = ledger.entries(direction="outbound"), ledger.entries(direction="inbound")
+    outbound = ledger.entries(direction=Direction.OUTBOUND)
+    inbound = ledger.entries(direction=Direction.INBOUND)
     known = {(str(entry.partition), entry.file_name, str(entry.sha256)[:12]) for entry in outbound}
     known |= {
         (event.detail["partition"], event.detail["file_name"], event.detail["sha256"][:12])
-        for event in ledger.notes(MADE)
+        for event in ledger.notes(LedgerEvent.FILE_MADE)
     }
     out = _names_out(outbound)
     contents = {str(entry.sha256)[:12] for entry in inbound}
-    arriving = {plain_name(entry.file_name) for entry in inbound if entry.state in ("detected", "claimed")}
+    arriving = {plain_name(entry.file_name) for entry in inbound if entry.state in FETCHING_STATES}
     answered = [
         Trace(Place.ANSWER, f"{Place.ANSWER}/{event.detail['file_name']}", event.detail["file_name"])
-        for event in ledger.notes(ANSWERED)
+        for event in ledger.notes(LedgerEvent.ANSWER_TO_UNRECORDED)
     ]
     found = [
         *(one for one in outbox if (one.partition, one.file_name, one.begins) not in known),
@@ -84,19 +83,19 @@ def local_traces(environment: Environment, partition: str = "*") -> list[Trace]:
         *(one for one in archive if one.begins not in contents and one.file_name not in arriving),
         *(one for one in answered if one.file_name not in out),
     ]
-    return _not_dismissed(found, ledger.notes(DISMISSED))
+    return _not_dismissed(found, ledger.notes(LedgerEvent.DISMISSED))
 
 
 def traces_at_union(environment: Environment, transport: Transport) -> list[Trace]:
     """Files under our names in the Union's folder for what we send that the ledger does not know to be out."""
     listed = [plain_name(file.name) for file in transport.list() if file.kind == "file"]
-    out = _names_out(environment.ledger.entries(direction="outbound"))
+    out = _names_out(environment.ledger.entries(direction=Direction.OUTBOUND))
     found = [
         Trace(Place.UNION, f"{Place.UNION}/{name}", name)
         for name in listed
         if name not in out and interface_of(environment, name) is not None
     ]
-    return _not_dismissed(found, environment.ledger.notes(DISMISSED))
+    return _not_dismissed(found, environment.ledger.notes(LedgerEvent.DISMISSED))
 
 
 def interface_of(environment: Environment, name: str) -> str | None:
@@ -148,11 +147,9 @@ def dismiss(environment: Environment, references: Iterable[str], by: str, reason
     for reference in references:
         if reference not in listed:
             raise RenkeiError("KR-6145", reference=reference)
-    with environment.ledger.transaction() as connection:
+    with environment.ledger.recorder(by).transaction() as work:
         for reference in references:
-            environment.ledger.note(
-                DISMISSED, operator=by, connection=connection, reference=reference, reason=reason
-            )  # fmt: skip
+            work.note(LedgerEvent.DISMISSED, reference=reference, reason=reason)
 
 
 def _names_out(outbound: Iterable[Entry]) -> set[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import openpyxl
 import polars as pl
 from click.testing import CliRunner, Result
+from entries import DELIVERED, outbound_entry
 from rings import settings_lines
 
 from interfaces import codec
@@ -165,12 +166,7 @@ def send_days(environment: Environment, people: pl.DataFrame, month: dt.date = M
     day = monthly_days(environment.catalogue, month).cut_off
     environment.store.write("sent_people", day.isoformat(), people)
     for interface in ("eligibility_household", "eligibility_individual"):
-        entry = environment.ledger.enter_outbound(
-            interface=interface, partition=day, file_name=interface, sha256="0" * 64, size=1, records=1,
-            baseline=None, snapshot_sha256=None, operator="試験担当",
-        )  # fmt: skip
-        for state in ("sending", "uploaded", "sent"):
-            environment.ledger.advance(entry.id, state, operator="試験担当")
+        outbound_entry(environment.ledger, interface, day, interface, DELIVERED, operator="試験担当")
 
 
 def confirm(environment: Environment, month: dt.date) -> Reconciled:

@@ -10,10 +10,12 @@ from typing import Any
 import polars as pl
 import pytest
 from continuity.deployment import opened
+from entries import DELIVERED, outbound_entry
 
 from pipelines.configuration.settings import LimitSettings
 from pipelines.eligibility.limits import Amount, amounts, identity_changes
 from pipelines.eligibility.questions import reference
+from pipelines.exchange.ledger.states import LedgerEvent
 
 BORN = dt.date(1980, 1, 1)
 NOBODY = pl.Series([], dtype=pl.String)
@@ -89,19 +91,15 @@ def test_amounts_are_taken_together_over_the_days_of_the_settings(tmp_path: Path
     assert reference(environment, dt.date(2026, 4, 1)) is None
     before = None
     for number in (1, 2, 3, 6, 7, 8, 9, 10):
-        entry = environment.ledger.enter_outbound(
-            interface="eligibility_individual", partition=dt.date(2026, 4, number), file_name=f"{number}",
-            sha256="0" * 64, size=1, records=1, baseline=before, snapshot_sha256=None, operator="試験",
-        )  # fmt: skip
-        for state in ("sending", "uploaded", "sent"):
-            environment.ledger.advance(entry.id, state, operator="試験")
-        before = entry.partition
+        day = dt.date(2026, 4, number)
+        outbound_entry(environment.ledger, "eligibility_individual", day, f"{number}", DELIVERED, baseline=before)
+        before = day
     assert LimitSettings().days == 7
     expected = {2: 1, 8: 1, 9: 2, 10: 3, 13: 6, 17: 10, 24: 10}
     found = {number: reference(environment, dt.date(2026, 4, number)) for number in expected}
     assert found == {number: dt.date(2026, 4, day) for number, day in expected.items()}
-    environment.ledger.note(
-        "amount_confirmed", operator="試験", partition=dt.date(2026, 4, 7), counts={}, reason="統合"
+    environment.ledger.recorder("試験").note(
+        LedgerEvent.AMOUNT_CONFIRMED, partition=dt.date(2026, 4, 7), counts={}, reason="統合"
     )
     assert reference(environment, dt.date(2026, 4, 7)) == dt.date(2026, 4, 1)
     assert reference(environment, dt.date(2026, 4, 9)) == dt.date(2026, 4, 7)

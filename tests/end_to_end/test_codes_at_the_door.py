@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from entries import outbound_entry
 from servers import write_key
 
 from fixtures.counterpart.seals import SEALED, Seals
@@ -35,9 +36,9 @@ from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
 from pipelines.cli import main
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.storage.locks import exclusive
-from pipelines.transfer.unrecorded import MADE
 
 SENT, ANSWERED = "sent", "answered"
 NUMBERS = count(11)
@@ -430,14 +431,11 @@ def test_a_second_machine_with_the_same_ledger_does_not_enter_a_day_twice(desk: 
     day = desk.days[2]
 
     def is_made() -> bool:
-        made = [event for event in ledger.notes(MADE) if event.detail["partition"] == day.isoformat()]
+        made = [event for event in ledger.notes(LedgerEvent.FILE_MADE) if event.detail["partition"] == day.isoformat()]
         return len(made) == 2
 
     def enter() -> None:
-        ledger.enter_outbound(
-            interface="eligibility_household", partition=day, file_name="other.csv", sha256="0" * 64, size=1, records=1,
-            baseline=None, snapshot_sha256=None, operator="別の機械",
-        )  # fmt: skip
+        outbound_entry(ledger, "eligibility_household", day, "other.csv", operator="別の機械")
 
     with meanwhile(is_made, enter):
         assert here(desk, *desk.day_out(2)).startswith("KR-6106")

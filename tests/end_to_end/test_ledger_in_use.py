@@ -23,11 +23,11 @@ PATIENCE_SECONDS = 240.0
 RENKEI = [sys.executable, "-c", "from pipelines.cli import main; main()"]
 OPENINGS = """
 import sys
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
 kept = [Ledger(sys.argv[1])]
 for number in range(40):
     kept.append(Ledger(sys.argv[1]))
-    kept[-1].note("counted", operator="試験", number=number)
+    kept[-1].recorder("試験").note("counted", number=number)
     if number % 3 == 0:
         kept.pop(0)
 """

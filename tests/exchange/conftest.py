@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from exchange.exchange_support import noon
 
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rings import safe
 
+from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.inbox import Judgement
-from pipelines.exchange.ledger import Ledger
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 4, 6), date(2026, 4, 7), date(2026, 4, 8)
@@ -22,6 +24,11 @@ HOUSEHOLD, INDIVIDUAL = "eligibility_household", "eligibility_individual"
 def noon() -> datetime:
     """03:00 UTC is noon in Tokyo."""
     return datetime(2026, 4, 8, 3, 0, tzinfo=UTC)
+
+
+def action(word: str) -> LedgerEvent:
+    """A word that the program itself never notes."""
+    return cast(LedgerEvent, word)
 
 
 class Crash(BaseException):
@@ -65,8 +72,13 @@ class FusedLedger(Ledger):
 
     def __init__(self, url: str, fuse: Fuse) -> None:
         super().__init__(url, noon)
-        self.advance = fuse.around(self.advance)  # type: ignore[method-assign]
-        self.note = fuse.around(self.note)  # type: ignore[method-assign]
+        self._fuse = fuse
+
+    def recorder(self, operator: str, run_id: str | None = None) -> Recorder:
+        recorder = super().recorder(operator, run_id)
+        recorder.advance = self._fuse.around(recorder.advance)  # type: ignore[method-assign]
+        recorder.note = self._fuse.around(recorder.note)  # type: ignore[method-assign]
+        return recorder
 
 
 class SweepingTransport(LocalFolderTransport):

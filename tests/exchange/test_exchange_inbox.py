@@ -34,7 +34,7 @@ from interfaces.messages import RenkeiError
 from pipelines.configuration.settings import SftpSettings
 from pipelines.exchange import quarantine
 from pipelines.exchange.inbox import Arrival, Judge, Judgement, archived_content, collect
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.left_behind import Folder
 from pipelines.exchange.transport import (
     LocalFolderTransport,
@@ -395,30 +395,25 @@ def quarantined_file(ledger: Ledger, union: Path, data: Path) -> int:
 def test_release_needs_a_name_and_a_reason_and_both_are_in_the_ledger(ledger: Ledger, union: Path, data: Path) -> None:
     entry_id = quarantined_file(ledger, union, data)
     for reason in ("", " 　"):
-        assert (
-            code_of(lambda r=reason: quarantine.release(ledger, safe(data), entry_id, operator="o", reason=r))
-            == "KR-6312"
-        )
-    assert (
-        code_of(lambda: quarantine.release(ledger, safe(data), entry_id, operator=" ", reason="確認済み")) == "KR-6104"
-    )
+        assert code_of(lambda r=reason: quarantine.release(ledger.recorder("o"), safe(data), entry_id, r)) == "KR-6312"
+    assert code_of(lambda: quarantine.release(ledger.recorder(" "), safe(data), entry_id, "確認済み")) == "KR-6104"
     for last, code in (("8", "KR-6314"), ("2", "KR-7121")):
         for number in ("12345678901", "１２３４５６７８９０１", "1234-5678-901", "1234 5678 901"):
             reason = f"番号 {number}{last} の人"
-            assert code_of(lambda r=reason: quarantine.reject(ledger, entry_id, operator="o", reason=r)) == code, reason
+            assert code_of(lambda r=reason: quarantine.reject(ledger.recorder("o"), entry_id, r)) == code, reason
     assert ledger.entry(entry_id).state == "quarantined"
-    released = quarantine.release(ledger, safe(data), entry_id, operator="test-clerk", reason=" 連合会に電話で確認 ")
+    released = quarantine.release(ledger.recorder("test-clerk"), safe(data), entry_id, " 連合会に電話で確認 ")
     assert released.state == "released"
     told = ledger.events(entry_id)[-1]
     assert (told.operator, told.detail) == ("test-clerk", {"reason": "連合会に電話で確認"})
-    assert code_of(lambda: quarantine.release(ledger, safe(data), entry_id, operator="o", reason="r")) == "KR-6311"
+    assert code_of(lambda: quarantine.release(ledger.recorder("o"), safe(data), entry_id, "r")) == "KR-6311"
     assert code_of(lambda: quarantine.show(ledger, data, entry_id)) == "KR-6311"
     assert quarantine.quarantined(ledger) == []
 
 
 def test_a_rejected_content_may_come_again(ledger: Ledger, union: Path, data: Path) -> None:
     entry_id = quarantined_file(ledger, union, data)
-    assert quarantine.reject(ledger, entry_id, operator="test-clerk", reason="誤送").state == "rejected"
+    assert quarantine.reject(ledger.recorder("test-clerk"), entry_id, "誤送").state == "rejected"
     (union / "a.csv").write_bytes(LINES)
     assert only(take(ledger, LocalFolderTransport(union), data)).state == "verified"
 
@@ -427,9 +422,7 @@ def test_a_rejected_content_may_come_again(ledger: Ledger, union: Path, data: Pa
 def test_a_copy_that_changed_in_the_archive_is_not_released(ledger: Ledger, union: Path, data: Path, harm: Any) -> None:
     entry_id = quarantined_file(ledger, union, data)
     harm(data / ARCHIVED)
-    assert (
-        code_of(lambda: quarantine.release(ledger, safe(data), entry_id, operator="o", reason="確認済み")) == "KR-6313"
-    )
+    assert code_of(lambda: quarantine.release(ledger.recorder("o"), safe(data), entry_id, "確認済み")) == "KR-6313"
     assert ledger.entry(entry_id).state == "quarantined"
 
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,27 @@ from exchange.exchange_support import HOUSEHOLD, INDIVIDUAL, MONDAY, TUESDAY, WE
 from sqlalchemy.exc import DBAPIError
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.ledger import TRANSITIONS, Entry, Ledger
+from pipelines.exchange.ledger.entry import Entry, OutboundFacts
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.states import TRANSITIONS, Direction, EntryState, LedgerEvent
 
-ME: dict[str, Any] = {"operator": "test-operator", "run_id": "run-1"}
+ME = ("test-operator", "run-1")
 
 
 def enter(ledger: Ledger, partition: date, interface: str, baseline: date | None = None) -> Entry:
-    return ledger.enter_outbound(
-        interface=interface,
-        partition=partition,
-        file_name=f"{interface}-{partition:%Y%m%d}.csv",
-        sha256="ab" * 32,
-        size=12,
-        records=3,
-        baseline=baseline,
-        snapshot_sha256="cd" * 32,
-        **ME,
-    )
+    name = f"{interface}-{partition:%Y%m%d}.csv"
+    facts = OutboundFacts(interface, partition, name, "ab" * 32, 12, 3, baseline, "cd" * 32)
+    return ledger.recorder(*ME).enter_outbound(facts)
+
+
+def advance(ledger: Ledger, entry: Entry, state: str, **more: Any) -> Entry:
+    return ledger.recorder(*ME).advance(entry, EntryState(state), **more)
 
 
 def send(ledger: Ledger, partition: date, interface: str, baseline: date | None = None) -> Entry:
     entry = enter(ledger, partition, interface, baseline)
     for state in ("sending", "uploaded", "sent"):
-        entry = ledger.advance(entry.id, state, **ME)
+        entry = advance(ledger, entry, state)
     return entry
 
 
@@ -74,62 +73,65 @@ def test_illegal_moves_are_refused_and_leave_no_trace(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
     entry = enter(ledger, MONDAY, HOUSEHOLD)
     for state in ("sent", "uploaded", "accepted", "verified", "nonsense"):
-        assert code_of(lambda to=state: ledger.advance(entry.id, to, **ME)) == "KR-6101"
+        assert code_of(lambda to=state: advance(ledger, entry, to)) == "KR-6101"
     with pytest.raises(RenkeiError, match=r"written.*accepted"):
-        ledger.advance(entry.id, "accepted", **ME)
-    assert code_of(lambda: ledger.advance(999, "sent", **ME)) == "KR-6103"
-    assert code_of(lambda: ledger.advance(entry.id, "sending", operator=" ")) == "KR-6104"
-    assert code_of(lambda: ledger.advance(entry.id, "sending", reason=" 　", **ME)) == "KR-6312"
-    assert code_of(lambda: ledger.note("key_retired", reason="番号 1234-5678-9018 の人", **ME)) == "KR-6314"
+        advance(ledger, entry, "accepted")
+    assert code_of(lambda: advance(ledger, replace(entry, id=999), "sent")) == "KR-6103"
+    assert code_of(lambda: ledger.recorder(" ").advance(entry, EntryState.SENDING)) == "KR-6104"
+    assert code_of(lambda: advance(ledger, entry, "sending", reason=" 　")) == "KR-6312"
+    assert (
+        code_of(lambda: ledger.recorder(*ME).note(LedgerEvent.KEY_RETIRED, reason="番号 1234-5678-9018 の人"))
+        == "KR-6314"
+    )
     assert ledger.entry(entry.id).state == "written"
     assert len(ledger.events()) == 1
     ledger.close()
 
 
 def test_the_moves_are_those_of_the_design() -> None:
-    outbound, inbound = TRANSITIONS["outbound"], TRANSITIONS["inbound"]
-    assert outbound["sent"] == {"accepted", "rejected", "recalled"}
-    assert "sent" not in outbound["written"] | outbound["sealed"] | outbound["sending"]
+    outbound, inbound = TRANSITIONS[Direction.OUTBOUND], TRANSITIONS[Direction.INBOUND]
+    assert outbound[EntryState.SENT] == {"accepted", "rejected", "recalled"}
+    assert "sent" not in outbound[EntryState.WRITTEN] | outbound[EntryState.SEALED] | outbound[EntryState.SENDING]
     for end in ("accepted", "rejected", "superseded", "withdrawn", "recalled"):
         assert end not in outbound
     for end in ("applied", "rejected", "duplicate"):
         assert end not in inbound
-    assert inbound["quarantined"] == inbound["stale"] == {"released", "rejected"}
-    assert inbound["released"] == {"applied"}
+    assert inbound[EntryState.QUARANTINED] == inbound[EntryState.STALE] == {"released", "rejected"}
+    assert inbound[EntryState.RELEASED] == {"applied"}
 
 
 def test_of_two_that_advance_the_same_entry_one_loses(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
     entry = enter(ledger, MONDAY, HOUSEHOLD)
 
-    def advance(_: int) -> str:
+    def try_it(_: int) -> str:
         try:
             other = Ledger(any_url, noon)
-            other.advance(entry.id, "sending", expected="written", **ME)
+            advance(other, entry, "sending", expected=EntryState.WRITTEN)
             other.close()
         except RenkeiError as error:
             return error.code
         return "won"
 
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(advance, range(4))) == ["KR-6102"] * 3 + ["won"]
+        assert sorted(pool.map(try_it, range(4))) == ["KR-6102"] * 3 + ["won"]
     assert [event.action for event in ledger.events(entry.id)] == ["written", "sending"]
     ledger.close()
 
 
 def test_expected_state_guards_against_a_stale_view(ledger: Ledger) -> None:
     entry = enter(ledger, MONDAY, HOUSEHOLD)
-    ledger.advance(entry.id, "sending", **ME)
-    assert code_of(lambda: ledger.advance(entry.id, "uploaded", expected="written", **ME)) == "KR-6102"
+    advance(ledger, entry, "sending")
+    assert code_of(lambda: advance(ledger, entry, "uploaded", expected=EntryState.WRITTEN)) == "KR-6102"
 
 
 def test_writers_in_several_processes_keep_one_chain(any_url: str) -> None:
     program = (
         "import sys\n"
-        "from pipelines.exchange.ledger import Ledger\n"
-        "ledger = Ledger(sys.argv[1])\n"
+        "from pipelines.exchange.ledger.ledger import Ledger\n"
+        "recorder = Ledger(sys.argv[1]).recorder('test-operator')\n"
         "for number in range(15):\n"
-        "    ledger.note('counted', operator='test-operator', number=number)\n"
+        "    recorder.note('counted', number=number)\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, any_url]) for _ in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
@@ -141,25 +143,40 @@ def test_writers_in_several_processes_keep_one_chain(any_url: str) -> None:
 
 def test_a_transaction_of_the_caller_is_all_or_nothing(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
-    entry = ledger.enter_inbound(file_name="a.csv", **ME)
-    with pytest.raises(ZeroDivisionError), ledger.transaction() as connection:
-        ledger.advance(entry.id, "claimed", connection=connection, **ME)
-        connection.execute(sa.text("CREATE TABLE applied_rows (line INTEGER)"))
+    entry = ledger.recorder(*ME).enter_inbound("a.csv")
+    with pytest.raises(ZeroDivisionError), ledger.recorder(*ME).transaction() as work:
+        work.advance(entry, EntryState.CLAIMED)
+        work.connection.execute(sa.text("CREATE TABLE applied_rows (line INTEGER)"))
         raise ZeroDivisionError
     assert ledger.entry(entry.id).state == "detected"
-    with ledger.transaction() as connection:
-        connection.execute(sa.text("CREATE TABLE applied_rows (line INTEGER)"))
-        connection.execute(sa.text("INSERT INTO applied_rows VALUES (1)"))
-        ledger.advance(entry.id, "claimed", connection=connection, **ME)
+    with ledger.recorder(*ME).transaction() as work:
+        work.connection.execute(sa.text("CREATE TABLE applied_rows (line INTEGER)"))
+        work.connection.execute(sa.text("INSERT INTO applied_rows VALUES (1)"))
+        work.advance(entry, EntryState.CLAIMED)
     assert ledger.entry(entry.id).state == "claimed"
     ledger.close()
 
 
+def test_a_unit_of_work_reads_what_it_wrote_and_nobody_else_does(any_url: str) -> None:
+    ledger = Ledger(any_url, noon)
+    entry = send(ledger, MONDAY, HOUSEHOLD)
+    with ledger.recorder(*ME).transaction() as work:
+        work.advance(entry, EntryState.RECALLED)
+        with work.transaction() as same:
+            same.note(LedgerEvent.TYPED)
+        assert (work.entry(entry.id).state, ledger.entry(entry.id).state) == ("recalled", "sent")
+        assert (len(work.events()), len(ledger.events())) == (6, 4)
+        assert (work.effective_baseline(), ledger.effective_baseline()) == (None, MONDAY)
+    assert [event.action for event in ledger.events()][4:] == ["recalled", "typed"]
+    assert {(event.operator, event.run_id) for event in ledger.events()} == {ME}
+    ledger.close()
+
+
 def test_what_arrives_is_known_little_by_little_and_never_overwritten(ledger: Ledger) -> None:
-    entry = ledger.enter_inbound(file_name="a.csv", **ME)
-    ledger.advance(entry.id, "claimed", **ME)
-    entry = ledger.advance(entry.id, "received", sha256="ef" * 32, size=5, **ME)
-    entry = ledger.advance(entry.id, "verified", interface="x", partition=TUESDAY, sha256="00" * 32, **ME)
+    entry = ledger.recorder(*ME).enter_inbound("a.csv")
+    advance(ledger, entry, "claimed")
+    entry = advance(ledger, entry, "received", sha256="ef" * 32, size=5)
+    entry = advance(ledger, entry, "verified", interface="x", partition=TUESDAY, sha256="00" * 32)
     assert (entry.sha256, entry.size, entry.interface, entry.partition) == ("ef" * 32, 5, "x", TUESDAY)
 
 
@@ -202,7 +219,7 @@ def test_tampering_behind_the_triggers_is_found(sqlite_url: str, tampering: str,
 
 
 def test_a_row_with_a_hash_of_its_own_breaks_the_chain_behind_it(sqlite_url: str) -> None:
-    from pipelines.exchange.ledger import row_hash
+    from pipelines.exchange.ledger.chain import row_hash
 
     ledger = Ledger(sqlite_url, noon)
     send(ledger, TUESDAY, HOUSEHOLD)
@@ -221,7 +238,7 @@ def test_a_row_with_a_hash_of_its_own_breaks_the_chain_behind_it(sqlite_url: str
 
 def test_the_hash_of_a_row_is_as_documented() -> None:
     # Worked out by hand with sha256sum over the canonical text.
-    from pipelines.exchange.ledger import row_hash
+    from pipelines.exchange.ledger.chain import row_hash
 
     row = {
         "sequence": 1,
@@ -246,9 +263,9 @@ def test_the_baseline_is_the_last_day_that_was_sent_whole(any_url: str) -> None:
     individual = enter(ledger, TUESDAY, INDIVIDUAL, MONDAY)
     assert ledger.effective_baseline() == MONDAY
     for state in ("sending", "uploaded"):
-        ledger.advance(individual.id, state, **ME)
+        advance(ledger, individual, state)
         assert ledger.effective_baseline() == MONDAY
-    ledger.advance(individual.id, "sent", **ME)
+    advance(ledger, individual, "sent")
     assert ledger.effective_baseline() == TUESDAY
     assert ledger.effective_baseline(before=TUESDAY) == MONDAY
     assert ledger.effective_baseline(before=MONDAY) is None
@@ -261,10 +278,10 @@ def test_a_rejected_day_takes_the_days_built_upon_it_with_it(ledger: Ledger) -> 
     monday = send_pair(ledger, MONDAY, baseline=sunday)
     tuesday = send_pair(ledger, TUESDAY, baseline=MONDAY)
     for entry in tuesday:
-        ledger.advance(entry.id, "accepted", **ME)
-    ledger.advance(monday[0].id, "accepted", **ME)
+        advance(ledger, entry, "accepted")
+    advance(ledger, monday[0], "accepted")
     assert ledger.effective_baseline() == TUESDAY
-    ledger.advance(monday[1].id, "rejected", **ME)
+    advance(ledger, monday[1], "rejected")
     assert ledger.effective_baseline() == sunday
     send_pair(ledger, WEDNESDAY, baseline=sunday)
     assert ledger.effective_baseline() == WEDNESDAY
@@ -272,11 +289,11 @@ def test_a_rejected_day_takes_the_days_built_upon_it_with_it(ledger: Ledger) -> 
 
 def test_a_withdrawn_file_does_not_count_and_a_superseded_one_does(ledger: Ledger) -> None:
     withdrawn = enter(ledger, MONDAY, HOUSEHOLD)
-    ledger.advance(withdrawn.id, "withdrawn", **ME)
+    advance(ledger, withdrawn, "withdrawn")
     send_pair(ledger, MONDAY)
     assert ledger.effective_baseline() == MONDAY
     send(ledger, TUESDAY, HOUSEHOLD, MONDAY)
-    ledger.advance(enter(ledger, TUESDAY, INDIVIDUAL, MONDAY).id, "superseded", **ME)
+    advance(ledger, enter(ledger, TUESDAY, INDIVIDUAL, MONDAY), "superseded")
     assert ledger.effective_baseline() == MONDAY
 
 
@@ -291,9 +308,9 @@ def test_other_families_of_files_do_not_disturb_the_baseline(ledger: Ledger) -> 
 
 def test_later_sent_includes_what_may_have_been_renamed(ledger: Ledger) -> None:
     entry = enter(ledger, WEDNESDAY, HOUSEHOLD)
-    ledger.advance(entry.id, "sending", **ME)
+    advance(ledger, entry, "sending")
     assert ledger.later_sent(MONDAY) is None
-    ledger.advance(entry.id, "uploaded", **ME)
+    advance(ledger, entry, "uploaded")
     assert ledger.later_sent(MONDAY) == WEDNESDAY
     assert ledger.later_sent(WEDNESDAY) is None
 
@@ -301,7 +318,7 @@ def test_later_sent_includes_what_may_have_been_renamed(ledger: Ledger) -> None:
 def test_one_entry_stands_for_a_partition_and_interface(ledger: Ledger) -> None:
     entry = enter(ledger, MONDAY, HOUSEHOLD)
     assert code_of(lambda: enter(ledger, MONDAY, HOUSEHOLD)) == "KR-6106"
-    ledger.advance(entry.id, "withdrawn", **ME)
+    advance(ledger, entry, "withdrawn")
     assert enter(ledger, MONDAY, HOUSEHOLD).id != entry.id
 
 

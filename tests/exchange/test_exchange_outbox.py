@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from entries import moved
 from exchange.exchange_support import (
     HOUSEHOLD,
     INDIVIDUAL,
@@ -29,8 +31,12 @@ from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
 from pipelines.configuration.settings import SftpSettings
-from pipelines.exchange.ledger import Entry, Ledger
-from pipelines.exchange.outbox import Leaving, OutboundFile, SendOutcome, confirm, recall, sealed_path, send_partition
+from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.states import Direction
+from pipelines.exchange.outbox import ONCE, Outbox
+from pipelines.exchange.sealing import sealed_path
 from pipelines.exchange.transport import (
     LocalFolderTransport,
     Retry,
@@ -69,25 +75,17 @@ def send(
     *,
     partition: date = TUESDAY,
     baseline: date | None = None,
-    snapshot_sha256: str = "5a" * 32,
-    **more: Any,
+    retry: Retry = ONCE,
+    recipient: x509.Certificate | None = None,
 ) -> SendOutcome:
-    return send_partition(
-        ledger,
-        transport,
-        partition,
-        files,
-        baseline,
-        snapshot_sha256,
-        "test-operator",
-        "run-1",
-        safe=safe(tmp_path / "data"),
-        **more,
-    )
+    outbox = Outbox(ledger.recorder("test-operator", "run-1"), safe(tmp_path / "data"), lambda: recipient)
+    return outbox.send(Batch(partition, tuple(files), baseline, "5a" * 32), transport, retry)
 
 
 def states(ledger: Ledger, partition: date = TUESDAY) -> list[tuple[str | None, str]]:
-    return [(entry.interface, entry.state) for entry in ledger.entries(direction="outbound", partition=partition)]
+    return [
+        (entry.interface, entry.state) for entry in ledger.entries(direction=Direction.OUTBOUND, partition=partition)
+    ]
 
 
 def code_of(action: Any) -> str:
@@ -125,7 +123,7 @@ def test_the_same_bytes_again_are_a_recorded_no_op(
     assert states(ledger) == BOTH_SENT
     assert [event.action for event in ledger.events()][-2:] == ["already_sent", "already_sent"]
     for entry in outcome.entries:
-        ledger.advance(entry.id, "accepted", operator="test-operator")
+        moved(ledger, entry, "accepted")
     assert send(ledger, LocalFolderTransport(union), pair, tmp_path).kind == "already_sent"
 
 
@@ -213,7 +211,7 @@ def test_a_rejected_file_is_not_sent_again_but_a_corrected_one_is(
 ) -> None:
     transport = SweepingTransport(union)
     for entry in send(ledger, transport, pair, tmp_path).entries:
-        ledger.advance(entry.id, "rejected", operator="test-operator")
+        moved(ledger, entry, "rejected")
     assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6112"
     corrected = [outbound(tmp_path / "again", file.interface, b"corrected\n", file.file_name) for file in pair]
     assert send(ledger, transport, corrected, tmp_path).kind == "sent"
@@ -282,7 +280,7 @@ def test_a_temporary_file_that_vanished_before_the_rename_is_not_sent_again_befo
     for _ in range(2):
         assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6222"
         assert names_in(union) == PAIR[1:], "the other file of the pair is on its way once"
-    confirm(ledger, 1, "試験", "電話で確認", arrived=False, data_folder=tmp_path / "data", leaving=Leaving())
+    Outbox(ledger.recorder("試験"), safe(tmp_path / "data")).confirm(1, "電話で確認", arrived=False)
     assert send(ledger, transport, pair, tmp_path).kind == "sent"
     assert names_in(union) == PAIR
 
@@ -336,7 +334,8 @@ def test_a_day_is_not_taken_back_while_another_is_being_sent(
     ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
     def take_back() -> tuple[Entry, ...]:
-        return recall(ledger, TUESDAY, (HOUSEHOLD, INDIVIDUAL), "o", "打合せ済み", data_folder=tmp_path / "data")
+        outbox = Outbox(ledger.recorder("o"), safe(tmp_path / "data"))
+        return outbox.recall(TUESDAY, (HOUSEHOLD, INDIVIDUAL), "打合せ済み")
 
     send(ledger, LocalFolderTransport(union), pair, tmp_path)
     with exclusive(tmp_path / "data", "outbox"):

@@ -8,15 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
-from exchange.exchange_support import noon
+from exchange.exchange_support import action, noon
 from servers import wait_until
 
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
 
-ME: dict[str, Any] = {"operator": "試験"}
+ME = "試験"
 # SQLite's shared lock lies on 510 bytes from here on (https://sqlite.org/fileformat2.html, the lock-byte page).
 LOCK_BYTES, LOCKED_BYTES = 0x40000002, 510
 
@@ -39,7 +38,7 @@ def file_of(url: str) -> Path:
 
 def test_opening_again_keeps_the_lock_that_says_that_the_ledger_is_in_use(sqlite_url: str) -> None:
     first = Ledger(sqlite_url, noon)
-    first.note("begun", **ME)
+    first.recorder(ME).note(action("begun"))
     assert is_in_use(file_of(sqlite_url))
     second = Ledger(sqlite_url, noon)
     assert is_in_use(file_of(sqlite_url))
@@ -57,11 +56,11 @@ def test_opening_again_keeps_the_lock_that_says_that_the_ledger_is_in_use(sqlite
 
 def test_ledgers_of_one_process_share_their_connections_and_one_that_closes_harms_none(any_url: str) -> None:
     ledgers = [Ledger(any_url, noon) for _ in range(30)]
-    with ledgers[0].transaction() as connection:
-        ledgers[0].note("first", connection=connection, **ME)
+    with ledgers[0].recorder(ME).transaction() as work:
+        work.note(action("first"))
         ledgers[1].close()
     for ledger in ledgers:
-        ledger.note("counted", **ME)
+        ledger.recorder(ME).note(action("counted"))
         ledger.close()
     assert [event.action for event in ledgers[0].events()] == ["first", *["counted"] * 30]
     ledgers[0].close()
@@ -69,8 +68,8 @@ def test_ledgers_of_one_process_share_their_connections_and_one_that_closes_harm
 
 def test_the_last_ledger_that_goes_leaves_everything_in_the_one_file(sqlite_url: str) -> None:
     first, second = Ledger(sqlite_url, noon), Ledger(sqlite_url, noon)
-    first.note("counted", **ME)
-    second.note("counted", **ME)
+    first.recorder(ME).note(action("counted"))
+    second.recorder(ME).note(action("counted"))
     del first
     gc.collect()
     assert len(second.events()) == 2
@@ -81,18 +80,18 @@ def test_the_last_ledger_that_goes_leaves_everything_in_the_one_file(sqlite_url:
 
 def test_a_forked_process_has_connections_of_its_own(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
-    ledger.note("parent", **ME)
+    ledger.recorder(ME).note(action("parent"))
     child = os.fork()
     if child == 0:
         try:
             for _ in range(20):
-                ledger.note("child", **ME)
-            Ledger(any_url, noon).note("child", **ME)
+                ledger.recorder(ME).note(action("child"))
+            Ledger(any_url, noon).recorder(ME).note(action("child"))
             ledger.close()
         finally:
             os._exit(0)
     for _ in range(20):
-        ledger.note("parent", **ME)
+        ledger.recorder(ME).note(action("parent"))
     assert os.waitpid(child, 0)[1] == 0
     told = [event.action for event in ledger.events()]
     assert (told.count("parent"), told.count("child")) == (21, 21)
@@ -104,7 +103,7 @@ def test_who_only_reads_does_not_wait_for_a_writer(any_url: str, tmp_path: Path)
     Ledger(any_url, noon).close()
     program = (
         "import sys, pathlib, time\n"
-        "from pipelines.exchange.ledger import Ledger\n"
+        "from pipelines.exchange.ledger.ledger import Ledger\n"
         "with Ledger(sys.argv[1]).transaction():\n"
         "    pathlib.Path(sys.argv[2]).touch()\n"
         "    time.sleep(3600)\n"

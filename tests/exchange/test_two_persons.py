@@ -12,6 +12,7 @@ from applying import apply_monthly
 from click.testing import CliRunner, Result
 from continuity.deployment import APPROVED_BY, DECIDED_BY, MONTH, fill, opened, settings_file, type_in
 from continuity.test_worksheet import listed
+from entries import outbound_entry
 
 from interfaces.catalogue import load_catalogue
 from pipelines.cli import main
@@ -60,9 +61,9 @@ def deployment(folder: Path, separate_accounts: bool = False) -> Environment:
 
 def waiting(environment: Environment) -> int:
     """A file that waits for its approval, made from here."""
-    return environment.ledger.enter_outbound(
-        interface="eligibility_household", partition=DAY, file_name="KRSET_999997_20260401_000001.csv", sha256=SHA256,
-        size=1, records=20_000, baseline=None, snapshot_sha256=None, operator=environment.settings.operator,
+    return outbound_entry(
+        environment.ledger, "eligibility_household", DAY, "KRSET_999997_20260401_000001.csv",
+        operator=environment.settings.operator, sha256=SHA256, records=20_000,
     ).id  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from continuity.deployment import settings_file
 
 from interfaces.messages import RenkeiError
 from pipelines.cli import main
-from pipelines.exchange import ledger as ledgers
-from pipelines.exchange.ledger import WRITER_LOCK
+from pipelines.exchange.ledger import database
+from pipelines.exchange.ledger.database import WRITER_LOCK
 from pipelines.storage import files
 from pipelines.storage.files import write_durably
 from pipelines.storage.keyring import KeyRing
@@ -83,7 +83,7 @@ def test_a_command_says_which_lock_keeps_it(tmp_path: Path, monkeypatch: pytest.
 def test_a_postgresql_ledger_that_another_writer_keeps_is_told(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "BUSY_MILLISECONDS", int(PATIENCE * 1000))
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", int(PATIENCE * 1000))
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(tmp_path, more=f'ledger_url = "{postgres_url}"')))
     recall = ["ledger", "recall", "--date", "2026-04-01", "--reason", "打合せ済み"]
     assert CliRunner().invoke(main, recall).output.startswith("KR-6135")

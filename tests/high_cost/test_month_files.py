@@ -9,12 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 from continuity.deployment import MONTH, benefit, household, opened, refused, send_days, write_extract
+from entries import DELIVERED, outbound_entry
 
 from interfaces import codec
 from interfaces.messages import RenkeiError
 from pipelines.configuration.calendar import monthly_days
 from pipelines.deployment import Environment
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.batch import OutboundFile
 from pipelines.high_cost import monthly
 from pipelines.high_cost.history import still_known
 
@@ -57,12 +58,10 @@ def sent(environment: Environment, month: dt.date, file: OutboundFile | None, kn
     environment.store.write(asset, month.isoformat(), known)
     assert file is not None
     before = environment.ledger.effective_baseline(before=month, interfaces={file.interface})
-    entry = environment.ledger.enter_outbound(
-        interface=file.interface, partition=month, file_name=file.file_name, sha256=file.sha256, size=file.size,
-        records=file.records, baseline=before, snapshot_sha256=None, operator="試験担当",
+    outbound_entry(
+        environment.ledger, file.interface, month, file.file_name, DELIVERED, operator="試験担当",
+        sha256=file.sha256, size=file.size, records=file.records, baseline=before,
     )  # fmt: skip
-    for state in ("sending", "uploaded", "sent"):
-        environment.ledger.advance(entry.id, state, operator="試験担当")
 
 
 def held_by(environment: Environment, file: OutboundFile, month: dt.date) -> pl.DataFrame:

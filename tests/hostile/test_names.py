@@ -14,7 +14,7 @@ from interfaces.catalogue import load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.naming import date_of, file_name, recognise
 from pipelines.exchange.inbox import Judgement, collect
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.transport import LocalFolderTransport, check_name, shown_name, temporary_name
 from schemas.rules.identifiers import without_my_numbers
 

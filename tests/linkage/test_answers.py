@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from applying import apply_daily, receive_from
 from continuity.deployment import asked, opened
+from entries import outbound_entry
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
@@ -32,13 +33,7 @@ def environment(tmp_path: Path) -> Environment:
 
 def gone(environment: Environment, *states: str) -> int:
     """A file of twelve records that has come so far."""
-    entry = environment.ledger.enter_outbound(
-        interface="eligibility_individual", partition=DAY, file_name=NAME, sha256="0" * 64, size=1, records=12,
-        baseline=None, snapshot_sha256=None, operator="試験",
-    )  # fmt: skip
-    for state in states:
-        environment.ledger.advance(entry.id, state, operator="試験")
-    return entry.id
+    return outbound_entry(environment.ledger, "eligibility_individual", DAY, NAME, states, records=12).id
 
 
 def answered(environment: Environment, folder: Path, count: str, kind: str, reason: str | None) -> daily.Applied:

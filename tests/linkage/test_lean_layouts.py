@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from applying import apply_daily, apply_monthly, receive_from
 from continuity.deployment import opened, refused, settings_file
+from entries import DELIVERED, outbound_entry
 from servers import OpenSshServer
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
@@ -23,6 +24,7 @@ from interfaces.required_items import ItemsRead
 from pipelines.continuity import monthly
 from pipelines.continuity.receiving import stored
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import Direction
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.high_cost.income_class import TAXES_READ
 from pipelines.linkage import daily
@@ -123,12 +125,7 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
 ) -> None:
     environment = deployed(tmp_path, interface, item)
     assert lint(environment.catalogue, known_rules(), NORMALISATIONS) == []
-    entry = environment.ledger.enter_outbound(
-        interface="eligibility_individual", partition=DAY, file_name=OURS, sha256="0" * 64, size=1, records=12,
-        baseline=None, snapshot_sha256=None, operator="試験",
-    )  # fmt: skip
-    for state in ("sending", "uploaded", "sent"):
-        environment.ledger.advance(entry.id, state, operator="試験")
+    outbound_entry(environment.ledger, "eligibility_individual", DAY, OURS, DELIVERED, records=12)
     delivered(environment, interface, tmp_path / "union")
     (applied,) = apply_daily(environment, TOLD)
     records = len(next(iter(ROWS[interface].values())))
@@ -177,7 +174,7 @@ def test_a_necessary_item_that_is_missing_stops_and_nothing_is_applied(
     assert refused(environment, *receive).startswith("KR-7117")
     settings_file(tmp_path, (), more.replace(str(tmp_path / "lean"), str(DEFAULT_ROOT)))
     assert refused(environment, *receive).startswith("KR-7305")
-    assert [entry.state for entry in environment.ledger.entries(direction="inbound")] == ["verified"]
+    assert [entry.state for entry in environment.ledger.entries(direction=Direction.INBOUND)] == ["verified"]
 
 
 def test_every_item_that_is_read_is_one_of_the_embedded_layout() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.exchange.ledger import Ledger
+from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.linkage import state
 from pipelines.linkage.matching import Match, match_dates, match_ids, match_receptions, match_verification
 

@@ -14,6 +14,7 @@ import openpyxl
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from entries import moved
 from town import DAY, OURS, Town
 
 from fixtures.counterpart.delivery import leave
@@ -532,7 +533,7 @@ def test_what_a_rejected_pair_told_all_the_same_is_told_anew(town: Town) -> None
     ledger = town.deployment.environment.ledger
     for entry in ledger.entries(partition=NEXT):
         accepted = entry.interface == "eligibility_individual"
-        ledger.advance(entry.id, "accepted" if accepted else "rejected", operator="試験")
+        moved(ledger, entry, "accepted" if accepted else "rejected")
     for path in (town.folder / "extracts").glob("*_20260402.csv"):
         text = sound if path == extract else path.read_text(encoding="utf-8")
         third = Path(str(path).replace("20260402", f"{THIRD:%Y%m%d}"))

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from continuity.deployment import DECISION, fill
+from entries import DELIVERED, outbound_entry
 from town import Town
 
 from fixtures.counterpart.delivery import LONG_AGO, leave
@@ -217,11 +218,7 @@ def test_an_instruction_goes_out_after_a_later_month_did(town: Town, clock: None
     town.take_in(MONTH, "monthly_candidates")
     decide(town)
     ledger = town.deployment.environment.ledger
-    entry = ledger.enter_outbound(
-        interface="continuity_instruction", partition=dt.date(2026, 5, 1), file_name="KRKKS_999997_202605_000001.csv",
-        sha256="0" * 64, size=1, records=1, baseline=None, snapshot_sha256=None, operator="試験",
-    )  # fmt: skip
-    for state in ("sending", "uploaded", "sent"):
-        ledger.advance(entry.id, state, operator="試験")
+    may = dt.date(2026, 5, 1)
+    outbound_entry(ledger, "continuity_instruction", may, "KRKKS_999997_202605_000001.csv", DELIVERED)
     assert town.run(MONTH, "monthly_instruction").success
     assert town.sent() == ["KRKKS_999997_202604_000001.csv"]

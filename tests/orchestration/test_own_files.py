@@ -16,6 +16,7 @@ from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.definitions import defs
+from pipelines.exchange.ledger.states import Direction, EntryState
 
 NEXT, FRIDAY, SATURDAY, MONDAY = (dt.date(2026, 4, day) for day in (2, 3, 4, 6))
 INTERFACE = "municipal_id_linkage"
@@ -43,7 +44,7 @@ def damage(town: Town) -> None:
 
 
 def applied(town: Town) -> list[dt.date | None]:
-    entries = town.deployment.environment.ledger.entries(direction="inbound", states={"applied"})
+    entries = town.deployment.environment.ledger.entries(direction=Direction.INBOUND, states={EntryState.APPLIED})
     return [entry.partition for entry in entries]
 
 

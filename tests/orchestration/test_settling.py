@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from entries import moved
 from quirky import DAY, INTERFACE, NAME, RECEIVE, Place, quirky_place, sound_ids
 
 from pipelines.configuration.settings import Settings
@@ -154,7 +155,6 @@ def test_a_medium_takes_nothing_away_from_what_the_union_began_to_give(place: Pl
     medium.mkdir()
     (medium / "媒体管理番号.txt").write_text("M-0001", encoding="utf-8")
     ledger = place.environment.ledger
-    entry = ledger.enter_inbound(file_name=NAME, operator="試験")
-    ledger.advance(entry.id, "claimed", operator="試験", size_on_server=1)
+    moved(ledger, ledger.recorder("試験").enter_inbound(NAME), "claimed", size_on_server=1)
     assert place.renkei("media", "import", str(medium), "--reason", "連合会の媒体")[0] == 0
     assert place.states() == ["claimed"]

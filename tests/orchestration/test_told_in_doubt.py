@@ -7,6 +7,8 @@ import datetime as dt
 import pytest
 from village import HOUSEHOLD, Village, home, person
 
+from pipelines.exchange.ledger.states import Direction
+
 DAY, NEXT, THIRD, FOURTH = (dt.date(2026, 4, n) for n in (1, 2, 3, 6))
 RIGHT, WRONG = "合成　正", "合成　誤"
 
@@ -35,7 +37,7 @@ def test_a_recalled_name_is_corrected_under_the_next_file_number(village: Villag
     village.answer(
         THIRD, dict.fromkeys(village.pair(NEXT), answered) | dict.fromkeys(village.pair(NEXT, 2), "accepted")
     )
-    states = {e.file_name: e.state for e in village.environment.ledger.entries(direction="outbound")}
+    states = {e.file_name: e.state for e in village.environment.ledger.entries(direction=Direction.OUTBOUND)}
     assert [states[name] for name in (*village.pair(NEXT), *village.pair(NEXT, 2))] == ["recalled"] * 2 + [
         "accepted"
     ] * 2

@@ -19,6 +19,7 @@ from interfaces.values import to_canonical
 from pipelines.cli import main
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
+from pipelines.exchange.ledger.states import Direction
 
 OWN = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99"}
 BEGAN = dt.date(2020, 4, 1)
@@ -144,7 +145,7 @@ class Village:
         """The Union's 受付結果 (file name -> accepted | rejected), taken in."""
         specification = self.catalogue.in_force("reception_result", created)
         header = OWN | {"media_kind": "transmission", "created_on": created, "file_number": f"{number:06d}"}
-        counts = {e.file_name: e.records for e in self.environment.ledger.entries(direction="outbound")}
+        counts = {e.file_name: e.records for e in self.environment.ledger.entries(direction=Direction.OUTBOUND)}
         rows = [
             {
                 "sent_file_name": name, "sent_record_count": f"{counts[name]:07d}", "reception_kind": kind,

@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.outbox import OutboundFile
+from pipelines.exchange.batch import OutboundFile
 from pipelines.high_cost import monthly
 from pipelines.high_cost.questions import write_questions
 from pipelines.orchestration import checks
@@ -100,7 +100,7 @@ def monthly_dispatch(
 ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
     """送付し、台帳の行を残す。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
-    rows = []
+    rows: list[tuple[str, str, str, str]] = []
     for interface, manifest in ((monthly.HISTORY, high_cost_history), (monthly.INCOME, income_class)):
         with checks.reported():
             file = monthly.outbound(environment, interface, month, manifest)

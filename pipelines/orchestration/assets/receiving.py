@@ -29,7 +29,7 @@ def received_files(
         say(context, receiving.line(one), logging.WARNING if receiving.needs_person(one) else logging.INFO)
     left = [one.message for one in arrivals if one.is_left or one.state == "vanished"]
     yield checks.warning(RECEIVED, LEFT, not left, {"残ったファイル": len(left)}, description="\n".join(left))
-    yield dg.MaterializeResult(asset_key=RECEIVED, metadata=dict(Counter(one.state for one in arrivals)))
+    yield dg.MaterializeResult(asset_key=RECEIVED, metadata=dict(Counter(str(one.state) for one in arrivals)))
 
 
 def assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]

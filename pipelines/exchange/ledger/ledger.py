@@ -1,0 +1,64 @@
+"""A ledger, opened: questions of any kind, recorders for those who write, and the proof that its history is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipelines.configuration.calendar import TOKYO
+from pipelines.exchange.ledger.chain import ChainProblem, problems
+from pipelines.exchange.ledger.database import open_database, shown
+from pipelines.exchange.ledger.reading import Reader
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.schema import entries_table, events_table
+
+
+def tokyo_now() -> datetime:
+    """The clock of production."""
+    return datetime.now(TOKYO)
+
+
+class Ledger(Reader):
+    """The ledger behind a database URL (SQLite file or PostgreSQL), created when it is not there yet.
+
+    Each question sees one consistent state of it and does not wait for writers.
+    `clock` gives an aware time; it is stored as Asia/Tokyo, ISO 8601 with offset. KR-6105 when it cannot be opened,
+    KR-6107 when it is not there and `may_begin` is False, because files have left or arrived that it should know.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], datetime] = tokyo_now, *, may_begin: bool = True) -> None:
+        self.clock = clock
+        self.shown_url = shown(url)
+        self._database = open_database(url, may_begin=may_begin)
+
+    def close(self) -> None:
+        """Give the idle database connections back; another ledger of this process goes on with new ones."""
+        self._database.close()
+
+    def now(self) -> datetime:
+        """The clock's time in Asia/Tokyo."""
+        return self.clock().astimezone(TOKYO)
+
+    def recorder(self, operator: str, run_id: str | None = None) -> Recorder:
+        """Who writes: every event then names him and his run."""
+        return Recorder(self._database, self.now, operator, run_id)
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """A write transaction for tables that other modules keep here, of which no event tells. See `Database.writing`."""
+        return self._database.writing()
+
+    def verify_chain(self) -> list[ChainProblem]:
+        """Everything that the history contradicts (see `chain.problems`)."""
+        with self._viewing() as view:
+            events = [
+                dict(row) for row in view.execute(sa.select(events_table).order_by(events_table.c.sequence)).mappings()
+            ]
+            entries = [dict(row) for row in view.execute(sa.select(entries_table)).mappings()]
+        return problems(events, entries)
+
+    def _viewing(self) -> AbstractContextManager[Connection]:
+        return self._database.reading()

@@ -1,0 +1,108 @@
+"""Questions to the ledger, the same within a transaction and outside of one. Writes nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from interfaces.messages import RenkeiError
+from pipelines.exchange.ledger import baseline
+from pipelines.exchange.ledger.entry import Entry, Event
+from pipelines.exchange.ledger.schema import entries_table, events_table
+from pipelines.exchange.ledger.states import Direction, EntryState, EventKind, LedgerEvent
+
+
+class Reader(ABC):
+    """Reads the ledger. What a question sees is told by `_viewing`. Every method: KR-6108 as `Database.reading`."""
+
+    @abstractmethod
+    def _viewing(self) -> AbstractContextManager[Connection]:
+        """A connection for one question."""
+
+    def entry(self, entry_id: int) -> Entry:
+        """One entry; KR-6103 when there is none."""
+        query = sa.select(entries_table).where(entries_table.c.id == entry_id)
+        with self._viewing() as view:
+            row = view.execute(query).mappings().first()
+        if row is None:
+            raise RenkeiError("KR-6103", entry_id=entry_id)
+        return Entry.of(row)
+
+    def entries(
+        self,
+        *,
+        direction: Direction | None = None,
+        interfaces: Collection[str] | None = None,
+        partition: date | None = None,
+        states: Collection[EntryState] | None = None,
+        file_name: str | None = None,
+        sha256: str | None = None,
+    ) -> list[Entry]:
+        """Entries that meet every filter given, oldest first."""
+        columns = entries_table.c
+        query = sa.select(entries_table).order_by(columns.id)
+        for column, value in (
+            (columns.direction, direction),
+            (columns.partition, partition),
+            (columns.file_name, file_name),
+            (columns.sha256, sha256),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        for column, values in ((columns.interface, interfaces), (columns.state, states)):
+            if values is not None:
+                query = query.where(column.in_(sorted(values)))
+        with self._viewing() as view:
+            return [Entry.of(row) for row in view.execute(query).mappings()]
+
+    def events(self, entry_id: int | None = None) -> list[Event]:
+        """The history, oldest first: of one entry, or all of it."""
+        query = sa.select(events_table).order_by(events_table.c.sequence)
+        if entry_id is not None:
+            query = query.where(events_table.c.entry_id == entry_id)
+        return self._events(query)
+
+    def first_note(self, action: LedgerEvent) -> Event | None:
+        """The oldest event that notes an action; None when there is none."""
+        return next(iter(self._events(_notes_of(action).limit(1))), None)
+
+    def notes(self, action: LedgerEvent) -> list[Event]:
+        """Every event that notes an action, oldest first."""
+        return self._events(_notes_of(action))
+
+    def standing(self, partition: date, interfaces: Collection[str]) -> dict[str, Entry]:
+        """Per interface the newest outbound entry of a partition that was not withdrawn."""
+        return baseline.standing(self._outbound(interfaces, partition))
+
+    def effective_baseline(
+        self, *, before: date | None = None, interfaces: Collection[str] | None = None
+    ) -> date | None:
+        """See `baseline.effective_baseline`. `interfaces`: the family of files asked for; None is all."""
+        return baseline.effective_baseline(self._outbound(interfaces), before)
+
+    def in_doubt(self, before: date | None, interfaces: Collection[str], *, remade: date | None = None) -> list[Entry]:
+        """See `baseline.in_doubt`."""
+        return baseline.in_doubt(self._outbound(interfaces), before, remade)
+
+    def later_sent(self, partition: date, interfaces: Collection[str] | None = None) -> date | None:
+        """See `baseline.later_sent`."""
+        return baseline.later_sent(self._outbound(interfaces), partition)
+
+    def _outbound(self, interfaces: Collection[str] | None, partition: date | None = None) -> list[Entry]:
+        return self.entries(direction=Direction.OUTBOUND, interfaces=interfaces, partition=partition)
+
+    def _events(self, query: sa.Select[Any]) -> list[Event]:
+        with self._viewing() as view:
+            return [Event.of(row) for row in view.execute(query).mappings()]
+
+
+def _notes_of(action: LedgerEvent) -> sa.Select[Any]:
+    columns = events_table.c
+    query = sa.select(events_table).where(columns.kind == EventKind.NOTED, columns.action == action)
+    return query.order_by(columns.sequence)

@@ -1,0 +1,69 @@
+"""The two tables of the ledger, and the triggers that let nobody change or remove an event. Opens no database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+metadata = sa.MetaData()
+entries_table = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("direction", sa.String(8), nullable=False),
+    sa.Column("interface", sa.String(64)),
+    sa.Column("partition", sa.Date),
+    sa.Column("file_name", sa.String(255), nullable=False),
+    sa.Column("sha256", sa.String(64)),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("records", sa.BigInteger),
+    sa.Column("baseline", sa.Date),
+    sa.Column("snapshot_sha256", sa.String(64)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Index("entries_by_partition", "direction", "partition"),
+    sa.Index("entries_by_content", "direction", "sha256"),
+    sa.Index("entries_by_name", "direction", "file_name"),
+)
+events_table = sa.Table(
+    "events",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("entry_id", sa.ForeignKey("entries.id")),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("at", sa.String(40), nullable=False),
+    sa.Column("run_id", sa.String(64)),
+    sa.Column("operator", sa.String(128), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("row_hash", sa.String(64), nullable=False),
+    sa.Index("events_by_entry", "entry_id", "sequence"),
+)
+_APPEND_ONLY: Final = (
+    (
+        "sqlite",
+        "CREATE TRIGGER events_keep_rows BEFORE DELETE ON events "
+        "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END",
+    ),
+    (
+        "sqlite",
+        "CREATE TRIGGER events_keep_text BEFORE UPDATE ON events "
+        "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE OR REPLACE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'events is append-only'; END $$",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events "
+        "FOR EACH STATEMENT EXECUTE FUNCTION events_append_only()",
+    ),
+)
+for dialect, statement in _APPEND_ONLY:
+    guard = sa.DDL(statement)  # type: ignore[no-untyped-call]
+    event.listen(events_table, "after_create", guard.execute_if(dialect=dialect))
