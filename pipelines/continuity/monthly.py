@@ -62,14 +62,14 @@ def take(environment: Environment, run_id: str | None = None) -> list[Taken]:
     """
     done = []
     recorder = environment.recorder(run_id)
-    for entry in receiving.waiting(environment, INBOUND):
-        interface, month = str(entry.interface), entry.partition
-        newer = receiving.newer_applied(environment, entry) if interface == CANDIDATES else None
+    for file in receiving.waiting(environment, INBOUND):
+        entry, interface, month = file.entry, file.interface, file.partition
+        newer = receiving.newer_applied(environment, file) if interface == CANDIDATES else None
         if newer is not None:
             stale = recorder.advance(entry, EntryState.STALE, newest=newer.file_name)
             done.append(Taken(stale, 0, 0))
             continue
-        records, faulty = receiving.sound_records(environment, entry)
+        records, faulty = receiving.sound_records(environment, file)
         kept = completed(interface, records).with_columns(pl.lit(entry.id).alias(ENTRY))
         if month is not None:
             earlier = stored(environment, interface, month).filter(pl.col(ENTRY) != entry.id)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import UnitOfWork
@@ -42,25 +41,25 @@ class Applied:
     discrepancies: int
 
 
-def apply(environment: Environment, entry: Entry, told: pl.DataFrame, run_id: str | None = None) -> Applied:
+def apply(
+    environment: Environment, file: receiving.WaitingFile, told: pl.DataFrame, run_id: str | None = None
+) -> Applied:
     """Apply one waiting file: its records, its discrepancies and its `applied` entry in one transaction.
 
     A file older than the newest applied one of its interface is stale: recorded, not applied (design.md 5). Not so the
     answers about a day's own files and persons: a newer day's do not take their place.
     `told`: the people whom the Union was told of.
     """
-    if entry.interface is None or entry.partition is None:
-        raise RenkeiError("KR-7305", name=entry.file_name)
-    recorder, day = environment.recorder(run_id), entry.partition
-    newest = None if entry.interface in ABOUT_ONE_DAY else receiving.stale_since(environment, entry)
+    recorder, entry, day = environment.recorder(run_id), file.entry, file.partition
+    newest = None if file.interface in ABOUT_ONE_DAY else receiving.stale_since(environment, file)
     if newest is not None:
         return Applied(recorder.advance(entry, EntryState.STALE, newest=newest), 0, 0, 0)
-    data, faulty = receiving.sound_records(environment, entry)
+    data, faulty = receiving.sound_records(environment, file)
     with recorder.transaction() as work:
         state.create(work.connection)
-        match = _match(environment, work, entry.interface, day, data, told)
-        if entry.interface in state.TABLES:
-            state.add(work.connection, entry.interface, match.taken, day, entry.id)
+        match = _match(environment, work, file.interface, day, data, told)
+        if file.interface in state.TABLES:
+            state.add(work.connection, file.interface, match.taken, day, entry.id)
         state.list_discrepancies(work.connection, match.discrepancies, day, entry.id)
         aside = data.height - match.taken.height + faulty
         applied = work.advance(
@@ -120,7 +119,7 @@ def apply_all(
     Also of days whose files an earlier run applied before it was cut off; not of `own_day`, which the caller keeps.
     """
     kept = max(environment.store.partitions("linkage_state"), default="")
-    applied = [apply(environment, entry, told, run_id) for entry in receiving.waiting(environment, INTERFACES)]
+    applied = [apply(environment, file, told, run_id) for file in receiving.waiting(environment, INTERFACES)]
     brought = {one.entry.partition for one in applied if one.entry.state == "applied"}
     known = environment.ledger.entries(direction=Direction.INBOUND, interfaces=INTERFACES, states={EntryState.APPLIED})
     cut_off = {entry.partition for entry in known if str(entry.partition) > kept}

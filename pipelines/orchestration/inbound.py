@@ -9,7 +9,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import Direction
 from pipelines.orchestration import checks

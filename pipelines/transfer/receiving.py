@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -14,8 +14,11 @@ from interfaces.naming import date_of, recognise
 from interfaces.values import to_canonical
 from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import NOT_REMOVED, Arrival, Judgement, archived_content, collect
+from pipelines.exchange.archived import archived_content
+from pipelines.exchange.arrival import NOT_REMOVED, REFUSED, WAITING, Arrival, Judgement
+from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import WAITING_STATES, Direction, EntryState
 from pipelines.exchange.left_behind import UNION, Folder, left_behind, not_yet
 from pipelines.exchange.transport import RemoteFile, Source
@@ -77,28 +80,21 @@ def _one_finding(code: str, name: str) -> dict[str, object]:
     return {"interface": None, "valid": False, "findings": [finding], "counts_by_code": {code: 1}}
 
 
+def inbox(environment: Environment, recorder: Recorder) -> Inbox:
+    """The inbox of a deployment, for files of the Union; KR-6005 when a certificate of it cannot be read."""
+    return Inbox(recorder, environment.safe, partial(judge, environment), environment.partners())
+
+
 def receive(environment: Environment, run_id: str | None = None) -> list[Arrival]:
     """Take in whatever lies in the Union's folder; verified files then wait to be applied."""
     with environment.from_union() as transport:
-        return collect(
-            environment.ledger,
-            transport,
-            environment.safe,
-            partial(judge, environment),
-            environment.settings.operator,
-            run_id,
-            partners=environment.partners(),
-            folder=_folder(environment, UNION),
-            retry=environment.retry(),
-        )
+        own = inbox(environment, environment.recorder(run_id))
+        return own.collect(transport, _folder(environment, UNION), environment.retry())
 
 
 def receive_from(environment: Environment, source: Source, by: str, place: str = "medium") -> list[Arrival]:
     """Take in whatever a medium holds, in the same way. `place`: the medium's name in the memory of what was left."""
-    return collect(
-        environment.ledger, source, environment.safe, partial(judge, environment), by, None,
-        partners=environment.partners(), folder=_folder(environment, place),
-    )  # fmt: skip
+    return inbox(environment, environment.ledger.recorder(by)).collect(source, _folder(environment, place))
 
 
 def _folder(environment: Environment, place: str) -> Folder:
@@ -114,7 +110,7 @@ def look(environment: Environment, source: Source) -> tuple[list[RemoteFile], li
     What an earlier run took, and could not remove, is neither.
     """
     files = source.list()
-    reasons = not_yet(environment.ledger, _folder(environment, UNION), files)
+    reasons = not_yet(environment.recorder(), _folder(environment, UNION), files)
     taken = {one.name for one in left_behind(environment.ledger) if one.code == NOT_REMOVED}
     ready = [file for file in files if file.name not in reasons and file.name not in taken]
     return ready, [reasons[name] for name in sorted(reasons)]
@@ -127,12 +123,12 @@ def line(one: Arrival, word: str = "受領") -> str:
 
 def needs_person(one: Arrival) -> bool:
     """Whether something is to be done yet: kept apart, gone, refused for good, or still in the folder."""
-    if one.state == "refused":
+    if one.state == REFUSED:
         return messages()[str(one.code)].level == "stop"
     return one.is_left or one.state in UNFINISHED_STATES
 
 
-UNFINISHED_STATES = frozenset({EntryState.QUARANTINED, EntryState.VANISHED, "waiting"})
+UNFINISHED_STATES = frozenset({EntryState.QUARANTINED, EntryState.VANISHED, WAITING})
 
 
 def of_interface(environment: Environment, arrivals: Sequence[Arrival], interface: str) -> list[Arrival]:
@@ -142,38 +138,59 @@ def of_interface(environment: Environment, arrivals: Sequence[Arrival], interfac
     return [one for one, found in recognised if found is not None and found[0] == interface]
 
 
-def waiting(environment: Environment, interfaces: Sequence[str]) -> list[Entry]:
-    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`."""
-    found = environment.ledger.entries(direction=Direction.INBOUND, states=WAITING_STATES)
+@dataclass(frozen=True)
+class WaitingFile:
+    """A file that waits to be applied, of a known interface and day (month)."""
+
+    entry: Entry
+    interface: str
+    partition: dt.date
+
+    @classmethod
+    def of(cls, entry: Entry) -> WaitingFile:
+        """The file of an entry; KR-7305 when the ledger does not know its interface or day."""
+        if entry.interface is None or entry.partition is None:
+            raise RenkeiError("KR-7305", name=entry.file_name)
+        return cls(entry, entry.interface, entry.partition)
+
+    @property
+    def released(self) -> bool:
+        """Whether a person let it in: then its faulty records are left aside, and it is never stale."""
+        return self.entry.state == EntryState.RELEASED
+
+
+def waiting(environment: Environment, interfaces: Sequence[str]) -> list[WaitingFile]:
+    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`. KR-7305 as `WaitingFile.of`."""
+    found = environment.ledger.entries(direction=Direction.INBOUND, states=WAITING_STATES, interfaces=interfaces)
     order = {interface: position for position, interface in enumerate(interfaces)}
-    ready = [entry for entry in found if entry.interface in order and entry.partition is not None]
-    return sorted(ready, key=lambda e: (e.partition or dt.date.min, order[e.interface or ""], e.file_name, e.id))
+    files = [WaitingFile.of(entry) for entry in found]
+    return sorted(files, key=lambda one: (one.partition, order[one.interface], one.entry.file_name, one.entry.id))
 
 
-def stale_since(environment: Environment, entry: Entry) -> dt.date | None:
+def stale_since(environment: Environment, file: WaitingFile) -> dt.date | None:
     """The newest applied day of the file's interface when it is later than the file's own, else None."""
-    newer = [
-        e.partition
-        for e in _applied(environment, entry)
-        if e.partition is not None and entry.partition is not None and e.partition > entry.partition
-    ]
-    return max(newer) if newer and entry.state == EntryState.VERIFIED else None
+    if file.released:
+        return None
+    days = (entry.partition for entry in _applied(environment, file) if entry.partition is not None)
+    return max((day for day in days if day > file.partition), default=None)
 
 
-def newer_applied(environment: Environment, entry: Entry) -> Entry | None:
+def newer_applied(environment: Environment, file: WaitingFile) -> Entry | None:
     """The applied file of the same interface and day (month) with the highest number, when it is above the file's own.
 
     The names of one interface and day differ in their number only. None for a file that a person released.
     """
-    same_day = (one for one in _applied(environment, entry) if one.partition == entry.partition)
-    newer = [one for one in same_day if one.file_name > entry.file_name]
-    return max(newer, key=lambda one: one.file_name) if newer and entry.state == EntryState.VERIFIED else None
+    if file.released:
+        return None
+    same_day = [one for one in _applied(environment, file) if one.partition == file.partition]
+    newer = [one for one in same_day if one.file_name > file.entry.file_name]
+    return max(newer, key=lambda one: one.file_name, default=None)
 
 
-def _applied(environment: Environment, entry: Entry) -> list[Entry]:
+def _applied(environment: Environment, file: WaitingFile) -> list[Entry]:
     """The applied files of the same interface."""
     return environment.ledger.entries(
-        direction=Direction.INBOUND, states={EntryState.APPLIED}, interfaces={str(entry.interface)}
+        direction=Direction.INBOUND, states={EntryState.APPLIED}, interfaces={file.interface}
     )
 
 
@@ -184,19 +201,17 @@ def overtaken(environment: Environment, entry: Entry) -> RenkeiError:
     return RenkeiError("KR-7308", name=entry.file_name, day=entry.partition, newest=newest, entry=entry.id)
 
 
-def sound_records(environment: Environment, entry: Entry) -> tuple[pl.DataFrame, int]:
+def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataFrame, int]:
     """The sound records of an archived file (canonical), judged once more before a row is used (design.md 4 rule 1).
 
     With them the number of faulty records, those that cannot be read among them, which only a released file can have.
-    KR-7305 when it no longer passes, or the ledger does not know its interface or day.
+    KR-7305 when it no longer passes.
     """
-    if entry.interface is None or entry.partition is None:
-        raise RenkeiError("KR-7305", name=entry.file_name)
-    day = entry.partition
+    entry, day = file.entry, file.partition
     content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
-    specification = environment.specification(entry.interface, day)
+    specification = environment.specification(file.interface, day)
     validated = validate(content, name, specification, day, environment.context(day, name))
-    if not validated.valid and entry.state != EntryState.RELEASED:
+    if not validated.valid and not file.released:
         raise RenkeiError("KR-7305", name=entry.file_name)
     sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
     return sound, validated.records - sound.height

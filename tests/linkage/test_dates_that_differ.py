@@ -17,7 +17,7 @@ from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
 from pipelines.transfer import receiving
