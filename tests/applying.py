@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.continuity import interfaces, receiving
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.transport import Source
 from pipelines.linkage import daily

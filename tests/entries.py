@@ -14,9 +14,15 @@ DELIVERED = ("sending", "uploaded", "sent")
 
 
 def outbound_entry(
-    ledger: Ledger, interface: str, partition: dt.date, file_name: str, states: Sequence[str] = (),
-    *, operator: str = "試験", **more: Any,
-) -> Entry:  # fmt: skip
+    ledger: Ledger,
+    interface: str,
+    partition: dt.date,
+    file_name: str,
+    states: Sequence[str] = (),
+    *,
+    operator: str = "試験",
+    **more: Any,
+) -> Entry:
     """A file for the Union, moved through these states. `more`: other facts of it."""
     facts: dict[str, Any] = {"sha256": "0" * 64, "size": 1, "records": 1, **more}
     recorder = ledger.recorder(operator)

@@ -23,7 +23,7 @@ from pipelines.exchange.operator_input import required_reason
 
 if TYPE_CHECKING:
     from pipelines.deployment import Environment
-    from pipelines.exchange.inbox import Arrival
+    from pipelines.exchange.arrival import Arrival
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from interfaces.messages import RenkeiError
 from interfaces.naming import why_unsafe
 from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.operator_input import seems_individual_number
 from pipelines.exchange.transport import PermanentTransportError, RemoteFile, shown_name
 
@@ -93,14 +94,15 @@ class Folder:
         return name if self.is_known(name) else shown_name(name)
 
 
-def not_yet(ledger: Ledger, folder: Folder, files: Iterable[RemoteFile]) -> dict[str, RenkeiError]:
+def not_yet(recorder: Recorder, folder: Folder, files: Iterable[RemoteFile]) -> dict[str, RenkeiError]:
     """Why each listed file cannot be taken now, by its name as listed; what can be taken is not in it.
 
     A name that is not safe or holds what looks like a 個人番号 (KR-6207), no regular file (KR-6302), or not finished
     (`unsettled`). Remembers them, and forgets what is not listed any more.
     """
-    listed, now = list(files), ledger.now()
-    known = {one.name: one for one in left_behind(ledger, folder.place)}
+    listed, now = list(files), recorder.now()
+    with recorder.transaction() as work:
+        known = {one.name: one for one in _rows(work.connection, folder.place)}
     found: dict[str, RenkeiError] = {}
     codes: dict[str, str] = {}
     for file in listed:
@@ -111,7 +113,7 @@ def not_yet(ledger: Ledger, folder: Folder, files: Iterable[RemoteFile]) -> dict
             found[file.name], codes[name] = reason, reason.code
         elif earlier is not None:  # finished, and an earlier attempt did not take it
             codes[name] = earlier.code
-    remember(ledger, folder, listed, codes)
+    remember(recorder, folder, listed, codes)
     return found
 
 
@@ -153,22 +155,22 @@ def _rows(connection: Connection, place: str) -> list[LeftBehind]:
     return [LeftBehind(**row) for row in connection.execute(query).mappings()]
 
 
-def remember(ledger: Ledger, folder: Folder, listed: Iterable[RemoteFile], codes: Mapping[str, str]) -> None:
+def remember(recorder: Recorder, folder: Folder, listed: Iterable[RemoteFile], codes: Mapping[str, str]) -> None:
     """From now on these are left in a folder: `codes` by shown name, of files that are `listed`. All else is forgotten."""
-    now = ledger.now().isoformat()
+    now = recorder.now().isoformat()
     files, place = {folder.shown(file.name): file for file in listed}, folder.place
     told = [
         LeftBehind(name, files[name].size, files[name].modified, now, code)
         for name, code in sorted(codes.items())
         if name in files
     ]
-    with ledger.transaction() as connection:
-        before = {one.name: one for one in _rows(connection, place)}
+    with recorder.transaction() as work:
+        before = {one.name: one for one in _rows(work.connection, place)}
         after = [_as_first_seen(one, before.get(one.name), now) for one in told]
         if after != list(before.values()):
-            connection.execute(sa.delete(left_table).where(left_table.c.place == place))
+            work.connection.execute(sa.delete(left_table).where(left_table.c.place == place))
             if after:
-                connection.execute(sa.insert(left_table), [{"place": place, **vars(one)} for one in after])
+                work.connection.execute(sa.insert(left_table), [{"place": place, **vars(one)} for one in after])
 
 
 def _as_first_seen(one: LeftBehind, before: LeftBehind | None, now: str) -> LeftBehind:

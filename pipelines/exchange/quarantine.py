@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from interfaces.messages import RenkeiError
+from pipelines.exchange.archived import archived_content
 from pipelines.exchange.fetching import quarantine_folder
-from pipelines.exchange.inbox import REPORT_NAME, archived_content
+from pipelines.exchange.judging import REPORT_NAME
 from pipelines.exchange.ledger.entry import Entry, Event
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.reading import Reader

@@ -9,8 +9,8 @@ from pathlib import Path
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity import decisions
 from pipelines.deployment import Environment
+from pipelines.exchange.archived import archived_content
 from pipelines.exchange.erased import erased_files
-from pipelines.exchange.inbox import archived_content
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import KNOWN_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.exchange.transport import Transport

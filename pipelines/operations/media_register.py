@@ -12,7 +12,7 @@ from interfaces.messages import RenkeiError
 from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
 from pipelines.eligibility.daily import seal_day
-from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.ledger.entry import Event
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.medium import Erased, Medium, MediumTransport, SystemNames

@@ -13,8 +13,9 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity.monthly import INSTRUCTION
 from pipelines.deployment import Environment
 from pipelines.eligibility.files import FILES
+from pipelines.exchange.arrival import Arrival, Judgement
 from pipelines.exchange.batch import Batch, OutboundFile
-from pipelines.exchange.inbox import Arrival, Judgement, collect
+from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.transport import FilesAtHand
@@ -90,9 +91,10 @@ def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
 
 def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
     content = environment.safe.content(environment.settings.data_folder / trace.reference)
-    environment.ledger.recorder(by).note(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
-    at_hand = FilesAtHand({trace.file_name: content})
-    return collect(environment.ledger, at_hand, environment.safe, partial(_judge, environment), by, None)
+    recorder = environment.ledger.recorder(by)
+    recorder.note(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
+    own = Inbox(recorder, environment.safe, partial(_judge, environment))
+    return own.collect(FilesAtHand({trace.file_name: content}))
 
 
 def _judge(environment: Environment, content: bytes, name: str) -> Judgement:

@@ -24,7 +24,8 @@ from interfaces.new_books import new_book
 from interfaces.spec import Item, Specification
 from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import Arrival, collect
+from pipelines.exchange.arrival import Arrival
+from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.states import Direction, LedgerEvent
 from pipelines.exchange.transport import FilesAtHand
 from pipelines.storage.files import write_durably
@@ -226,13 +227,7 @@ def enter(
     judgement = receiving.judge(environment, applied, encoded.data, name, typed=True)
     if not judgement.accepted:
         raise _refusal(_told(judgement.report["findings"], specification, data))
-    environment.ledger.recorder(by).note(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
-    typed = FilesAtHand({name: encoded.data})
-    return collect(
-        environment.ledger,
-        typed,
-        environment.safe,
-        partial(receiving.judge, environment, applied, typed=True),
-        by,
-        None,
-    )
+    recorder = environment.ledger.recorder(by)
+    recorder.note(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
+    own = Inbox(recorder, environment.safe, partial(receiving.judge, environment, applied, typed=True))
+    return own.collect(FilesAtHand({name: encoded.data}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,8 +14,11 @@ from interfaces.naming import date_of, recognise
 from interfaces.values import to_canonical
 from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import NOT_REMOVED, Arrival, Judgement, archived_content, collect
+from pipelines.exchange.archived import archived_content
+from pipelines.exchange.arrival import NOT_REMOVED, REFUSED, WAITING, Arrival, Judgement
+from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import WAITING_STATES, Direction, EntryState
 from pipelines.exchange.left_behind import UNION, Folder, LeftBehind, left_behind, not_yet
 from pipelines.exchange.transport import RemoteFile, Source
@@ -77,30 +80,24 @@ def _one_finding(code: str, name: str) -> dict[str, object]:
     return {"interface": None, "valid": False, "findings": [finding], "counts_by_code": {code: 1}}
 
 
+def inbox(environment: Environment, applied: Interfaces, recorder: Recorder) -> Inbox:
+    """The inbox of a deployment, for files of the Union; KR-6005 when a certificate of it cannot be read."""
+    return Inbox(recorder, environment.safe, partial(judge, environment, applied), environment.partners())
+
+
 def receive(environment: Environment, applied: Interfaces, run_id: str | None = None) -> list[Arrival]:
     """Take in whatever lies in the Union's folder; verified files then wait to be applied."""
     with environment.from_union() as transport:
-        return collect(
-            environment.ledger,
-            transport,
-            environment.safe,
-            partial(judge, environment, applied),
-            environment.settings.operator,
-            run_id,
-            partners=environment.partners(),
-            folder=_folder(environment, UNION),
-            retry=environment.retry(),
-        )
+        own = inbox(environment, applied, environment.recorder(run_id))
+        return own.collect(transport, _folder(environment, UNION), environment.retry())
 
 
 def receive_from(
     environment: Environment, applied: Interfaces, source: Source, by: str, place: str = "medium"
 ) -> list[Arrival]:
     """Take in whatever a medium holds, in the same way. `place`: the medium's name in the memory of what was left."""
-    return collect(
-        environment.ledger, source, environment.safe, partial(judge, environment, applied), by, None,
-        partners=environment.partners(), folder=_folder(environment, place),
-    )  # fmt: skip
+    own = inbox(environment, applied, environment.ledger.recorder(by))
+    return own.collect(source, _folder(environment, place))
 
 
 def _folder(environment: Environment, place: str) -> Folder:
@@ -116,7 +113,7 @@ def look(environment: Environment, source: Source) -> tuple[list[RemoteFile], li
     What an earlier run took, and could not remove, is neither.
     """
     files = source.list()
-    reasons = not_yet(environment.ledger, _folder(environment, UNION), files)
+    reasons = not_yet(environment.recorder(), _folder(environment, UNION), files)
     taken = {one.name for one in left_behind(environment.ledger) if one.code == NOT_REMOVED}
     ready = [file for file in files if file.name not in reasons and file.name not in taken]
     return ready, [reasons[name] for name in sorted(reasons)]
@@ -129,12 +126,12 @@ def line(one: Arrival, word: str = "受領") -> str:
 
 def needs_person(one: Arrival) -> bool:
     """Whether something is to be done yet: kept apart, gone, refused for good, or still in the folder."""
-    if one.state == "refused":
+    if one.state == REFUSED:
         return messages()[str(one.code)].level == "stop"
     return one.is_left or one.state in UNFINISHED_STATES
 
 
-UNFINISHED_STATES = frozenset({EntryState.QUARANTINED, EntryState.VANISHED, "waiting"})
+UNFINISHED_STATES = frozenset({EntryState.QUARANTINED, EntryState.VANISHED, WAITING})
 
 
 def left_of(environment: Environment, interface: str) -> list[LeftBehind]:
@@ -154,25 +151,25 @@ class WaitingFile:
     interface: str
     partition: dt.date
 
+    @classmethod
+    def of(cls, entry: Entry) -> WaitingFile:
+        """The file of an entry; KR-7305 when the ledger does not know its interface or day."""
+        if entry.interface is None or entry.partition is None:
+            raise RenkeiError("KR-7305", name=entry.file_name)
+        return cls(entry, entry.interface, entry.partition)
 
-def waiting(environment: Environment, interfaces: Iterable[str]) -> list[WaitingFile]:
-    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`, then by name.
+    @property
+    def released(self) -> bool:
+        """Whether a person let it in: then its faulty records are left aside, and it is never stale."""
+        return self.entry.state == EntryState.RELEASED
 
-    KR-7305 when the ledger does not know of what or when a file is.
-    """
+
+def waiting(environment: Environment, interfaces: Collection[str]) -> list[WaitingFile]:
+    """Files of these interfaces to apply: oldest day first, then in the order of `interfaces`. KR-7305 as `WaitingFile.of`."""
+    found = environment.ledger.entries(direction=Direction.INBOUND, states=WAITING_STATES, interfaces=interfaces)
     order = {interface: position for position, interface in enumerate(interfaces)}
-    found = [
-        _waiting_file(entry)
-        for entry in environment.ledger.entries(direction=Direction.INBOUND, states=WAITING_STATES)
-        if entry.interface is None or entry.interface in order
-    ]
-    return sorted(found, key=lambda one: (one.partition, order[one.interface], one.entry.file_name, one.entry.id))
-
-
-def _waiting_file(entry: Entry) -> WaitingFile:
-    if entry.interface is None or entry.partition is None:
-        raise RenkeiError("KR-7305", name=entry.file_name)
-    return WaitingFile(entry, entry.interface, entry.partition)
+    files = [WaitingFile.of(entry) for entry in found]
+    return sorted(files, key=lambda one: (one.partition, order[one.interface], one.entry.file_name, one.entry.id))
 
 
 def newer_applied(environment: Environment, interface: InboundInterface, file: WaitingFile) -> dt.date | str | None:
@@ -180,7 +177,7 @@ def newer_applied(environment: Environment, interface: InboundInterface, file: W
 
     None for a file that a person released.
     """
-    if file.entry.state != EntryState.VERIFIED or interface.overtaken_by is OvertakenBy.NOTHING:
+    if file.released or interface.overtaken_by is OvertakenBy.NOTHING:
         return None
     applied = environment.ledger.entries(
         direction=Direction.INBOUND, states={EntryState.APPLIED}, interfaces={interface.id}
@@ -209,7 +206,7 @@ def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataF
     content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
     specification = environment.specification(file.interface, day)
     validated = validate(content, name, specification, day, environment.context(day, name))
-    if not validated.valid and entry.state != EntryState.RELEASED:
+    if not validated.valid and not file.released:
         raise RenkeiError("KR-7305", name=entry.file_name)
     sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
     return sound, validated.records - sound.height

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from rings import safe
 
+from pipelines.exchange.arrival import Judgement
 from pipelines.exchange.batch import OutboundFile
-from pipelines.exchange.inbox import Judgement
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import LedgerEvent

@@ -33,7 +33,9 @@ from fixtures.defects import FOLDER
 from interfaces.messages import RenkeiError
 from pipelines.configuration.settings import SftpSettings
 from pipelines.exchange import quarantine
-from pipelines.exchange.inbox import Arrival, Judge, Judgement, archived_content, collect
+from pipelines.exchange.archived import archived_content
+from pipelines.exchange.arrival import Arrival, Judge, Judgement
+from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.left_behind import Folder
 from pipelines.exchange.transport import (
@@ -64,7 +66,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def take(ledger: Ledger, transport: Transport, data: Path, judge: Judge = accept, **more: Any) -> list[Arrival]:
-    return collect(ledger, transport, safe(data), judge, "test-operator", "run-1", **more)
+    return Inbox(ledger.recorder("test-operator", "run-1"), safe(data), judge).collect(transport, **more)
 
 
 def code_of(action: Any) -> str:

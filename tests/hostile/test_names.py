@@ -13,7 +13,8 @@ from rings import safe
 from interfaces.catalogue import load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.naming import date_of, file_name, recognise
-from pipelines.exchange.inbox import Judgement, collect
+from pipelines.exchange.arrival import Judgement
+from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.transport import LocalFolderTransport, check_name, shown_name, temporary_name
 from schemas.rules.identifiers import without_my_numbers
@@ -78,9 +79,8 @@ def test_hostile_names_in_the_unions_folder_write_nothing_outside_and_stop_nobod
     (union / "plain.csv").write_text("synthetic\n")
     ledger = Ledger(f"sqlite:///{data / 'ledger.sqlite'}", noon)
     before = everything(tmp_path)
-    arrived = collect(
-        ledger, LocalFolderTransport(union), safe(data), lambda path, name: Judgement(False), "test-operator", "run-1"
-    )
+    own = Inbox(ledger.recorder("test-operator", "run-1"), safe(data), lambda path, name: Judgement(False))
+    arrived = own.collect(LocalFolderTransport(union))
     assert len(arrived) == len(HOSTILE) + 1
     assert {one.state for one in arrived} == {"quarantined", "refused"}
     assert {one.code for one in arrived if one.state == "refused"} == {"KR-6207"}

@@ -18,7 +18,7 @@ from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.deployment import Environment
-from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)

@@ -15,7 +15,7 @@ from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
-from pipelines.exchange.inbox import Arrival
+from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
 from pipelines.transfer import receiving

@@ -38,8 +38,8 @@ class Recorder(Reader):
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime], operator: str, run_id: str | None) -> None:
-        self._database, self._now = database, now
-        self.operator, self.run_id = operator, run_id
+        self._database = database
+        self.now, self.operator, self.run_id = now, operator, run_id
 
     @contextmanager
     def transaction(self) -> Iterator[UnitOfWork]:
@@ -104,7 +104,7 @@ class UnitOfWork(Recorder):
     """
 
     def __init__(self, recorder: Recorder, connection: Connection) -> None:
-        super().__init__(recorder._database, recorder._now, recorder.operator, recorder.run_id)
+        super().__init__(recorder._database, recorder.now, recorder.operator, recorder.run_id)
         self.connection = connection
 
     @contextmanager
@@ -119,7 +119,7 @@ class UnitOfWork(Recorder):
         self, direction: Direction, state: EntryState, facts: Mapping[str, Any], detail: Mapping[str, Any]
     ) -> Entry:
         """A new row of the entries and its first event, which tells the facts as well."""
-        row = {**facts, "direction": direction, "created_at": self._now().isoformat()}
+        row = {**facts, "direction": direction, "created_at": self.now().isoformat()}
         result = self.connection.execute(sa.insert(entries_table).values(**row, state=state))
         entry_id = int(result.inserted_primary_key[0])  # type: ignore[index]
         self._append(entry_id, EventKind.ENTERED, state, {**detail, **row})
@@ -141,7 +141,7 @@ class UnitOfWork(Recorder):
             "entry_id": entry_id,
             "kind": kind,
             "action": action,
-            "at": self._now().isoformat(),
+            "at": self.now().isoformat(),
             "run_id": self.run_id,
             "operator": self.operator,
             "detail": canonical_json(detail),

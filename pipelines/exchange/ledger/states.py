@@ -5,10 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 
-class Direction(StrEnum):
+class _Stored(StrEnum):
+    """A word in the table of entries. One that somebody wrote there past us is read as it is; `verify_chain` tells of it."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        strange = str.__new__(cls, value)
+        strange._name_ = strange._value_ = value
+        return strange
+
+
+class Direction(_Stored):
     """Which way a file goes, as seen from the municipality."""
 
     OUTBOUND = "outbound"
@@ -23,7 +35,7 @@ class EventKind(StrEnum):
     NOTED = "noted"
 
 
-class EntryState(StrEnum):
+class EntryState(_Stored):
     """Where a file stands; one list for both directions, because `rejected` is in both."""
 
     WRITTEN = "written"
@@ -50,15 +62,6 @@ class EntryState(StrEnum):
     STALE = "stale"
     RELEASED = "released"
     APPLIED = "applied"
-
-    @classmethod
-    def _missing_(cls, value: object) -> EntryState | None:
-        """A word that somebody wrote into the database: the entry can be read, leads nowhere, and `verify_chain` tells."""
-        if not isinstance(value, str):
-            return None
-        strange = str.__new__(cls, value)
-        strange._name_ = strange._value_ = value
-        return strange
 
 
 class LedgerEvent(StrEnum):

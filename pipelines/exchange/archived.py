@@ -1,0 +1,97 @@
+"""Deliveries in the archive: put there once, opened again and proved against the ledger. What they say is not known here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+
+from interfaces.messages import RenkeiError
+from pipelines.exchange.fetching import Copies, Copy
+from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.ledger.reading import Reader
+from pipelines.exchange.ledger.recording import Recorder
+from pipelines.exchange.ledger.states import KNOWN_STATES, Direction, EntryState
+from pipelines.storage.archive import Safe
+from pipelines.storage.cms import SUFFIX, plain_name, unsealed
+
+# What is wrong with a file's seal, and not with our keys: the file is kept apart.
+BROKEN_SEALS: Final = frozenset({"KR-6321", "KR-6322", "KR-6323"})
+
+
+def received_facts(ledger: Reader, entry_id: int) -> dict[str, Any]:
+    """What the ledger knows of a reception: archive, and sealed_sha256 and seal (what is wrong with it) where it has them."""
+    return next((event.detail for event in ledger.events(entry_id) if event.action == EntryState.RECEIVED), {})
+
+
+def archive_of(ledger: Reader, safe: Safe, entry_id: int) -> Path | None:
+    """Where the archive holds an entry; None before it is received, and for a duplicate."""
+    archive = received_facts(ledger, entry_id).get("archive")
+    return safe.data_folder / archive if archive else None
+
+
+def archived_content(ledger: Reader, safe: Safe, entry_id: int) -> bytes:
+    """What the archive holds of a received entry, proved against the ledger; KR-6313 when it is gone or changed."""
+    archive = archive_of(ledger, safe, entry_id)
+    content = safe.read(archive, str(ledger.entry(entry_id).sha256)) if archive else None
+    if content is None:
+        raise RenkeiError("KR-6313", entry_id=entry_id)
+    return content
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Takes what was fetched into the archive. `partners`: the Union's certificates; empty where files come unsealed."""
+
+    recorder: Recorder
+    safe: Safe
+    partners: Sequence[x509.Certificate]
+
+    @property
+    def copies(self) -> Copies:
+        """Deliveries of which it is not sure that they are what the server holds."""
+        return Copies(self.recorder, self.safe)
+
+    def take(self, entry: Entry, copy: Copy, **told: Any) -> Entry:
+        """Put what was fetched into the archive, `received`; the same content again is not kept, `duplicate`."""
+        data, facts = self._content(entry, copy)
+        sha256 = copy.sha256 if data is copy.data else hashlib.sha256(data).hexdigest()
+        facts |= {"sha256": sha256, "size": len(data), **told}
+        delivered = self.recorder.entries(direction=Direction.INBOUND, sha256=sha256, states=KNOWN_STATES)
+        # What came without a sound seal is nobody's word: the same content under a sound one is not its duplicate.
+        known = [one for one in delivered if "seal" not in received_facts(self.recorder, one.id)]
+        if known:
+            with self.recorder.transaction() as work:
+                received = work.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)
+                taken = work.advance(received, EntryState.DUPLICATE, expected=received.state, duplicate_of=known[0].id)
+        else:
+            day = self.recorder.now().date().isoformat()
+            archive = Path("archive", "from_union", day, f"{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}")
+            self.safe.keep(self.safe.data_folder / archive, data)
+            facts["archive"] = archive.as_posix()
+            taken = self.recorder.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)
+        self.copies.drop(entry, copy.data)
+        return taken
+
+    def take_newest(self, entry: Entry) -> Entry | None:
+        """Take the copy that was kept last; None when there is none."""
+        copy = self.copies.newest(entry)
+        return None if copy is None else self.take(entry, copy, **({} if copy.is_whole else {"incomplete": True}))
+
+    def _content(self, entry: Entry, copy: Copy) -> tuple[bytes, dict[str, Any]]:
+        """What a delivery holds, and what the ledger should know of its seal. One that cannot be opened stays as it came."""
+        if not self.partners:
+            return copy.data, {}
+        if not entry.file_name.endswith(SUFFIX):
+            return copy.data, {"seal": "KR-6325"}
+        facts = {"sealed_sha256": copy.sha256}
+        try:
+            return unsealed(copy.data, self.safe.ring, self.partners, self.recorder.now()), facts
+        except RenkeiError as error:
+            if error.code not in BROKEN_SEALS:
+                raise
+            return copy.data, facts | {"seal": error.code}
