@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import jinja2
 import polars as pl
 
-from pipelines.continuity.judgement import HOUSEHOLDS, KEY
+from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS
 from pipelines.continuity.worksheet import DECISIONS, PROPOSALS
 
 _pages = jinja2.Environment(
@@ -52,8 +52,8 @@ def _page(
 def candidates_page(cases: pl.DataFrame, month: dt.date, municipality: str) -> str:
     """継続候補世帯リスト: every candidate with both households and the proposal (cases: see `cases.cases`)."""
     columns = (
-        Column(KEY, "候補", 5.5), Column("shown", "判定案", 6, mark=True), Column("rule", "規則", 4), Column("moved_on", "異動日", 7.5),
-        Column(HOUSEHOLDS[0], "転出元", 5.5), Column(HOUSEHOLDS[1], "転出元 国保世帯番号", 11),
+        Column(CANDIDATE, "候補", 5.5), Column("shown", "判定案", 6, mark=True), Column("rule", "規則", 4),
+        Column("moved_on", "異動日", 7.5), Column(HOUSEHOLDS[0], "転出元", 5.5), Column(HOUSEHOLDS[1], "転出元 国保世帯番号", 11),
         Column("old_people", "転出元の世帯の人", 19),
         Column(HOUSEHOLDS[2], "転入先 国保世帯番号", 11), Column("new_people", "転入先の世帯の人", 19), Column("reason", "理由", 11.5),
     )  # fmt: skip
@@ -67,7 +67,7 @@ def candidates_page(cases: pl.DataFrame, month: dt.date, municipality: str) -> s
 def instruction_page(decisions: pl.DataFrame, month: dt.date, municipality: str) -> str:
     """The approved decisions, for typing into 国保総合PC where the 確定指示 is no file (decisions: `decisions.SCHEMA`)."""
     columns = (
-        Column(KEY, "候補", 7), Column("shown", "判定", 8, mark=True), Column("moved_on", "異動日", 9), *_HOUSES,
+        Column(CANDIDATE, "候補", 7), Column("shown", "判定", 8, mark=True), Column("moved_on", "異動日", 9), *_HOUSES,
         Column("remark", "備考", 24), Column("decided_by", "判定者", 10), Column("approved_by", "承認者", 10),
         Column("typed", "入力確認", 7),
     )  # fmt: skip
@@ -88,7 +88,7 @@ def results_page(results: pl.DataFrame, months: Mapping[str, str], month: dt.dat
     results: records of the 継続世帯確定結果. months: candidate_number -> the handed-over months in words.
     """
     columns = (
-        Column(KEY, "候補", 8), Column("shown", "確定", 9, mark=True), Column("moved_on", "異動日", 10), *_HOUSES,
+        Column(CANDIDATE, "候補", 8), Column("shown", "確定", 9, mark=True), Column("moved_on", "異動日", 10), *_HOUSES,
         Column("confirmed_on", "確定日", 10), Column("high_cost_count", "該当回数", 8), Column("months", "引き継いだ診療年月", 29),
     )  # fmt: skip
     rows = [
@@ -96,9 +96,9 @@ def results_page(results: pl.DataFrame, months: Mapping[str, str], month: dt.dat
         | {
             "kind": row["continuity_outcome"],
             "shown": OUTCOMES[row["continuity_outcome"]],
-            "months": months.get(row[KEY], ""),
+            "months": months.get(row[CANDIDATE], ""),
         }
-        for row in results.filter(pl.col("new_municipality_code") == municipality).sort(KEY).iter_rows(named=True)
+        for row in results.filter(pl.col("new_municipality_code") == municipality).sort(CANDIDATE).iter_rows(named=True)
     ]
     note = "引き継いだ診療年月は、この市区町村の高額該当回数に加わります（同じ月は一度だけ数えます）。"
     return _page("継続世帯確定リスト", "確定結果", note, month, municipality, columns, rows, OUTCOMES, ("担当", "係長"))

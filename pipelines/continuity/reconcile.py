@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.messages import message
-from pipelines.continuity.judgement import HOUSEHOLDS, KEY
+from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS
 
 DISCREPANCY_SCHEMA = {
-    "interface": pl.String, KEY: pl.String, **dict.fromkeys(HOUSEHOLDS, pl.String), "code": pl.String,
+    "interface": pl.String, CANDIDATE: pl.String, **dict.fromkeys(HOUSEHOLDS, pl.String), "code": pl.String,
     "title": pl.String, "ours": pl.String, "theirs": pl.String, "question": pl.String,
 }  # fmt: skip
 RESULT, HANDOVER = "continuity_result", "high_cost_handover"
@@ -38,15 +38,15 @@ def reconcile(
 ) -> Reconciled:
     """What a month's confirmation and handover mean.
 
-    decisions: the instructed ones (KEY, HOUSEHOLDS, decision). results, handovers: the files' canonical records of the
+    decisions: the instructed ones (CANDIDATE, HOUSEHOLDS, decision). results, handovers: the files' canonical records of the
     month. before: handover rows taken in earlier months (late corrections go on from them); continued_before:
     HOUSEHOLDS and moved_on of what earlier months confirmed. Every instruction has its result and every result its
     instruction; every handed-over month belongs to a continued household, lies in the 12 months up to its move, and
     their number is the one that the Union names.
     """
     ours = results.filter(pl.col("new_municipality_code") == own_municipality)
-    told = ours.select(KEY, *HOUSEHOLDS, "continuity_outcome", "moved_on", "high_cost_count")
-    pairs = [KEY, *HOUSEHOLDS]
+    told = ours.select(CANDIDATE, *HOUSEHOLDS, "continuity_outcome", "moved_on", "high_cost_count")
+    pairs = [CANDIDATE, *HOUSEHOLDS]
     asked = decisions.filter(pl.col("decision") != "postponed").select(*pairs, "decision")
     both = asked.join(told, on=pairs, how="inner")
     without_instruction = told.join(asked, on=pairs, how="anti").filter(
@@ -99,7 +99,9 @@ def reconcile(
     ).select(
         pl.col("old_household_number").alias("household_number"), pl.col("moved_on").dt.truncate("1mo").alias("until")
     )
-    return Reconciled(taken, gone.unique().sort("household_number"), pl.concat(found).sort("code", KEY, *HOUSEHOLDS))
+    return Reconciled(
+        taken, gone.unique().sort("household_number"), pl.concat(found).sort("code", CANDIDATE, *HOUSEHOLDS)
+    )
 
 
 def _net(handovers: pl.DataFrame) -> pl.DataFrame:
@@ -116,7 +118,7 @@ def _questions(code: str, interface: str, rows: pl.DataFrame, ours: str | None, 
 
     return rows.select(
         pl.lit(interface).alias("interface"),
-        KEY,
+        CANDIDATE,
         *HOUSEHOLDS,
         pl.lit(code).alias("code"),
         pl.lit(text.title).alias("title"),
@@ -151,7 +153,7 @@ def arrivals_not_listed(
         asked, on=["household_number", "applied_on"], how="anti"
     )
     questions = rows.sort("household_number", "applied_on").select(
-        pl.lit("").alias(KEY), pl.lit("").alias(HOUSEHOLDS[0]), pl.lit("").alias(HOUSEHOLDS[1]),
+        pl.lit("").alias(CANDIDATE), pl.lit("").alias(HOUSEHOLDS[0]), pl.lit("").alias(HOUSEHOLDS[1]),
         pl.col("household_number").alias(HOUSEHOLDS[2]), "applied_on",
     )  # fmt: skip
     return _questions(NOT_LISTED, "continuity_candidates", questions, "applied_on", None)
