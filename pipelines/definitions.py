@@ -8,8 +8,8 @@ import dagster as dg
 
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
+from pipelines.configuration.calendar import tokyo_now
 from pipelines.configuration.settings import ENVIRONMENT_KEY, FIRST_DAY, Settings
-from pipelines.deployment import tokyo_now
 from pipelines.exchange.error_redaction import mask_errors
 from pipelines.orchestration.alerts import failure_alerts
 from pipelines.orchestration.jobs import work

@@ -14,7 +14,7 @@ from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.private import private_folder
 from interfaces.spec import Specification
-from pipelines.configuration.calendar import TOKYO
+from pipelines.configuration.calendar import tokyo_now
 from pipelines.configuration.settings import Settings, SftpSettings
 from pipelines.exchange.belonging import Municipality, bind, require_own_folder, require_own_keys, require_own_ledger
 from pipelines.exchange.erased import erased_files, table_file
@@ -27,12 +27,6 @@ from pipelines.storage.archive import Safe
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
 from schemas.validate import Context
-
-
-def tokyo_now() -> dt.datetime:
-    """The time of day in Asia/Tokyo."""
-    return dt.datetime.now(TOKYO)
-
 
 # What is in these can be read with the keys only, and the ledger tells what became of it: where one of them is, no new
 # key and no new ledger may quietly take an old one's place.

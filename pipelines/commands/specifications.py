@@ -14,7 +14,7 @@ from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, message, messages
 from interfaces.naming import date_of, recognise
 from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
-from pipelines.configuration.calendar import TOKYO
+from pipelines.configuration.calendar import tokyo_now
 
 
 @click.group(help="インタフェースの仕様")
@@ -63,7 +63,7 @@ def spec_lint() -> None:
 @speaks_to_people
 def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
     """The specification in force as a table, laid out like the printed document."""
-    day = on.date() if on else dt.datetime.now(TOKYO).date()
+    day = on.date() if on else tokyo_now().date()
     specification = load_catalogue(catalogue_root()).in_force(interface, day)
     if as_json:
         from pipelines.commands.specification_json import specification_json
@@ -126,7 +126,7 @@ def validate_command(
     named = None
     if recognised and recognised[0] == chosen:
         named = date_of(recognised[1], catalogue.versions(chosen)[-1].plan)
-    day = on.date() if on else named or dt.datetime.now(TOKYO).date()
+    day = on.date() if on else named or tokyo_now().date()
     specification = catalogue.in_force(chosen, day)
     by_name = recognised is not None and recognised[0] == chosen
     context = Context(None, None, None, day if on or named else None, file.name if by_name else None)

@@ -1,4 +1,4 @@
-"""The Union's business days and monthly days, in Asia/Tokyo. Knows no interface file and no Dagster."""
+"""Time in Asia/Tokyo, the Union's business days and monthly days. Knows no interface file and no Dagster."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 _SATURDAY = 5
 # 行政機関の休日に関する法律 第1条: 12月29日から翌年1月3日まで.
 _YEAR_END = frozenset({(12, 29), (12, 30), (12, 31), (1, 1), (1, 2), (1, 3)})
+
+
+def tokyo_now() -> dt.datetime:
+    """The time of day in Asia/Tokyo."""
+    return dt.datetime.now(TOKYO)
+
+
+def tokyo_time(at: str) -> dt.datetime:
+    """A time as the ledger writes it (ISO 8601 with its offset), in Asia/Tokyo."""
+    return dt.datetime.fromisoformat(at).astimezone(TOKYO)
+
+
+def time_in_words(at: str) -> str:
+    """Such a time as people read it: `YYYY-MM-DD HH:MM:SS` in Asia/Tokyo."""
+    return f"{tokyo_time(at):%Y-%m-%d %H:%M:%S}"
 
 
 def is_business_day(day: dt.date) -> bool:

@@ -9,10 +9,10 @@ import json
 import polars as pl
 
 from interfaces.spec import Code
-from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON
+from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS, INSURED_ID
 
 FACT_COLUMNS = (
-    KEY, "proposal", "rule", "title", "reason", "facts_in_words", "moved_on", *HOUSEHOLDS,
+    CANDIDATE, "proposal", "rule", "title", "reason", "facts_in_words", "moved_on", *HOUSEHOLDS,
     "old_people", "new_people",
 )  # fmt: skip
 FINGERPRINT = "facts_sha256"
@@ -33,20 +33,20 @@ def cases(
     described = _described(people, names, words)
     sides = {
         side: described.filter(pl.col("household_side") == side)
-        .group_by(KEY)
+        .group_by(CANDIDATE)
         .agg(pl.col("line").str.join("\n").alias(column))
         for side, column in (("before", "old_people"), ("after", "new_people"))
     }
-    found = proposals.join(sides["before"], on=KEY, how="left").join(sides["after"], on=KEY, how="left")
+    found = proposals.join(sides["before"], on=CANDIDATE, how="left").join(sides["after"], on=CANDIDATE, how="left")
     arrival = (
         people.filter(pl.col("household_side") == "after")
-        .group_by(KEY)
+        .group_by(CANDIDATE)
         .agg(pl.col("joined_on").max().alias("arrived_on"))
     )
-    found = found.join(arrival, on=KEY, how="left").with_columns(
+    found = found.join(arrival, on=CANDIDATE, how="left").with_columns(
         pl.coalesce("moved_on", "arrived_on").alias("moved_on")
     )
-    found = found.select(FACT_COLUMNS).sort(KEY)
+    found = found.select(FACT_COLUMNS).sort(CANDIDATE)
     prints = [_sha256(row) for row in found.iter_rows()]
     return found.with_columns(pl.Series(FINGERPRINT, prints, dtype=pl.String))
 
@@ -62,7 +62,7 @@ def fingerprint(found: pl.DataFrame) -> str:
 
 
 def _described(people: pl.DataFrame, names: pl.DataFrame, words: dict[str, tuple[Code, ...]]) -> pl.DataFrame:
-    """KEY, household_side, line: a person of a household in one line, heads first, without 個人番号."""
+    """CANDIDATE, household_side, line: a person of a household in one line, heads first, without 個人番号."""
 
     def named(item: str, table: str) -> pl.Expr:
         return pl.col(item).replace_strict(
@@ -70,7 +70,7 @@ def _described(people: pl.DataFrame, names: pl.DataFrame, words: dict[str, tuple
         )
 
     who = pl.coalesce(
-        pl.format("{}（{}）", "name", "resident_number"), pl.format("ID {}", PERSON), pl.lit("IDのない人")
+        pl.format("{}（{}）", "name", "resident_number"), pl.format("ID {}", INSURED_ID), pl.lit("IDのない人")
     )
     until = pl.when(pl.col("left_on").is_not_null()).then(
         pl.format("{} {}", pl.col("left_on").dt.strftime("%Y-%m-%d"), named("leave_reason", "end_reason"))
@@ -85,7 +85,7 @@ def _described(people: pl.DataFrame, names: pl.DataFrame, words: dict[str, tuple
     )
     is_member = pl.col("head_kind") == "member"
     return (
-        people.join(names.unique(PERSON, keep="first", maintain_order=True), on=PERSON, how="left")
-        .sort(KEY, "household_side", is_member, PERSON, "joined_on", nulls_last=True)
-        .select(KEY, "household_side", line.alias("line"))
+        people.join(names.unique(INSURED_ID, keep="first", maintain_order=True), on=INSURED_ID, how="left")
+        .sort(CANDIDATE, "household_side", is_member, INSURED_ID, "joined_on", nulls_last=True)
+        .select(CANDIDATE, "household_side", line.alias("line"))
     )

@@ -9,30 +9,10 @@ from typing import Literal, get_args
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
+from pipelines.continuity.facts import FACTS, Reasons
 
 Proposal = Literal["continued", "not_continued", "unclear"]
 ALWAYS, ONE_TO_ONE = "always", "one_to_one_broken"
-# What `judgement` finds out about a candidate; a criterion asks for some of these, or for their absence (!).
-FACTS: Mapping[str, str] = {
-    "other_prefecture": "別の都道府県からの異動",
-    "unlinked": "異動した人か世帯主に都道府県被保険者IDがない",
-    "no_mover": "前後の両方の世帯に載る人がいない",
-    "several_days": "転入日が二つ以上ある",
-    "period_disagrees": "適用終了と適用開始が合わない",
-    "destination_differs": "届け出た転出先が当市町村でない",
-    "moves_twice": "同じ月に二度移った",
-    "lost_and_acquired": "同じ月に資格を失って取り直した",
-    "head_died_on_the_way": "前の世帯主が異動のころに亡くなった",
-    "head_unclear": "世帯主がいないか二人以上いる",
-    "same_head": "世帯主が同じ人",
-    "head_was_member": "新しい世帯主は前の世帯の人",
-    "head_came_new": "新しい世帯主は異動の日に国保に加わった",
-    "increased": "異動の日に基準の言う事由で加わった人がいる",
-    "decreased": "異動の日に基準の言う事由で抜けた人がいる",
-    "unnamed_reason": "異動の日に基準の言わない事由で加わったか抜けた人がいる",
-    "foreign": "ほかの世帯からの人がいる",
-    "left_behind": "前の世帯に残った人か別に移った人がいる",
-}
 
 
 @dataclass(frozen=True)
@@ -49,14 +29,11 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Criteria:
-    """What is in force: the rules in their order, the one about one-to-one, and which reasons the criteria name."""
+    """What is in force: the rules in their order, the one about one-to-one, and the reasons that the facts ask for."""
 
     rules: tuple[Criterion, ...]
     one_to_one: Criterion
-    named_joins: frozenset[str]
-    named_leaves: frozenset[str]
-    unnamed_joins: frozenset[str]
-    unnamed_leaves: frozenset[str]
+    reasons: Reasons
 
 
 def _conditions(text: str) -> dict[str, bool]:
@@ -97,8 +74,10 @@ def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
     return Criteria(
         tuple(rules.values()),
         one_to_one,
-        of("join", "named"),
-        of("leave", "named"),
-        of("join", "unnamed"),
-        of("leave", "unnamed"),
+        Reasons(
+            named_joins=of("join", "named"),
+            named_leaves=of("leave", "named"),
+            unnamed_joins=of("join", "unnamed"),
+            unnamed_leaves=of("leave", "unnamed"),
+        ),
     )

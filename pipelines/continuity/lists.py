@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import jinja2
 import polars as pl
 
-from pipelines.continuity.judgement import HOUSEHOLDS, KEY
+from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS
 from pipelines.continuity.worksheet import DECISIONS, PROPOSALS
 
 _pages = jinja2.Environment(
@@ -36,50 +36,102 @@ _HOUSES = (
 )
 
 
-def _page(
-    title: str, noun: str, note: str, month: dt.date, municipality: str, columns: tuple[Column, ...],
-    rows: list[dict[str, object]], words: Mapping[str, str], seals: tuple[str, ...],
-) -> str:  # fmt: skip
-    counted = Counter(str(row["kind"]) for row in rows)
-    counts = [f"{text} {counted[kind]}件" for kind, text in words.items() if counted[kind]]
-    shown = [{name: "" if value is None else value for name, value in row.items()} for row in rows]
-    return _pages.get_template("list.html").render(
-        title=title, noun=noun, note=note, month=f"{month:%Y-%m}", municipality=municipality, columns=columns,
-        rows=shown, counts=counts, seals=seals,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class _List:
+    """What a list says every month. words: kind of a row -> its name in the counts; seals: whose stamps it has room for."""
+
+    title: str
+    noun: str
+    note: str
+    columns: tuple[Column, ...]
+    words: Mapping[str, str]
+    seals: tuple[str, ...]
+
+    def page(self, rows: list[dict[str, object]], month: dt.date, municipality: str) -> str:
+        """The list of a month. rows: the values by column, and `kind`."""
+        counted = Counter(str(row["kind"]) for row in rows)
+        counts = [f"{text} {counted[kind]}件" for kind, text in self.words.items() if counted[kind]]
+        shown = [{name: "" if value is None else value for name, value in row.items()} for row in rows]
+        return _pages.get_template("list.html").render(
+            title=self.title,
+            noun=self.noun,
+            note=self.note,
+            columns=self.columns,
+            seals=self.seals,
+            month=f"{month:%Y-%m}",
+            municipality=municipality,
+            rows=shown,
+            counts=counts,
+        )
+
+
+_CANDIDATES = _List(
+    "継続候補世帯リスト",
+    "継続候補世帯",
+    "判定案は案です。継続かどうかは担当者が判定し、別の人が承認します。",
+    (
+        Column(CANDIDATE, "候補", 5.5),
+        Column("shown", "判定案", 6, mark=True),
+        Column("rule", "規則", 4),
+        Column("moved_on", "異動日", 7.5),
+        Column(HOUSEHOLDS[0], "転出元", 5.5),
+        Column(HOUSEHOLDS[1], "転出元 国保世帯番号", 11),
+        Column("old_people", "転出元の世帯の人", 19),
+        Column(HOUSEHOLDS[2], "転入先 国保世帯番号", 11),
+        Column("new_people", "転入先の世帯の人", 19),
+        Column("reason", "理由", 11.5),
+    ),
+    PROPOSALS,
+    ("担当", "係長"),
+)
+_INSTRUCTION = _List(
+    "継続世帯の確定指示（入力用）",
+    "確定指示",
+    "国保総合PCのオンライン画面に入力し、一件ずつ確かめて□に印を付けます。保留の候補は載りません。",
+    (
+        Column(CANDIDATE, "候補", 7),
+        Column("shown", "判定", 8, mark=True),
+        Column("moved_on", "異動日", 9),
+        *_HOUSES,
+        Column("remark", "備考", 24),
+        Column("decided_by", "判定者", 10),
+        Column("approved_by", "承認者", 10),
+        Column("typed", "入力確認", 7),
+    ),
+    {value: text for text, value in DECISIONS.items()},
+    ("入力", "確認"),
+)
+_RESULTS = _List(
+    "継続世帯確定リスト",
+    "確定結果",
+    "引き継いだ診療年月は、この市区町村の高額該当回数に加わります（同じ月は一度だけ数えます）。",
+    (
+        Column(CANDIDATE, "候補", 8),
+        Column("shown", "確定", 9, mark=True),
+        Column("moved_on", "異動日", 10),
+        *_HOUSES,
+        Column("confirmed_on", "確定日", 10),
+        Column("high_cost_count", "該当回数", 8),
+        Column("months", "引き継いだ診療年月", 29),
+    ),
+    OUTCOMES,
+    ("担当", "係長"),
+)
 
 
 def candidates_page(cases: pl.DataFrame, month: dt.date, municipality: str) -> str:
     """継続候補世帯リスト: every candidate with both households and the proposal (cases: see `cases.cases`)."""
-    columns = (
-        Column(KEY, "候補", 5.5), Column("shown", "判定案", 6, mark=True), Column("rule", "規則", 4), Column("moved_on", "異動日", 7.5),
-        Column(HOUSEHOLDS[0], "転出元", 5.5), Column(HOUSEHOLDS[1], "転出元 国保世帯番号", 11),
-        Column("old_people", "転出元の世帯の人", 19),
-        Column(HOUSEHOLDS[2], "転入先 国保世帯番号", 11), Column("new_people", "転入先の世帯の人", 19), Column("reason", "理由", 11.5),
-    )  # fmt: skip
     rows = [row | {"kind": row["proposal"], "shown": PROPOSALS[row["proposal"]]} for row in cases.iter_rows(named=True)]
-    note = "判定案は案です。継続かどうかは担当者が判定し、別の人が承認します。"
-    return _page(
-        "継続候補世帯リスト", "継続候補世帯", note, month, municipality, columns, rows, PROPOSALS, ("担当", "係長")
-    )
+    return _CANDIDATES.page(rows, month, municipality)
 
 
 def instruction_page(decisions: pl.DataFrame, month: dt.date, municipality: str) -> str:
     """The approved decisions, for typing into 国保総合PC where the 確定指示 is no file (decisions: `decisions.SCHEMA`)."""
-    columns = (
-        Column(KEY, "候補", 7), Column("shown", "判定", 8, mark=True), Column("moved_on", "異動日", 9), *_HOUSES,
-        Column("remark", "備考", 24), Column("decided_by", "判定者", 10), Column("approved_by", "承認者", 10),
-        Column("typed", "入力確認", 7),
-    )  # fmt: skip
-    words = {value: text for text, value in DECISIONS.items()}
     rows = [
-        row | {"kind": row["decision"], "shown": words[row["decision"]], "typed": "□"}
+        row | {"kind": row["decision"], "shown": _INSTRUCTION.words[row["decision"]], "typed": "□"}
         for row in decisions.filter(pl.col("decision") != "postponed").iter_rows(named=True)
     ]
-    note = "国保総合PCのオンライン画面に入力し、一件ずつ確かめて□に印を付けます。保留の候補は載りません。"
-    return _page(
-        "継続世帯の確定指示（入力用）", "確定指示", note, month, municipality, columns, rows, words, ("入力", "確認")
-    )
+    return _INSTRUCTION.page(rows, month, municipality)
 
 
 def results_page(results: pl.DataFrame, months: Mapping[str, str], month: dt.date, municipality: str) -> str:
@@ -87,18 +139,13 @@ def results_page(results: pl.DataFrame, months: Mapping[str, str], month: dt.dat
 
     results: records of the 継続世帯確定結果. months: candidate_number -> the handed-over months in words.
     """
-    columns = (
-        Column(KEY, "候補", 8), Column("shown", "確定", 9, mark=True), Column("moved_on", "異動日", 10), *_HOUSES,
-        Column("confirmed_on", "確定日", 10), Column("high_cost_count", "該当回数", 8), Column("months", "引き継いだ診療年月", 29),
-    )  # fmt: skip
     rows = [
         row
         | {
             "kind": row["continuity_outcome"],
             "shown": OUTCOMES[row["continuity_outcome"]],
-            "months": months.get(row[KEY], ""),
+            "months": months.get(row[CANDIDATE], ""),
         }
-        for row in results.filter(pl.col("new_municipality_code") == municipality).sort(KEY).iter_rows(named=True)
+        for row in results.filter(pl.col("new_municipality_code") == municipality).sort(CANDIDATE).iter_rows(named=True)
     ]
-    note = "引き継いだ診療年月は、この市区町村の高額該当回数に加わります（同じ月は一度だけ数えます）。"
-    return _page("継続世帯確定リスト", "確定結果", note, month, municipality, columns, rows, OUTCOMES, ("担当", "係長"))
+    return _RESULTS.page(rows, month, municipality)

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.messages import message
-from pipelines.continuity.judgement import HOUSEHOLDS, KEY
+from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS
+from schemas.rules.handed_over import WINDOW_BEFORE as WINDOW_BEFORE
+from schemas.rules.handed_over import standing
 
 DISCREPANCY_SCHEMA = {
-    "interface": pl.String, KEY: pl.String, **dict.fromkeys(HOUSEHOLDS, pl.String), "code": pl.String,
+    "interface": pl.String, CANDIDATE: pl.String, **dict.fromkeys(HOUSEHOLDS, pl.String), "code": pl.String,
     "title": pl.String, "ours": pl.String, "theirs": pl.String, "question": pl.String,
 }  # fmt: skip
 RESULT, HANDOVER = "continuity_result", "high_cost_handover"
 NOT_LISTED = "KR-8207"
-WINDOW_BEFORE = 11  # with the month of the move: the 12 months that the next municipality can ever need
+_PAIR = (CANDIDATE, *HOUSEHOLDS)
 
 
 @dataclass(frozen=True)
@@ -38,74 +40,112 @@ def reconcile(
 ) -> Reconciled:
     """What a month's confirmation and handover mean.
 
-    decisions: the instructed ones (KEY, HOUSEHOLDS, decision). results, handovers: the files' canonical records of the
-    month. before: handover rows taken in earlier months (late corrections go on from them); continued_before:
+    decisions: the instructed ones (CANDIDATE, HOUSEHOLDS, decision). results, handovers: the files' canonical records of
+    the month. before: handover rows taken in earlier months (late corrections go on from them); continued_before:
     HOUSEHOLDS and moved_on of what earlier months confirmed. Every instruction has its result and every result its
     instruction; every handed-over month belongs to a continued household, lies in the 12 months up to its move, and
     their number is the one that the Union names.
     """
-    ours = results.filter(pl.col("new_municipality_code") == own_municipality)
-    told = ours.select(KEY, *HOUSEHOLDS, "continuity_outcome", "moved_on", "high_cost_count")
-    pairs = [KEY, *HOUSEHOLDS]
-    asked = decisions.filter(pl.col("decision") != "postponed").select(*pairs, "decision")
-    both = asked.join(told, on=pairs, how="inner")
-    without_instruction = told.join(asked, on=pairs, how="anti").filter(
-        pl.col("continuity_outcome") != "not_instructed"
+    answers = _Answers.of(decisions, results, own_municipality)
+    known = _with_move(handovers, _continued(answers, continued_before))
+    taken = known.filter("in_window").select(handovers.columns)
+    wrong = _wrong_numbers(
+        _named_numbers(answers, handovers, continued_before), pl.concat([before.select(taken.columns), taken])
     )
-    continued = pl.concat(
-        [
-            both.filter(pl.col("continuity_outcome") == "continued").select(*HOUSEHOLDS, "moved_on"),
-            continued_before.select(*HOUSEHOLDS, "moved_on"),
-        ]
-    ).unique(list(HOUSEHOLDS), keep="first", maintain_order=True)
-    known = handovers.join(continued, on=list(HOUSEHOLDS), how="left").with_columns(
-        (pl.col("treatment_month") + "-01").str.to_date("%Y-%m-%d").alias("first_day")
+    found = [*_questions_on_answers(answers), *_questions_on_months(known, wrong)]
+    return Reconciled(taken, _gone(results, own_municipality), pl.concat(found).sort("code", *_PAIR))
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The instructed decisions (asked), what the Union confirmed for our new households (told), and where both meet."""
+
+    asked: pl.DataFrame
+    told: pl.DataFrame
+    both: pl.DataFrame
+
+    @classmethod
+    def of(cls, decisions: pl.DataFrame, results: pl.DataFrame, own_municipality: str) -> _Answers:
+        """What is postponed was not asked; what concerns other municipalities was not told to us."""
+        asked = decisions.filter(pl.col("decision") != "postponed").select(*_PAIR, "decision")
+        told = results.filter(pl.col("new_municipality_code") == own_municipality).select(
+            *_PAIR, "continuity_outcome", "moved_on", "high_cost_count"
+        )
+        return cls(asked, told, asked.join(told, on=_PAIR, how="inner"))
+
+    @property
+    def continued(self) -> pl.DataFrame:
+        """The rows of both whose household is confirmed as continued."""
+        return self.both.filter(pl.col("continuity_outcome") == "continued")
+
+
+def _continued(answers: _Answers, before: pl.DataFrame) -> pl.DataFrame:
+    """HOUSEHOLDS, moved_on of every household confirmed as continued, this month or earlier."""
+    columns = (*HOUSEHOLDS, "moved_on")
+    both = pl.concat([answers.continued.select(columns), before.select(columns)])
+    return both.unique(list(HOUSEHOLDS), keep="first", maintain_order=True)
+
+
+def _with_move(handovers: pl.DataFrame, continued: pl.DataFrame) -> pl.DataFrame:
+    """The handed-over months with their household's moved_on (null: not continued), and in_window: the move may need it."""
+    day, last = (pl.col("treatment_month") + "-01").str.to_date("%Y-%m-%d"), pl.col("moved_on").dt.truncate("1mo")
+    return handovers.join(continued, on=HOUSEHOLDS, how="left").with_columns(
+        day.is_between(last.dt.offset_by(f"-{WINDOW_BEFORE}mo"), last).alias("in_window")
     )
-    last = pl.col("moved_on").dt.truncate("1mo")
-    in_window = pl.col("first_day").is_between(last.dt.offset_by(f"-{WINDOW_BEFORE}mo"), last)
-    refused = known.filter(pl.col("moved_on").is_null())
-    outside = known.filter(pl.col("moved_on").is_not_null() & ~in_window)
-    taken = known.filter(in_window.fill_null(False)).select(handovers.columns)
-    counted = _net(pl.concat([before.select(taken.columns), taken])).group_by(HOUSEHOLDS).agg(pl.len().alias("months"))
-    claims = pl.concat(
-        [
-            both.filter(pl.col("continuity_outcome") == "continued").select(*pairs, "high_cost_count"),
-            handovers.select(*pairs, "high_cost_count").join(
-                continued_before.select(HOUSEHOLDS), on=list(HOUSEHOLDS), how="semi"
-            ),
-        ]
-    ).unique(list(HOUSEHOLDS), keep="last", maintain_order=True)
-    wrong_number = (
-        claims.join(counted, on=list(HOUSEHOLDS), how="left")
+
+
+def _named_numbers(answers: _Answers, handovers: pl.DataFrame, continued_before: pl.DataFrame) -> pl.DataFrame:
+    """How many months the Union says a household brings (high_cost_count): by the result, later by the handover itself."""
+    late = handovers.select(*_PAIR, "high_cost_count").join(
+        continued_before.select(HOUSEHOLDS), on=HOUSEHOLDS, how="semi"
+    )
+    named = pl.concat([answers.continued.select(*_PAIR, "high_cost_count"), late])
+    return named.unique(list(HOUSEHOLDS), keep="last", maintain_order=True)
+
+
+def _wrong_numbers(named: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `named` whose number is not that of the months that stand among all that were taken, with `months`."""
+    counted = standing(taken).group_by(HOUSEHOLDS).agg(pl.len().alias("months"))
+    return (
+        named.join(counted, on=HOUSEHOLDS, how="left")
         .with_columns(pl.col("months").fill_null(0))
         .filter(pl.col("months") != pl.col("high_cost_count").cast(pl.Int64))
     )
-    found = [
-        _questions("KR-8201", RESULT, asked.join(told, on=pairs, how="anti"), "decision", None),
-        _questions("KR-8202", RESULT, without_instruction, None, "continuity_outcome"),
-        _questions(
-            "KR-8203",
-            RESULT,
-            both.filter(pl.col("decision") != pl.col("continuity_outcome")),
-            "decision",
-            "continuity_outcome",
-        ),
-        _questions("KR-8204", HANDOVER, refused.unique(pairs, maintain_order=True), None, "treatment_month"),
-        _questions("KR-8205", HANDOVER, outside, "moved_on", "treatment_month"),
-        _questions("KR-8206", HANDOVER, wrong_number, "months", "high_cost_count"),
-    ]
+
+
+def _gone(results: pl.DataFrame, own_municipality: str) -> pl.DataFrame:
+    """Our households that continue elsewhere: household_number, until (the month of the move)."""
     gone = results.filter(
         (pl.col("old_municipality_code") == own_municipality) & (pl.col("continuity_outcome") == "continued")
     ).select(
         pl.col("old_household_number").alias("household_number"), pl.col("moved_on").dt.truncate("1mo").alias("until")
     )
-    return Reconciled(taken, gone.unique().sort("household_number"), pl.concat(found).sort("code", KEY, *HOUSEHOLDS))
+    return gone.unique().sort("household_number")
 
 
-def _net(handovers: pl.DataFrame) -> pl.DataFrame:
-    """The months that stand after corrections: the last word on a month holds."""
-    key = [*HOUSEHOLDS, "treatment_month"]
-    return handovers.group_by(key, maintain_order=True).last().filter(pl.col("update_kind") != "withdrawn")
+def _questions_on_answers(answers: _Answers) -> list[pl.DataFrame]:
+    """Instructions without a result, results without an instruction, and results other than the decision."""
+    without_result = answers.asked.join(answers.told, on=_PAIR, how="anti")
+    without_instruction = answers.told.join(answers.asked, on=_PAIR, how="anti").filter(
+        pl.col("continuity_outcome") != "not_instructed"
+    )
+    other = answers.both.filter(pl.col("decision") != pl.col("continuity_outcome"))
+    return [
+        _questions("KR-8201", RESULT, without_result, "decision", None),
+        _questions("KR-8202", RESULT, without_instruction, None, "continuity_outcome"),
+        _questions("KR-8203", RESULT, other, "decision", "continuity_outcome"),
+    ]
+
+
+def _questions_on_months(known: pl.DataFrame, wrong: pl.DataFrame) -> list[pl.DataFrame]:
+    """Months (`_with_move`) of a household that is not continued or from before its window, and wrong numbers of months."""
+    has_move = pl.col("moved_on").is_not_null()
+    refused, outside = known.filter(~has_move), known.filter(has_move & ~pl.col("in_window"))
+    return [
+        _questions("KR-8204", HANDOVER, refused.unique(_PAIR, maintain_order=True), None, "treatment_month"),
+        _questions("KR-8205", HANDOVER, outside, "moved_on", "treatment_month"),
+        _questions("KR-8206", HANDOVER, wrong, "months", "high_cost_count"),
+    ]
 
 
 def _questions(code: str, interface: str, rows: pl.DataFrame, ours: str | None, theirs: str | None) -> pl.DataFrame:
@@ -116,7 +156,7 @@ def _questions(code: str, interface: str, rows: pl.DataFrame, ours: str | None, 
 
     return rows.select(
         pl.lit(interface).alias("interface"),
-        KEY,
+        CANDIDATE,
         *HOUSEHOLDS,
         pl.lit(code).alias("code"),
         pl.lit(text.title).alias("title"),
@@ -151,7 +191,7 @@ def arrivals_not_listed(
         asked, on=["household_number", "applied_on"], how="anti"
     )
     questions = rows.sort("household_number", "applied_on").select(
-        pl.lit("").alias(KEY), pl.lit("").alias(HOUSEHOLDS[0]), pl.lit("").alias(HOUSEHOLDS[1]),
+        pl.lit("").alias(CANDIDATE), pl.lit("").alias(HOUSEHOLDS[0]), pl.lit("").alias(HOUSEHOLDS[1]),
         pl.col("household_number").alias(HOUSEHOLDS[2]), "applied_on",
     )  # fmt: skip
     return _questions(NOT_LISTED, "continuity_candidates", questions, "applied_on", None)

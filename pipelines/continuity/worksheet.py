@@ -18,7 +18,7 @@ from interfaces.messages import RenkeiError, message
 from interfaces.new_books import new_book
 from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.continuity.cases import fingerprint
-from pipelines.continuity.judgement import KEY
+from pipelines.continuity.facts import CANDIDATE
 from pipelines.exchange.operator_input import individual_number_in
 from pipelines.exchange.persons import load_titles, same_person
 from pipelines.storage.files import sha256_of, write_durably
@@ -29,7 +29,7 @@ PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "�
 DECISIONS = {"継続": "continued", "非継続": "not_continued", "保留": "postponed"}
 # Heading and width (in characters) of what the program writes and nobody may change.
 FACT_HEADINGS = {
-    KEY: ("候補番号", 8), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 12), "reason": ("理由", 22),
+    CANDIDATE: ("候補番号", 8), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 12), "reason": ("理由", 22),
     "facts_in_words": ("見た事実", 16), "moved_on": ("異動日", 11), "old_municipality_code": ("転出元", 8),
     "old_household_number": ("転出元 国保世帯番号", 10), "old_people": ("転出元の世帯の人", 33),
     "new_household_number": ("転入先 国保世帯番号", 10), "new_people": ("転入先の世帯の人", 33),
@@ -266,7 +266,7 @@ class FilledWorksheet:
         rows = [row[: len(_HEADINGS)] for row in self._sheets[SHEET][_FIRST_ROW - 1 :]]
         while rows and all(cell.is_blank for cell in rows[-1]):
             rows.pop()
-        known = {case[KEY]: case for case in cases.iter_rows(named=True)}
+        known = {case[CANDIDATE]: case for case in cases.iter_rows(named=True)}
         problems += _rows_problems([row[0].text for row in rows], list(known))
         answers: list[Answer] = []
         for number, row in enumerate(rows, _FIRST_ROW):
@@ -274,7 +274,7 @@ class FilledWorksheet:
             if case is not None:
                 problems += _facts_problems(number, row, case)
                 unread = _cell_problems(number, row, signs)
-                answer = Answer(case[KEY], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
+                answer = Answer(case[CANDIDATE], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
                 problems += unread or _answer_problems(number, answer, case["proposal"], signs.titles)
                 answers.append(replace(answer, decision=DECISIONS.get(answer.decision, "")))
         return ([], problems) if problems else (answers, [])

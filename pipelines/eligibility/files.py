@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 
 import polars as pl
 
@@ -17,6 +15,7 @@ from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.deployment import Environment
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
+from pipelines.eligibility.fingerprint import fingerprint
 from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.batch import OutboundFile
@@ -47,12 +46,7 @@ class Known:
     @cached_property
     def sha256(self) -> str:
         """A fingerprint of the three tables together; no 個人番号 can be found from it without all the others."""
-        digest = hashlib.sha256()
-        for frame in (self.people, self.households, self.my_numbers):
-            buffer = BytesIO()
-            frame.write_csv(buffer)
-            digest.update(buffer.getvalue())
-        return digest.hexdigest()
+        return fingerprint((self.people, self.households, self.my_numbers))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import datetime as dt
 
 import polars as pl
 
-from pipelines.high_cost.months import MONTHS_OF_A_YEAR, first_day, months_before
+from pipelines.high_cost.months import first_day, months_before
+from schemas.rules.handed_over import WINDOW_BEFORE, standing
 
 HOUSEHOLD, MONTH = "household_number", "treatment_month"
 FIRST_MONTH = dt.date(2018, 4, 1)  # 平成30年4月: nothing before it carries over (domain.md 3.3)
-WINDOW_BEFORE = MONTHS_OF_A_YEAR - 1  # the last 12 months include the month in question
 MULTIPLE_FROM = 3  # three months before it make this one the fourth
 
 
@@ -90,16 +90,11 @@ def counts(counted: pl.DataFrame, month: dt.date) -> pl.DataFrame:
 def handed_over_months(handovers: pl.DataFrame) -> pl.DataFrame:
     """The months that the Union handed over, after its own corrections: HOUSEHOLD (new), MONTH, source.
 
-    handovers: rows of all 高額該当引継情報連携ファイル so far, oldest first, with `sequence`: new_household_number,
-    old_municipality_code, old_household_number, treatment_month (`YYYY-MM`), update_kind. The last word on a month
-    holds: `withdrawn` takes it away.
+    handovers: rows of all 高額該当引継情報連携ファイル so far, with `sequence`, which is higher the later they came; see
+    `handed_over.standing`. treatment_month is `YYYY-MM`.
     """
-    key = ["new_household_number", "old_municipality_code", "old_household_number", MONTH]
     return (
-        handovers.sort("sequence")
-        .group_by(key, maintain_order=True)
-        .last()
-        .filter(pl.col("update_kind") != "withdrawn")
+        standing(handovers.sort("sequence"))
         .select(
             pl.col("new_household_number").alias(HOUSEHOLD),
             first_day(pl.col(MONTH)).alias(MONTH),

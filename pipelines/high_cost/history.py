@@ -6,8 +6,9 @@ import datetime as dt
 
 import polars as pl
 
-from pipelines.high_cost.counts import HOUSEHOLD, MONTH, WINDOW_BEFORE
+from pipelines.high_cost.counts import HOUSEHOLD, MONTH
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR, number, number_of
+from schemas.rules.handed_over import WINDOW_BEFORE
 
 MOVED_OUT_ON = "moved_out_on"
 HISTORY_SCHEMA = {HOUSEHOLD: pl.String, MONTH: pl.Date, "month_source": pl.String, MOVED_OUT_ON: pl.Date}

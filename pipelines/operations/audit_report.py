@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import jinja2
 import polars as pl
 
 from interfaces.new_books import new_book
-from pipelines.configuration.calendar import TOKYO, is_business_day
+from pipelines.configuration.calendar import is_business_day, time_in_words, tokyo_time
 from pipelines.continuity import decisions
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import ACCOUNT, Entry, Event
@@ -90,79 +91,58 @@ _pages = jinja2.Environment(
 )
 
 
-def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
-    """What happened in a calendar month (its first day, Asia/Tokyo), by sheet: see SHEETS. No personal data."""
-    ledger = environment.ledger
-    entries = {entry.id: entry for entry in ledger.entries()}
-    events = [event for event in ledger.events() if _local(event.at).date().replace(day=1) == month]
-    sent = [
-        _file_row(environment, event, entries[event.entry_id])
-        for event in events
-        if event.entry_id and event.action == EntryState.SENT
-    ]
-    taken = [
-        _file_row(environment, event, entries[event.entry_id])
-        for event in events
-        if event.entry_id and event.action == EntryState.APPLIED
-    ]
-    means = [
-        (_shown(event.at), "ほかの手段での送付", _subject(event, entries), str(event.detail["reason"]), event.operator)
-        for event in events
-        if event.action == EntryState.SENT and event.detail.get("other_means")
-    ]
-    by_hand: list[tuple[str, ...]] = [
-        (
-            _shown(event.at),
-            BY_HAND[event.action],
-            _subject(event, entries),
-            str(event.detail.get("reason", "")),
+Rows = list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Month:
+    """A calendar month in the ledger: its events, oldest first, and every entry that an event may be of."""
+
+    environment: Environment
+    first: dt.date
+    events: list[Event]
+    entries: Mapping[int, Entry]
+
+    @classmethod
+    def of(cls, environment: Environment, month: dt.date) -> _Month:
+        """The month that begins on a day, in Asia/Tokyo."""
+        events = [event for event in environment.ledger.events() if _is_in(event.at, month)]
+        return cls(environment, month, events, {entry.id: entry for entry in environment.ledger.entries()})
+
+    def subject(self, event: Event) -> str:
+        """What an event is about: the name of its file, or its month or day."""
+        if event.entry_id is not None:
+            return self.entries[event.entry_id].file_name
+        return str(event.detail.get("month") or event.detail.get("partition") or "")
+
+    def of_file(self, event: Event, entry: Entry) -> tuple[str, ...]:
+        """An event of a file as a row: time, partition, interface, name, records, SHA-256, state, operator."""
+        name = self.environment.catalogue.versions(entry.interface)[-1].plan.name if entry.interface else ""
+        return (
+            time_in_words(event.at),
+            str(entry.partition or ""),
+            name,
+            entry.file_name,
+            "" if entry.records is None else str(entry.records),
+            str(entry.sha256 or ""),
+            STATES.get(entry.state, entry.state),
             event.operator,
         )
-        for event in events
-        if event.action in BY_HAND
-    ]
-    late: list[tuple[str, ...]] = [
-        (_shown(event.at), event.action, _subject(event, entries), event.operator)
-        for event in events
-        if event.action != LedgerEvent.BELONGS_TO and _out_of_hours(_local(event.at))
-    ]
-    rows: dict[str, list[tuple[Any, ...]]] = {
-        "送付記録": sent,
-        "受領": taken,
-        "継続の判定": _decided(environment, month),
-        "承認": [
-            (
-                *_file_row(environment, event, entries[event.entry_id])[:6],
-                *(str(one.detail.get(ACCOUNT, "")) for one in (ledger.events(event.entry_id)[0], event)),
-                ledger.events(event.entry_id)[0].operator,
-                event.operator,
-            )
-            for event in events
-            if event.action == EntryState.APPROVED and event.entry_id
-        ],
-        "媒体管理簿": book_of(events).rows(),
-        "鍵": [
-            (
-                _shown(e.at),
-                KEY_USES[e.action],
-                *_details(e, "purpose", "key", "certificate_sha256", "reason"),
-                e.operator,
-            )
-            for e in events
-            if e.action in KEY_USES
-        ],
-        "消去": [
-            (
-                _shown(e.at),
-                *_details(e, "file", "store", "kept_since", "months", "stored_sha256"),
-                ERASURES[e.action].format(reason=e.detail.get("reason")),
-                e.operator,
-            )
-            for e in events
-            if e.action in ERASURES
-        ],
-        "手作業": [*by_hand, *means],
-        "時間外": late,
+
+
+def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
+    """What happened in a calendar month (its first day, Asia/Tokyo), by sheet: see SHEETS. No personal data."""
+    told = _Month.of(environment, month)
+    rows: dict[str, Rows] = {
+        "送付記録": _files(told, EntryState.SENT),
+        "受領": _files(told, EntryState.APPLIED),
+        "継続の判定": _decided(told),
+        "承認": _approved(told),
+        "媒体管理簿": book_of(told.events).rows(),
+        "鍵": _keys(told),
+        "消去": _erased(told),
+        "手作業": [*_by_hand(told), *_by_other_means(told)],
+        "時間外": _out_of_hours(told),
     }
     return {
         name: pl.DataFrame(rows[name], schema=dict.fromkeys(columns, pl.String), orient="row")
@@ -170,43 +150,109 @@ def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     }
 
 
-def _local(at: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(at).astimezone(TOKYO)
+def _is_in(at: str, month: dt.date) -> bool:
+    return tokyo_time(at).date().replace(day=1) == month
 
 
-def _shown(at: str) -> str:
-    return f"{_local(at):%Y-%m-%d %H:%M:%S}"
+def _files(told: _Month, action: str) -> Rows:
+    """The files that were sent, or applied."""
+    return [
+        told.of_file(event, told.entries[event.entry_id])
+        for event in told.events
+        if event.entry_id and event.action == action
+    ]
 
 
-def _out_of_hours(at: dt.datetime) -> bool:
-    return not (is_business_day(at.date()) and OPEN_FROM <= at.time() < OPEN_UNTIL)
+def _approved(told: _Month) -> Rows:
+    """The files that a second person approved: who made them, and who approved them, each with his account."""
+    rows: Rows = []
+    for event in told.events:
+        if event.action == EntryState.APPROVED and event.entry_id:
+            made = told.environment.ledger.events(event.entry_id)[0]
+            accounts = [str(one.detail.get(ACCOUNT, "")) for one in (made, event)]
+            file = told.of_file(event, told.entries[event.entry_id])[:6]
+            rows.append((*file, *accounts, made.operator, event.operator))
+    return rows
+
+
+def _keys(told: _Month) -> Rows:
+    return [
+        (
+            time_in_words(event.at),
+            KEY_USES[event.action],
+            *_details(event, "purpose", "key", "certificate_sha256", "reason"),
+            event.operator,
+        )
+        for event in told.events
+        if event.action in KEY_USES
+    ]
+
+
+def _erased(told: _Month) -> Rows:
+    return [
+        (
+            time_in_words(event.at),
+            *_details(event, "file", "store", "kept_since", "months", "stored_sha256"),
+            ERASURES[event.action].format(reason=event.detail.get("reason")),
+            event.operator,
+        )
+        for event in told.events
+        if event.action in ERASURES
+    ]
+
+
+def _by_hand(told: _Month) -> Rows:
+    return [
+        (
+            time_in_words(event.at),
+            BY_HAND[event.action],
+            told.subject(event),
+            str(event.detail.get("reason", "")),
+            event.operator,
+        )
+        for event in told.events
+        if event.action in BY_HAND
+    ]
+
+
+def _by_other_means(told: _Month) -> Rows:
+    """Files that somebody said had reached the Union otherwise than by us."""
+    return [
+        (
+            time_in_words(event.at),
+            "ほかの手段での送付",
+            told.subject(event),
+            str(event.detail["reason"]),
+            event.operator,
+        )
+        for event in told.events
+        if event.action == EntryState.SENT and event.detail.get("other_means")
+    ]
+
+
+def _out_of_hours(told: _Month) -> Rows:
+    """What was done while the offices are closed; BELONGS_TO is the program's own and nobody's work."""
+    return [
+        (time_in_words(event.at), event.action, told.subject(event), event.operator)
+        for event in told.events
+        if event.action != LedgerEvent.BELONGS_TO and not _is_office_hour(tokyo_time(event.at))
+    ]
+
+
+def _is_office_hour(at: dt.datetime) -> bool:
+    return is_business_day(at.date()) and OPEN_FROM <= at.time() < OPEN_UNTIL
 
 
 def _details(event: Event, *names: str) -> tuple[str, ...]:
     return tuple(str(event.detail.get(name) or "") for name in names)
 
 
-def _subject(event: Event, entries: Mapping[int, Entry]) -> str:
-    if event.entry_id is not None:
-        return entries[event.entry_id].file_name
-    return str(event.detail.get("month") or event.detail.get("partition") or "")
-
-
-def _file_row(environment: Environment, event: Event, entry: Entry) -> tuple[str, ...]:
-    records = "" if entry.records is None else str(entry.records)
-    name = environment.catalogue.versions(entry.interface)[-1].plan.name if entry.interface else ""
-    return (
-        _shown(event.at), str(entry.partition or ""), name, entry.file_name, records,
-        str(entry.sha256 or ""), STATES.get(entry.state, entry.state), event.operator,
-    )  # fmt: skip
-
-
-def _decided(environment: Environment, month: dt.date) -> list[tuple[str, ...]]:
-    with environment.ledger.transaction() as connection:
+def _decided(told: _Month) -> Rows:
+    """The decisions on 世帯の継続性 that were made in the month."""
+    with told.environment.ledger.transaction() as connection:
         decisions.create(connection)
         rows = decisions.everything(connection)
     names = (
-        "at",
         "month",
         "candidate_number",
         "proposal",
@@ -218,9 +264,9 @@ def _decided(environment: Environment, month: dt.date) -> list[tuple[str, ...]]:
         "operator",
     )
     return [
-        (_shown(row["at"]), *(ANSWERS.get(str(row[name]), str(row[name])) for name in names[1:]))
+        (time_in_words(row["at"]), *(ANSWERS.get(str(row[name]), str(row[name])) for name in names))
         for row in rows.iter_rows(named=True)
-        if _local(row["at"]).date().replace(day=1) == month
+        if _is_in(row["at"], told.first)
     ]
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
-from pipelines.configuration.calendar import TOKYO
+from pipelines.configuration.calendar import TOKYO, time_in_words
 from pipelines.deployment import Environment
 from pipelines.eligibility.daily import seal_day
 from pipelines.exchange.arrival import Arrival
@@ -128,7 +128,7 @@ def book_of(events: list[Event]) -> pl.DataFrame:
     """The rows of the 媒体管理簿 that some events make."""
     rows = [
         (
-            f"{dt.datetime.fromisoformat(event.at).astimezone(TOKYO):%Y-%m-%d %H:%M:%S}",
+            time_in_words(event.at),
             *(str(event.detail.get(name) or "") for name in ("medium",)),
             USES[event.action],
             *(str(event.detail.get(name) or "") for name in ("file_name", "records", "sha256", "reason")),

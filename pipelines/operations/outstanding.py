@@ -9,7 +9,7 @@ import polars as pl
 from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError, message
-from pipelines.configuration.calendar import TOKYO, MonthlyDays, business_days_between, monthly_days
+from pipelines.configuration.calendar import MonthlyDays, business_days_between, monthly_days, tokyo_time
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, Direction, EntryState
@@ -96,8 +96,8 @@ def _left(environment: Environment, on: dt.date) -> Iterator[Row]:
             yield "KR-6511", one.name, since, since
 
 
-def _day(text: str) -> dt.date:
-    return dt.datetime.fromisoformat(text).astimezone(TOKYO).date()
+def _day(at: str) -> dt.date:
+    return tokyo_time(at).date()
 
 
 def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:

@@ -16,7 +16,7 @@ import dagster as dg
 
 from interfaces.messages import RenkeiError, message, messages, runbook
 from interfaces.private import private_folder
-from pipelines.configuration.calendar import TOKYO
+from pipelines.configuration.calendar import TOKYO, tokyo_now
 from pipelines.configuration.settings import Settings
 from pipelines.operations import mail
 from pipelines.orchestration.assets.monitoring import WATCH_JOB
@@ -129,7 +129,7 @@ def _mailed(settings: Settings, alerts: list[Alert]) -> tuple[list[Alert], Seque
     first = alerts[0]
     more = f" ほか{len(alerts) - 1}件" if len(alerts) > 1 else ""
     text = "\n\n".join([*(alert.text() for alert in alerts), FOOT])
-    time = dt.datetime.now(TOKYO).isoformat(timespec="seconds")
+    time = tokyo_now().isoformat(timespec="seconds")
     try:
         refused = mail.send(settings.alerts, f"【国保連携】{first.job} {first.partition}{more}", text)
     except RenkeiError as error:

@@ -15,9 +15,9 @@ import dagster as dg
 
 from interfaces.messages import RenkeiError
 from interfaces.private import for_owner_alone
-from pipelines.configuration.calendar import require_business_day
+from pipelines.configuration.calendar import require_business_day, tokyo_now
 from pipelines.configuration.settings import ENVIRONMENT_KEY, Settings
-from pipelines.deployment import Environment, tokyo_now
+from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import of_step
 from pipelines.orchestration import dead_runs, failed_runs
 from pipelines.orchestration.assets.eligibility import CONFIRM_TAG

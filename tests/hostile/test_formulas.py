@@ -22,7 +22,7 @@ from sound import Sound
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue
 from pipelines.cli import main
 from pipelines.continuity import monthly
-from pipelines.continuity.judgement import HOUSEHOLDS
+from pipelines.continuity.facts import HOUSEHOLDS
 from pipelines.continuity.worksheet import write_worksheet
 from pipelines.eligibility.worklist import workbook, worklist
 from pipelines.transfer.manual_entry import write_form
