@@ -15,11 +15,11 @@ from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.deployment import Environment
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
-from pipelines.eligibility.fingerprint import fingerprint
 from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.states import EntryState
+from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import Draft, make_draft, publish, require_same
 from schemas.findings import FINDING_SCHEMA, from_problems, places, without_place
 from schemas.validate import Validated, relate

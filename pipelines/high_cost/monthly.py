@@ -17,7 +17,7 @@ from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.configuration.calendar import monthly_days
 from pipelines.deployment import Environment
-from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
+from pipelines.exchange.batch import OutboundFile
 from pipelines.high_cost.counts import (
     HOUSEHOLD,
     MONTH,
@@ -38,18 +38,17 @@ from pipelines.high_cost.history import (
 from pipelines.high_cost.income_class import classify, load_borders, reference_day
 from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import questions_path
-from pipelines.transfer import erased, sending
+from pipelines.high_cost.sending import HISTORY, INCOME, KNOWN, baseline_of
+from pipelines.transfer import erased
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
-from pipelines.transfer.sending import checked_file, needs_approval, published
+from pipelines.transfer.sending import checked_file
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
 from schemas.validate import Validated, relate, validate_file
 
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
-HISTORY, INCOME = "high_cost_history", "income_class"
-KNOWN_HISTORY, KNOWN_CLASSES = "known_high_cost_history", "known_income_class"
 # Tables of a month that its steps make and later months read; a month that retention has erased is not made again.
-KEPT_OF_A_MONTH = (KNOWN_HISTORY, KNOWN_CLASSES, "high_cost_counts", "high_cost_months")
+KEPT_OF_A_MONTH = (*KNOWN.values(), "high_cost_counts", "high_cost_months")
 CLASS_COLUMNS = ("income_class_under_70", "income_class_70_74", "income_year")
 
 
@@ -190,7 +189,7 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     with a faulty record keep what the Union knows of them until they pass. KR-7601 when the month's days are not sent.
     """
     cut_off = require_sent(environment, month)
-    known = still_known(_known(environment, HISTORY, KNOWN_HISTORY, month, HISTORY_SCHEMA), month)
+    known = still_known(_known(environment, HISTORY, month, HISTORY_SCHEMA), month)
     people, behind = people_sent(environment, cut_off), month + relativedelta(months=1)
     moved = moved_out_households(people, _answerable_since(environment, month), behind)
     moved_out = pl.concat([moved, known.select(moved.columns)]).unique()
@@ -221,30 +220,13 @@ def _answerable_since(environment: Environment, month: dt.date) -> dt.date:
 
 
 def _known(
-    environment: Environment, interface: str, asset: str, month: dt.date, schema: Mapping[str, type[pl.DataType]]
+    environment: Environment, interface: str, month: dt.date, schema: Mapping[str, type[pl.DataType]]
 ) -> pl.DataFrame:
     """What the Union knows by the last month of an interface that reached it (design.md 4 rule 4)."""
-    partition = environment.ledger.effective_baseline(before=month, interfaces={interface})
+    partition = baseline_of(environment, interface, month)
     if partition is None:
         return pl.DataFrame(schema=schema)
-    return environment.store.read(asset, partition.isoformat())
-
-
-def send(environment: Environment, month: dt.date, file: OutboundFile | None, run_id: str | None = None) -> SendOutcome:
-    """Send a monthly file that carries the difference to the last one sent, or say that there is nothing to send."""
-    if file is None:
-        return SendOutcome("nothing_to_send", ())
-    before = environment.ledger.effective_baseline(before=month, interfaces={file.interface})
-    first = before is None and file.interface == INCOME
-    needed = needs_approval(environment, file.records, first=first)
-    return sending.send(environment, Batch(month, (file,), before, needs_approval=needed), run_id)
-
-
-def outbound(environment: Environment, interface: str, month: dt.date, manifest: pl.DataFrame) -> OutboundFile | None:
-    """The file that a manifest (file_name, sha256, size, records) names in the outbox; None for an empty one."""
-    if manifest.is_empty():
-        return None
-    return published(environment, month, interface, manifest.row(0))
+    return environment.store.read(KNOWN[interface], partition.isoformat())
 
 
 @dataclass(frozen=True)
@@ -278,7 +260,7 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     elderly = counted | (pl.col("end_reason") == "joined_late_elderly")
     held = people.filter(elderly & pl.col("resident_number").is_in(taxes.held.implode()))[HOUSEHOLD].unique()
     schema = dict.fromkeys((HOUSEHOLD, *CLASS_COLUMNS), pl.String)
-    known = _known(environment, INCOME, KNOWN_CLASSES, month, schema)
+    known = _known(environment, INCOME, month, schema)
     now = found.select(list(schema)).filter(~pl.col(HOUSEHOLD).is_in(held.implode()))
     waiting = known.filter(pl.col(HOUSEHOLD).is_in(held.implode()))
     rows = now.join(known, on=list(schema), how="anti", nulls_equal=True)

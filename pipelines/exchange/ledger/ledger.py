@@ -9,17 +9,12 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipelines.configuration.calendar import TOKYO
+from pipelines.configuration.calendar import TOKYO, tokyo_now
 from pipelines.exchange.ledger.chain import ChainProblem, problems
 from pipelines.exchange.ledger.database import open_database, shown
 from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.schema import entries_table, events_table
-
-
-def tokyo_now() -> datetime:
-    """The clock of production."""
-    return datetime.now(TOKYO)
 
 
 class Ledger(Reader):

@@ -6,8 +6,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.batch import OutboundFile
-from pipelines.high_cost import monthly
+from pipelines.high_cost import monthly, sending
 from pipelines.high_cost.questions import write_questions
 from pipelines.orchestration import checks
 from pipelines.orchestration.partitions import Partitions, days_of_month
@@ -15,7 +14,6 @@ from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 
 OWNERS = ["team:国保給付担当"]
-MANIFEST = {"file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64}
 DISPATCHED = {"interface": pl.String, "result": pl.String, "file_name": pl.String, "state": pl.String}
 
 
@@ -51,11 +49,6 @@ def monthly_extracts(
         yield dg.Output(held, output_name=interface.replace("extract", "held"))
 
 
-def _manifest(file: OutboundFile | None) -> pl.DataFrame:
-    rows = [(file.file_name, file.sha256, file.size, file.records)] if file else []
-    return pl.DataFrame(rows, schema=MANIFEST, orient="row")
-
-
 def monthly_files(
     context: dg.AssetExecutionContext,
     deployment: Deployment,
@@ -73,19 +66,19 @@ def monthly_files(
         classes = monthly.build_classes(environment, month, monthly.Extract(tax_extract, tax_held["key"], nothing))
         write_questions(environment, month, classes.asked)
     except RenkeiError as error:
-        for interface in (monthly.HISTORY, monthly.INCOME):
+        for interface in (sending.HISTORY, sending.INCOME):
             yield checks.failed(interface, error)
         raise checks.stop(error) from None
     for line in monthly.lines(environment, month, history, classes):
         say(context, line)
-    for interface, rows in ((monthly.HISTORY, history.rows), (monthly.INCOME, classes.rows)):
+    for interface, rows in ((sending.HISTORY, history.rows), (sending.INCOME, classes.rows)):
         yield dg.AssetCheckResult(
             passed=True, asset_key=interface, check_name=f"{interface}_is_valid", metadata={"検査行数": rows.height}
         )
-    yield dg.Output(_manifest(history.file), output_name="high_cost_history")
+    yield dg.Output(sending.manifest(environment, month, history.file, history.known), output_name="high_cost_history")
     yield dg.Output(history.known, output_name="known_high_cost_history")
     yield dg.Output(
-        _manifest(classes.file),
+        sending.manifest(environment, month, classes.file, classes.known),
         output_name="income_class",
         metadata={"税情報のない人": classes.without_record, "所得区分を確かめる世帯": classes.asked.height},
     )
@@ -101,10 +94,9 @@ def monthly_dispatch(
     """送付し、台帳の行を残す。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     rows: list[tuple[str, str, str, str]] = []
-    for interface, manifest in ((monthly.HISTORY, high_cost_history), (monthly.INCOME, income_class)):
+    for interface, manifest in ((sending.HISTORY, high_cost_history), (sending.INCOME, income_class)):
         with checks.reported():
-            file = monthly.outbound(environment, interface, month, manifest)
-            outcome = monthly.send(environment, month, file, context.run_id)
+            outcome = sending.send(environment, interface, month, manifest, context.run_id)
         say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
         rows += [(interface, outcome.kind, e.file_name, e.state) for e in outcome.entries] or [
             (interface, outcome.kind, "", "")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.eligibility import fingerprint as module
-from pipelines.eligibility.fingerprint import fingerprint, text
+from pipelines.transfer import fingerprint as module
+from pipelines.transfer.fingerprint import fingerprint, text
 
 TABLE = pl.DataFrame(
     {

@@ -1,0 +1,70 @@
+"""The monthly files that carry a difference: their manifests, and that one leaves only with the table that it belongs to."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+
+from interfaces.messages import RenkeiError
+from pipelines.deployment import Environment
+from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
+from pipelines.exchange.ledger.states import SENT_STATES
+from pipelines.transfer import sending
+from pipelines.transfer.fingerprint import fingerprint
+from pipelines.transfer.sending import needs_approval, published
+
+HISTORY, INCOME = "high_cost_history", "income_class"
+# For each file the table of what the Union knows once it is in; the next month is compared with it.
+KNOWN = {HISTORY: "known_high_cost_history", INCOME: "known_income_class"}
+# What a file must hold (size in bytes) and what it belongs to: the month that it was compared with, and the fingerprint of
+# the table of what the Union then knows.
+MANIFEST = {
+    "file_name": pl.String,
+    "sha256": pl.String,
+    "size": pl.Int64,
+    "records": pl.Int64,
+    "baseline": pl.Date,
+    "known_sha256": pl.String,
+}
+
+
+def baseline_of(environment: Environment, interface: str, month: dt.date) -> dt.date | None:
+    """The last month of an interface that reached the Union (design.md 4 rule 4)."""
+    return environment.ledger.effective_baseline(before=month, interfaces={interface})
+
+
+def manifest(environment: Environment, month: dt.date, file: OutboundFile | None, known: pl.DataFrame) -> pl.DataFrame:
+    """The row that names a file of the month and what it belongs to (MANIFEST); no row when there is nothing to send."""
+    if file is None:
+        return pl.DataFrame(schema=MANIFEST)
+    before = baseline_of(environment, file.interface, month)
+    row = (file.file_name, file.sha256, file.size, file.records, before, fingerprint((known,)))
+    return pl.DataFrame([row], schema=MANIFEST, orient="row")
+
+
+def send(
+    environment: Environment, interface: str, month: dt.date, made: pl.DataFrame, run_id: str | None = None
+) -> SendOutcome:
+    """Send the file that a manifest names, or say that there is nothing to send.
+
+    KR-7215 when it and the table of what the Union then knows were not made together: a run was cut off, or two made the
+    month at once. KR-7214 when the Union has another month by now than the one that it was compared with; a month that is
+    out already stays what it is. The errors of `Outbox.send`.
+    """
+    if made.is_empty():
+        return SendOutcome("nothing_to_send", ())
+    (row,) = made.iter_rows(named=True)
+    known = environment.store.read(KNOWN[interface], month.isoformat())
+    if fingerprint((known,)) != row["known_sha256"]:
+        raise RenkeiError("KR-7215", day=month)
+    present = baseline_of(environment, interface, month)
+    standing = environment.ledger.standing(month, {interface}).get(interface)
+    is_out = standing is not None and standing.state in SENT_STATES
+    if not is_out and present != row["baseline"]:
+        raise RenkeiError("KR-7214", day=month, made_with=row["baseline"] or "なし", present=present or "なし")
+    file = published(environment, month, interface, (row["file_name"], row["sha256"], row["size"], row["records"]))
+    first = row["baseline"] is None and interface == INCOME
+    needed = needs_approval(environment, file.records, first=first)
+    batch = Batch(month, (file,), row["baseline"], row["known_sha256"], needs_approval=needed)
+    return sending.send(environment, batch, run_id)
