@@ -42,6 +42,7 @@ from pipelines.transfer import erased
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
 from pipelines.transfer.receiving import MONTHLY_INTERFACES
 from pipelines.transfer.sending import checked_file, leaving, needs_approval, published, sealing
+from schemas.findings import codes_in_words
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
 from schemas.validate import Validated, relate, validate_file
@@ -88,7 +89,7 @@ def read_extract(environment: Environment, interface: str, month: dt.date) -> Ex
     across = relate(judged).filter(pl.col("file") == one.file_name)
     findings = pl.concat([one.findings, across])
     if (findings["level"] == "file").any():
-        codes = "、".join(sorted(set(findings.filter(pl.col("level") == "file")["code"])))
+        codes = codes_in_words(findings.filter(pl.col("level") == "file")["code"])
         raise RenkeiError("KR-7203", name=one.file_name, codes=codes, report=f"{interface}.xlsx")
     bad = findings.filter(pl.col("level") == "record")["line"].unique()
     key = HOUSEHOLD if interface == BENEFITS else "resident_number"
@@ -245,8 +246,17 @@ def send(environment: Environment, month: dt.date, file: OutboundFile | None, ru
         )  # fmt: skip
 
 
+MANIFEST = {"file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64}
+
+
+def manifest(file: OutboundFile | None) -> pl.DataFrame:
+    """The row that names a file and what it must hold (MANIFEST; size in bytes); no row for no file."""
+    rows = [(file.file_name, file.sha256, file.size, file.records)] if file else []
+    return pl.DataFrame(rows, schema=MANIFEST, orient="row")
+
+
 def outbound(environment: Environment, interface: str, month: dt.date, manifest: pl.DataFrame) -> OutboundFile | None:
-    """The file that a manifest (file_name, sha256, size, records) names in the outbox; None for an empty one."""
+    """The file that a manifest names in the outbox; None for an empty one."""
     if manifest.is_empty():
         return None
     return published(environment, month, interface, manifest.row(0))

@@ -6,6 +6,8 @@ import datetime as dt
 
 import polars as pl
 
+NOMINAL_HEAD = "nominal_head"
+
 
 def not_over(on: dt.date, end: str = "ended_on") -> pl.Expr:
     """The period does not end, or ends after `on`: an end that lies ahead is a fact, and changes nothing before its day."""
@@ -20,3 +22,8 @@ def runs(on: dt.date, start: str = "applied_on", end: str = "ended_on") -> pl.Ex
 def runs_or_will(on: dt.date, start: str = "applied_on", end: str = "ended_on") -> pl.Expr:
     """Like `runs`, or the period begins after `on`."""
     return pl.col(start).is_not_null() & not_over(on, end)
+
+
+def in_household(on: dt.date) -> pl.Expr:
+    """Of the 国保世帯 on that day: whose period runs or will run, or a 擬制世帯主, who is not insured himself."""
+    return runs_or_will(on) | (pl.col("head_kind") == NOMINAL_HEAD)
