@@ -18,6 +18,7 @@ from interfaces.messages import RenkeiError
 from pipelines.storage.keyring import KeyPair, KeyRing, Purpose
 
 SUFFIX: Final = ".p7m"  # RFC 8551: application/pkcs7-mime
+TO_UNION: Final = f".to_union{SUFFIX}"  # a copy that is closed for the Union, beside our own
 _DIGESTS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
     "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512,
 }  # fmt: skip
