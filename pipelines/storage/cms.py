@@ -63,11 +63,6 @@ def _recipient(data: bytes, pairs: Sequence[KeyPair]) -> KeyPair | None:
     return next((pair for pair in pairs if pair.certificate.serial_number in wanted), None)
 
 
-def recipient_of(data: bytes, ring: KeyRing, purpose: Purpose) -> KeyPair | None:
-    """The generation of ours that an envelope is for; None for a stranger's."""
-    return _recipient(data, ring.pairs(purpose))
-
-
 def sealed(data: bytes, ring: KeyRing, recipient: x509.Certificate) -> bytes:
     """Signed by our transfer key, then enveloped for the recipient: the form in which a file leaves the house."""
     pair = ring.current("transfer")
