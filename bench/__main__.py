@@ -212,12 +212,12 @@ def leave_everything_open(bench: Bench, tables: Mapping[str, pl.DataFrame], file
 
 def quiet_day(bench: Bench, before: Any) -> Any:
     """The next day against a baseline in memory, as a run does after reading it."""
-    from pipelines.eligibility.files import build
+    from pipelines.eligibility.files import Register, build
 
     extracts = read_extracts(bench.environment, NEXT)
     people, households = daily.snapshot_of(extracts.tables, NEXT)
     bad = Bad(extracts.faults, extracts.findings)
-    return build(bench.environment, NEXT, people, households, extracts.my_numbers, bad, before)
+    return build(bench.environment, NEXT, Register(people, households, extracts.my_numbers), bad, before)
 
 
 @click.command(help=__doc__)

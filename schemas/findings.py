@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from interfaces.characters import spell
@@ -100,6 +102,11 @@ def _rows_with_my_number(table: pl.DataFrame) -> pl.Series:
     windows = runs.with_columns(start=pl.int_ranges(0, length - _MY_NUMBER_DIGITS + 1)).explode("start")
     number = pl.col("run").str.slice(pl.col("start"), _MY_NUMBER_DIGITS)
     return windows.filter(my_number_check(number))["row"].cast(pl.Int64).unique()
+
+
+def codes_in_words(codes: Iterable[str]) -> str:
+    """The codes for a sentence, each once."""
+    return "、".join(sorted(set(codes)))
 
 
 def findings(faults: pl.DataFrame, specification: Specification, file: str) -> pl.DataFrame:

@@ -1,13 +1,11 @@
-"""The report of a judged file: JSON for programs, an Excel book and a page for people. Never the source of truth.
+"""The report of a judged file: JSON for programs, an Excel book for people. Never the source of truth.
 
-Each is readable by its owner alone.
+Either is readable by its owner alone.
 """
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from interfaces.messages import message
-from interfaces.new_books import new_book
+from interfaces.new_books import new_book, print_on_a4
 from interfaces.private import write_private
 from schemas.validate import Validated
 
@@ -29,14 +27,6 @@ _HEADINGS = {
     "code": "コード", "level": "水準", "expected": "期待", "value": "受信値（伏せ字）", "message": "文面",
 }  # fmt: skip
 _SUMMARY = ("コード", "水準", "題", "項番", "項目名", "件数", "対処")
-_STYLE = """
-@page { size: A4 landscape; margin: 12mm }
-body { font: 10pt sans-serif }
-table { border-collapse: collapse; margin-bottom: 6mm }
-thead { display: table-header-group }
-th, td { border: 0.2mm solid #888; padding: 1mm 2mm; text-align: left; vertical-align: top }
-tr { break-inside: avoid }
-"""
 _LEVELS = {"file": "ファイル全体を受け入れない", "record": "その記録を保留する", "warning": "受け入れる。確認だけ"}
 
 
@@ -72,27 +62,6 @@ def write_xlsx(validated: Validated, path: Path) -> None:
     write_private(path, data.getvalue())
 
 
-def write_html(validated: Validated, path: Path) -> None:
-    """One page of HTML that prints on A4: what was judged, the counts, the first 500 findings. Nothing is loaded."""
-    found = validated.findings
-    rest = f"<p>他{found.height - SHOWN}件</p>" if found.height > SHOWN else ""
-    body = (
-        f"<h1>検証報告書</h1>{_table((), _facts(validated))}<h2>集計</h2>{_table(_SUMMARY, _counted(found))}"
-        f"<h2>先頭500件</h2>{_table(tuple(_HEADINGS.values()), found.select(list(_HEADINGS)).head(SHOWN).rows())}{rest}"
-    )
-    head = f'<html lang="ja"><meta charset="utf-8"><title>検証報告書</title><style>{_STYLE}</style>'
-    write_private(path, f"<!doctype html>{head}{body}</html>\n".encode())
-
-
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
-    def line(tag: str, cells: tuple[Any, ...]) -> str:
-        shown = ("" if cell is None else html.escape(str(cell)) for cell in cells)
-        return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in shown) + "</tr>"
-
-    head = f"<thead>{line('th', headings)}</thead>" if headings else ""
-    return f"<table>{head}<tbody>{''.join(line('td', row) for row in rows)}</tbody></table>"
-
-
 def _facts(validated: Validated) -> list[tuple[str, str]]:
     """What was judged, and with what result, as (name, text)."""
     specification, plan = validated.decoded.spec, validated.decoded.spec.plan
@@ -119,7 +88,7 @@ def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
     for row, (name, text) in enumerate(rows):
         sheet.write_string(row, 0, name, bold)
         sheet.write_string(row, 1, text, wrap)
-    _page(sheet)
+    print_on_a4(sheet)
 
 
 def normalised(validated: Validated) -> str:
@@ -141,7 +110,7 @@ def _first(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
     sheet.set_column(0, len(_HEADINGS) - 2, 12)
     sheet.set_column(len(_HEADINGS) - 1, len(_HEADINGS) - 1, 80)
     sheet.freeze_panes(1, 0)
-    _page(sheet)
+    print_on_a4(sheet)
 
 
 def _counted(found: pl.DataFrame) -> list[tuple[Any, ...]]:
@@ -169,10 +138,4 @@ def _summary(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
     sheet.set_column(0, 5, 14)
     sheet.set_column(6, 6, 80)
     sheet.freeze_panes(1, 0)
-    _page(sheet)
-
-
-def _page(sheet: Any) -> None:
-    sheet.set_landscape()
-    sheet.set_paper(9)  # A4
-    sheet.fit_to_pages(1, 0)
+    print_on_a4(sheet)

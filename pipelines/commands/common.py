@@ -51,10 +51,10 @@ class _Calendar(click.DateTime):
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 DATE = _Calendar("%Y-%m-%d", "2026-04-01")
-MONTH = _Calendar("%Y-%m", "2026-04")
+YEAR_MONTH = _Calendar("%Y-%m", "2026-04")
 ENTRY = click.IntRange(1, 2**31 - 1)  # numbers of the ledger
 DAY_OPTION = click.option("--date", "date", type=DATE, required=True, help="処理年月日")
-MONTH_OPTION = click.option("--month", "month", type=MONTH, required=True, help="年月 YYYY-MM")
+MONTH_OPTION = click.option("--month", "month", type=YEAR_MONTH, required=True, help="年月 YYYY-MM")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON で出力する")
 BY = click.option("--by", help="操作者（既定: 設定の operator）")
 

@@ -16,10 +16,10 @@ from pipelines.commands.common import (
     ENTRY,
     FAULTS,
     LOOKING_SECONDS,
-    MONTH,
     NOT_DONE,
     REASON,
     SHOWN,
+    YEAR_MONTH,
     environment_of_settings,
     operator,
     say_arrivals,
@@ -80,7 +80,7 @@ def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
     "（--month は、台帳を戻す前に送った月次のファイル）",
 )
 @click.option("--date", "date", type=DATE, help="処理年月日")
-@click.option("--month", "month", type=MONTH, help="月次のファイルなら年月 YYYY-MM")
+@click.option("--month", "month", type=YEAR_MONTH, help="月次のファイルなら年月 YYYY-MM")
 @BY
 @REASON
 @speaks_to_people
@@ -184,7 +184,7 @@ def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> No
     "approve", help="大量・初回の送付を、作成した人とは別の人が承認する（--by がなければ待っているものを示す）"
 )
 @click.option("--date", "date", type=DATE, help="処理年月日")
-@click.option("--month", "month", type=MONTH, help="月次のファイルなら年月 YYYY-MM")
+@click.option("--month", "month", type=YEAR_MONTH, help="月次のファイルなら年月 YYYY-MM")
 @click.option("--by", help="承認する人")
 @click.option("--sha256", "hashes", multiple=True, help="承認するファイルのハッシュ値（先頭12桁以上、ファイルごとに）")
 @speaks_to_people

@@ -12,10 +12,6 @@ from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS
 from schemas.rules.handed_over import WINDOW_BEFORE as WINDOW_BEFORE
 from schemas.rules.handed_over import standing
 
-DISCREPANCY_SCHEMA = {
-    "interface": pl.String, CANDIDATE: pl.String, **dict.fromkeys(HOUSEHOLDS, pl.String), "code": pl.String,
-    "title": pl.String, "ours": pl.String, "theirs": pl.String, "question": pl.String,
-}  # fmt: skip
 RESULT, HANDOVER = "continuity_result", "high_cost_handover"
 NOT_LISTED = "KR-8207"
 _PAIR = (CANDIDATE, *HOUSEHOLDS)
@@ -23,7 +19,10 @@ _PAIR = (CANDIDATE, *HOUSEHOLDS)
 
 @dataclass(frozen=True)
 class Reconciled:
-    """taken: handover rows that may count. gone: household_number (ours), until: continued elsewhere in that month."""
+    """taken: handover rows that may count. gone: household_number (ours), until: continued elsewhere in that month.
+
+    discrepancies: interface, CANDIDATE, HOUSEHOLDS, code, title, ours, theirs, question.
+    """
 
     taken: pl.DataFrame
     gone: pl.DataFrame
@@ -174,7 +173,7 @@ def arrivals_not_listed(
     people: as sent to the Union (household_number, applied_on, application_reason). listed: candidates' rows with the
     `month` of their list; a list names the arrivals of its own month and those of earlier months that were notified late.
     asked: household_number and applied_on of what an earlier month asked already.
-    DISCREPANCY_SCHEMA, one row per household and month of arrival (KR-8207).
+    Columns of Reconciled.discrepancies, one row per household and month of arrival (KR-8207).
     """
     arrived = (
         people.filter(

@@ -15,7 +15,7 @@ import polars as pl
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError, message
-from interfaces.new_books import new_book
+from interfaces.new_books import new_book, print_on_a4
 from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.continuity.cases import fingerprint
 from pipelines.continuity.facts import CANDIDATE
@@ -158,11 +158,9 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
     )  # fmt: skip
     sheet.protect("", {"select_locked_cells": True, "format_rows": True, "format_columns": True})
     sheet.freeze_panes(1, 2)
-    sheet.set_landscape()
-    sheet.set_paper(9)  # A4
     sheet.set_margins(left=0.3, right=0.3, top=0.6, bottom=0.5)
     sheet.repeat_rows(0)
-    sheet.fit_to_pages(1, 0)
+    print_on_a4(sheet)
     sheet.print_area(0, 0, last, len(_HEADINGS) - 1)
     sheet.set_header(f"&L継続世帯判定表 {month:%Y-%m}（{municipality}）&R個人情報")
     sheet.set_footer("&C&P / &N")
@@ -177,9 +175,7 @@ def _guide_sheet(book: Any) -> None:
         guide.write_string(row, 0, name, bold)
         guide.write_string(row, 1, text, wrap)
     guide.protect()
-    guide.set_landscape()
-    guide.set_paper(9)
-    guide.fit_to_pages(1, 0)
+    print_on_a4(guide)
 
 
 def _lines(text: str, width: int) -> int:

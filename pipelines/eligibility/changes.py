@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
-from schemas.rules.periods import runs_or_will
+from schemas.rules.periods import in_household
 
 # Kinds of change by the facts that differ, in the order in which a person's kinds are listed.
 CHANGE_KINDS: dict[str, list[str]] = {
@@ -97,68 +97,77 @@ def find_changes(
     A person or household that is no longer there is withdrawn with the facts that were last sent.
     `in_doubt` of the baseline marks of whom the Union may hold other facts: they are told again, changed or not.
     """
-    doubted = baseline_people.filter("in_doubt").join(people, on=PERSON_KEY, how="semi")
-    doubted_households = baseline_households.filter("in_doubt").join(households, on=HOUSEHOLD_KEY, how="semi")
-    differing = _differences(baseline_people, people, PERSON_KEY, CHANGE_KINDS)
-    numbers = pl.DataFrame({PERSON_KEY: numbers_changed}, schema={PERSON_KEY: pl.String}).join(
-        people.select(PERSON_KEY), on=PERSON_KEY, how="semi"
-    )
-    kinds = (
-        pl.concat(
-            [
-                differing,
-                numbers.with_columns(pl.lit([NUMBER_CHANGED]).alias("change_kinds")),
-                doubted.select(PERSON_KEY, pl.lit([TOLD_ANEW]).alias("change_kinds")),
-            ]
-        )
-        .group_by(PERSON_KEY)
-        .agg(pl.col("change_kinds").explode())
-    )
-    withdrawn = baseline_people.join(people, on=PERSON_KEY, how="anti")
-    gone = baseline_households.join(households, on=HOUSEHOLD_KEY, how="anti")
-    household_differing = _differences(baseline_households, households, HOUSEHOLD_KEY, HOUSEHOLD_KINDS)
-
-    touched = pl.concat(
-        [
-            people.join(kinds, on=PERSON_KEY, how="semi").select(HOUSEHOLD_KEY),
-            baseline_people.join(kinds, on=PERSON_KEY, how="semi").select(HOUSEHOLD_KEY),
-            withdrawn.select(HOUSEHOLD_KEY),
-            household_differing.select(HOUSEHOLD_KEY),
-            doubted_households.select(HOUSEHOLD_KEY),
-        ]
-    ).unique()
-    sent = (
-        people.join(kinds, on=PERSON_KEY, how="left")
-        .filter(
-            pl.col("change_kinds").is_not_null()
-            | (
-                pl.col(HOUSEHOLD_KEY).is_in(touched[HOUSEHOLD_KEY].implode())
-                & (runs_or_will(on) | (pl.col("head_kind") == "nominal_head"))
-            )
-        )
-        .with_columns(
-            pl.when(pl.col("change_kinds").list.contains(ADDED)).then(pl.lit("added")).otherwise(pl.lit("changed"))
-            .alias("update_kind"),
-            pl.col("change_kinds").fill_null([]),
-        )
-    )  # fmt: skip
+    before, now = _Side(baseline_people, baseline_households), _Side(people, households)
+    kinds = _kinds_of_change(before.people, now.people, numbers_changed)
+    withdrawn = before.people.join(now.people, on=PERSON_KEY, how="anti")
+    touched = _touched_households(before, now, kinds, withdrawn)
+    sent = _people_to_send(now.people, kinds, touched, on)
     cancelled = withdrawn.with_columns(
         pl.lit([WITHDRAWN]).alias("change_kinds"), pl.lit("withdrawn").alias("update_kind")
     ).select(sent.columns)
     return Changes(
-        pl.concat([sent, cancelled]).sort(PERSON_KEY),
-        _households_to_send(baseline_households, households, gone, touched),
+        pl.concat([sent, cancelled]).sort(PERSON_KEY), _households_to_send(before.households, now.households, touched)
     )
 
 
-def _households_to_send(
-    baseline: pl.DataFrame, households: pl.DataFrame, gone: pl.DataFrame, touched: pl.DataFrame
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class _Side:
+    """One side of the comparison: PERSON_COLUMNS and HOUSEHOLD_COLUMNS, with in_doubt where it is the baseline."""
+
+    people: pl.DataFrame
+    households: pl.DataFrame
+
+
+def _kinds_of_change(baseline: pl.DataFrame, people: pl.DataFrame, numbers_changed: pl.Series) -> pl.DataFrame:
+    """PERSON_KEY, change_kinds of everybody now there who differs, has another 個人番号, or is in doubt."""
+    differing = _differences(baseline, people, PERSON_KEY, CHANGE_KINDS)
+    numbers = pl.DataFrame({PERSON_KEY: numbers_changed}, schema={PERSON_KEY: pl.String}).join(
+        people.select(PERSON_KEY), on=PERSON_KEY, how="semi"
+    )
+    doubted = baseline.filter("in_doubt").join(people, on=PERSON_KEY, how="semi").select(PERSON_KEY)
+    kinds = [
+        differing,
+        numbers.with_columns(pl.lit([NUMBER_CHANGED]).alias("change_kinds")),
+        doubted.with_columns(pl.lit([TOLD_ANEW]).alias("change_kinds")),
+    ]
+    return pl.concat(kinds).group_by(PERSON_KEY).agg(pl.col("change_kinds").explode())
+
+
+def _touched_households(before: _Side, now: _Side, kinds: pl.DataFrame, withdrawn: pl.DataFrame) -> pl.DataFrame:
+    """HOUSEHOLD_KEY of every household to be told of: of a changed person, now and before, and those that differ themselves."""
+    doubted = before.households.filter("in_doubt").join(now.households, on=HOUSEHOLD_KEY, how="semi")
+    touched = [
+        now.people.join(kinds, on=PERSON_KEY, how="semi"),
+        before.people.join(kinds, on=PERSON_KEY, how="semi"),
+        withdrawn,
+        _differences(before.households, now.households, HOUSEHOLD_KEY, HOUSEHOLD_KINDS),
+        doubted,
+    ]
+    return pl.concat([frame.select(HOUSEHOLD_KEY) for frame in touched]).unique()
+
+
+def _people_to_send(people: pl.DataFrame, kinds: pl.DataFrame, touched: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+    """Who changed, and whoever is in a touched household on the day; with change_kinds and update_kind."""
+    in_touched = pl.col(HOUSEHOLD_KEY).is_in(touched[HOUSEHOLD_KEY].implode())
+    is_added = pl.col("change_kinds").list.contains(ADDED)
+    return (
+        people.join(kinds, on=PERSON_KEY, how="left")
+        .filter(pl.col("change_kinds").is_not_null() | (in_touched & in_household(on)))
+        .with_columns(
+            pl.when(is_added).then(pl.lit("added")).otherwise(pl.lit("changed")).alias("update_kind"),
+            pl.col("change_kinds").fill_null([]),
+        )
+    )
+
+
+def _households_to_send(baseline: pl.DataFrame, households: pl.DataFrame, touched: pl.DataFrame) -> pl.DataFrame:
+    """The touched households with update_kind, and those that are gone."""
     known = baseline.select(HOUSEHOLD_KEY, pl.lit("changed").alias("update_kind"))
     sent = (
         households.join(touched, on=HOUSEHOLD_KEY, how="semi")
         .join(known, on=HOUSEHOLD_KEY, how="left")
         .with_columns(pl.col("update_kind").fill_null("added"))
     )
+    gone = baseline.join(households, on=HOUSEHOLD_KEY, how="anti")
     cancelled = gone.with_columns(pl.lit("withdrawn").alias("update_kind")).select(sent.columns)
     return pl.concat([sent, cancelled]).sort(HOUSEHOLD_KEY)

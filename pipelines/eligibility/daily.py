@@ -11,7 +11,7 @@ import polars as pl
 from interfaces.messages import RenkeiError, message
 from pipelines.deployment import Environment
 from pipelines.eligibility import questions, snapshot
-from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, build
+from pipelines.eligibility.files import FILES, HOUSEHOLD_FILE, INDIVIDUAL_FILE, Bad, Built, Known, Register, build
 from pipelines.eligibility.intake import EXTRACTS, Extracts
 from pipelines.exchange.batch import Batch, SendOutcome
 from pipelines.exchange.ledger.entry import Entry
@@ -122,7 +122,7 @@ def build_day(
         reference = before if since is None or not _is_kept(environment, since) else _snapshot(environment, since)
         questions.require_within_limits(environment, day, reference, known, asked, confirm)
 
-    return build(environment, day, people, households, my_numbers, bad, before, accept)
+    return build(environment, day, Register(people, households, my_numbers), bad, before, accept)
 
 
 def tables_of(extracts: Extracts) -> dict[str, pl.DataFrame]:
@@ -148,14 +148,14 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
     }
 
 
-MANIFEST = {
+PAIR_MANIFEST = {
     "file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64, "baseline": pl.Date,
     "told_by": pl.String, "snapshot_sha256": pl.String,
 }  # fmt: skip
 
 
 def manifest(built: Built, interface: str) -> pl.DataFrame:
-    """The row that names a file, what it must hold and what it belongs to (MANIFEST; size in bytes).
+    """The row that names a file, what it must hold and what it belongs to (PAIR_MANIFEST; size in bytes).
 
     baseline: the day that it was compared with; told_by: the ledger's numbers of the files that had told the Union that.
     snapshot_sha256: what the Union knows once it is in. No row on a quiet day on which the specification wants no file.
@@ -163,7 +163,7 @@ def manifest(built: Built, interface: str) -> pl.DataFrame:
     told_by = " ".join(str(entry) for entry in built.before.entries)
     belongs = (built.before.partition, told_by, built.known.sha256)
     rows = [(f.file_name, f.sha256, f.size, f.records, *belongs) for f in built.files if f.interface == interface]
-    return pl.DataFrame(rows, schema=MANIFEST, orient="row")
+    return pl.DataFrame(rows, schema=PAIR_MANIFEST, orient="row")
 
 
 def _pair(
@@ -178,7 +178,7 @@ def _pair(
     the files leave out it would then never be told. A day that is out already stays what it is, also when only a person
     says so (`was_sent`); then it needs no approval either.
     """
-    named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(MANIFEST)).rows()]
+    named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(PAIR_MANIFEST)).rows()]
     files = tuple(
         published(environment, day, interface, (name, sha256, size, records))
         for interface, (name, sha256, size, records, *_) in named

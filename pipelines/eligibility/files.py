@@ -15,13 +15,13 @@ from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.deployment import Environment
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
-from pipelines.eligibility.holding import FAULT_SCHEMA, held_households, held_list, known_after_sending, split
+from pipelines.eligibility.holding import AT_FAULT_SCHEMA, held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.states import EntryState
 from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import Draft, make_draft, publish, require_same
-from schemas.findings import FINDING_SCHEMA, from_problems, places, without_place
+from schemas.findings import FINDING_SCHEMA, codes_in_words, from_problems, places, without_place
 from schemas.validate import Validated, relate
 
 HOUSEHOLD_FILE, INDIVIDUAL_FILE = "eligibility_household", "eligibility_individual"
@@ -75,16 +75,17 @@ class Built:
 
 @dataclass(frozen=True)
 class Bad:
-    """Who breaks a rule (FAULT_SCHEMA, each fault once), and the findings that say how."""
+    """Who breaks a rule (AT_FAULT_SCHEMA, each fault once), and the findings that say how."""
 
     faults: pl.DataFrame
     findings: pl.DataFrame
 
     @classmethod
     def of(cls, faults: pl.DataFrame) -> Bad:
-        """Faults (columns of FAULT_SCHEMA, as far as they are there) that no finding explains further."""
+        """Faults (columns of AT_FAULT_SCHEMA, as far as they are there) that no finding explains further."""
         return cls(
-            pl.concat([pl.DataFrame(schema=FAULT_SCHEMA), faults], how="diagonal"), pl.DataFrame(schema=FINDING_SCHEMA)
+            pl.concat([pl.DataFrame(schema=AT_FAULT_SCHEMA), faults], how="diagonal"),
+            pl.DataFrame(schema=FINDING_SCHEMA),
         )
 
     def and_also(self, other: Bad) -> Bad:
@@ -98,12 +99,19 @@ class Bad:
         return self.faults.select(PERSON_KEY, of_household).n_unique()
 
 
+@dataclass(frozen=True)
+class Register:
+    """What the municipality holds on a day: people, households (snapshot.people, snapshot.households), everybody's 個人番号."""
+
+    people: pl.DataFrame
+    households: pl.DataFrame
+    my_numbers: pl.DataFrame
+
+
 def build(
     environment: Environment,
     day: dt.date,
-    people: pl.DataFrame,
-    households: pl.DataFrame,
-    my_numbers: pl.DataFrame,
+    register: Register,
     bad: Bad,
     before: Known,
     accept: Callable[[Known], None] = lambda _: None,
@@ -115,50 +123,104 @@ def build(
     RenkeiError KR-7204 (counts do not add up), KR-7205 (read back differs), KR-7206 (still invalid), KR-6111 (the day
     went out with other bytes already: neither its files nor its snapshot may be replaced).
     """
-    now = Known(day, people, households, my_numbers.join(people.select(PERSON_KEY), on=PERSON_KEY, how="semi"))
-    changes = find_changes(
-        before.people, before.households, people, households, changed_numbers(before.my_numbers, now.my_numbers), day
-    )
-    # A withdrawn person is gone from the extract: his number is the one last sent.
-    numbers = pl.concat([now.my_numbers, before.my_numbers.join(now.my_numbers, on=PERSON_KEY, how="anti")])
-    bad = no_one().and_also(bad)  # who breaks two rules is one person
-    while True:
-        held = held_households(before.people, people, bad.faults)
-        sent, waiting = split(changes, before.people, held)
+    making = _Making.of(environment, day, register, before)
+    made = _sound(making, no_one().and_also(bad))  # who breaks two rules is one person
+    counts = _counts(making.changes, made.sent, made.waiting)
+    known = making.known_after(made.held)
+    accept(known)
+    nothing = _nothing_to_tell(environment, day, made.tables)
+    files = () if nothing else _published(environment, day, made.judged)
+    findings = pl.concat([made.bad.findings, made.judged.bad.findings])
+    listed = held_list(made.waiting, made.bad.faults, register.people, before.people)
+    return Built(before, made.sent, listed, files, known, findings, counts)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Both files and what judging their bytes found: across them (FINDING_SCHEMA), and who is at fault."""
+
+    drafts: tuple[Draft, ...]
+    across: pl.DataFrame
+    bad: Bad
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The day's files when the households of all the `bad` are held: what is sent in which tables, what waits."""
+
+    bad: Bad
+    held: pl.Series
+    sent: Changes
+    waiting: Changes
+    tables: Mapping[str, pl.DataFrame]
+    judged: _Judged
+
+
+@dataclass(frozen=True)
+class _Making:
+    """What the day's files are made of, whoever is held. numbers: everybody's 個人番号, also of who is withdrawn."""
+
+    environment: Environment
+    day: dt.date
+    before: Known
+    now: Known
+    changes: Changes
+    numbers: pl.DataFrame
+
+    @classmethod
+    def of(cls, environment: Environment, day: dt.date, register: Register, before: Known) -> _Making:
+        """The changes of a day against what the Union knows."""
+        my_numbers = register.my_numbers.join(register.people.select(PERSON_KEY), on=PERSON_KEY, how="semi")
+        changed = changed_numbers(before.my_numbers, my_numbers)
+        changes = find_changes(before.people, before.households, register.people, register.households, changed, day)
+        # A withdrawn person is gone from the extract: his number is the one last sent.
+        numbers = pl.concat([my_numbers, before.my_numbers.join(my_numbers, on=PERSON_KEY, how="anti")])
+        now = Known(day, register.people, register.households, my_numbers)
+        return cls(environment, day, before, now, changes, numbers)
+
+    def without(self, bad: Bad) -> _Made:
+        """The files of everybody but the bad and their households."""
+        held = held_households(self.before.people, self.now.people, bad.faults)
+        sent, waiting = split(self.changes, self.before.people, held)
         tables = {
             HOUSEHOLD_FILE: sent.households,
-            INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(numbers, on=PERSON_KEY, how="left"),
+            INDIVIDUAL_FILE: sent.people.drop("change_kinds").join(self.numbers, on=PERSON_KEY, how="left"),
         }
-        written, across, more = _make_and_judge(environment, day, tables)
-        if len(more) == 0:
-            break
-        wider = bad.and_also(more)
-        if len(wider) == len(bad):
-            raise RenkeiError("KR-7206", interface="・".join(FILES), codes=_codes(more), report=written[-1].report)
-        bad = wider
-    counts = _counts(changes, sent, waiting)
-    known = Known(
-        day,
-        known_after_sending(before.people, people, PERSON_KEY, held),
-        known_after_sending(before.households, households, HOUSEHOLD_KEY, held),
-        _numbers_known(before, now, held),
-    )
-    accept(known)
-    nothing = _nothing_to_tell(environment, day, tables)
-    files = () if nothing else _published(environment, day, written, across)
-    findings = pl.concat([bad.findings, more.findings])
-    listed = held_list(waiting, bad.faults, people, before.people)
-    return Built(before, sent, listed, files, known, findings, counts)
+        return _Made(bad, held, sent, waiting, tables, _make_and_judge(self.environment, self.day, tables))
+
+    def known_after(self, held: pl.Series) -> Known:
+        """What the Union knows once the files are in: the next baseline."""
+        before, now = self.before, self.now
+        return Known(
+            self.day,
+            known_after_sending(before.people, now.people, PERSON_KEY, held),
+            known_after_sending(before.households, now.households, HOUSEHOLD_KEY, held),
+            _numbers_known(before, now, held),
+        )
 
 
-def _published(
-    environment: Environment, day: dt.date, drafts: tuple[Draft, ...], across: pl.DataFrame
-) -> tuple[OutboundFile, ...]:
+def _sound(making: _Making, bad: Bad) -> _Made:
+    """The files without the bad, and without everybody at fault in the files that were made so far.
+
+    KR-7206 when a file stays wrong and nobody more can be held for it.
+    """
+    made = making.without(bad)
+    while len(made.judged.bad):
+        wider = made.bad.and_also(made.judged.bad)
+        if len(wider) == len(made.bad):
+            codes = codes_in_words(made.judged.bad.findings["code"])
+            report = made.judged.drafts[-1].report
+            raise RenkeiError("KR-7206", interface="・".join(FILES), codes=codes, report=report)
+        made = making.without(wider)
+    return made
+
+
+def _published(environment: Environment, day: dt.date, judged: _Judged) -> tuple[OutboundFile, ...]:
     """The drafts in the outbox folder. KR-7206, KR-6111 (the day went out with other bytes): nothing is touched then."""
-    for draft in drafts:
-        draft.require_valid(across)
+    for draft in judged.drafts:
+        draft.require_valid(judged.across)
         require_same(environment, day, draft)
-    return tuple(publish(environment, day, draft, across) for draft in drafts)
+    return tuple(publish(environment, day, draft, judged.across) for draft in judged.drafts)
 
 
 def _nothing_to_tell(environment: Environment, day: dt.date, tables: Mapping[str, pl.DataFrame]) -> bool:
@@ -192,40 +254,30 @@ def _numbers_known(before: Known, now: Known, held: pl.Series) -> pl.DataFrame:
     return pl.concat([now.my_numbers.join(waiting, on=PERSON_KEY, how="anti"), old]).sort(PERSON_KEY)
 
 
-def _codes(bad: Bad) -> str:
-    return "、".join(sorted(set(bad.findings["code"])))
-
-
-def _make_and_judge(
-    environment: Environment, day: dt.date, tables: Mapping[str, pl.DataFrame]
-) -> tuple[tuple[Draft, ...], pl.DataFrame, Bad]:
-    """Make both files and judge their bytes as a stranger would.
-
-    With them the findings across the two files (FINDING_SCHEMA), and whose record breaks a rule or cannot be written.
-    """
+def _make_and_judge(environment: Environment, day: dt.date, tables: Mapping[str, pl.DataFrame]) -> _Judged:
+    """Make both files and judge their bytes as a stranger would: whose record breaks a rule, or cannot be written."""
     # Every sending that was taken back has used up a file number of the day.
     recalled = environment.ledger.entries(partition=day, interfaces={HOUSEHOLD_FILE}, states={EntryState.RECALLED})
     header = environment.header(day, len(recalled) + 1)
     with ThreadPoolExecutor(len(FILES)) as pool:
-        making = pool.map(lambda one: make_draft(environment, day, one, tables[one], header), FILES)
-        written = tuple(making)
+        drafts = tuple(pool.map(lambda one: make_draft(environment, day, one, tables[one], header), FILES))
     bad = no_one()
-    for draft in written:
+    for draft in drafts:
         specification = environment.specification(draft.interface, day)
         bad = bad.and_also(_unwritable(draft, specification, tables[draft.interface]))
     across = pl.DataFrame(schema=FINDING_SCHEMA)
-    judged = {draft.interface: draft.validated for draft in written if draft.validated is not None}
+    judged = {draft.interface: draft.validated for draft in drafts if draft.validated is not None}
     if len(bad) == 0:
         across = relate(judged)
         for interface, validated in judged.items():
             findings = pl.concat([validated.findings, across.filter(pl.col("file") == validated.decoded.name)])
             bad = bad.and_also(_broken(interface, validated, findings))
-    return written, across, bad
+    return _Judged(drafts, across, bad)
 
 
 def no_one() -> Bad:
     """Nobody is bad."""
-    return Bad(pl.DataFrame(schema=FAULT_SCHEMA), pl.DataFrame(schema=FINDING_SCHEMA))
+    return Bad(pl.DataFrame(schema=AT_FAULT_SCHEMA), pl.DataFrame(schema=FINDING_SCHEMA))
 
 
 def _unwritable(draft: Draft, specification: Specification, data: pl.DataFrame) -> Bad:
@@ -249,7 +301,7 @@ def _broken(interface: str, validated: Validated, findings: pl.DataFrame) -> Bad
 
 
 def _faults(interface: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """FAULT_SCHEMA of records with their `code`: of persons in the one file, of households in the other."""
+    """AT_FAULT_SCHEMA of records with their `code`: of persons in the one file, of households in the other."""
     key = PERSON_KEY if interface == INDIVIDUAL_FILE else HOUSEHOLD_KEY
-    empty = pl.DataFrame(schema=FAULT_SCHEMA)
-    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(list(FAULT_SCHEMA))
+    empty = pl.DataFrame(schema=AT_FAULT_SCHEMA)
+    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(list(AT_FAULT_SCHEMA))

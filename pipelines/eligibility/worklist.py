@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from io import BytesIO
 
 import polars as pl
 
 from interfaces.messages import message
-from interfaces.new_books import new_book
+from interfaces.new_books import new_list
 
 _COLUMNS = (
     ("household_number", "国保世帯番号", 18), ("resident_number", "宛名番号", 18), ("name", "氏名", 22),
@@ -41,20 +40,5 @@ def _named(code: str, told: Iterable[str]) -> str:
 
 def workbook(rows: list[dict[str, str]], day: dt.date) -> bytes:
     """The list (rows of `worklist`) as a book of one sheet that prints on A4 landscape. Text stays text, never a formula."""
-    data = BytesIO()
-    with new_book(data, "要修正一覧") as book:
-        bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
-        wrap = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
-        sheet = book.add_worksheet("要修正一覧")
-        sheet.set_landscape()
-        sheet.set_paper(9)  # A4
-        sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(1)
-        sheet.freeze_panes(2, 0)
-        sheet.write_string(0, 0, f"要修正一覧 {day}（{len(rows)}件。直るまで毎日また対象になります）")
-        for column, (name, heading, width) in enumerate(_COLUMNS):
-            sheet.set_column(column, column, width)
-            sheet.write_string(1, column, heading, bold)
-            for number, row in enumerate(rows, 2):
-                sheet.write_string(number, column, row[name], wrap)
-    return data.getvalue()
+    heading = f"要修正一覧 {day}（{len(rows)}件。直るまで毎日また対象になります）"
+    return new_list("要修正一覧", heading, _COLUMNS, rows)

@@ -11,6 +11,7 @@ import polars as pl
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from interfaces.required_items import ItemsRead
+from pipelines.high_cost.counts import HOUSEHOLD
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
 
 TAXES_READ = ItemsRead(
@@ -27,7 +28,7 @@ TAXES_READ = ItemsRead(
     ),
     ("total_income", "former_household_number"),
 )
-HOUSEHOLD, PERSON = "household_number", "resident_number"
+RESIDENT = "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are judged anew every August (domain.md 3.5)
 ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
 UNDECLARED_UNDER_70, EXEMPT_UNDER_70 = "class_a", "class_o"
@@ -140,53 +141,68 @@ def classify(
     未申告 of the head or an insured person -> ア / 現役並み (the highest). Then 非課税 (オ) before the income borders.
     What is not known never makes a class lower: it is a question where it could.
     """
-    year = income_year(month)
-    amounts = ("base_income", "taxable_income", "receipts", "total_income")
-    of_year = TAXES_READ.completed(taxes).filter(pl.col("income_year").cast(pl.Int32) == year).select(
-        PERSON, "declaration_kind", "resident_tax", "low_income", "former_household_number",
-        *[pl.col(name).cast(pl.Int64) for name in amounts],
-    )  # fmt: skip
-    insured = pl.col("head_kind") != "nominal_head"
-    elder = insured & is_elder(pl.col("born_on"), month)
-    known = people.join(of_year, on=PERSON, how="left").with_columns(
-        insured.alias("insured"),
-        elder.alias("elder"),
-        (pl.col("declaration_kind") == "declared").fill_null(False).alias("declared"),
-    )
+    of_year = _taxes_of(taxes, income_year(month))
+    known = _with_tax(people, of_year, month)
     heads = _deductions(known, people if then is None else then, of_year, month, borders)
-    known = known.join(heads, on=[HOUSEHOLD, PERSON], how="left").with_columns(
+    known = known.join(heads, on=[HOUSEHOLD, RESIDENT], how="left").with_columns(
         (pl.col("taxable_income") - pl.col(name).fill_null(0)).alias(f"taxable_{name}") for name in DEDUCTIONS
     )
     facts = (
-        known.group_by(HOUSEHOLD)
-        .agg(
-            pl.col("insured").sum(),
-            pl.col("elder").sum().alias("elders"),
-            (~pl.col("declared")).any().alias("undeclared"),
-            (pl.col("resident_tax") == "exempt").fill_null(False).all().alias("exempt"),
-            (pl.col("low_income") == "yes").fill_null(False).all().alias("without_income"),
-            pl.col("base_income").filter("insured").sum().alias("income"),
-            pl.col("base_income").filter("elder").sum().alias("income_of_elders"),
-            pl.col("born_on").filter("elder").max().alias("youngest_elder"),
-            *[pl.col(f"taxable_{name}").filter("elder").max() for name in DEDUCTIONS],
-            pl.col("receipts").filter("elder").sum().alias("receipts"),
-            pl.col("declaration_kind").is_null().sum().alias("without_record"),
-        )
-        .filter(pl.col("insured") > 0)
+        _facts_of_households(known)
         .join(_former_members(known, of_year), on=HOUSEHOLD, how="left")
         .with_columns(pl.col("former", "former_receipts", "former_unknown").fill_null(0))
     )
+    has_elder = pl.col("elders") > 0
     return facts.select(
         HOUSEHOLD,
         _under_70(borders).alias("income_class_under_70"),
-        pl.when(pl.col("elders") > 0).then(_from_70(borders)).alias("income_class_70_74"),
-        pl.lit(str(year)).alias("income_year"),
+        pl.when(has_elder).then(_from_70(borders)).alias("income_class_70_74"),
+        pl.lit(str(income_year(month))).alias("income_year"),
         "without_record",
-        pl.when(pl.col("elders") > 0)
-        .then(_questions(borders))
-        .otherwise(pl.lit([], pl.List(pl.String)))
-        .alias("questions"),
+        pl.when(has_elder).then(_questions(borders)).otherwise(pl.lit([], pl.List(pl.String))).alias("questions"),
     ).sort(HOUSEHOLD)
+
+
+def _taxes_of(taxes: pl.DataFrame, year: int) -> pl.DataFrame:
+    """The tax records of a year, amounts as integers."""
+    amounts = ("base_income", "taxable_income", "receipts", "total_income")
+    of_year = TAXES_READ.completed(taxes).filter(pl.col("income_year").cast(pl.Int32) == year)
+    return of_year.select(
+        RESIDENT,
+        "declaration_kind",
+        "resident_tax",
+        "low_income",
+        "former_household_number",
+        *[pl.col(name).cast(pl.Int64) for name in amounts],
+    )
+
+
+def _with_tax(people: pl.DataFrame, taxes: pl.DataFrame, month: dt.date) -> pl.DataFrame:
+    """The people with their tax records: insured (no 擬制世帯主), elder (insured, of 70–74), declared."""
+    insured = pl.col("head_kind") != "nominal_head"
+    return people.join(taxes, on=RESIDENT, how="left").with_columns(
+        insured.alias("insured"),
+        (insured & is_elder(pl.col("born_on"), month)).alias("elder"),
+        (pl.col("declaration_kind") == "declared").fill_null(False).alias("declared"),
+    )
+
+
+def _facts_of_households(known: pl.DataFrame) -> pl.DataFrame:
+    """What the borders are compared with, by household with an insured person."""
+    facts = known.group_by(HOUSEHOLD).agg(
+        pl.col("insured").sum(),
+        pl.col("elder").sum().alias("elders"),
+        (~pl.col("declared")).any().alias("undeclared"),
+        (pl.col("resident_tax") == "exempt").fill_null(False).all().alias("exempt"),
+        (pl.col("low_income") == "yes").fill_null(False).all().alias("without_income"),
+        pl.col("base_income").filter("insured").sum().alias("income"),
+        pl.col("base_income").filter("elder").sum().alias("income_of_elders"),
+        pl.col("born_on").filter("elder").max().alias("youngest_elder"),
+        *[pl.col(f"taxable_{name}").filter("elder").max() for name in DEDUCTIONS],
+        pl.col("receipts").filter("elder").sum().alias("receipts"),
+        pl.col("declaration_kind").is_null().sum().alias("without_record"),
+    )
+    return facts.filter(pl.col("insured") > 0)
 
 
 DEDUCTIONS = ("certain", "possible")
@@ -201,7 +217,7 @@ def _deductions(
     those whose income is not known, or of whom it is not known whether they belonged to the household then.
     """
     day = reference_day(month)
-    columns = [HOUSEHOLD, PERSON, "head_kind", "born_on"]
+    columns = [HOUSEHOLD, RESIDENT, "head_kind", "born_on"]
     age = age_on(pl.col("born_on"), day)
     amount, most = pl.lit(0), pl.lit(None, pl.Int64)
     for one in reversed(borders.minors):
@@ -209,33 +225,33 @@ def _deductions(
         most = pl.when(age < one.below).then(one.most_income).otherwise(most)
     at_that_time = then.filter(pl.col("head_kind") != "nominal_head").select(columns)
     heads_then = at_that_time.filter(pl.col("head_kind") == "insured_head")
-    alone = heads_then.filter(pl.len().over(HOUSEHOLD) == 1).select(HOUSEHOLD, PERSON, pl.lit(True).alias("was_head"))
-    since = known.filter("insured").select(columns).join(at_that_time, on=[HOUSEHOLD, PERSON], how="anti")
+    alone = heads_then.filter(pl.len().over(HOUSEHOLD) == 1).select(HOUSEHOLD, RESIDENT, pl.lit(True).alias("was_head"))
+    since = known.filter("insured").select(columns).join(at_that_time, on=[HOUSEHOLD, RESIDENT], how="anti")
     minors = pl.concat([at_that_time.with_columns(sure=pl.lit(True)), since.with_columns(sure=pl.lit(False))])
     low = pl.col("total_income") <= most
     of_household = (
         minors.with_columns(amount.cast(pl.Int64).alias("amount"))
         .filter((pl.col("amount") > 0) & (pl.col("born_on") <= day))
-        .join(taxes.select(PERSON, "total_income"), on=PERSON, how="left")
+        .join(taxes.select(RESIDENT, "total_income"), on=RESIDENT, how="left")
         .group_by(HOUSEHOLD)
         .agg(
             pl.col("amount").filter(pl.col("sure") & low.fill_null(False)).sum().alias("sure_amount"),
             pl.col("amount").filter(low.fill_null(True)).sum().alias("possible"),
         )
     )
-    heads = known.filter(pl.col("elder") & (pl.col("head_kind") == "insured_head")).select(HOUSEHOLD, PERSON)
+    heads = known.filter(pl.col("elder") & (pl.col("head_kind") == "insured_head")).select(HOUSEHOLD, RESIDENT)
     certain = pl.when("was_head").then("sure_amount").otherwise(0).alias("certain")
     return (
         heads.join(of_household, on=HOUSEHOLD)
-        .join(alone, on=[HOUSEHOLD, PERSON], how="left")
-        .select(HOUSEHOLD, PERSON, certain, "possible")
+        .join(alone, on=[HOUSEHOLD, RESIDENT], how="left")
+        .select(HOUSEHOLD, RESIDENT, certain, "possible")
     )
 
 
 def _former_members(known: pl.DataFrame, taxes: pl.DataFrame) -> pl.DataFrame:
     """特定同一世帯所属者 by household: former (how many), former_receipts (of those known), former_unknown (without receipts)."""
-    insured = known.filter("insured").select(PERSON)
-    former = taxes.filter(pl.col("former_household_number").is_not_null()).join(insured, on=PERSON, how="anti")
+    insured = known.filter("insured").select(RESIDENT)
+    former = taxes.filter(pl.col("former_household_number").is_not_null()).join(insured, on=RESIDENT, how="anti")
     return former.group_by(pl.col("former_household_number").alias(HOUSEHOLD)).agg(
         pl.len().alias("former"),
         pl.col("receipts").sum().alias("former_receipts"),

@@ -42,6 +42,7 @@ from pipelines.high_cost.sending import HISTORY, INCOME, KNOWN, baseline_of
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file
+from schemas.findings import codes_in_words
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
 from schemas.validate import Validated, relate, validate_file
@@ -86,7 +87,7 @@ def read_extract(environment: Environment, interface: str, month: dt.date) -> Ex
     across = relate(judged).filter(pl.col("file") == one.file_name)
     findings = pl.concat([one.findings, across])
     if (findings["level"] == "file").any():
-        codes = "、".join(sorted(set(findings.filter(pl.col("level") == "file")["code"])))
+        codes = codes_in_words(findings.filter(pl.col("level") == "file")["code"])
         raise RenkeiError("KR-7203", name=one.file_name, codes=codes, report=f"{interface}.xlsx")
     bad = findings.filter(pl.col("level") == "record")["line"].unique()
     key = HOUSEHOLD if interface == BENEFITS else "resident_number"

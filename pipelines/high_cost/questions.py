@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 
 from interfaces.messages import message
-from interfaces.new_books import new_book
+from interfaces.new_books import new_list
 from pipelines.deployment import Environment
 from pipelines.storage.files import write_durably
 
@@ -40,27 +39,6 @@ def write_questions(environment: Environment, month: dt.date, asked: pl.DataFram
         for household, class_, codes in asked.select("household_number", "income_class_70_74", "questions").rows()
         for code in codes
     ]  # fmt: skip
-    write_durably(path, _book(rows, month))
+    heading = f"所得区分確認一覧 {month:%Y-%m}（{len(rows)}件。確かめて、元データか申請の記録を直します）"
+    write_durably(path, new_list("所得区分確認一覧", heading, _COLUMNS, rows))
     return path if rows else None
-
-
-def _book(rows: list[dict[str, str]], month: dt.date) -> bytes:
-    data = BytesIO()
-    with new_book(data, "所得区分確認一覧") as book:
-        bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
-        wrap = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
-        sheet = book.add_worksheet("所得区分確認一覧")
-        sheet.set_landscape()
-        sheet.set_paper(9)  # A4
-        sheet.fit_to_pages(1, 0)
-        sheet.repeat_rows(1)
-        sheet.freeze_panes(2, 0)
-        sheet.write_string(
-            0, 0, f"所得区分確認一覧 {month:%Y-%m}（{len(rows)}件。確かめて、元データか申請の記録を直します）"
-        )
-        for column, (name, heading, width) in enumerate(_COLUMNS):
-            sheet.set_column(column, column, width)
-            sheet.write_string(1, column, heading, bold)
-            for number, row in enumerate(rows, 2):
-                sheet.write_string(number, column, row[name], wrap)
-    return data.getvalue()

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import polars as pl
 
-from interfaces.new_books import new_book
+from interfaces.new_books import new_book, print_on_a4
 from pipelines.configuration.calendar import is_business_day, time_in_words, tokyo_time
 from pipelines.continuity import decisions
 from pipelines.deployment import Environment
@@ -293,7 +293,5 @@ def _sheet(sheet: Any, headings: Sequence[str], rows: Sequence[tuple[Any, ...]],
             sheet.write_string(row, column, cells[column])
         sheet.set_column(column, column, max(12, min(40, *(len(cells[column]) for cells in rows), 40)) if rows else 12)
     sheet.freeze_panes(1, 0)
-    sheet.set_landscape()
-    sheet.set_paper(9)  # A4
     sheet.repeat_rows(0)
-    sheet.fit_to_pages(1, 0)
+    print_on_a4(sheet)

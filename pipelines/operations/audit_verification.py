@@ -22,7 +22,7 @@ ARCHIVED = KNOWN_STATES | {EntryState.REJECTED}
 
 
 @dataclass(frozen=True)
-class Fault:
+class Disagreement:
     """One thing that does not agree: a KR code, and a sentence with its remedy."""
 
     code: str
@@ -39,7 +39,7 @@ class Verified:
     events: int
     files: int
     decisions: int
-    faults: list[Fault]
+    faults: list[Disagreement]
 
 
 def verify(environment: Environment, transport: Transport | None = None) -> Verified:
@@ -51,32 +51,32 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
     (a sent file in the outbox is gone or changed), KR-6402 (decisions are not those that were imported).
     """
     ledger = environment.ledger
-    faults = [Fault(problem.code, problem.text) for problem in ledger.verify_chain()]
+    faults = [Disagreement(problem.code, problem.text) for problem in ledger.verify_chain()]
     entries, files, erased = ledger.entries(), 0, erased_files(environment.ledger)
     for file in sorted(erased):
         if (environment.settings.data_folder / file).exists():
-            faults.append(Fault("KR-6403", message("KR-6403").render(name=file)))
+            faults.append(Disagreement("KR-6403", message("KR-6403").render(name=file)))
     for entry in entries:
-        if _is_erased(environment, entry, erased):
+        if _is_erased(entry, erased):
             continue
         if entry.direction == Direction.INBOUND and entry.state in ARCHIVED:
             files += 1
             try:
                 archived_content(ledger, environment.safe, entry.id)
             except RenkeiError as error:
-                faults.append(Fault(error.code, str(error).partition(" ")[2]))
+                faults.append(Disagreement(error.code, str(error).partition(" ")[2]))
         elif entry.direction == Direction.OUTBOUND and entry.state in SENT_STATES:
             files += 1
             faults += _sent_file(environment, entry)
     traces = local_traces(environment) + (traces_at_union(environment, transport) if transport else [])
     for one in traces:
         text = message("KR-6142").render(place=PLACES[one.place], reference=one.reference)
-        faults.append(Fault("KR-6142", text))
+        faults.append(Disagreement("KR-6142", text))
     counted, wrong = _decisions(environment)
     return Verified(len(ledger.events()), files, counted, faults + wrong)
 
 
-def _is_erased(environment: Environment, entry: Entry, erased: Collection[str]) -> bool:
+def _is_erased(entry: Entry, erased: Collection[str]) -> bool:
     """Whether the entry's own copy was erased by rule: then there is nothing to compare, and nothing is missing."""
     begins = str(entry.sha256)[:12]
     if entry.direction == Direction.INBOUND:
@@ -84,16 +84,16 @@ def _is_erased(environment: Environment, entry: Entry, erased: Collection[str]) 
     return any(file.startswith(f"outbox/{entry.partition}/{begins}_") for file in erased)
 
 
-def _sent_file(environment: Environment, entry: Entry) -> list[Fault]:
+def _sent_file(environment: Environment, entry: Entry) -> list[Disagreement]:
     if entry.partition is None or entry.sha256 is None:
         return []
     path = outbox_path(environment, entry.partition, entry.file_name, entry.sha256)
     if environment.safe.holds(path, entry.sha256):
         return []
-    return [Fault("KR-6401", message("KR-6401").render(entry=entry.id, name=entry.file_name))]
+    return [Disagreement("KR-6401", message("KR-6401").render(entry=entry.id, name=entry.file_name))]
 
 
-def _decisions(environment: Environment) -> tuple[int, list[Fault]]:
+def _decisions(environment: Environment) -> tuple[int, list[Disagreement]]:
     """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
     told = [event for event in environment.ledger.notes(LedgerEvent.WORKSHEET_IMPORTED) if event.detail["new"]]
     with environment.ledger.transaction() as connection:
@@ -101,10 +101,10 @@ def _decisions(environment: Environment) -> tuple[int, list[Fault]]:
         digests = {event.sequence: decisions.digest(connection, *event.detail.get("rows", (0, 0))) for event in told}
         total = decisions.count(connection)
     faults = [
-        Fault("KR-6402", message("KR-6402").render(sequence=event.sequence))
+        Disagreement("KR-6402", message("KR-6402").render(sequence=event.sequence))
         for event in told
         if digests[event.sequence] != event.detail.get("rows_sha256")
     ]
     if total != sum(int(event.detail["new"]) for event in told):
-        faults.append(Fault("KR-6402", message("KR-6402").render(sequence="（件数）")))
+        faults.append(Disagreement("KR-6402", message("KR-6402").render(sequence="（件数）")))
     return total, faults

@@ -11,14 +11,13 @@ from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.storage.archive import Safe
-from pipelines.storage.cms import SUFFIX
+from pipelines.storage.cms import SUFFIX, TO_UNION
 from pipelines.storage.keyring import PURPOSES, KeyPair, KeyRing, Purpose
 from pipelines.storage.locks import exclusive
 from pipelines.storage.tables import Store
 
-# Folders with files that our own records key closes; `.to_union.p7m` beside them are closed for the Union.
+# Folders with files that our own records key closes.
 SAFE_FOLDERS = ("outbox", "archive", "quarantine")
-TO_UNION = f".to_union{SUFFIX}"
 
 
 def init(environment: Environment) -> list[KeyPair]:

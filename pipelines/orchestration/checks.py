@@ -12,6 +12,7 @@ from interfaces.messages import RenkeiError, message, runbook
 from pipelines.exchange.error_redaction import is_disk_fault
 
 CODE = "KRコード"  # the metadata by which alerts know a failure
+NOTHING_AWAITS_APPROVAL = "nothing_awaits_approval"
 
 
 def file_check(
@@ -36,6 +37,14 @@ def spec(
 ) -> dg.AssetCheckSpec:
     """A check of an asset, by partition."""
     return dg.AssetCheckSpec(name=name, asset=asset, description=description, partitions_def=partitions)
+
+
+def approval_check(
+    asset: str,
+    partitions: dg.PartitionsDefinition,  # type: ignore[type-arg]
+) -> dg.AssetCheckSpec:
+    """The check that a sending does not wait for a second person."""
+    return spec(asset, NOTHING_AWAITS_APPROVAL, "大量・初回の送付が、二人目の人の承認を待っていない", partitions)
 
 
 def warning(

@@ -2,8 +2,13 @@
 
 import dagster as dg
 
-from interfaces.catalogue import Catalogue
+from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.spec import Specification
+
+
+def name_of(interface: str) -> str:
+    """The Japanese name of an interface, as the embedded catalogue has it."""
+    return load_catalogue().versions(interface)[-1].plan.name
 
 
 def item_tables(catalogue: Catalogue, interface: str) -> str:

@@ -18,6 +18,7 @@ from interfaces.messages import RenkeiError
 from pipelines.storage.keyring import KeyPair, KeyRing, Purpose
 
 SUFFIX: Final = ".p7m"  # RFC 8551: application/pkcs7-mime
+TO_UNION: Final = f".to_union{SUFFIX}"  # a copy that is closed for the Union, beside our own
 _DIGESTS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
     "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512,
 }  # fmt: skip
@@ -60,11 +61,6 @@ def _recipient(data: bytes, pairs: Sequence[KeyPair]) -> KeyPair | None:
     except Exception:  # not CMS at all
         return None
     return next((pair for pair in pairs if pair.certificate.serial_number in wanted), None)
-
-
-def recipient_of(data: bytes, ring: KeyRing, purpose: Purpose) -> KeyPair | None:
-    """The generation of ours that an envelope is for; None for a stranger's."""
-    return _recipient(data, ring.pairs(purpose))
 
 
 def sealed(data: bytes, ring: KeyRing, recipient: x509.Certificate) -> bytes:

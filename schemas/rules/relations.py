@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.rules.periods import runs, runs_or_will
+from schemas.rules.periods import NOMINAL_HEAD, in_household, runs
 from schemas.rules.registry import known
 
 # (own data, the other file's data or None, the file's day) -> own rows at fault. Canonical tables with `line`, and with
 # FOUND where the item's value does not say what was found.
 Find = Callable[[pl.DataFrame, pl.DataFrame | None, dt.date], pl.DataFrame]
 
-HEADS = ("insured_head", "nominal_head")
-NOMINAL = "nominal_head"
+HEADS = ("insured_head", NOMINAL_HEAD)
 FOUND = "found"
 
 
@@ -113,8 +112,8 @@ def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.dat
     period has no head to show.
     Of several heads nobody but they is at fault. Of none the whole household is: any of its insured may be the head.
     """
-    running = own.filter((pl.col("update_kind") != "withdrawn") & (runs_or_will(on) | (pl.col("head_kind") == NOMINAL)))
-    insured = running.filter(pl.col("head_kind") != NOMINAL)["household_number"].unique()
+    running = own.filter((pl.col("update_kind") != "withdrawn") & in_household(on))
+    insured = running.filter(pl.col("head_kind") != NOMINAL_HEAD)["household_number"].unique()
     is_head = pl.col("head_kind").is_in(HEADS)
     counted = running.with_columns(heads=is_head.sum().over("household_number"))
     at_fault = ((pl.col("heads") > 1) & is_head) | (pl.col("heads") == 0)
@@ -126,4 +125,4 @@ def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.dat
 @relation("KR-5005", "applied_on", "適用中でないこと", reads=("head_kind", "ended_on"))
 def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
     """A 擬制世帯主 whose period runs on the file's day; one whose period has ended, or begins later, may have its dates."""
-    return own.filter((pl.col("head_kind") == NOMINAL) & runs(on))
+    return own.filter((pl.col("head_kind") == NOMINAL_HEAD) & runs(on))

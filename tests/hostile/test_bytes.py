@@ -18,7 +18,7 @@ from sound import Sound
 
 from interfaces.catalogue import load_catalogue
 from schemas import validate as validation
-from schemas.report import to_json, write_html, write_xlsx
+from schemas.report import to_json, write_xlsx
 from schemas.validate import Context, Validated, validate_file
 
 INTERFACES = load_catalogue().ids()
@@ -54,7 +54,6 @@ def judged(data: bytes, sound: Sound, folder: Path) -> Validated:
     validated = validate_file(path, sound.specification, sound.on, sound.context)
     json.dumps(to_json(validated))
     write_xlsx(validated, folder / "report.xlsx")
-    write_html(validated, folder / "report.html")
     return validated
 
 

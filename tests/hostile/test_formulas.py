@@ -26,8 +26,6 @@ from pipelines.continuity.facts import HOUSEHOLDS
 from pipelines.continuity.worksheet import write_worksheet
 from pipelines.eligibility.worklist import workbook, worklist
 from pipelines.transfer.manual_entry import write_form
-from schemas.report import write_html
-from schemas.validate import validate_file
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", '=HYPERLINK("http://example.invalid")', "=cmd|' /C calc'!A0", "{=1+1}"]
 WIDE = ["＝１＋１", "＋１", "－１", "＠ＳＵＭ（Ａ１）", "　=1+1"]
@@ -101,13 +99,6 @@ def test_the_report_of_a_judged_file(sounds: dict[str, Sound], tmp_path: Path) -
     )  # fmt: skip
     assert result.exit_code == 1
     assert {"=1+1.csv", *IN_A_LINE} <= texts_of(book)
-    validated = validate_file(path, specification, sound.on, sound.context)
-    write_html(validated, tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert all(html.escape(value) in page for value in IN_A_LINE)
-    assert markup_of(page) <= {
-        "html", "meta", "title", "style", "h1", "h2", "table", "thead", "tbody", "tr", "th", "td", "p",
-    }  # fmt: skip
 
 
 def test_the_worksheet(tmp_path: Path) -> None:

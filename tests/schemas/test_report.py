@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 from schema_support import NAME, extract, judged, line, lines, sound_individuals, specification, with_item
 
-from schemas.report import to_json, write_html, write_json, write_xlsx
+from schemas.report import to_json, write_json, write_xlsx
 from schemas.validate import Validated
 
 COLUMNS = [
@@ -70,7 +70,7 @@ def test_the_book_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_pat
     assert all(row[6] for row in counted)
 
 
-def test_book_and_page_say_how_many_values_were_normalised(tmp_path: Path) -> None:
+def test_the_book_says_how_many_values_were_normalised(tmp_path: Path) -> None:
     result = extract(tmp_path, "resident_extract", {
         "resident_number": ["000000000000101", "000000000000102"], "resident_household_number": ["000000000000011"] * 2,
         "resident_kind": ["1"] * 2, "resident_state": ["1"] * 2, "name": ["合成　太郎"] * 2, "sex": ["1"] * 2,
@@ -81,9 +81,6 @@ def test_book_and_page_say_how_many_values_were_normalised(tmp_path: Path) -> No
     guide = list(openpyxl.load_workbook(tmp_path / "book.xlsx")["使い方"].iter_rows(values_only=True))
     told = [("正規化した値", "氏名カナ 2件、続柄コード 1件")]
     assert [row for row in guide if row[0] == "正規化した値"] == told
-    write_html(result, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("<td>正規化した値</td><td>氏名カナ 2件、続柄コード 1件</td>") == page.count("正規化") == 1
 
 
 def test_nothing_in_the_book_is_a_formula_or_a_link(tmp_path: Path) -> None:
@@ -105,25 +102,14 @@ def test_the_first_five_hundred_are_shown_and_all_are_counted(many: Validated, t
     shown = list(book["先頭500件"].iter_rows(values_only=True))
     assert (len(shown), shown[500][0], shown[501][0]) == (502, 501, "他100件")
     assert [row[5] for row in book["集計"].iter_rows(min_row=2, values_only=True)] == [600]
-    write_html(many, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "他100件" in page and page.count("KR-2004</td>") == 501
 
 
 def test_the_same_findings_give_the_same_bytes(faulty: Validated, tmp_path: Path) -> None:
-    for write, suffix in ((write_xlsx, "xlsx"), (write_html, "html"), (write_json, "json")):
+    for write, suffix in ((write_xlsx, "xlsx"), (write_json, "json")):
         one, other = tmp_path / f"one.{suffix}", tmp_path / f"other.{suffix}"
         write(faulty, one)
         write(faulty, other)
         assert one.read_bytes() == other.read_bytes(), suffix
-
-
-def test_the_page_runs_nothing(tmp_path: Path) -> None:
-    data = line(3, "K102", "<script>1</script>")(sound_individuals())
-    write_html(judged(tmp_path, data, with_item(specification(), "data_kind", length=40)), tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "&lt;script&gt;" in page and "<script" not in page
-    assert "A4" in page and "誤りがある" in page
 
 
 def test_no_report_names_a_person(tmp_path: Path) -> None:
@@ -132,12 +118,10 @@ def test_no_report_names_a_person(tmp_path: Path) -> None:
     assert result.findings.height == 3
     book = tmp_path / "book.xlsx"
     write_xlsx(result, book)
-    write_html(result, tmp_path / "page.html")
     sheets = openpyxl.load_workbook(book)
     shown = " ".join(str(cell) for sheet in sheets for row in sheet.iter_rows(values_only=True) for cell in row)
     for text in (
         shown,
-        (tmp_path / "page.html").read_text(encoding="utf-8"),
         json.dumps(to_json(result), ensure_ascii=False),
     ):
         for secret in ("98320567321", "ﾊﾅ子", "合成", "19820304"):

@@ -12,34 +12,27 @@ from pipelines.eligibility.intake import EXTRACTS, read_extracts
 from pipelines.orchestration import checks
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
+from pipelines.orchestration.specification_metadata import name_of
 
 OWNERS = ["team:国保資格担当"]
-NAMES = {
-    "resident_extract": "住民記録・宛名抽出",
-    "insured_extract": "国保資格抽出",
-    "household_extract": "国保世帯抽出",
-    "eligibility_household": "資格情報(世帯)ファイル",
-    "eligibility_individual": "資格情報(個人)ファイル",
-}
 # Run tag with the reason why too much at once is right (lost rows, bulk changes, other persons); the CLI sets it, the ledger
 # keeps it.
 CONFIRM_TAG = "renkei/confirm"
 
 
-def _file(interface: str, description: str, group: str) -> dg.AssetOut:
-    """The asset of an interface file, with its specification one click away."""
-    return dg.AssetOut(
-        description=description,
-        group_name=group,
-        kinds={"csv", "polars"},
-        owners=OWNERS,
-    )
+Asset = dg.AssetsDefinition
+Days = dg.PartitionsDefinition  # type: ignore[type-arg]
 
 
 def _out(description: str, group: str, *kinds: str) -> dg.AssetOut:
     return dg.AssetOut(
         description=description, group_name=group, kinds=set(kinds or ("polars", "parquet")), owners=OWNERS
     )
+
+
+def _file(description: str, group: str) -> dg.AssetOut:
+    """The asset of an interface file."""
+    return _out(description, group, "csv", "polars")
 
 
 def municipal_extracts(
@@ -137,7 +130,7 @@ def eligibility_dispatch(
     say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
     waits = outcome.kind == "awaiting_approval"
     said = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
-    yield checks.warning("eligibility_dispatch", "nothing_awaits_approval", not waits, said)
+    yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, said)
     sent = pl.DataFrame(
         [(entry.id, entry.interface, entry.file_name, entry.state) for entry in outcome.entries],
         schema={"entry": pl.Int64, "interface": pl.String, "file_name": pl.String, "state": pl.String},
@@ -148,69 +141,64 @@ def eligibility_dispatch(
 
 def assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
     """The assets of the daily sending, by business day."""
-    return [
-        dg.multi_asset(
-            name="municipal_extracts",
-            partitions_def=days,
-            outs={
-                "resident_extract": _file(
-                    "resident_extract", "住民記録・宛名抽出（個人番号を除いた正規の値）", "extracts"
-                ),
-                "insured_extract": _file("insured_extract", "国保資格抽出（正規の値）", "extracts"),
-                "household_extract": _file("household_extract", "国保世帯抽出（正規の値）", "extracts"),
-                "my_numbers": _out(
-                    "個人番号の表。専用の鍵で暗号化し、資格情報(個人)を作るときだけ読む", "extracts", "parquet"
-                ),
-                "extract_findings": _out("抽出の検証結果（値は伏せ字）", "extracts"),
-                "extract_faults": _out("誤りのある行が指す宛名番号・国保世帯番号（送付を保留する）", "extracts"),
-            },
-            check_specs=[checks.file_check(interface, NAMES[interface], days) for interface in EXTRACTS],
-        )(municipal_extracts),
-        dg.multi_asset(
-            name="eligibility_snapshot",
-            partitions_def=days,
-            outs={
-                "people": _out("その日の被保険者・元被保険者・擬制世帯主（個人番号なし）", "eligibility"),
-                "households": _out("その日の国保世帯", "eligibility"),
-            },
-        )(eligibility_snapshot),
-        dg.multi_asset(
-            name="eligibility_files",
-            partitions_def=days,
-            outs={
-                "eligibility_changes": _out("前回送付からの異動と、同じ世帯の人", "eligibility"),
-                "held_list": _out("要修正の一覧（送付を保留した人と世帯、コード）", "eligibility"),
-                "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
-                "eligibility_household": _file(
-                    "eligibility_household", "資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"
-                ),
-                "eligibility_individual": _file(
-                    "eligibility_individual", "資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"
-                ),
-                "sent_people": _out("送付が済むと連合会が知る人の状態（次の比較の基準）", "eligibility"),
-                "sent_households": _out("送付が済むと連合会が知る世帯の状態（次の比較の基準）", "eligibility"),
-                "sent_my_numbers": _out("送付が済むと連合会が持つ個人番号。専用の鍵で暗号化", "eligibility", "parquet"),
-            },
-            check_specs=[
-                *(checks.file_check(interface, NAMES[interface], days) for interface in FILES),
-                checks.spec("eligibility_changes", "counts_add_up", "異動した人数 = 送付した人数 + 要修正の人数", days),
-            ],
-        )(eligibility_files),
-        dg.asset(
-            partitions_def=days,
-            group_name="eligibility",
-            kinds={"sftp"},
-            owners=OWNERS,
-            pool="sftp",
-            deps=["sent_people", "sent_households", "sent_my_numbers"],
-            check_specs=[
-                checks.spec(
-                    "eligibility_dispatch",
-                    "nothing_awaits_approval",
-                    "大量・初回の送付が、二人目の人の承認を待っていない",
-                    days,
-                )
-            ],
-            description="連合会への送付（SFTP）と送付記録。同じ内容の再送は記録だけ残す（seed 別添1 1-③、送付記録は part Ⅲ）",
-        )(eligibility_dispatch),
-    ]
+    return [_extracts_asset(days), _snapshot_asset(days), _files_asset(days), _dispatch_asset(days)]
+
+
+def _extracts_asset(days: Days) -> Asset:
+    outs = {
+        "resident_extract": _file("住民記録・宛名抽出（個人番号を除いた正規の値）", "extracts"),
+        "insured_extract": _file("国保資格抽出（正規の値）", "extracts"),
+        "household_extract": _file("国保世帯抽出（正規の値）", "extracts"),
+        "my_numbers": _out("個人番号の表。専用の鍵で暗号化し、資格情報(個人)を作るときだけ読む", "extracts", "parquet"),
+        "extract_findings": _out("抽出の検証結果（値は伏せ字）", "extracts"),
+        "extract_faults": _out("誤りのある行が指す宛名番号・国保世帯番号（送付を保留する）", "extracts"),
+    }
+    return dg.multi_asset(
+        name="municipal_extracts",
+        partitions_def=days,
+        outs=outs,
+        check_specs=[checks.file_check(interface, name_of(interface), days) for interface in EXTRACTS],
+    )(municipal_extracts)
+
+
+def _snapshot_asset(days: Days) -> Asset:
+    outs = {
+        "people": _out("その日の被保険者・元被保険者・擬制世帯主（個人番号なし）", "eligibility"),
+        "households": _out("その日の国保世帯", "eligibility"),
+    }
+    return dg.multi_asset(name="eligibility_snapshot", partitions_def=days, outs=outs)(eligibility_snapshot)
+
+
+def _files_asset(days: Days) -> Asset:
+    outs = {
+        "eligibility_changes": _out("前回送付からの異動と、同じ世帯の人", "eligibility"),
+        "held_list": _out("要修正の一覧（送付を保留した人と世帯、コード）", "eligibility"),
+        "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
+        "eligibility_household": _file("資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
+        "eligibility_individual": _file("資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
+        "sent_people": _out("送付が済むと連合会が知る人の状態（次の比較の基準）", "eligibility"),
+        "sent_households": _out("送付が済むと連合会が知る世帯の状態（次の比較の基準）", "eligibility"),
+        "sent_my_numbers": _out("送付が済むと連合会が持つ個人番号。専用の鍵で暗号化", "eligibility", "parquet"),
+    }
+    return dg.multi_asset(
+        name="eligibility_files",
+        partitions_def=days,
+        outs=outs,
+        check_specs=[
+            *(checks.file_check(interface, name_of(interface), days) for interface in FILES),
+            checks.spec("eligibility_changes", "counts_add_up", "異動した人数 = 送付した人数 + 要修正の人数", days),
+        ],
+    )(eligibility_files)
+
+
+def _dispatch_asset(days: Days) -> Asset:
+    return dg.asset(
+        partitions_def=days,
+        group_name="eligibility",
+        kinds={"sftp"},
+        owners=OWNERS,
+        pool="sftp",
+        deps=["sent_people", "sent_households", "sent_my_numbers"],
+        check_specs=[checks.approval_check("eligibility_dispatch", days)],
+        description="連合会への送付（SFTP）と送付記録。同じ内容の再送は記録だけ残す（seed 別添1 1-③、送付記録は part Ⅲ）",
+    )(eligibility_dispatch)

@@ -12,12 +12,13 @@ from pipelines.orchestration import checks
 from pipelines.orchestration.partitions import Partitions, days_of_month
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
+from pipelines.orchestration.specification_metadata import name_of
 
 OWNERS = ["team:国保給付担当"]
-DISPATCHED = {"interface": pl.String, "result": pl.String, "file_name": pl.String, "state": pl.String}
+SENDINGS = {"interface": pl.String, "result": pl.String, "file_name": pl.String, "state": pl.String}
 
 
-def _file(interface: str, description: str) -> dg.AssetOut:
+def _file(description: str) -> dg.AssetOut:
     return dg.AssetOut(
         description=description,
         group_name="high_cost",
@@ -106,9 +107,9 @@ def monthly_dispatch(
         "承認待ち": "・".join(waiting) or "—",
         "実行するもの": f"renkei approve --month {month:%Y-%m}" if waiting else "—",
     }
-    yield checks.warning("monthly_dispatch", "nothing_awaits_approval", not waiting, said)
+    yield checks.warning("monthly_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waiting, said)
     results = {interface: result for interface, result, _, _ in rows}
-    yield dg.Output(pl.DataFrame(rows, schema=DISPATCHED, orient="row"), metadata=results)
+    yield dg.Output(pl.DataFrame(rows, schema=SENDINGS, orient="row"), metadata=results)
 
 
 def high_cost_counts(
@@ -132,14 +133,14 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             name="monthly_extracts",
             partitions_def=months,
             outs={
-                "benefit_extract": _file("benefit_extract", "給付抽出: 高額療養費の支給の今の状態"),
-                "tax_extract": _file("tax_extract", "税情報抽出: 所得区分の判定に要る情報"),
+                "benefit_extract": _file("給付抽出: 高額療養費の支給の今の状態"),
+                "tax_extract": _file("税情報抽出: 所得区分の判定に要る情報"),
                 "benefit_held": _table("給付抽出の行に誤りがあり、連合会への情報を変えずに待つ世帯"),
                 "tax_held": _table("税情報抽出の行に誤りがあり、所得区分を変えずに待つ人"),
             },
             check_specs=[
-                checks.file_check("benefit_extract", "給付抽出", months),
-                checks.file_check("tax_extract", "税情報抽出", months),
+                checks.file_check(interface, name_of(interface), months)
+                for interface in (monthly.BENEFITS, monthly.TAXES)
             ],
         )(monthly_extracts),
         dg.multi_asset(
@@ -147,16 +148,14 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             partitions_def=months,
             deps=[days_of_month("eligibility_dispatch")],
             outs={
-                "high_cost_history": _file(
-                    "high_cost_history", "高額該当情報の送付票: 県内へ転出した世帯の月と、遅れた訂正"
-                ),
+                "high_cost_history": _file("高額該当情報の送付票: 県内へ転出した世帯の月と、遅れた訂正"),
                 "known_high_cost_history": _table("送付が済むと連合会が知る高額該当の月（次の比較の基準）"),
-                "income_class": _file("income_class", "世帯所得区分情報ファイルの送付票: 8月は全世帯、ほかの月は変更"),
+                "income_class": _file("世帯所得区分情報ファイルの送付票: 8月は全世帯、ほかの月は変更"),
                 "known_income_class": _table("送付が済むと連合会が知る所得区分（次の比較の基準）"),
             },
             check_specs=[
-                checks.file_check("high_cost_history", "高額該当情報", months),
-                checks.file_check("income_class", "世帯所得区分情報ファイル", months),
+                checks.file_check(interface, name_of(interface), months)
+                for interface in (sending.HISTORY, sending.INCOME)
             ],
         )(monthly_files),
         dg.asset(
@@ -167,14 +166,7 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             pool="sftp",
             deps=["known_high_cost_history", "known_income_class"],
             description="月次ファイルの連合会への送付（SFTP）と送付記録",
-            check_specs=[
-                checks.spec(
-                    "monthly_dispatch",
-                    "nothing_awaits_approval",
-                    "大量・初回の送付が、二人目の人の承認を待っていない",
-                    months,
-                )
-            ],
+            check_specs=[checks.approval_check("monthly_dispatch", months)],
         )(monthly_dispatch),
     ]
 
