@@ -10,10 +10,7 @@ import datetime as dt
 import polars as pl
 
 from pipelines.continuity.criteria import Criteria, Criterion
-from pipelines.continuity.facts import CANDIDATE, INSURED_ID, CaseFrames, find_facts, in_words
-from pipelines.continuity.facts import HOUSEHOLDS as HOUSEHOLDS
-
-KEY, PERSON = CANDIDATE, INSURED_ID  # as `monthly` calls them
+from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS, CaseFrames, find_facts, in_words
 
 
 def judge(people: pl.DataFrame, month: dt.date, own_municipality: str, criteria: Criteria) -> pl.DataFrame:

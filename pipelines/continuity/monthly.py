@@ -18,11 +18,12 @@ from pipelines.configuration.calendar import business_days_between, monthly_days
 from pipelines.continuity import decisions
 from pipelines.continuity.cases import FINGERPRINT, cases
 from pipelines.continuity.criteria import load_criteria
+from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS, INSURED_ID
 from pipelines.continuity.interfaces import CANDIDATES, HANDOVER, INTERFACES, RESULT
-from pipelines.continuity.judgement import HOUSEHOLDS, KEY, PERSON, judge
+from pipelines.continuity.judgement import judge
 from pipelines.continuity.lists import candidates_page, instruction_page, results_page
 from pipelines.continuity.receiving import stored
-from pipelines.continuity.reconcile import NOT_LISTED, WINDOW_BEFORE, Reconciled, arrivals_not_listed, reconcile
+from pipelines.continuity.reconcile import NOT_LISTED, Reconciled, arrivals_not_listed, reconcile
 from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
 from pipelines.deployment import Environment
 from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
@@ -31,6 +32,7 @@ from pipelines.storage.files import write_durably
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file, send
+from schemas.rules.handed_over import WINDOW_BEFORE
 
 INSTRUCTION = "continuity_instruction"
 DISCREPANCIES = "continuity_discrepancies"
@@ -41,13 +43,13 @@ INSTRUCTION_STATES = {NOT_SENT: "未送付", EntryState.SENT: "送付済み", En
 
 def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
     """Whom we know by 都道府県被保険者ID at the end of a day: prefecture_insured_id, resident_number, name."""
-    schema = {PERSON: pl.String(), "resident_number": pl.String(), "name": pl.String()}
+    schema = {INSURED_ID: pl.String(), "resident_number": pl.String(), "name": pl.String()}
     days = [day for day in environment.store.partitions("linkage_state") if day <= on.isoformat()]
     if not days:
         return pl.DataFrame(schema=schema)
-    ids = environment.store.read("linkage_state", days[-1]).select("resident_number", PERSON)
+    ids = environment.store.read("linkage_state", days[-1]).select("resident_number", INSURED_ID)
     people = people_sent(environment, on).select("resident_number", "name")
-    return ids.filter(pl.col(PERSON).is_not_null()).join(people, on="resident_number").select(list(schema))
+    return ids.filter(pl.col(INSURED_ID).is_not_null()).join(people, on="resident_number").select(list(schema))
 
 
 def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
@@ -134,14 +136,14 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
     answers, problems = worksheet.answers(found, load_marks(environment.catalogue, month))
     if problems:
         return Imported(month, 0, problems)
-    before = {row[KEY]: row for row in decided(environment, month).iter_rows(named=True)}
-    facts = {row[KEY]: row for row in found.iter_rows(named=True)}
+    before = {row[CANDIDATE]: row for row in decided(environment, month).iter_rows(named=True)}
+    facts = {row[CANDIDATE]: row for row in found.iter_rows(named=True)}
     now = environment.ledger.now().isoformat()
     rows = []
     for answer in answers:
         case = facts[answer.candidate_number]
         row = {
-            "month": month, KEY: answer.candidate_number, **{name: case[name] for name in (*HOUSEHOLDS, "moved_on")},
+            "month": month, CANDIDATE: answer.candidate_number, **{name: case[name] for name in (*HOUSEHOLDS, "moved_on")},
             "proposal": case["proposal"], "rule": case["rule"], "decision": answer.decision, "remark": answer.remark,
             "decided_by": answer.decided_by, "approved_by": answer.approved_by, FINGERPRINT: case[FINGERPRINT],
         }  # fmt: skip
@@ -151,7 +153,9 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
                 row | {"worksheet_sha256": worksheet.sha256, "at": now, "operator": environment.settings.operator}
             )
     _require_open(
-        environment, month, [str(r[KEY]) for r in rows if before.get(str(r[KEY]), {}).get("decision") != r["decision"]]
+        environment,
+        month,
+        [str(r[CANDIDATE]) for r in rows if before.get(str(r[CANDIDATE]), {}).get("decision") != r["decision"]],
     )
     with environment.recorder().transaction() as work:
         decisions.create(work.connection)
@@ -178,10 +182,10 @@ def _require_open(environment: Environment, month: dt.date, candidates: list[str
 def settled(environment: Environment, month: dt.date) -> pl.DataFrame:
     """The decisions of a month when every candidate has one made on the present facts; KR-7419 when not."""
     found, made = build_cases(environment, month), decided(environment, month)
-    open_cases = found.join(made, on=[KEY, FINGERPRINT], how="anti")
+    open_cases = found.join(made, on=[CANDIDATE, FINGERPRINT], how="anti")
     if open_cases.height:
         raise RenkeiError("KR-7419", month=f"{month:%Y-%m}", count=open_cases.height)
-    return made.join(found, on=[KEY, FINGERPRINT], how="semi")
+    return made.join(found, on=[CANDIDATE, FINGERPRINT], how="semi")
 
 
 def why_not_instructed(state: Status) -> RenkeiError:
@@ -205,7 +209,11 @@ def build_instruction(environment: Environment, month: dt.date) -> tuple[Outboun
         return None, made
     judged_on = pl.col("at").str.slice(0, 10).str.to_date("%Y-%m-%d")
     data = made.select(
-        KEY, *HOUSEHOLDS, pl.col("decision").alias("continuity_decision"), "moved_on", judged_on.alias("judged_on")
+        CANDIDATE,
+        *HOUSEHOLDS,
+        pl.col("decision").alias("continuity_decision"),
+        "moved_on",
+        judged_on.alias("judged_on"),
     )
     last_day: dt.date = made.select(judged_on.max()).item()
     return checked_file(environment, INSTRUCTION, month, data, environment.monthly_header(month, last_day)), made
@@ -281,7 +289,7 @@ def write_results_page(environment: Environment, month: dt.date, taken: pl.DataF
     words = {
         key: "、".join(months)
         for key, months in taken.filter(pl.col("update_kind") != "withdrawn")
-        .sort("treatment_month").group_by(KEY, maintain_order=True).agg("treatment_month").iter_rows()
+        .sort("treatment_month").group_by(CANDIDATE, maintain_order=True).agg("treatment_month").iter_rows()
     }  # fmt: skip
     path = list_path(environment, "継続世帯確定リスト", month)
     page = results_page(stored(environment, RESULT, month), words, month, environment.settings.municipality_code)
@@ -330,7 +338,7 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     listed = environment.store.exists(CANDIDATES, month.isoformat())
     found = build_cases(environment, month) if listed else None
     made = decided(environment, month)
-    current = made.join(found, on=[KEY, FINGERPRINT], how="semi") if found is not None else made.head(0)
+    current = made.join(found, on=[CANDIDATE, FINGERPRINT], how="semi") if found is not None else made.head(0)
     undecided = (found.height if found is not None else 0) - current.height
     counts = dict.fromkeys(PROPOSALS, 0) | (dict(found["proposal"].value_counts().rows()) if found is not None else {})
     entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)

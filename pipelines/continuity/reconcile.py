@@ -9,8 +9,7 @@ import polars as pl
 
 from interfaces.messages import message
 from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS
-from schemas.rules.handed_over import WINDOW_BEFORE as WINDOW_BEFORE
-from schemas.rules.handed_over import standing
+from schemas.rules.handed_over import WINDOW_BEFORE, standing
 
 RESULT, HANDOVER = "continuity_result", "high_cost_handover"
 NOT_LISTED = "KR-8207"

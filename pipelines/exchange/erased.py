@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from pipelines.configuration.calendar import TOKYO
+from pipelines.configuration.calendar import tokyo_time
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.states import LedgerEvent
 
@@ -16,7 +16,4 @@ def table_file(asset: str, partition: str) -> str:
 
 def erased_files(ledger: Ledger) -> dict[str, dt.date]:
     """Paths from the data folder that the ledger says are erased, and on which day (the last time)."""
-    return {
-        str(event.detail["file"]): dt.datetime.fromisoformat(event.at).astimezone(TOKYO).date()
-        for event in ledger.notes(LedgerEvent.ERASED)
-    }
+    return {str(event.detail["file"]): tokyo_time(event.at).date() for event in ledger.notes(LedgerEvent.ERASED)}

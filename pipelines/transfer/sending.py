@@ -25,7 +25,7 @@ from pipelines.exchange.outbox import Outbox
 from pipelines.exchange.transport import Transport
 from pipelines.storage.cms import SUFFIX
 from pipelines.transfer.unrecorded import require_recorded, require_same_content, sent_traces
-from schemas.findings import FINDING_SCHEMA
+from schemas.findings import FINDING_SCHEMA, codes_in_words
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
 
@@ -72,7 +72,7 @@ class Draft:
             found = pl.concat([self.validated.findings, across.filter(pl.col("file") == self.name)])
             wrong = found.filter(pl.col("level").is_in(["file", "record"]))["code"]
         if self.validated is None or wrong.len():
-            codes = "、".join(sorted(set(wrong)))
+            codes = codes_in_words(wrong)
             raise RenkeiError("KR-7206", interface=self.interface, codes=codes, report=self.report)
         return self.validated
 
@@ -201,6 +201,6 @@ def checked_file(
     """
     draft = make_draft(environment, month, interface, data, header)
     if draft.encoded.problems.height:
-        codes = "、".join(sorted(set(draft.encoded.problems["code"])))
+        codes = codes_in_words(draft.encoded.problems["code"])
         raise RenkeiError("KR-7206", interface=interface, codes=codes, report=draft.report)
     return publish(environment, month, draft)
