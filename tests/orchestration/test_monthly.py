@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import openpyxl
@@ -26,6 +29,7 @@ from pipelines.continuity import monthly
 from pipelines.definitions import defs
 from pipelines.deployment import Environment
 from pipelines.orchestration.monthly_steps import MONTHLY_STEPS
+from pipelines.storage.tables import Store
 
 MONTH = dt.date(2026, 4, 1)
 JST = dt.timezone(dt.timedelta(hours=9))
@@ -222,3 +226,41 @@ def test_an_instruction_goes_out_after_a_later_month_did(town: Town, clock: None
     outbound_entry(ledger, "continuity_instruction", may, "KRKKS_999997_202605_000001.csv", DELIVERED)
     assert town.run(MONTH, "monthly_instruction").success
     assert town.sent() == ["KRKKS_999997_202604_000001.csv"]
+
+
+def test_a_step_reads_only_the_tables_that_it_declares(
+    town: Town, clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of any partition: its inputs, its dependencies, and its own tables of earlier days and months."""
+    undeclared: set[tuple[str, str]] = set()
+    steps: set[str] = set()
+
+    def watched(method: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(store: Store, asset: str, *rest: Any) -> Any:
+            with suppress(dg.DagsterInvariantViolationError):
+                step = dg.AssetExecutionContext.get().assets_def
+                steps.add(step.node_def.name)
+                if dg.AssetKey(asset) not in {*step.keys, *step.dependency_keys}:
+                    undeclared.add((step.node_def.name, asset))
+            return method(store, asset, *rest)
+
+        return watching
+
+    for name in ("read", "height"):
+        monkeypatch.setattr(Store, name, watched(getattr(Store, name)))
+    town.extract(MONTH)
+    assert town.run(MONTH).success
+    town.extract(dt.date(2026, 4, 2))
+    assert town.run(dt.date(2026, 4, 2)).success
+    assert town.take_in(MONTH, "daily_in").success
+    town.run(MONTH, "monthly_out")
+    delivered(town, "continuity_candidates")
+    assert town.take_in(MONTH, "monthly_candidates").success
+    decide(town)
+    assert town.run(MONTH, "monthly_instruction").success
+    delivered(town, "continuity_result", SOUND["continuity_result"][:1])
+    delivered(town, "high_cost_handover")
+    town.deployment.environment.store.write("benefit_extract", MONTH.isoformat(), no_benefits())
+    assert town.take_in(MONTH, "monthly_results").success
+    assert not undeclared, sorted(undeclared)
+    assert {"municipal_extracts", "eligibility_files", "continuity_worksheet", "continuity_confirmed"} <= steps

@@ -21,6 +21,7 @@ from pipelines.transfer.baseline import days_not_sent
 
 DISPATCHED = {"entry": pl.Int64, "file_name": pl.String, "state": pl.String}
 RESULTS = of_step("results")
+READ_OF_EVERY_DAY = ("received_files", "sent_people")
 Yielded = Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]
 
 
@@ -184,7 +185,7 @@ def instruction_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             name="continuity_instruction",
             partitions_def=months,
             pool="sftp",
-            deps=["continuity_worksheet"],
+            deps=["continuity_worksheet", CANDIDATES, all_partitions_of("sent_people"), days_of_month("linkage_state")],
             outs={
                 "continuity_instruction": dg.AssetOut(
                     description="継続世帯の確定指示: 承認された判定だけ。判定がそろうまで作られない",
@@ -219,7 +220,7 @@ def result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             name="continuity_confirmed",
             partitions_def=months,
             pool=inbound.POOL,
-            deps=["continuity_instruction", all_partitions_of("received_files")],
+            deps=["continuity_instruction", all_partitions_of(CANDIDATES), *map(all_partitions_of, READ_OF_EVERY_DAY)],
             outs={
                 **{name: inbound.out(INTERFACES[name]) for name in RESULTS},
                 **{
@@ -227,9 +228,15 @@ def result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                         description=text, group_name="continuity", kinds={"polars", "parquet"}, owners=OWNERS
                     )
                     for name, text in (
-                        ("handover_taken", "回数に入れてよい引継の月（確定結果と合い、12か月の中にあるもの）"),
+                        (
+                            "handover_taken",
+                            "回数に入れてよい引継の月（確定結果と合い、12か月の中にあるもの。前月までのこの表も読む）",
+                        ),
                         ("households_gone", "県内のほかの市区町村で継続した、転出した世帯"),
-                        ("continuity_discrepancies", "指示・結果・引継の不一致と、連合会に尋ねること"),
+                        (
+                            "continuity_discrepancies",
+                            "指示・結果・引継の不一致と、連合会に尋ねること（前月までに尋ねたことも読む）",
+                        ),
                     )
                 },
             },

@@ -176,8 +176,12 @@ def _files_asset(days: Days) -> Asset:
         "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
         "eligibility_household": _file("資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
         "eligibility_individual": _file("資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
-        "sent_people": _out("送付が済むと連合会が知る人の状態（次の比較の基準）", "eligibility"),
-        "sent_households": _out("送付が済むと連合会が知る世帯の状態（次の比較の基準）", "eligibility"),
+        "sent_people": _out(
+            "送付が済むと連合会が知る人の状態（次の比較の基準。前回送った日のこの表と比べる）", "eligibility"
+        ),
+        "sent_households": _out(
+            "送付が済むと連合会が知る世帯の状態（次の比較の基準。前回送った日のこの表と比べる）", "eligibility"
+        ),
         "sent_my_numbers": _out("送付が済むと連合会が持つ個人番号。専用の鍵で暗号化", "eligibility", "parquet"),
     }
     return dg.multi_asset(

@@ -9,7 +9,7 @@ from interfaces.messages import RenkeiError
 from pipelines.high_cost import monthly, sending
 from pipelines.high_cost.questions import write_questions
 from pipelines.orchestration import checks
-from pipelines.orchestration.partitions import Partitions, days_of_month
+from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.orchestration.specification_metadata import name_of
@@ -146,12 +146,20 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         dg.multi_asset(
             name="monthly_files",
             partitions_def=months,
-            deps=[days_of_month("eligibility_dispatch")],
+            deps=[
+                days_of_month("eligibility_dispatch"),
+                all_partitions_of("sent_people"),
+                all_partitions_of("handover_taken"),
+            ],
             outs={
                 "high_cost_history": _file("高額該当情報の送付票: 県内へ転出した世帯の月と、遅れた訂正"),
-                "known_high_cost_history": _table("送付が済むと連合会が知る高額該当の月（次の比較の基準）"),
+                "known_high_cost_history": _table(
+                    "送付が済むと連合会が知る高額該当の月（次の比較の基準。前回送った月のこの表と比べる）"
+                ),
                 "income_class": _file("世帯所得区分情報ファイルの送付票: 8月は全世帯、ほかの月は変更"),
-                "known_income_class": _table("送付が済むと連合会が知る所得区分（次の比較の基準）"),
+                "known_income_class": _table(
+                    "送付が済むと連合会が知る所得区分（次の比較の基準。前回送った月のこの表と比べる）"
+                ),
             },
             check_specs=[
                 checks.file_check(interface, name_of(interface), months)
@@ -178,7 +186,7 @@ def count_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         dg.multi_asset(
             name="high_cost_counts",
             partitions_def=months,
-            deps=["handover_taken", "households_gone"],
+            deps=[all_partitions_of("handover_taken"), all_partitions_of("households_gone")],
             outs={
                 "high_cost_counts": _table("その診療年月の高額該当回数（直前11か月）と多数回該当"),
                 "high_cost_months": _table("数えた月と、その出所（自市町村の支給か、どこから引き継いだか）"),
