@@ -45,6 +45,11 @@ def public_columns(catalogue: Catalogue) -> frozenset[str]:
     return frozenset(open_items | OWN_PUBLIC_COLUMNS)
 
 
+def may_begin_anew(data_folder: Path) -> bool:
+    """Whether a data folder has nothing yet that a new key or a new ledger could not read or explain."""
+    return not any((data_folder / name).exists() for name in CLOSED_FOLDERS)
+
+
 @dataclass(frozen=True)
 class Environment:
     """One deployment for one municipality."""
@@ -66,9 +71,9 @@ class Environment:
         folder, own = private_folder(settings.data_folder), Municipality.of(settings)
         require_own_folder(folder, own)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
-        has_begun = any((folder / name).exists() for name in CLOSED_FOLDERS)
-        ledger = Ledger(settings.ledger, clock, may_begin=not has_begun)
-        require_own_ledger(ledger, own)
+        may_begin = may_begin_anew(folder)
+        ledger = Ledger(settings.ledger, clock, may_begin=may_begin)
+        require_own_ledger(ledger, ledger.shown_url, own)
 
         def told(pair: KeyPair) -> None:
             ledger.recorder(settings.operator).note(
@@ -79,7 +84,7 @@ class Environment:
             settings.key_folder,
             settings.passphrase_file,
             own.key_owner,
-            may_begin=not has_begun,
+            may_begin=may_begin,
             clock=clock,
             tell=told,
         )

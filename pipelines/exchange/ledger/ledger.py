@@ -48,12 +48,12 @@ class Ledger(Reader):
 
     def verify_chain(self) -> list[ChainProblem]:
         """Everything that the history contradicts (see `chain.problems`)."""
-        with self._viewing() as view:
+        with self.viewing() as view:
             events = [
                 dict(row) for row in view.execute(sa.select(events_table).order_by(events_table.c.sequence)).mappings()
             ]
             entries = [dict(row) for row in view.execute(sa.select(entries_table)).mappings()]
         return problems(events, entries)
 
-    def _viewing(self) -> AbstractContextManager[Connection]:
+    def viewing(self) -> AbstractContextManager[Connection]:
         return self._database.reading()

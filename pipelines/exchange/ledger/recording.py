@@ -93,7 +93,7 @@ class Recorder(Reader):
         with self.transaction() as work:
             work._append(entry_id, EventKind.NOTED, action, detail)
 
-    def _viewing(self) -> AbstractContextManager[Connection]:
+    def viewing(self) -> AbstractContextManager[Connection]:
         return self._database.reading()
 
 
@@ -112,7 +112,7 @@ class UnitOfWork(Recorder):
         """The same transaction: who began it commits it."""
         yield self
 
-    def _viewing(self) -> AbstractContextManager[Connection]:
+    def viewing(self) -> AbstractContextManager[Connection]:
         return nullcontext(self.connection)
 
     def _enter(
