@@ -62,7 +62,7 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
         if entry.direction == Direction.INBOUND and entry.state in ARCHIVED:
             files += 1
             try:
-                archived_content(ledger, environment.safe, entry.id)
+                archived_content(environment.safe, entry)
             except RenkeiError as error:
                 faults.append(Fault(error.code, str(error).partition(" ")[2]))
         elif entry.direction == Direction.OUTBOUND and entry.state in SENT_STATES:

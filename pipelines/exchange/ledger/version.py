@@ -18,7 +18,7 @@ VERSION_TABLE: Final = "ledger_version"
 # What version 0001 was before databases said their version: some of its tables may not be there yet.
 BEFORE_VERSIONS: Final = "0000"
 # The version that this program reads and writes: its tables are those of `schema` and of the modules that keep their own.
-NEWEST: Final = "0001"
+NEWEST: Final = "0002"
 _stamps: Final = sa.table(VERSION_TABLE, sa.column("version_num", sa.String))
 
 
@@ -41,7 +41,7 @@ def steps_from(version: str | None) -> dict[str, str]:
     """The versions that a database of this one is still to go through, oldest first, each with its title."""
     from alembic.script import ScriptDirectory
 
-    newest_first = list(ScriptDirectory.from_config(_config()).walk_revisions())
+    newest_first = list(ScriptDirectory.from_config(alembic_settings()).walk_revisions())
     return {one.revision: str(one.module.TITLE) for one in reversed(newest_first) if one.revision > (version or "")}
 
 
@@ -49,12 +49,13 @@ def apply_versions(connection: Connection) -> None:
     """Bring a database to the newest version, in the transaction of the connection."""
     from alembic import command
 
-    config = _config()
+    config = alembic_settings()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def _config() -> Config:
+def alembic_settings() -> Config:
+    """What Alembic must know to find the versions."""
     from alembic.config import Config
 
     config = Config()
