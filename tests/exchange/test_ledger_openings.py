@@ -108,7 +108,7 @@ def test_who_only_reads_does_not_wait_for_a_writer(any_url: str, tmp_path: Path)
     program = (
         "import sys, pathlib, time\n"
         "from pipelines.exchange.ledger.ledger import Ledger\n"
-        "with Ledger(sys.argv[1]).transaction():\n"
+        "with Ledger(sys.argv[1]).recorder('writer').transaction():\n"
         "    pathlib.Path(sys.argv[2]).touch()\n"
         "    time.sleep(3600)\n"
     )

@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from click.testing import CliRunner, Result
 from continuity.deployment import settings_file
-from exchange.exchange_support import noon, only
+from exchange.exchange_support import noon
 from processes import Started
 from rings import safe
 
@@ -149,8 +149,8 @@ def test_a_ledger_without_a_version_is_taken_over_whole(any_url: str, without: t
     assert told.detail == {"before": BEFORE_VERSIONS, "after": NEWEST}
     assert ledger.recorder("試験").enter_inbound("next.csv").id > len(before["entries"])
     for change in ("UPDATE events SET operator = 'x'", "DELETE FROM events"):
-        with pytest.raises(sa.exc.DBAPIError, match="append-only"), ledger.transaction() as connection:
-            connection.execute(sa.text(change))
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"), ledger.recorder("試験").transaction() as work:
+            work.connection.execute(sa.text(change))
     ledger.close()
 
 
@@ -160,7 +160,8 @@ def test_what_the_events_tell_of_a_file_is_in_its_entry(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
 
     def only_of(**filters: Any) -> Entry:
-        return only(ledger.entries(**filters))
+        (found,) = ledger.entries(**filters)
+        return found
 
     def told(entry: Entry, action: str) -> dict[str, Any]:
         return [event.detail for event in ledger.events(entry.id) if event.action == action][-1]

@@ -173,7 +173,7 @@ def _opening(url: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        raise RenkeiError("KR-6105", url=shown(url), reason=type(error).__name__) from error
+        raise RenkeiError("KR-6105", url=shown(url), reason=_kind(error)) from error
 
 
 def shown(url: str) -> str:
@@ -184,13 +184,19 @@ def shown(url: str) -> str:
         return "（URLの書き方の誤り）"
 
 
+def _kind(error: Exception) -> str:
+    """What kind of error it is, in the words of the database where it is the database's."""
+    cause = getattr(error, "orig", None) or error
+    return str(getattr(cause, "sqlite_errorname", type(cause).__name__))
+
+
 @contextmanager
 def _answering() -> Iterator[None]:
     """A database that fails is told as KR-6108. Its own text may hold values of a row, its kind of error does not."""
     try:
         yield
     except DatabaseError as error:
-        reason = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
+        reason = _kind(error)
         # Of a constraint or a type our program is to blame.
         if type(error) not in (DatabaseError, OperationalError) and reason != _NO_RIGHTS:
             raise
