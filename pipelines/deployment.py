@@ -65,8 +65,8 @@ class Environment:
     def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
         """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700.
 
-        KR-6105, KR-6107 the ledger cannot be opened or is not there; KR-6109, KR-6110 it is another version's; KR-6141 folder, ledger or keys are another
-        municipality's: then nothing of them is used.
+        KR-6105, KR-6107 the ledger cannot be opened or is not there; KR-6109, KR-6110 it is another version's; KR-6141
+        folder, ledger or keys are another municipality's: then nothing of them is used.
         """
         folder, own = private_folder(settings.data_folder), Municipality.of(settings)
         require_own_folder(folder, own)

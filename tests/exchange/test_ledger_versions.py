@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -45,6 +46,16 @@ LAZY = (
     "continuity_decisions",
 )
 OF_THE_PROGRAM = [schema.metadata, left_behind.metadata, state.metadata, decisions.metadata]
+# Version 0001 was in no release: it is what was there before, with a stamp.
+STAMP = (
+    "CREATE TABLE ledger_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT ledger_version_pkc PRIMARY KEY (version_num))",
+    "INSERT INTO ledger_version VALUES ('0001')",
+)
+# By version: the frozen files, and what else there was.
+EARLIER: dict[str, tuple[str, tuple[str, ...]]] = {
+    BEFORE_VERSIONS: (BEFORE_VERSIONS, ()),
+    "0001": (BEFORE_VERSIONS, STAMP),
+}
 # Ends itself at the N-th statement or commit of an upgrade, if it comes to so many; else says how many there were.
 DYING = """
 import os, signal, sys
@@ -79,11 +90,50 @@ def execute(url: str, *texts: str) -> None:
 
 def restore(url: str, version: str = BEFORE_VERSIONS, without: tuple[str, ...] = ()) -> None:
     """Lay a ledger of an earlier version there, as it was then."""
+    make_folder(url)
+    frozen, more = EARLIER[version]
+    execute(url, *statements(frozen, sa.make_url(url).get_backend_name()), *statements(frozen, "rows"), *more)
+    execute(url, *(f"DROP TABLE {name}" for name in without))
+
+
+def make_folder(url: str) -> None:
     address = sa.make_url(url)
     if address.get_backend_name() == "sqlite":
         Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
-    execute(url, *statements(version, address.get_backend_name()), *statements(version, "rows"))
-    execute(url, *(f"DROP TABLE {name}" for name in without))
+
+
+def clear(url: str) -> None:
+    """Take every table of a database away."""
+    execute(url, *(f"DROP TABLE {name}" for name in sorted(contents(url), key=order, reverse=True)))
+
+
+def order(name: str) -> tuple[bool, str]:
+    """Tables that refer to others come last."""
+    return name == "events", name
+
+
+def shape(url: str) -> dict[str, Any]:
+    """Tables, columns, keys, indexes and triggers of a database, as it tells them itself."""
+    engine = sa.create_engine(url)
+    triggers = "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
+    if engine.dialect.name == "postgresql":
+        triggers = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+    with engine.connect() as connection:
+        look = sa.inspect(connection)
+        found: dict[str, Any] = {
+            name: {
+                "columns": [{**column, "type": repr(column["type"])} for column in look.get_columns(name)],
+                "key": look.get_pk_constraint(name),
+                "foreign": look.get_foreign_keys(name),
+                "indexes": look.get_indexes(name),
+            }
+            for name in look.get_table_names()
+            if name != VERSION_TABLE
+        }
+        texts = connection.execute(sa.text(triggers)).scalars()
+        found["triggers"] = sorted(text.replace(" IF NOT EXISTS", "") for text in texts)
+    engine.dispose()
+    return found
 
 
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
@@ -121,6 +171,20 @@ def test_the_newest_version_is_the_tables_of_the_program(any_url: str) -> None:
     )
 
 
+def test_the_first_version_is_the_database_of_before(any_url: str) -> None:
+    restore(any_url)
+    before = shape(any_url)
+    assert len(before["triggers"]) in (1, 2)
+    clear(any_url)
+    engine = sa.create_engine(any_url)
+    settings = alembic_settings()
+    with engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+    engine.dispose()
+    assert shape(any_url) == before
+
+
 def test_every_version_up_to_the_newest_has_a_title_and_no_way_back() -> None:
     scripts = ScriptDirectory.from_config(alembic_settings())
     assert scripts.get_heads() == [NEWEST]
@@ -154,8 +218,9 @@ def test_a_ledger_without_a_version_is_taken_over_whole(any_url: str, without: t
     ledger.close()
 
 
-def test_what_the_events_tell_of_a_file_is_in_its_entry(any_url: str) -> None:
-    restore(any_url)
+@pytest.mark.parametrize("earlier", EARLIER)
+def test_what_the_events_tell_of_a_file_is_in_its_entry(any_url: str, earlier: str) -> None:
+    restore(any_url, earlier)
     upgrade(any_url, "試験", noon)
     ledger = Ledger(any_url, noon)
 
@@ -230,7 +295,7 @@ def test_a_kill_leaves_the_old_version_whole_and_the_next_run_finishes(any_url: 
 
     restore(any_url)
     last = int(run(0).stdout)
-    execute(any_url, *(f"DROP TABLE {name}" for name in sorted(contents(any_url), key=order, reverse=True)))
+    clear(any_url)
     restore(any_url)
     before = contents(any_url)
     # Among the tables of the first version, between the versions, in the columns' contents, before the note and the commit.
@@ -239,11 +304,6 @@ def test_a_kill_leaves_the_old_version_whole_and_the_next_run_finishes(any_url: 
         assert contents(any_url) == before
     assert run(0).returncode == 0
     assert (version(any_url), differences(any_url)) == (NEWEST, [])
-
-
-def order(name: str) -> tuple[bool, str]:
-    """Tables that refer to others come last."""
-    return name == "events", name
 
 
 class Deployment:
@@ -279,16 +339,19 @@ def deployment(tmp_path: Path, any_url: str) -> Deployment:
     return Deployment(tmp_path / "town", any_url)
 
 
-def test_an_operator_upgrades_and_the_audit_says_whole(deployment: Deployment) -> None:
-    restore(deployment.url)
+@pytest.mark.parametrize("earlier", EARLIER)
+def test_an_operator_upgrades_and_the_audit_says_whole(deployment: Deployment, earlier: str) -> None:
+    restore(deployment.url, earlier)
     before = contents(deployment.url)
-    for command in (("ledger", "list"), ("audit", "verify"), ("keys", "init")):
-        refused = deployment.renkei(*command)
+    for words in (("ledger", "list"), ("audit", "verify"), ("keys", "init")):
+        refused = deployment.renkei(*words)
         assert (refused.exit_code, refused.output[:7]) == (2, "KR-6109"), refused.output
     shown = deployment.renkei("ledger", "upgrade", "--dry-run")
     assert shown.exit_code == 0
-    assert f"版 {BEFORE_VERSIONS} → {NEWEST}" in shown.output
-    assert [line.split()[0] for line in shown.output.splitlines()[1:-1]] == ["0001", "0002"]
+    assert f"版 {earlier} → {NEWEST}" in shown.output
+    assert [line.split()[0] for line in shown.output.splitlines()[1:-1]] == [
+        one for one in ("0001", "0002") if one > earlier
+    ]
     assert contents(deployment.url) == before
     done = deployment.renkei("ledger", "upgrade", "--by", "情報係")
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, f"台帳を版 {NEWEST} にしました")
@@ -304,8 +367,8 @@ def test_a_ledger_that_is_newer_is_refused_and_not_upgraded(deployment: Deployme
     opened = Ledger(deployment.url, noon)
     execute(deployment.url, "UPDATE ledger_version SET version_num = '0009'")
     before = contents(deployment.url)
-    for command in (("ledger", "list"), ("ledger", "upgrade"), ("ledger", "upgrade", "--dry-run"), ("keys", "init")):
-        refused = deployment.renkei(*command)
+    for words in (("ledger", "list"), ("ledger", "upgrade"), ("ledger", "upgrade", "--dry-run"), ("keys", "init")):
+        refused = deployment.renkei(*words)
         assert (refused.exit_code, refused.output[:7]) == (2, "KR-6110"), refused.output
     # Who had it open when it became newer writes nothing either.
     with pytest.raises(RenkeiError, match="KR-6110"):
