@@ -45,6 +45,11 @@ def public_columns(catalogue: Catalogue) -> frozenset[str]:
     return frozenset(open_items | OWN_PUBLIC_COLUMNS)
 
 
+def may_begin_anew(data_folder: Path) -> bool:
+    """Whether a data folder has nothing yet that a new key or a new ledger could not read or explain."""
+    return not any((data_folder / name).exists() for name in CLOSED_FOLDERS)
+
+
 @dataclass(frozen=True)
 class Environment:
     """One deployment for one municipality."""
@@ -60,15 +65,15 @@ class Environment:
     def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
         """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700.
 
-        KR-6105, KR-6107 the ledger cannot be opened or is not there; KR-6141 folder, ledger or keys are another
-        municipality's: then nothing of them is used.
+        KR-6105, KR-6107 the ledger cannot be opened or is not there; KR-6109, KR-6110 it is another version's; KR-6141
+        folder, ledger or keys are another municipality's: then nothing of them is used.
         """
         folder, own = private_folder(settings.data_folder), Municipality.of(settings)
         require_own_folder(folder, own)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
-        has_begun = any((folder / name).exists() for name in CLOSED_FOLDERS)
-        ledger = Ledger(settings.ledger, clock, may_begin=not has_begun)
-        require_own_ledger(ledger, own)
+        may_begin = may_begin_anew(folder)
+        ledger = Ledger(settings.ledger, clock, may_begin=may_begin)
+        require_own_ledger(ledger, ledger.shown_url, own)
 
         def told(pair: KeyPair) -> None:
             ledger.recorder(settings.operator).note(
@@ -79,7 +84,7 @@ class Environment:
             settings.key_folder,
             settings.passphrase_file,
             own.key_owner,
-            may_begin=not has_begun,
+            may_begin=may_begin,
             clock=clock,
             tell=told,
         )

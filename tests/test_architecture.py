@@ -93,6 +93,14 @@ def test_dagster_is_in_one_room() -> None:
     assert elsewhere == {Path("pipelines/definitions.py")}
 
 
+def test_tables_are_made_by_versions_alone() -> None:
+    assert not [
+        path for path in modules() if re.search(r"\bcreate_all\b|\.create\(\w*connection", path.read_text("utf-8"))
+    ]
+    versions = ROOT / "pipelines/exchange/ledger/migrations/versions"
+    assert not [path for path in versions.glob("*.py") for name in imported(path) if name.split(".")[0] in ROOMS]
+
+
 def test_every_module_says_what_lives_in_it() -> None:
     for path in [*modules(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]:
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path

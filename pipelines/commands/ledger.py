@@ -180,6 +180,36 @@ def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> No
         click.echo("その日・その月の送付を再実行すると、もう一度送ります")
 
 
+@ledger.command(
+    "upgrade",
+    help="台帳を、このプログラムの版に上げる（先に daemon を止め、台帳の控えを取る。途中で止まっても元のままで、やり直せる）",
+)
+@click.option("--url", help="データベースの所有者としての台帳の URL（PostgreSQL。既定: 設定の ledger_url）")
+@click.option("--dry-run", is_flag=True, help="何をするかだけを示す")
+@click.option("--by", help="操作者（既定: 設定の operator）")
+@speaks_to_people
+def ledger_upgrade(url: str | None, dry_run: bool, by: str | None) -> None:
+    """Say what is to be done, and do it. An older ledger cannot be opened, so the settings alone are read."""
+    from pipelines.configuration.settings import Settings
+    from pipelines.exchange.ledger.database import shown
+    from pipelines.exchange.ledger.upgrading import planned
+    from pipelines.operations.ledger_upgrade import upgrade_ledger
+
+    settings = Settings.load()
+    address = url or settings.ledger
+    plan = planned(address)
+    click.echo(f"台帳 {shown(address)}: 版 {plan.before or 'なし'} → {plan.after}")
+    for version, title in plan.steps.items():
+        click.echo(f"  {version} {title}")
+    if dry_run:
+        click.echo("何も変えていません（--dry-run）")
+        return
+    done = upgrade_ledger(settings, address, settings.operator if by is None else by)
+    click.echo(
+        f"台帳を版 {done.after} にしました" if done.steps else f"台帳は版 {done.after} です。することはありません"
+    )
+
+
 @click.command(
     "approve", help="大量・初回の送付を、作成した人とは別の人が承認する（--by がなければ待っているものを示す）"
 )

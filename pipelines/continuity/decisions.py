@@ -42,11 +42,6 @@ SCHEMA: dict[str, pl.DataType] = {
 }  # fmt: skip
 
 
-def create(connection: Connection) -> None:
-    """Make the table when it is not there."""
-    metadata.create_all(connection)
-
-
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
     """Add decisions; an earlier one on the same candidate stays readable. Gives [first, behind last) of their sequence."""
     first = int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.sequence), 0))).scalar_one()) + 1

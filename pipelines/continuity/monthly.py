@@ -111,9 +111,8 @@ def make_worksheet(environment: Environment, month: dt.date, path: Path | None =
 
 def decided(environment: Environment, month: dt.date) -> pl.DataFrame:
     """The newest decision on each candidate of a month (`decisions.SCHEMA`)."""
-    with environment.ledger.transaction() as connection:
-        decisions.create(connection)
-        return decisions.current(connection, month)
+    with environment.ledger.viewing() as view:
+        return decisions.current(view, month)
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,6 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
         [str(r[CANDIDATE]) for r in rows if before.get(str(r[CANDIDATE]), {}).get("decision") != r["decision"]],
     )
     with environment.recorder().transaction() as work:
-        decisions.create(work.connection)
         kept = decisions.add(work.connection, rows)
         work.note(
             LedgerEvent.WORKSHEET_IMPORTED,

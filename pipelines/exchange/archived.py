@@ -13,7 +13,6 @@ from cryptography import x509
 from interfaces.messages import RenkeiError
 from pipelines.exchange.fetching import Copies, Copy
 from pipelines.exchange.ledger.entry import Entry
-from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import KNOWN_STATES, Direction, EntryState
 from pipelines.storage.archive import Safe
@@ -23,23 +22,17 @@ from pipelines.storage.cms import SUFFIX, plain_name, unsealed
 BROKEN_SEALS: Final = frozenset({"KR-6321", "KR-6322", "KR-6323"})
 
 
-def received_facts(ledger: Reader, entry_id: int) -> dict[str, Any]:
-    """What the ledger knows of a reception: archive, and sealed_sha256 and seal (what is wrong with it) where it has them."""
-    return next((event.detail for event in ledger.events(entry_id) if event.action == EntryState.RECEIVED), {})
-
-
-def archive_of(ledger: Reader, safe: Safe, entry_id: int) -> Path | None:
+def archive_of(safe: Safe, entry: Entry) -> Path | None:
     """Where the archive holds an entry; None before it is received, and for a duplicate."""
-    archive = received_facts(ledger, entry_id).get("archive")
-    return safe.data_folder / archive if archive else None
+    return None if entry.archive_path is None else safe.data_folder / entry.archive_path
 
 
-def archived_content(ledger: Reader, safe: Safe, entry_id: int) -> bytes:
+def archived_content(safe: Safe, entry: Entry) -> bytes:
     """What the archive holds of a received entry, proved against the ledger; KR-6313 when it is gone or changed."""
-    archive = archive_of(ledger, safe, entry_id)
-    content = safe.read(archive, str(ledger.entry(entry_id).sha256)) if archive else None
+    archive = archive_of(safe, entry)
+    content = safe.read(archive, str(entry.sha256)) if archive else None
     if content is None:
-        raise RenkeiError("KR-6313", entry_id=entry_id)
+        raise RenkeiError("KR-6313", entry_id=entry.id)
     return content
 
 
@@ -63,7 +56,7 @@ class Archive:
         facts |= {"sha256": sha256, "size": len(data), **told}
         delivered = self.recorder.entries(direction=Direction.INBOUND, sha256=sha256, states=KNOWN_STATES)
         # What came without a sound seal is nobody's word: the same content under a sound one is not its duplicate.
-        known = [one for one in delivered if "seal" not in received_facts(self.recorder, one.id)]
+        known = [one for one in delivered if one.seal_fault is None]
         if known:
             with self.recorder.transaction() as work:
                 received = work.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)

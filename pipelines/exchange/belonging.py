@@ -12,7 +12,7 @@ from typing import Final
 
 from interfaces.messages import RenkeiError
 from pipelines.configuration.settings import Settings
-from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.storage.files import write_durably
@@ -56,11 +56,11 @@ def require_own_folder(folder: Path, own: Municipality) -> None:
         raise _refusal("データフォルダ", str(folder), str(bound), own)
 
 
-def require_own_ledger(ledger: Ledger, own: Municipality) -> None:
-    """KR-6141 when the ledger's first binding names another municipality."""
+def require_own_ledger(ledger: Reader, shown_url: str, own: Municipality) -> None:
+    """KR-6141 when the first binding of the ledger (at `shown_url`) names another municipality."""
     bound = ledger.first_note(LedgerEvent.BELONGS_TO)
     if bound is not None and bound.detail != asdict(own):
-        raise _refusal("台帳", ledger.shown_url, str(Municipality(**bound.detail)), own)
+        raise _refusal("台帳", shown_url, str(Municipality(**bound.detail)), own)
 
 
 def require_own_keys(keys: KeyRing, own: Municipality) -> None:

@@ -141,8 +141,9 @@ class Delivery:
         if entry.state == EntryState.SENDING:
             if self._is_at_destination(entry):
                 return self._settled(self._advance(entry, EntryState.UPLOADED, found_at_destination=True))
-            data = data or self._at_hand(entry, file)
-            parcel = parcel_of(self.recorder, entry)
+            if data is None:
+                entry, data = self._at_hand(entry, file)
+            parcel = parcel_of(entry)
             try:
                 self.transport.put_temporary(data, parcel.name, parcel.sha256)
             except PermanentTransportError as error:
@@ -150,25 +151,25 @@ class Delivery:
             entry = self._advance(entry, EntryState.UPLOADED)
         self._note(LedgerEvent.RENAMING, entry)
         try:
-            self.transport.rename(self._temporary(entry), parcel_of(self.recorder, entry).name)
+            self.transport.rename(self._temporary(entry), parcel_of(entry).name)
         except PermanentTransportError as error:
             return self._swept(entry, error, NOT_THERE)
         return self._sent(entry)
 
-    def _at_hand(self, entry: Entry, file: OutboundFile) -> bytes:
-        """What is to be uploaded. A sealed form that is lost or damaged is sealed anew, and noted."""
-        parcel = parcel_of(self.recorder, entry)
+    def _at_hand(self, entry: Entry, file: OutboundFile) -> tuple[Entry, bytes]:
+        """The entry, and what is to be uploaded. A sealed form that is lost or damaged is sealed anew, and noted."""
+        parcel = parcel_of(entry)
         data = kept_form(file, parcel.sha256) if parcel.is_sealed else self.contents[file.interface]
         if data is None:
             if self.sealer is None:
                 raise RenkeiError("KR-6115", file_name=entry.file_name)
             self._discard_temporary(entry)
-            data = self.sealer.seal_again(entry, file, self.contents[file.interface])
-        return data
+            return self.sealer.seal_again(entry, file, self.contents[file.interface])
+        return entry, data
 
     def _is_at_destination(self, entry: Entry) -> bool:
         """Whether the final name holds this content; KR-6116 when it holds another."""
-        parcel = parcel_of(self.recorder, entry)
+        parcel = parcel_of(entry)
         if self.transport.stat(parcel.name) is None:
             return False
         if self.transport.read_sha256(parcel.name) != parcel.sha256:
@@ -176,7 +177,7 @@ class Delivery:
         return True
 
     def _temporary(self, entry: Entry) -> str:
-        parcel = parcel_of(self.recorder, entry)
+        parcel = parcel_of(entry)
         return temporary_name(parcel.name, parcel.sha256)
 
     def _discard_temporary(self, entry: Entry) -> None:

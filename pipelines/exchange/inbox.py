@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
 
 from interfaces.messages import RenkeiError, message
-from pipelines.exchange.archived import Archive, received_facts
+from pipelines.exchange.archived import Archive
 from pipelines.exchange.arrival import NOT_REMOVED, REFUSED, WAITING, Arrival, Judge
 from pipelines.exchange.error_redaction import is_disk_fault
 from pipelines.exchange.fetching import NOT_THERE, Copy, Found, found_after_fetching, found_again
@@ -129,7 +129,7 @@ class _Collection:
 
     def _is_here(self, entry: Entry) -> bool:
         """Whether an entry was detected in this folder."""
-        return str(self.recorder.events(entry.id)[0].detail.get("place", UNION)) == self.folder.place
+        return (entry.place or UNION) == self.folder.place
 
     def _refusal(self, name: str, error: RenkeiError) -> Arrival:
         state = WAITING if error.code in SETTLING else REFUSED
@@ -152,7 +152,7 @@ class _Collection:
             copy = Copy(self.source.get(file.name), file.size)
         except TransportError as error:
             return self._not_fetched(file, entry or last, error)
-        if last is not None and is_there_still and copy.sha256 == self._fetched_hash(last):
+        if last is not None and is_there_still and copy.sha256 == (last.sealed_sha256 or last.sha256):
             return _Archived(last, copy.sha256)
         return self._kept_or_taken(entry or self._claimed(file, None), file, copy)
 
@@ -169,15 +169,11 @@ class _Collection:
         """The entry that a fetch belongs to, claimed: one that an earlier run left unfinished, or a new one."""
         entry = last if last is not None and last.state in FETCHING_STATES else None
         if entry is None:
-            place: dict[str, Any] = {} if self.folder.place == UNION else {"place": self.folder.place}
-            entry = self.recorder.enter_inbound(file.name, **place)
+            place = None if self.folder.place == UNION else self.folder.place
+            entry = self.recorder.enter_inbound(file.name, place)
         if entry.state != EntryState.DETECTED:
             return entry
         return self.recorder.advance(entry, EntryState.CLAIMED, expected=entry.state, size_on_server=file.size)
-
-    def _fetched_hash(self, entry: Entry) -> str | None:
-        """The SHA-256 that the delivery had on the server: of the sealed form, when it came sealed."""
-        return received_facts(self.recorder, entry.id).get("sealed_sha256", entry.sha256)
 
     def _not_fetched(self, file: RemoteFile, entry: Entry | None, error: TransportError) -> Arrival:
         """A fetch that failed: what came of it is kept, for the server may not give it again."""

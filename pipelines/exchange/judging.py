@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from interfaces.messages import RenkeiError, message
 from interfaces.private import OWNER_FILE, private_folder
-from pipelines.exchange.archived import archive_of, archived_content, received_facts
+from pipelines.exchange.archived import archive_of, archived_content
 from pipelines.exchange.arrival import Arrival, Judge, Judgement
 from pipelines.exchange.fetching import quarantine_folder
 from pipelines.exchange.ledger.entry import Entry
@@ -57,21 +56,21 @@ class Judging:
         self._keep_apart(entry, verdict)
         facts |= {"code": verdict.code, "releasable": judgement.releasable}
         apart = self.recorder.advance(entry, EntryState.QUARANTINED, expected=entry.state, **facts)
-        path = archive_of(self.recorder, self.safe, entry.id)
+        path = archive_of(self.safe, entry)
         return Arrival(entry.file_name, apart.state, apart, path, verdict.code, f"{verdict.code} {verdict.text}")
 
     def arrival(self, entry: Entry, code: str | None = None, *, state: str | None = None) -> Arrival:
         """What became of an entry; `state`: in the place of its own."""
         text = f"{code} {_text(code, entry.file_name)}" if code else ""
-        path = archive_of(self.recorder, self.safe, entry.id)
+        path = archive_of(self.safe, entry)
         return Arrival(entry.file_name, state or entry.state, entry, path, code, text)
 
     def _verdict(self, entry: Entry) -> _Verdict:
-        content = archived_content(self.recorder, self.safe, entry.id)
-        received, name = received_facts(self.recorder, entry.id), entry.file_name
+        content = archived_content(self.safe, entry)
+        name = entry.file_name
         namesakes = self.recorder.entries(direction=Direction.INBOUND, file_name=name, states=NAMED_STATES)
         try:
-            verdict = self._by_content(name, content, received)
+            verdict = self._by_content(entry, content)
         except Exception as error:  # whatever the checks stumble over, the file is kept and the others go on
             reason = error.code if isinstance(error, RenkeiError) else type(error).__name__
             verdict = _Verdict(Judgement(accepted=False), "KR-6304", _text("KR-6304", name, reason=reason))
@@ -82,14 +81,14 @@ class Judging:
             return _Verdict(verdict.judgement, "KR-6306", _text("KR-6306", name))
         return verdict
 
-    def _by_content(self, name: str, content: bytes, received: Mapping[str, Any]) -> _Verdict:
+    def _by_content(self, entry: Entry, content: bytes) -> _Verdict:
         """The caller's judgement; none is asked for of what came without a sound seal. What is incomplete stays apart."""
-        if "seal" in received:
-            code = str(received["seal"])
-            verdict = _Verdict(Judgement(accepted=False), code, _text(code, name))
+        name, fault = entry.file_name, entry.seal_fault
+        if fault is not None:
+            verdict = _Verdict(Judgement(accepted=False), fault, _text(fault, name))
         else:
             verdict = _Verdict(self.judge(content, plain_name(name)))
-        if "incomplete" in received:
+        if entry.is_incomplete:
             apart = replace(verdict.judgement, accepted=False, releasable=False)
             return _Verdict(apart, "KR-6334", _text("KR-6334", name))
         return verdict
@@ -97,7 +96,7 @@ class Judging:
     def _keep_apart(self, entry: Entry, verdict: _Verdict) -> None:
         """The quarantined copy, still closed, with its reports. Written before the ledger says so, and anew after a crash."""
         folder = private_folder(quarantine_folder(self.safe.data_folder, entry.id))
-        archive = self.safe.data_folder / str(received_facts(self.recorder, entry.id)["archive"])
+        archive = self.safe.data_folder / str(entry.archive_path)
         copy_durably(archive, folder / (plain_name(entry.file_name) + SUFFIX))
         report = {
             "entry": entry.id,

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError
 from interfaces.naming import why_unsafe
-from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.operator_input import seems_individual_number
 from pipelines.exchange.transport import PermanentTransportError, RemoteFile, shown_name
@@ -101,8 +101,8 @@ def not_yet(recorder: Recorder, folder: Folder, files: Iterable[RemoteFile]) -> 
     (`unsettled`). Remembers them, and forgets what is not listed any more.
     """
     listed, now = list(files), recorder.now()
-    with recorder.transaction() as work:
-        known = {one.name: one for one in _rows(work.connection, folder.place)}
+    with recorder.viewing() as view:
+        known = {one.name: one for one in _rows(view, folder.place)}
     found: dict[str, RenkeiError] = {}
     codes: dict[str, str] = {}
     for file in listed:
@@ -142,14 +142,13 @@ def _unfit(folder: Folder, file: RemoteFile) -> RenkeiError | None:
     return None
 
 
-def left_behind(ledger: Ledger, place: str = UNION) -> list[LeftBehind]:
+def left_behind(ledger: Reader, place: str = UNION) -> list[LeftBehind]:
     """What was left in a folder when it was last looked at, by name."""
-    with ledger.transaction() as connection:
-        return _rows(connection, place)
+    with ledger.viewing() as view:
+        return _rows(view, place)
 
 
 def _rows(connection: Connection, place: str) -> list[LeftBehind]:
-    metadata.create_all(connection)
     columns = [left_table.c[name] for name in ("name", "size", "modified", "since", "code")]
     query = sa.select(*columns).where(left_table.c.place == place).order_by(left_table.c.name)
     return [LeftBehind(**row) for row in connection.execute(query).mappings()]

@@ -52,11 +52,10 @@ def release(recorder: Recorder, safe: Safe, entry_id: int, reason: str) -> Entry
     seal is not sound, nobody knows which file of which day it is, its records cannot be read, or it holds 個人番号.
     """
     entry = _decidable(recorder, entry_id)
-    last = next(event for event in reversed(recorder.events(entry_id)) if event.action == entry.state)
-    releasable = entry.state == EntryState.STALE or last.detail["releasable"]
-    if entry.interface is None or entry.partition is None or not releasable:
+    may_go = entry.state == EntryState.STALE or entry.is_releasable
+    if entry.interface is None or entry.partition is None or not may_go:
         raise RenkeiError("KR-6315", name=entry.file_name)
-    archived_content(recorder, safe, entry_id)
+    archived_content(safe, entry)
     return _decide(recorder, entry, EntryState.RELEASED, reason)
 
 

@@ -11,7 +11,6 @@ from cryptography import x509
 
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.entry import Entry
-from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import UNSEALED_STATES, EntryState, LedgerEvent
 from pipelines.storage.cms import SUFFIX, sealed
@@ -28,11 +27,10 @@ class Parcel:
     is_sealed: bool
 
 
-def parcel_of(ledger: Reader, entry: Entry) -> Parcel:
+def parcel_of(entry: Entry) -> Parcel:
     """How an outbound entry leaves."""
-    for event in reversed(ledger.events(entry.id)):
-        if "sealed_sha256" in event.detail:
-            return Parcel(entry.file_name + SUFFIX, str(event.detail["sealed_sha256"]), True)
+    if entry.sealed_sha256 is not None:
+        return Parcel(entry.file_name + SUFFIX, entry.sealed_sha256, True)
     return Parcel(entry.file_name, str(entry.sha256), False)
 
 
@@ -71,11 +69,11 @@ class Sealer:
         data, facts = self._made(file, content)
         return self.recorder.advance(entry, EntryState.SEALED, expected=entry.state, **facts), data
 
-    def seal_again(self, entry: Entry, file: OutboundFile, content: bytes) -> bytes:
-        """Another sealed form in the place of one that is lost or damaged; it is noted."""
+    def seal_again(self, entry: Entry, file: OutboundFile, content: bytes) -> tuple[Entry, bytes]:
+        """Another sealed form in the place of one that is lost or damaged, noted; the entry then, and the form."""
         data, facts = self._made(file, content)
         self.recorder.note(LedgerEvent.RESEALED, entry_id=entry.id, **facts)
-        return data
+        return self.recorder.entry(entry.id), data
 
     def sealed_file(self, entry: Entry, file: OutboundFile, content: bytes) -> SealedFile:
         """The sealed form that lies on our disk, made when there is none that is sound."""
@@ -83,10 +81,10 @@ class Sealer:
         if entry.state in UNSEALED_STATES:
             entry, data = self.seal(entry, file, content)
         else:
-            data = kept_form(file, parcel_of(self.recorder, entry).sha256)
+            data = kept_form(file, parcel_of(entry).sha256)
         if data is None:
-            data = self.seal_again(entry, file, content)
-        parcel = parcel_of(self.recorder, entry)
+            entry, data = self.seal_again(entry, file, content)
+        parcel = parcel_of(entry)
         return SealedFile(entry, parcel.name, data, parcel.sha256)
 
     def _made(self, file: OutboundFile, content: bytes) -> tuple[bytes, dict[str, Any]]:

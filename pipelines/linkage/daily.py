@@ -43,7 +43,6 @@ def apply(environment: Environment, file: WaitingFile, told: pl.DataFrame, run_i
         return Applied(recorder.advance(file.entry, EntryState.STALE, newest=newest), 0, 0, 0)
     data, faulty = receiving.sound_records(environment, file)
     with recorder.transaction() as work:
-        state.create(work.connection)
         match = interface.match(Applying(environment, work, file.partition, told), data)
         if interface.table is not None:
             state.add(work.connection, interface.table, match.taken, file.partition, file.entry.id)
@@ -62,9 +61,8 @@ def apply(environment: Environment, file: WaitingFile, told: pl.DataFrame, run_i
 
 def linkage_on(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
     """The linkage state as known at the end of `on` (None: now)."""
-    with environment.ledger.transaction() as connection:
-        state.create(connection)
-        return state.linkage(connection, on)
+    with environment.ledger.viewing() as view:
+        return state.linkage(view, on)
 
 
 def discrepancies_on(environment: Environment, day: dt.date, after: dt.date | None = None) -> pl.DataFrame:
@@ -73,6 +71,6 @@ def discrepancies_on(environment: Environment, day: dt.date, after: dt.date | No
     after: the business day before, when files of closed days between the two belong to it as well.
     """
     known = linkage_on(environment, day).filter(pl.col("municipal_insured_id").is_not_null())
-    with environment.ledger.transaction() as connection:
-        found = state.discrepancies_of(connection, day, after)
+    with environment.ledger.viewing() as view:
+        found = state.discrepancies_of(view, day, after)
     return pl.concat([found, unanswered(people_sent(environment, day), known, day)])

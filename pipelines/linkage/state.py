@@ -58,11 +58,6 @@ verifications = _table(
 _OWN = ("sequence", "resident_number", "known_from", "entry_id")
 
 
-def create(connection: Connection) -> None:
-    """Make the tables when they are not there."""
-    metadata.create_all(connection)
-
-
 def add(connection: Connection, table: sa.Table, taken: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
     """Add an applied file's records; an item that the file's version does not have is null."""
     facts = [column.name for column in table.columns if column.name not in _OWN]

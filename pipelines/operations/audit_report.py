@@ -249,9 +249,8 @@ def _details(event: Event, *names: str) -> tuple[str, ...]:
 
 def _decided(told: _Month) -> Rows:
     """The decisions on 世帯の継続性 that were made in the month."""
-    with told.environment.ledger.transaction() as connection:
-        decisions.create(connection)
-        rows = decisions.everything(connection)
+    with told.environment.ledger.viewing() as view:
+        rows = decisions.everything(view)
     names = (
         "month",
         "candidate_number",

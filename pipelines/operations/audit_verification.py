@@ -62,7 +62,7 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
         if entry.direction == Direction.INBOUND and entry.state in ARCHIVED:
             files += 1
             try:
-                archived_content(ledger, environment.safe, entry.id)
+                archived_content(environment.safe, entry)
             except RenkeiError as error:
                 faults.append(Disagreement(error.code, str(error).partition(" ")[2]))
         elif entry.direction == Direction.OUTBOUND and entry.state in SENT_STATES:
@@ -96,10 +96,9 @@ def _sent_file(environment: Environment, entry: Entry) -> list[Disagreement]:
 def _decisions(environment: Environment) -> tuple[int, list[Disagreement]]:
     """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
     told = [event for event in environment.ledger.notes(LedgerEvent.WORKSHEET_IMPORTED) if event.detail["new"]]
-    with environment.ledger.transaction() as connection:
-        decisions.create(connection)
-        digests = {event.sequence: decisions.digest(connection, *event.detail.get("rows", (0, 0))) for event in told}
-        total = decisions.count(connection)
+    with environment.ledger.viewing() as view:
+        digests = {event.sequence: decisions.digest(view, *event.detail.get("rows", (0, 0))) for event in told}
+        total = decisions.count(view)
     faults = [
         Disagreement("KR-6402", message("KR-6402").render(sequence=event.sequence))
         for event in told

@@ -203,7 +203,7 @@ def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataF
     KR-7305 when it no longer passes.
     """
     entry, day = file.entry, file.partition
-    content, name = archived_content(environment.ledger, environment.safe, entry.id), plain_name(entry.file_name)
+    content, name = archived_content(environment.safe, entry), plain_name(entry.file_name)
     specification = environment.specification(file.interface, day)
     validated = validate(content, name, specification, day, environment.context(day, name))
     if not validated.valid and not file.released:

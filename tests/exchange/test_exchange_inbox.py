@@ -76,7 +76,7 @@ def code_of(action: Any) -> str:
 
 
 def archived(ledger: Ledger, data: Path, entry_id: int) -> bytes:
-    return archived_content(ledger, safe(data), entry_id)
+    return archived_content(safe(data), ledger.entry(entry_id))
 
 
 def files_below(folder: Path) -> list[str]:

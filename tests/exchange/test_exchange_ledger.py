@@ -184,8 +184,8 @@ def test_history_cannot_be_changed_through_the_database(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
     enter(ledger, MONDAY, HOUSEHOLD)
     for change in ("UPDATE events SET operator = 'x'", "DELETE FROM events"):
-        with pytest.raises(DBAPIError, match="append-only"), ledger.transaction() as connection:
-            connection.execute(sa.text(change))
+        with pytest.raises(DBAPIError, match="append-only"), ledger.recorder(*ME).transaction() as work:
+            work.connection.execute(sa.text(change))
     assert ledger.verify_chain() == []
     ledger.close()
 

@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 
 import sqlalchemy as sa
-from exchange.exchange_support import action, noon
+from exchange.exchange_support import MONDAY, action, noon
 from servers import wait_until
 
+from pipelines.continuity import decisions
 from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.ledger.upgrading import planned
+from pipelines.exchange.left_behind import left_behind
+from pipelines.linkage import state
 
 ME = "試験"
 # SQLite's shared lock lies on 510 bytes from here on (https://sqlite.org/fileformat2.html, the lock-byte page).
@@ -104,7 +108,7 @@ def test_who_only_reads_does_not_wait_for_a_writer(any_url: str, tmp_path: Path)
     program = (
         "import sys, pathlib, time\n"
         "from pipelines.exchange.ledger.ledger import Ledger\n"
-        "with Ledger(sys.argv[1]).transaction():\n"
+        "with Ledger(sys.argv[1]).recorder('writer').transaction():\n"
         "    pathlib.Path(sys.argv[2]).touch()\n"
         "    time.sleep(3600)\n"
     )
@@ -115,6 +119,12 @@ def test_who_only_reads_does_not_wait_for_a_writer(any_url: str, tmp_path: Path)
         before = time.monotonic()
         reader = Ledger(any_url, noon)
         assert reader.events() == []
+        assert (left_behind(reader), reader.verify_chain()) == ([], [])
+        with reader.viewing() as view:
+            assert state.linkage(view).is_empty()
+            assert state.discrepancies_of(view, MONDAY).is_empty()
+            assert decisions.current(view, MONDAY).is_empty()
+        assert planned(any_url).steps == {}
         # A writer is waited for 30 s on SQLite, for ever on PostgreSQL.
         assert time.monotonic() - before < 20
         reader.close()

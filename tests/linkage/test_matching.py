@@ -206,8 +206,8 @@ def test_every_verification_is_a_question() -> None:
 
 
 def test_yesterdays_state_can_be_asked_for(tmp_path: Path) -> None:
-    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}").transaction() as connection:
-        state.create(connection)
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}").recorder("試験").transaction() as work:
+        connection = work.connection
         state.add(connection, state.ids, ids(("1", "900000000001")), APRIL, 1)
         state.add(connection, state.dates, dates(), APRIL, 2)
         state.add(connection, state.dates, dates(lost_on=MAY, loss_reason="died"), MAY, 3)

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from interfaces.messages import message
-from pipelines.exchange.ledger.entry import filled
+from pipelines.exchange.ledger.entry import told_by_move, told_by_note
 from pipelines.exchange.ledger.schema import entries_table, events_table
 from pipelines.exchange.ledger.states import EventKind
 
@@ -73,7 +73,9 @@ def _replay(events: Sequence[_Row]) -> dict[int, dict[str, Any]]:
             told[row["entry_id"]] = {name: detail.get(name) for name in _FACTS} | {"state": row["action"]}
         elif row["kind"] == EventKind.MOVED and row["entry_id"] in told:
             entry = told[row["entry_id"]]
-            entry.update(filled(entry, detail), state=row["action"])
+            entry.update(told_by_move(entry, detail), state=row["action"])
+        elif row["kind"] == EventKind.NOTED and row["entry_id"] in told:
+            told[row["entry_id"]].update(told_by_note(detail))
     return told
 
 

@@ -1,5 +1,5 @@
-"""The database of a ledger: SQLite and PostgreSQL as we use them, one engine per process and URL, forks. Knows its tables'
-names only; what is written into them is told elsewhere."""
+"""The database of a ledger: SQLite and PostgreSQL as we use them, one engine per process and URL, forks. Which tables it has,
+and what is written into them, is told elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 from interfaces.messages import RenkeiError
 from interfaces.private import private_folder
-from pipelines.exchange.ledger.schema import events_table, metadata
+from pipelines.exchange.ledger.version import apply_versions, require_newest, version_of
 
 # A writer holds the ledger for milliseconds; who waits 30 s waits for a stuck process.
 BUSY_MILLISECONDS: Final = 30_000
@@ -42,6 +42,9 @@ _PATIENCE: Final = {
     }
 }
 
+# PostgreSQL's answer to a role that may not do what it asks for.
+_NO_RIGHTS: Final = "InsufficientPrivilege"
+
 
 class Database:
     """A database that this process has open. Its connections close with the last ledger that uses it, or the process."""
@@ -52,6 +55,11 @@ class Database:
         # without it leaves a ledger file that is old by itself, and a backup of that file alone with it.
         weakref.finalize(self, engine.dispose)
 
+    @property
+    def shown_url(self) -> str:
+        """Where it is, without a password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
     def close(self) -> None:
         """Give the idle connections back; another ledger of this process goes on with new ones."""
         self._engine.dispose()
@@ -59,29 +67,42 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the ledger that does not wait for writers. KR-6108 as `writing`."""
-        with _answering(), self._engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                yield connection.execution_options(isolation_level="REPEATABLE READ")
-            else:
-                yield connection.execution_options(renkei_reading=True)
+        with _answering(), self._viewed() as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction; writers queue here, so the history has one order. Commits unless the block raises.
 
-        KR-6108 when the database does not do it: locked, full, gone, damaged.
+        KR-6108 when the database does not do it: locked, full, gone, damaged, no rights. KR-6109, KR-6110 when its version
+        changed since it was opened.
         """
         with _answering(), self._begun() as connection:
+            require_newest(version_of(connection), self.shown_url)
             yield connection
 
-    def make_tables(self, *, may_begin: bool) -> None:
-        """Make the tables that are not there; KR-6107 when there is no history yet and `may_begin` is False."""
-        if self._has_begun():
-            return
-        with self._begun() as connection:
-            if not may_begin and not sa.inspect(connection).has_table(events_table.name):
-                raise RenkeiError("KR-6107", url=self._engine.url.render_as_string(hide_password=True))
-            metadata.create_all(connection)
+    @contextmanager
+    def upgrading(self, *, may_begin: bool) -> Iterator[Connection]:
+        """As `writing`, whatever the version is; KR-6107 when there is no ledger yet and `may_begin` is False."""
+        with _answering(), self._begun() as connection:
+            if not may_begin and version_of(connection) is None:
+                raise RenkeiError("KR-6107", url=self.shown_url)
+            yield connection
+
+    def begin(self, *, may_begin: bool) -> None:
+        """Make a new ledger where there is none, and see that its version is this program's (KR-6109, KR-6110).
+
+        KR-6107 when there is none and `may_begin` is False. Most commands only read: one that is there is not waited for.
+        """
+        with self._viewed() as connection:
+            version = version_of(connection)
+        if version is None:
+            with self.upgrading(may_begin=may_begin) as connection:
+                version = version_of(connection)  # another process may have made it meanwhile
+                if version is None:
+                    apply_versions(connection)
+                    version = version_of(connection)
+        require_newest(version, self.shown_url)
 
     def leave_to_parent(self) -> object:
         """In a forked process: connections of our own from here on. Gives the parent's, to be kept and never used."""
@@ -89,11 +110,13 @@ class Database:
         self._engine.dispose(close=False)
         return pool
 
-    def _has_begun(self) -> bool:
-        """Whether every table is there. Asked without waiting for writers: most commands only read."""
+    @contextmanager
+    def _viewed(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
-            tables = sa.inspect(connection.execution_options(renkei_reading=True)).get_table_names()
-        return set(tables).issuperset(metadata.tables)
+            if connection.dialect.name == "postgresql":
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                yield connection.execution_options(renkei_reading=True)
 
     @contextmanager
     def _begun(self) -> Iterator[Connection]:
@@ -132,13 +155,25 @@ _databases: Final = _Databases()
 
 
 def open_database(url: str, *, may_begin: bool) -> Database:
-    """The ledger's database, with its tables. KR-6105 it cannot be opened, KR-6107 as `Database.make_tables`."""
-    try:
+    """The ledger's database, with its tables. KR-6105 it cannot be opened, KR-6107, KR-6109, KR-6110 as `Database.begin`."""
+    with _opening(url):
         database = _databases.open(url)
-        database.make_tables(may_begin=may_begin)
-    except (SQLAlchemyError, OSError) as error:
-        raise RenkeiError("KR-6105", url=shown(url), reason=type(error).__name__) from error
+        database.begin(may_begin=may_begin)
     return database
+
+
+def reach(url: str) -> Database:
+    """A ledger's database of whatever version, which may have no tables yet. KR-6105 as `open_database`."""
+    with _opening(url):
+        return _databases.open(url)
+
+
+@contextmanager
+def _opening(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise RenkeiError("KR-6105", url=shown(url), reason=_kind(error)) from error
 
 
 def shown(url: str) -> str:
@@ -149,15 +184,22 @@ def shown(url: str) -> str:
         return "（URLの書き方の誤り）"
 
 
+def _kind(error: Exception) -> str:
+    """What kind of error it is, in the words of the database where it is the database's."""
+    cause = getattr(error, "orig", None) or error
+    return str(getattr(cause, "sqlite_errorname", type(cause).__name__))
+
+
 @contextmanager
 def _answering() -> Iterator[None]:
     """A database that fails is told as KR-6108. Its own text may hold values of a row, its kind of error does not."""
     try:
         yield
     except DatabaseError as error:
-        if type(error) not in (DatabaseError, OperationalError):  # of a constraint or a type our program is to blame
+        reason = _kind(error)
+        # Of a constraint or a type our program is to blame.
+        if type(error) not in (DatabaseError, OperationalError) and reason != _NO_RIGHTS:
             raise
-        reason = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
         raise RenkeiError("KR-6108", reason=reason) from error
 
 

@@ -13,15 +13,30 @@ from sqlalchemy.engine import RowMapping
 from pipelines.exchange.ledger.states import Direction, EntryState
 
 ACCOUNT: Final = "account"  # a detail: the account of the machine that made or approved a file
-# Columns that a move may fill while they are empty: an arriving file tells them one after the other.
-OPEN_COLUMNS: Final = ("interface", "partition", "sha256", "size", "records")
+# Columns that a move may fill while they are empty, and the detail that fills each: an arriving file tells them one after
+# the other.
+OPEN_COLUMNS: Final = {
+    "interface": "interface",
+    "partition": "partition",
+    "sha256": "sha256",
+    "size": "size",
+    "records": "records",
+    "archive_path": "archive",
+    "seal_fault": "seal",
+    "is_incomplete": "incomplete",
+    "is_releasable": "releasable",
+}
+SEALED_SHA256: Final = "sealed_sha256"  # a column that every move or note may fill anew, by a detail of the same name
 
 
 @dataclass(frozen=True)
 class Entry:
     """One file in the ledger. Inbound: interface, partition, sha256 and records are None until they are known.
 
-    `size` in bytes; `created_at`: ISO 8601, Asia/Tokyo.
+    `size` in bytes; `created_at`: ISO 8601, Asia/Tokyo. `sealed_sha256`: of the form that travels, where it is sealed; the
+    others are of arriving files. `archive_path`: from the data folder. `seal_fault`: the KR code of what is wrong with the
+    seal. `is_incomplete`: only a part of it came. `is_releasable`: of one kept apart, whether a person may let it in.
+    `place`: the medium on which it came, None for the Union's folder.
     """
 
     id: int
@@ -36,6 +51,12 @@ class Entry:
     snapshot_sha256: str | None
     state: EntryState
     created_at: str
+    sealed_sha256: str | None
+    archive_path: str | None
+    seal_fault: str | None
+    is_incomplete: bool | None
+    is_releasable: bool | None
+    place: str | None
 
     @classmethod
     def of(cls, row: RowMapping) -> Entry:
@@ -85,6 +106,16 @@ class OutboundFacts:
     snapshot_sha256: str | None = None
 
 
-def filled(known: Mapping[str, Any], detail: Mapping[str, Any]) -> dict[str, Any]:
-    """The open columns that the detail of a move fills."""
-    return {name: detail[name] for name in OPEN_COLUMNS if known.get(name) is None and detail.get(name) is not None}
+def told_by_move(known: Mapping[str, Any], detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that the detail of a move fills."""
+    opened = {
+        column: detail[name]
+        for column, name in OPEN_COLUMNS.items()
+        if known.get(column) is None and detail.get(name) is not None
+    }
+    return opened | told_by_note(detail)
+
+
+def told_by_note(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that the detail of a note fills."""
+    return {SEALED_SHA256: detail[SEALED_SHA256]} if SEALED_SHA256 in detail else {}

@@ -22,7 +22,8 @@ class Ledger(Reader):
 
     Each question sees one consistent state of it and does not wait for writers.
     `clock` gives an aware time; it is stored as Asia/Tokyo, ISO 8601 with offset. KR-6105 when it cannot be opened,
-    KR-6107 when it is not there and `may_begin` is False, because files have left or arrived that it should know.
+    KR-6107 when it is not there and `may_begin` is False, because files have left or arrived that it should know; KR-6109
+    and KR-6110 when its version is older or newer than the program.
     """
 
     def __init__(self, url: str, clock: Callable[[], datetime] = tokyo_now, *, may_begin: bool = True) -> None:
@@ -42,18 +43,14 @@ class Ledger(Reader):
         """Who writes: every event then names him and his run."""
         return Recorder(self._database, self.now, operator, run_id)
 
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """A write transaction for tables that other modules keep here, of which no event tells. See `Database.writing`."""
-        return self._database.writing()
-
     def verify_chain(self) -> list[ChainProblem]:
         """Everything that the history contradicts (see `chain.problems`)."""
-        with self._viewing() as view:
+        with self.viewing() as view:
             events = [
                 dict(row) for row in view.execute(sa.select(events_table).order_by(events_table.c.sequence)).mappings()
             ]
             entries = [dict(row) for row in view.execute(sa.select(entries_table)).mappings()]
         return problems(events, entries)
 
-    def _viewing(self) -> AbstractContextManager[Connection]:
+    def viewing(self) -> AbstractContextManager[Connection]:
         return self._database.reading()

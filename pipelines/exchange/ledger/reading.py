@@ -19,16 +19,16 @@ from pipelines.exchange.ledger.states import Direction, EntryState, EventKind, L
 
 
 class Reader(ABC):
-    """Reads the ledger. What a question sees is told by `_viewing`. Every method: KR-6108 as `Database.reading`."""
+    """Reads the ledger. What a question sees is told by `viewing`. Every method: KR-6108 as `Database.reading`."""
 
     @abstractmethod
-    def _viewing(self) -> AbstractContextManager[Connection]:
-        """A connection for one question."""
+    def viewing(self) -> AbstractContextManager[Connection]:
+        """A connection for one question, also to tables that other modules keep here. Nothing is written by it."""
 
     def entry(self, entry_id: int) -> Entry:
         """One entry; KR-6103 when there is none."""
         query = sa.select(entries_table).where(entries_table.c.id == entry_id)
-        with self._viewing() as view:
+        with self.viewing() as view:
             row = view.execute(query).mappings().first()
         if row is None:
             raise RenkeiError("KR-6103", entry_id=entry_id)
@@ -58,7 +58,7 @@ class Reader(ABC):
         for column, values in ((columns.interface, interfaces), (columns.state, states)):
             if values is not None:
                 query = query.where(column.in_(sorted(values)))
-        with self._viewing() as view:
+        with self.viewing() as view:
             return [Entry.of(row) for row in view.execute(query).mappings()]
 
     def events(self, entry_id: int | None = None) -> list[Event]:
@@ -98,7 +98,7 @@ class Reader(ABC):
         return self.entries(direction=Direction.OUTBOUND, interfaces=interfaces, partition=partition)
 
     def _events(self, query: sa.Select[Any]) -> list[Event]:
-        with self._viewing() as view:
+        with self.viewing() as view:
             return [Event.of(row) for row in view.execute(query).mappings()]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from interfaces.messages import RenkeiError
 from pipelines.exchange.ledger.chain import GENESIS, canonical_json, row_hash
 from pipelines.exchange.ledger.database import Database
-from pipelines.exchange.ledger.entry import ACCOUNT, Entry, OutboundFacts, filled
+from pipelines.exchange.ledger.entry import ACCOUNT, Entry, OutboundFacts, told_by_move, told_by_note
 from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.schema import entries_table, events_table
 from pipelines.exchange.ledger.states import (
@@ -64,15 +64,16 @@ class Recorder(Reader):
                 )
             return work._enter(Direction.OUTBOUND, EntryState.WRITTEN, asdict(facts), {ACCOUNT: account()})
 
-    def enter_inbound(self, file_name: str, **detail: Any) -> Entry:
-        """A file seen at the Union's, state `detected`. What it is, its size and hash come with later moves."""
+    def enter_inbound(self, file_name: str, place: str | None = None) -> Entry:
+        """A file seen at the Union's, or on the medium `place`: `detected`. What it is comes with later moves."""
+        facts = {"file_name": file_name} | ({} if place is None else {"place": place})
         with self.transaction() as work:
-            return work._enter(Direction.INBOUND, EntryState.DETECTED, {"file_name": file_name}, detail)
+            return work._enter(Direction.INBOUND, EntryState.DETECTED, facts, {})
 
     def advance(
         self, entry: Entry, to_state: EntryState, *, expected: EntryState | None = None, **detail: Any
     ) -> Entry:
-        """Move an entry. A detail named like an open column of it (OPEN_COLUMNS) fills the column while it is empty.
+        """Move an entry. The details that columns of it are open for (OPEN_COLUMNS) fill these while they are empty.
 
         Errors: KR-6102 when another process was first (the entry is no longer in `expected`, or already in `to_state`),
         KR-6101 for a move that TRANSITIONS does not have, KR-6103 no such entry.
@@ -83,17 +84,19 @@ class Recorder(Reader):
                 raise RenkeiError("KR-6102", entry_id=found.id, state=found.state)
             if to_state not in TRANSITIONS[found.direction].get(found.state, frozenset()):
                 raise RenkeiError("KR-6101", entry_id=found.id, from_state=found.state, to_state=to_state)
-            changed = {"state": to_state, **filled(vars(found), detail)}
-            work.connection.execute(sa.update(entries_table).where(entries_table.c.id == found.id).values(**changed))
+            work._change(found.id, {"state": to_state, **told_by_move(vars(found), detail)})
             work._append(found.id, EventKind.MOVED, to_state, detail)
             return work.entry(found.id)
 
     def note(self, action: LedgerEvent, *, entry_id: int | None = None, **detail: Any) -> None:
-        """An event that changes no state: what was done, or why nothing was."""
+        """An event that changes no state: what was done, or why nothing was. A `sealed_sha256` is the entry's from then on."""
         with self.transaction() as work:
+            changed = told_by_note(detail)
+            if entry_id is not None and changed:
+                work._change(entry_id, changed)
             work._append(entry_id, EventKind.NOTED, action, detail)
 
-    def _viewing(self) -> AbstractContextManager[Connection]:
+    def viewing(self) -> AbstractContextManager[Connection]:
         return self._database.reading()
 
 
@@ -112,7 +115,7 @@ class UnitOfWork(Recorder):
         """The same transaction: who began it commits it."""
         yield self
 
-    def _viewing(self) -> AbstractContextManager[Connection]:
+    def viewing(self) -> AbstractContextManager[Connection]:
         return nullcontext(self.connection)
 
     def _enter(
@@ -124,6 +127,10 @@ class UnitOfWork(Recorder):
         entry_id = int(result.inserted_primary_key[0])  # type: ignore[index]
         self._append(entry_id, EventKind.ENTERED, state, {**detail, **row})
         return self.entry(entry_id)
+
+    def _change(self, entry_id: int, columns: Mapping[str, Any]) -> None:
+        """New values in a row of the entries."""
+        self.connection.execute(sa.update(entries_table).where(entries_table.c.id == entry_id).values(**columns))
 
     def _append(
         self, entry_id: int | None, kind: EventKind, action: EntryState | LedgerEvent, detail: Mapping[str, Any]

@@ -1,11 +1,8 @@
-"""The two tables of the ledger, and the triggers that let nobody change or remove an event. Opens no database."""
+"""The two tables of the ledger as the program uses them. Makes none: that is what `migrations` are for."""
 
 from __future__ import annotations
 
-from typing import Final
-
 import sqlalchemy as sa
-from sqlalchemy import event
 
 metadata = sa.MetaData()
 entries_table = sa.Table(
@@ -23,6 +20,12 @@ entries_table = sa.Table(
     sa.Column("snapshot_sha256", sa.String(64)),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("sealed_sha256", sa.String(64)),
+    sa.Column("archive_path", sa.Text),
+    sa.Column("seal_fault", sa.String(8)),
+    sa.Column("is_incomplete", sa.Boolean),
+    sa.Column("is_releasable", sa.Boolean),
+    sa.Column("place", sa.String(64)),
     sa.Index("entries_by_partition", "direction", "partition"),
     sa.Index("entries_by_content", "direction", "sha256"),
     sa.Index("entries_by_name", "direction", "file_name"),
@@ -42,28 +45,3 @@ events_table = sa.Table(
     sa.Column("row_hash", sa.String(64), nullable=False),
     sa.Index("events_by_entry", "entry_id", "sequence"),
 )
-_APPEND_ONLY: Final = (
-    (
-        "sqlite",
-        "CREATE TRIGGER events_keep_rows BEFORE DELETE ON events "
-        "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END",
-    ),
-    (
-        "sqlite",
-        "CREATE TRIGGER events_keep_text BEFORE UPDATE ON events "
-        "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END",
-    ),
-    (
-        "postgresql",
-        "CREATE OR REPLACE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'events is append-only'; END $$",
-    ),
-    (
-        "postgresql",
-        "CREATE TRIGGER events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON events "
-        "FOR EACH STATEMENT EXECUTE FUNCTION events_append_only()",
-    ),
-)
-for dialect, statement in _APPEND_ONLY:
-    guard = sa.DDL(statement)  # type: ignore[no-untyped-call]
-    event.listen(events_table, "after_create", guard.execute_if(dialect=dialect))

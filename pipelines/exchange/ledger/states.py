@@ -88,6 +88,7 @@ class LedgerEvent(StrEnum):
     DISMISSED = "dismissed"  # a person's word that a trace is none of a file sent or received
     RETAKEN = "retaken"
     BELONGS_TO = "belongs_to"
+    LEDGER_UPGRADED = "ledger_upgraded"
     KEY_CREATED = "key_created"
     KEY_ROTATED = "key_rotated"
     KEY_RETIRED = "key_retired"
