@@ -103,6 +103,15 @@ def test_a_file_that_was_refused_is_waited_for_again(environment: Environment) -
     assert found.select("code", "subject").rows() == [("KR-6502", "国保資格取得喪失年月日連携ファイル")]
 
 
+def test_a_file_that_nothing_applied_is_told(environment: Environment) -> None:
+    """It has arrived, so nobody waits for it any more; it has not been taken in either."""
+    sent(environment, WED, "accepted")
+    answered(environment, WED, "municipal_id_linkage", "reception_result")
+    answered(environment, WED, "acquisition_loss_linkage", state="verified")
+    found = outstanding(environment, THU).filter(pl.col("partition") == WED)
+    assert found.select("code", "subject").rows() == [("KR-6514", f"acquisition_loss_linkage_{WED}")]
+
+
 def test_a_file_that_a_newer_day_overtook_has_not_arrived(environment: Environment) -> None:
     sent(environment, WED, "accepted")
     answered(environment, WED, "municipal_id_linkage", "reception_result")

@@ -12,7 +12,7 @@ from interfaces.messages import RenkeiError, message
 from pipelines.configuration.calendar import MonthlyDays, business_days_between, monthly_days, tokyo_time
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import Entry
-from pipelines.exchange.ledger.states import SENT_STATES, Direction, EntryState
+from pipelines.exchange.ledger.states import SENT_STATES, WAITING_STATES, Direction, EntryState
 from pipelines.exchange.left_behind import left_behind
 from pipelines.transfer.baseline import SENT_FILES, days_not_sent
 
@@ -35,7 +35,7 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
     entries = environment.ledger.entries()
     rows = [
         *_days(environment, entries, on),
-        *_undecided(entries, on),
+        *_waiting(entries, on),
         *_left(environment, on),
         *_months(environment, entries, on),
     ]
@@ -75,19 +75,20 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
                 yield "KR-6503", entry.file_name, day, due
 
 
-# What a person must decide, by the state that waits for it.
-UNDECIDED = {
+# What waits for a person or for a run, by its state.
+WAITING = {
+    **dict.fromkeys(WAITING_STATES, "KR-6514"),
     EntryState.QUARANTINED: "KR-6504",
     EntryState.STALE: "KR-6512",
     EntryState.UNCONFIRMED: "KR-6513",
 }
 
 
-def _undecided(entries: list[Entry], on: dt.date) -> Iterator[Row]:
+def _waiting(entries: list[Entry], on: dt.date) -> Iterator[Row]:
     for entry in entries:
         since = _day(entry.created_at)
-        if entry.state in UNDECIDED and since <= on:
-            yield UNDECIDED[entry.state], entry.file_name, entry.partition or since, since
+        if entry.state in WAITING and since <= on:
+            yield WAITING[entry.state], entry.file_name, entry.partition or since, since
 
 
 def _left(environment: Environment, on: dt.date) -> Iterator[Row]:

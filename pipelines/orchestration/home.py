@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import redirect_stdout
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 import dagster as dg
@@ -35,7 +37,8 @@ def dagster_home(settings: Settings) -> Path:
     if not release.is_file() or release.read_text(encoding="ascii") != version("dagster"):
         private_folder(home)
         write_durably(home / "dagster.yaml", CONFIGURATION.read_bytes())
-        with for_owner_alone(), dg.DagsterInstance.from_config(str(home)) as instance:
+        # Dagster prints what it does to its tables; that is no answer of the command.
+        with for_owner_alone(), redirect_stdout(StringIO()), dg.DagsterInstance.from_config(str(home)) as instance:
             instance.upgrade()
         write_durably(release, version("dagster").encode("ascii"))
     return home

@@ -13,7 +13,7 @@ from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import Direction, EntryState
 from pipelines.operations.inbound_interfaces import INBOUND, of_step
 from pipelines.orchestration import checks
-from pipelines.orchestration.partitions import Partitions
+from pipelines.orchestration.partitions import Partitions, Window
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.transfer import receiving
@@ -39,13 +39,13 @@ def own_files(
 
     KR-7309 while files of an earlier partition wait: applied after this one they would be out of date.
     """
-    interfaces = of_step(step)
+    interfaces, window = of_step(step), partitions.window(step, own)
     found: dict[str, list[WaitingFile]] = {interface: [] for interface in interfaces}
     for file in receiving.waiting(environment, interfaces):
-        partition = partitions.of_file(step, file.partition)
-        if partition == own.isoformat():
+        if file.partition in window:
             found[file.interface].append(file)
-        elif partition is not None and partition < own.isoformat():
+        elif window.is_earlier(file.partition):
+            partition = partitions.of_file(step, file.partition)
             raise RenkeiError("KR-7309", name=file.entry.file_name, entry=file.entry.id, partition=partition, own=own)
     return found
 
@@ -76,14 +76,10 @@ def check_spec(
     return checks.file_check(interface.id, interface.description.split(":")[0], partitions)
 
 
-def entries(environment: Environment, partitions: Partitions, interface: str, own: dt.date) -> list[Entry]:
+def entries(environment: Environment, interface: str, window: Window) -> list[Entry]:
     """What the ledger knows of an interface's files that belong to a partition."""
-    step = INBOUND[interface].step
-    return [
-        entry
-        for entry in environment.ledger.entries(direction=Direction.INBOUND, interfaces={interface})
-        if entry.partition is not None and partitions.of_file(step, entry.partition) == own.isoformat()
-    ]
+    known = environment.ledger.entries(direction=Direction.INBOUND, interfaces={interface})
+    return [entry for entry in known if entry.partition is not None and entry.partition in window]
 
 
 def checked(environment: Environment, interface: str, known: Sequence[Entry]) -> dg.AssetCheckResult:
@@ -119,12 +115,10 @@ def receipts(known: Sequence[Entry]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row")
 
 
-def require_nothing_quarantined(
-    environment: Environment, partitions: Partitions, interfaces: Sequence[str], own: dt.date
-) -> None:
+def require_nothing_quarantined(environment: Environment, interfaces: Sequence[str], window: Window) -> None:
     """The last thing of a step that takes files in: KR-7306 while a file of the day (month) is quarantined."""
     for interface in interfaces:
-        if held := _quarantined(entries(environment, partitions, interface, own)):
+        if held := _quarantined(entries(environment, interface, window)):
             raise _refusal(held[0])
 
 
@@ -133,19 +127,20 @@ def quarantine_check(asset: str, interfaces: Sequence[str], partitions: Partitio
 
     asset: one that is materialised in every run; interfaces: all of one step.
     """
+    step = INBOUND[interfaces[0]].step
 
     def no_file_is_quarantined(context: dg.AssetCheckExecutionContext, deployment: Deployment) -> dg.AssetCheckResult:
         """隔離されたファイルがあれば、ほかを全て取り込んだあとで処理を赤くする。"""
         own = context.op_execution_context.partition_time_window.start.date()
         with checks.reported():
-            require_nothing_quarantined(deployment.environment, partitions, interfaces, own)
+            require_nothing_quarantined(deployment.environment, interfaces, partitions.window(step, own))
         return dg.AssetCheckResult(passed=True)
 
     decorate = dg.asset_check(
         asset=asset,
         name=NOTHING_QUARANTINED,
         description="届いたファイルが一つも隔離されていない",
-        partitions_def=partitions.of_step(INBOUND[interfaces[0]].step),
+        partitions_def=partitions.of_step(step),
     )
     return decorate(no_file_is_quarantined)
 

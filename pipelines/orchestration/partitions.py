@@ -15,6 +15,21 @@ _CALENDAR_AHEAD = dt.timedelta(days=400)  # a year and a month: definitions are 
 
 
 @dataclass(frozen=True)
+class Window:
+    """The days whose files a partition applies: those later than `after` (None: however early), up to `until`."""
+
+    after: dt.date | None
+    until: dt.date
+
+    def is_earlier(self, day: dt.date) -> bool:
+        """Whether a day's files belong to an earlier partition."""
+        return self.after is not None and day <= self.after
+
+    def __contains__(self, day: dt.date) -> bool:
+        return day <= self.until and not self.is_earlier(day)
+
+
+@dataclass(frozen=True)
 class Partitions:
     """The business days and the months (処理対象年月, by their first day) of a deployment.
 
@@ -54,11 +69,11 @@ class Partitions:
         place = bisect_left(keys, day.isoformat())
         return keys[place] if place < len(keys) else None
 
-    def day_before(self, day: dt.date) -> dt.date | None:
-        """The business day before a partition of days; None for the first."""
-        earlier = self.days.get_partition_keys()
-        place = bisect_left(earlier, day.isoformat())
-        return dt.date.fromisoformat(earlier[place - 1]) if place else None
+    def window(self, step: str | None, own: dt.date) -> Window:
+        """The days whose files `of_file` gives to a partition. Asked once for many files: it counts every partition."""
+        keys = self.of_step(step).get_partition_keys()
+        place = bisect_left(keys, own.isoformat())
+        return Window(dt.date.fromisoformat(keys[place - 1]) if place else None, own)
 
 
 def days_of_month(asset: str) -> dg.AssetDep:

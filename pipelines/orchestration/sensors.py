@@ -1,6 +1,5 @@
 """The sensors that ask for runs: one sees what the Union left in its folder, one what waits to be applied. They change nothing."""
 
-import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +70,8 @@ def arrivals(work: Work, partitions: Partitions) -> dg.SensorDefinition:
             return
         today = max(partitions.days.get_partition_keys(), default=None)
         runs = [Run(RECEIVE, today, _listing(files))] if files and today else []
-        asked = _asked(context, environment, runs)
+        asked = _asked(_memory(context), runs, _now(environment))
+        _remember(context, asked)
         yield from (run.request(since) for run, since in asked.items())
         for reason in reasons:
             context.log.warning(str(reason))
@@ -93,7 +93,8 @@ def applications(work: Work, partitions: Partitions) -> dg.SensorDefinition:
     )
     def waiting_files_sensor(context: dg.SensorEvaluationContext, deployment: Deployment) -> Ticked:
         """Ask for the oldest day (month of each step) of which files wait, one after the other: applied after a newer one they
-        would be out of date. A day whose file is quarantined is asked for once, so that it shows.
+        would be out of date. A day whose file is quarantined is asked for once, so that it shows: by the run that applies what
+        else came, if there is one.
         """
         environment = deployment.environment
         try:
@@ -101,11 +102,14 @@ def applications(work: Work, partitions: Partitions) -> dg.SensorDefinition:
         except RenkeiError as error:
             yield dg.SkipReason(str(error))
             return
-        asked = _asked(context, environment, waiting)
+        before, now = _memory(context), _now(environment)
+        asked, quarantined = _asked(before, waiting, now), _quarantined(environment, partitions)
+        _remember(context, asked | {run: before.get(run.key, now) for run in quarantined})
+        shown = {(run.job, run.partition) for run, since in asked.items() if since == now}
+        new = [run for run in quarantined if run.key not in before and (run.job, run.partition) not in shown]
         yield from (run.request(since) for run, since in asked.items())
-        quarantined = _quarantined(environment, partitions)
-        yield from (run.request() for run in quarantined)
-        if not asked and not quarantined:
+        yield from (run.request() for run in new)
+        if not asked and not new:
             yield dg.SkipReason("取込を待つファイルはありません")
 
     return waiting_files_sensor
@@ -116,10 +120,11 @@ def waiting_runs(environment: Environment, partitions: Partitions, step: str | N
 
     KR-7305 when the ledger does not know of what or when a file is.
     """
+    waiting = receiving.waiting(environment, of_step(step))
+    partition_of = {day: partitions.of_file(step, day) for day in {file.partition for file in waiting}}
     entries: dict[str, list[int]] = {}
-    for file in receiving.waiting(environment, of_step(step)):
-        partition = partitions.of_file(step, file.partition)
-        if partition is not None:
+    for file in waiting:
+        if partition := partition_of[file.partition]:
             entries.setdefault(partition, []).append(file.entry.id)
     return [
         Run(job_of(step), partition, "、".join(map(str, sorted(entries[partition])))) for partition in sorted(entries)
@@ -141,15 +146,24 @@ def _listing(files: Sequence[RemoteFile]) -> str:
     return sha256("\n".join(listed).encode()).hexdigest()
 
 
-def _asked(context: dg.SensorEvaluationContext, environment: Environment, runs: Iterable[Run]) -> dict[Run, int]:
-    """When each run is, or was, asked for (seconds since 1970): once, and again when an hour later there is still work for it.
-
-    The sensor's cursor remembers it.
-    """
-    before: Mapping[str, float] = json.loads(context.cursor or "{}")
-    now, asked = environment.clock().astimezone(dt.UTC).timestamp(), {}
+def _asked(before: Mapping[str, int], runs: Iterable[Run], now: int) -> dict[Run, int]:
+    """When each run is, or was, asked for (seconds since 1970): once, and again when an hour later there is still work for it."""
+    asked = {}
     for run in sorted(runs):
         earlier = before.get(run.key, 0)
-        asked[run] = int(earlier if 0 <= now - earlier < ASK_AGAIN_SECONDS else now)
-    context.update_cursor(json.dumps({run.key: since for run, since in asked.items()}))
+        asked[run] = earlier if 0 <= now - earlier < ASK_AGAIN_SECONDS else now
     return asked
+
+
+def _memory(context: dg.SensorEvaluationContext) -> dict[str, int]:
+    """What a sensor asked for, by the run's key, and when: its cursor."""
+    known: dict[str, int] = json.loads(context.cursor or "{}")
+    return known
+
+
+def _remember(context: dg.SensorEvaluationContext, asked: Mapping[Run, int]) -> None:
+    context.update_cursor(json.dumps({run.key: since for run, since in asked.items()}))
+
+
+def _now(environment: Environment) -> int:
+    return int(environment.clock().timestamp())

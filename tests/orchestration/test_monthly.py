@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -119,6 +120,29 @@ def test_a_quarantined_candidates_list_is_red_and_nothing_is_judged(town: Town, 
     assert not result.success
     assert "KR-7306" in (check_of(result, "continuity_candidates_is_valid").description or "")
     assert not town.deployment.environment.store.exists("continuity_candidates", "2026-04-01")
+
+
+def test_a_file_is_applied_only_when_its_records_are_kept(
+    town: Town, clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered(town, "continuity_candidates")
+    write = Store.write
+
+    def full(store: Store, asset: str, partition: str, table: pl.DataFrame) -> Path:
+        if asset == "continuity_candidates":
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return write(store, asset, partition, table)
+
+    monkeypatch.setattr(Store, "write", full)
+    result = town.take_in(MONTH, "monthly_candidates")
+    said = [str(event.step_failure_data.user_failure_data) for event in result.get_step_failure_events()]
+    assert "KR-6211" in "".join(said)
+    ledger = town.deployment.environment.ledger
+    assert [entry.state for entry in ledger.entries(interfaces={"continuity_candidates"})] == ["verified"]
+    monkeypatch.setattr(Store, "write", write)
+    assert town.run(MONTH, "monthly_candidates").success
+    assert [entry.state for entry in ledger.entries(interfaces={"continuity_candidates"})] == ["applied"]
+    assert town.materialised("continuity_worksheet") == {"2026-04-01"}
 
 
 def test_a_changed_decision_after_the_instruction_is_refused(town: Town, clock: None) -> None:

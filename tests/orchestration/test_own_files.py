@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -38,9 +39,10 @@ def deliver(town: Town, *days: dt.date) -> None:
         leave(town.server.root / "from_union" / file_name(specification, header), content)
 
 
-def damage(town: Town) -> None:
-    for path in (town.server.root / "from_union").iterdir():
-        leave(path, path.read_bytes()[:-5])
+def damage(town: Town, number: str = "") -> None:
+    """What lies in the Union's folder loses its end; under another file number, when one is given."""
+    for path in list((town.server.root / "from_union").iterdir()):
+        leave(path.with_name(path.name.replace("000001", number or "000001")), path.read_bytes()[:-5])
 
 
 def applied(town: Town) -> list[dt.date | None]:
@@ -108,14 +110,53 @@ def test_the_sensor_asks_for_the_oldest_day_and_then_for_the_next(town: Town) ->
     assert asked(town, cursor)[0] == []
 
 
-def test_a_quarantined_file_is_asked_for_under_one_key(town: Town) -> None:
+def test_a_quarantined_file_is_asked_for_once(town: Town) -> None:
     deliver(town, DAY)
     damage(town)
     assert town.run(DAY, "receive").success
-    first, cursor, keys = asked(town)
+    first, cursor, _ = asked(town)
+    assert first == [("daily_in", DAY.isoformat())]
+    again, cursor, _ = asked(town, cursor)
+    assert again == []
+    assert not town.run(DAY, "daily_in").success
+    assert asked(town, cursor)[0] == []
+
+
+def test_a_quarantined_file_beside_a_sound_one_is_shown_by_the_run_of_the_sound_one(town: Town) -> None:
+    """Two runs would be two red partitions and two letters about one file."""
+    deliver(town, DAY)
+    damage(town, "000002")
+    assert town.run(DAY, "receive").success
+    first, cursor, _ = asked(town)
     assert first == [("daily_in", DAY.isoformat())]
     assert not town.run(DAY, "daily_in").success
-    assert asked(town, cursor)[2] == keys
+    assert asked(town, cursor)[0] == []
+
+
+def test_the_partitions_are_counted_as_often_for_many_files_as_for_one(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting them takes longer every year; a day that looks at every file of years must not do it for each."""
+    counted = 0
+    keys = dg.DailyPartitionsDefinition.get_partition_keys
+
+    def counting(*arguments: Any, **named: Any) -> Any:
+        nonlocal counted
+        counted += 1
+        return keys(*arguments, **named)
+
+    monkeypatch.setattr(dg.DailyPartitionsDefinition, "get_partition_keys", counting)
+    counts = []
+    for days in ((DAY,), (NEXT,), (FRIDAY, SATURDAY, MONDAY)):
+        deliver(town, *days)
+        assert town.run(DAY, "receive").success
+        for day in days:
+            if day != SATURDAY:
+                counted = 0
+                assert town.run(day, "daily_in").success
+                counts.append(counted)
+    assert len(applied(town)) == 5
+    assert len(set(counts)) == 1, counts
 
 
 def test_a_saturdays_file_is_mondays(town: Town) -> None:

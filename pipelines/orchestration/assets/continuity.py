@@ -33,13 +33,14 @@ def _received(
     The records are written when they are yielded; only then a file is applied.
     """
     month = _month(context)
+    window = partitions.window(step, month)
     for interface, files in inbound.own_files(environment, partitions, step, month).items():
         after = receiving.with_waiting(environment, interface, month, files)
         if after.records is not None:
             yield dg.Output(after.records, output_name=interface)
         for one, entry in zip(after.files, receiving.mark(environment, after.files, context.run_id), strict=True):
             inbound.say_applied(context, environment, entry, f"{one.taken}件 保留{one.aside}件")
-        yield inbound.checked(environment, interface, inbound.entries(environment, partitions, interface, month))
+        yield inbound.checked(environment, interface, inbound.entries(environment, interface, window))
 
 
 def _month(context: dg.AssetExecutionContext) -> dt.date:
@@ -48,7 +49,7 @@ def _month(context: dg.AssetExecutionContext) -> dt.date:
 
 
 def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
-    """候補リストを受け取り、候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
+    """候補リストを取り込み、候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
     environment, month = deployment.environment, _month(context)
     with checks.reported():
         monthly.require_kept(environment, month)
@@ -59,7 +60,7 @@ def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partit
         unlisted = monthly.unlisted(environment, month)
         told: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
         yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), told)
-        inbound.require_nothing_quarantined(environment, partitions, of_step("candidates"), month)
+        inbound.require_nothing_quarantined(environment, of_step("candidates"), partitions.window("candidates", month))
         if not environment.store.exists(CANDIDATES, month.isoformat()):
             say(context, RenkeiError("KR-7418", month=f"{month:%Y-%m}").for_people(), logging.ERROR)
             return
@@ -109,7 +110,7 @@ def continuity_instruction(
 
 
 def _confirmed(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
-    """確定結果と引継を受け取り、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
+    """確定結果と引継を取り込み、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
     environment, month = deployment.environment, _month(context)
     with checks.reported():
         monthly.require_kept(environment, month)

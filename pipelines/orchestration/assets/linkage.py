@@ -28,6 +28,7 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
         """その日のファイルを取り込み、連携の状態と問い合わせることを取り出す。"""
         environment, day = deployment.environment, context.partition_time_window.start.date()
+        window = partitions.window(None, day)
         with checks.reported():
             told = people_sent(environment)
             for files in inbound.own_files(environment, partitions, None, day).values():
@@ -36,11 +37,11 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                     counts = f"{applied.taken}件 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"
                     inbound.say_applied(context, environment, applied.entry, counts)
             for name in INTERFACES:
-                entries = inbound.entries(environment, partitions, name, day)
+                entries = inbound.entries(environment, name, window)
                 yield inbound.checked(environment, name, entries)
                 if inbound.is_applied(entries):
                     yield dg.Output(inbound.receipts(entries), output_name=name)
-            found = daily.discrepancies_on(environment, day, partitions.day_before(day))
+            found = daily.discrepancies_on(environment, day, window.after)
             counted = dict(found["code"].value_counts().sort("code").iter_rows())
             yield dg.Output(daily.linkage_on(environment, day), output_name=STATE)
             yield dg.Output(found, output_name="linkage_discrepancies", metadata=counted)
