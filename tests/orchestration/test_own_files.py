@@ -110,6 +110,17 @@ def test_the_sensor_asks_for_the_oldest_day_and_then_for_the_next(town: Town) ->
     assert asked(town, cursor)[0] == []
 
 
+def test_the_command_names_a_received_file_until_a_run_applies_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENKEI_SETTINGS", str(town.folder / "renkei.toml"))
+    deliver(town, DAY)
+    assert town.run(DAY, "receive").success
+    expected = ("expected", "--on", town.deployment.environment.clock().date().isoformat())
+    waiting = [line for line in CliRunner().invoke(main, expected).output.splitlines() if "KR-6514" in line]
+    assert ["KRSID_999997_20260401" in line and "--only in" in line for line in waiting] == [True]
+    assert town.run(DAY, "daily_in").success
+    assert "KR-6514" not in CliRunner().invoke(main, expected).output
+
+
 def test_a_quarantined_file_is_asked_for_once(town: Town) -> None:
     deliver(town, DAY)
     damage(town)
