@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from base64 import b64decode, encodebytes
 from pathlib import Path
 
 import polars as pl
@@ -80,6 +81,25 @@ def test_the_wrong_passphrase_opens_nothing(tmp_path: Path) -> None:
     store = store_of(tmp_path)
     store.write("people", "2026-04-01", PEOPLE)
     (tmp_path / "keys" / "passphrase").write_text("other", encoding="ascii")
+    assert code_of(store, "people") == "KR-7113"
+
+
+def test_a_key_file_in_which_a_byte_changed_opens_nothing(tmp_path: Path) -> None:
+    store_of(tmp_path).write("people", "2026-04-01", PEOPLE)
+    path = tmp_path / "keys" / "records-1.key.pem"
+    first, *lines, last = path.read_bytes().splitlines()
+    sound = b64decode(b"".join(lines))
+    for place in range(0, len(sound), 9):
+        damaged = sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :]
+        path.write_bytes(b"\n".join((first, encodebytes(damaged).strip(), last)))
+        ring = KeyRing(tmp_path / "keys", tmp_path / "keys" / "passphrase", "試験")
+        assert code_of(Store(tmp_path / "assets", ring, {"records"}), "people") == "KR-7113"
+
+
+def test_a_key_in_the_place_of_another_opens_nothing(tmp_path: Path) -> None:
+    store = store_of(tmp_path)
+    store.write("people", "2026-04-01", PEOPLE)
+    shutil.copy2(tmp_path / "keys" / "my_number-1.key.pem", tmp_path / "keys" / "records-1.key.pem")
     assert code_of(store, "people") == "KR-7113"
 
 
