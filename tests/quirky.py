@@ -148,7 +148,7 @@ def quirky_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plac
     monkeypatch.setattr(Environment, "open", lambda settings, *_: opened(settings, clock))
     with (
         serve(folder / "union", folder / "keys", faults) as server,
-        dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}}) as instance,
+        dg.DagsterInstance.ephemeral() as instance,
     ):
         found = Place(folder, server, faults, clock, instance)
         monkeypatch.setenv("RENKEI_SETTINGS", str(found.settings))

@@ -218,29 +218,31 @@ def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) 
     assert found.select("expected", "value").rows() == [("世帯主1人", f"世帯主{heads}人")] * len(own)
 
 
-def test_dagster_keeps_no_personal_data(town: Town) -> None:
-    town.extract(DAY)
-    assert town.run(DAY).success
-    kept = town.everything_dagster_keeps()
-    numbers = town.prefecture.my_numbers(OURS.code, DAY)["my_number"].drop_nulls()
+def test_dagster_keeps_no_personal_data(town_on_disk: Town) -> None:
+    town_on_disk.extract(DAY)
+    assert town_on_disk.run(DAY).success
+    kept = town_on_disk.everything_dagster_keeps()
+    numbers = town_on_disk.prefecture.my_numbers(OURS.code, DAY)["my_number"].drop_nulls()
     assert not [number for number in numbers if number.encode() in kept]
-    names = pl.read_csv(town.folder / "extracts" / "resident_999997_20260401.csv", infer_schema=False)["氏名"]
+    names = pl.read_csv(town_on_disk.folder / "extracts" / "resident_999997_20260401.csv", infer_schema=False)["氏名"]
     assert not [name for name in names if name.encode() in kept]
     assert "資格情報(個人)".encode() in kept or b"eligibility_individual" in kept
 
 
-def test_an_unexpected_error_is_kept_apart_for_the_owner_alone(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    town.extract(DAY)
+def test_an_unexpected_error_is_kept_apart_for_the_owner_alone(
+    town_on_disk: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town_on_disk.extract(DAY)
 
     def crash(*_: object) -> None:
         raise ValueError("合成　秘密 123456789018")
 
     monkeypatch.setattr("pipelines.eligibility.daily.snapshot_of", crash)
-    assert not town.run(DAY).success
-    kept = town.everything_dagster_keeps()
+    assert not town_on_disk.run(DAY).success
+    kept = town_on_disk.everything_dagster_keeps()
     assert "合成　秘密".encode() not in kept
     assert b"123456789018" not in kept
-    log = town.folder / "data" / "unexpected_errors.log"
+    log = town_on_disk.folder / "data" / "unexpected_errors.log"
     assert log.stat().st_mode & 0o077 == 0
     told = log.read_text(encoding="utf-8")
     assert "ValueError" in told

@@ -55,28 +55,30 @@ def failing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("name", steps(definitions()))
 def test_nothing_of_a_row_reaches_dagster_or_our_log(
-    town: Town, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    town_on_disk: Town, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    step = steps(town.definitions)[name]
+    step = steps(town_on_disk.definitions)[name]
     compute: Any = step.op.compute_fn
     broken = compute._replace(decorated_fn=failing(compute.decorated_fn))  # a named tuple
     monkeypatch.setattr(step.op, "_compute_fn", broken)
     monkeypatch.setattr(StoreIOManager, "load_input", lambda *_: ROW)
-    assert town.deployment.environment  # its log file is where outlines go from now on
-    assets = made_with(town, step)
+    assert town_on_disk.deployment.environment  # its log file is where outlines go from now on
+    assets = made_with(town_on_disk, step)
     job = next(
-        job for job in town.repository.get_all_jobs() if job.asset_layer.has(assets[0]) and job.name != "__ASSET_JOB"
+        job
+        for job in town_on_disk.repository.get_all_jobs()
+        if job.asset_layer.has(assets[0]) and job.name != "__ASSET_JOB"
     )
     partition = DAY.isoformat()
     result = job.execute_in_process(
-        instance=town.instance, partition_key=partition, asset_selection=assets, raise_on_error=False
+        instance=town_on_disk.instance, partition_key=partition, asset_selection=assets, raise_on_error=False
     )
     assert not result.success, name
     failed = [event for event in result.all_events if event.is_step_failure]
     assert len(failed) == 1
     printed = "".join(capfd.readouterr())
-    logs = b"".join(path.read_bytes() for path in (town.folder / "data").rglob("*.log"))
-    for place in (town.everything_dagster_keeps(), logs, printed.encode()):
+    logs = b"".join(path.read_bytes() for path in (town_on_disk.folder / "data").rglob("*.log"))
+    for place in (town_on_disk.everything_dagster_keeps(), logs, printed.encode()):
         assert NUMBER.encode() not in place
         assert NAME.encode() not in place
     assert b"ValueError" in logs

@@ -17,7 +17,7 @@ from rings import settings_lines
 from servers import wait_until, write_key
 
 from pipelines.definitions import defs
-from pipelines.orchestration.jobs import RUN_LIMIT_SECONDS
+from pipelines.orchestration.jobs import RECEIVE, RUN_LIMIT_SECONDS
 from pipelines.orchestration.resources import Deployment
 
 SHIPPED = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
@@ -94,11 +94,11 @@ def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
         try:
             # The job's own limit of two hours gives way to the one of this test.
             tags = json.dumps({"dagster/partition": "2026-04-01", "dagster/max_runtime": "15"})
-            launch = ["job", "launch", "-m", "pipelines.definitions", "-j", "daily_in", "--tags", tags]
+            launch = ["job", "launch", "-m", "pipelines.definitions", "-j", RECEIVE, "--tags", tags]
             subprocess.run([COMMANDS / "dagster", *launch], env=environment, check=True, capture_output=True)
             lock = tmp_path / "data" / ".inbox.lock"
             eventually(lambda: lock.exists() and locked(lock), "the run")
-            ours = dg.RunsFilter(job_name="daily_in")  # the clock may start others: the schedules are on
+            ours = dg.RunsFilter(job_name=RECEIVE)  # the clock may start others: the schedules are on
             with dg.DagsterInstance.from_config(str(home)) as instance:
                 eventually(
                     lambda: instance.get_runs(ours)[0].status == dg.DagsterRunStatus.FAILURE, "the end of the run"

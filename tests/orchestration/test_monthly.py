@@ -38,6 +38,11 @@ JST = dt.timezone(dt.timedelta(hours=9))
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch, town: Town) -> None:
+    """The town's clock is stopped."""
+    stop_clock(town, monkeypatch)
+
+
+def stop_clock(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deployment's clock stands at ten in the morning of 2026-05-08."""
     settings = Settings.load(town.folder / "renkei.toml")
     stopped = Environment.open(settings, clock=lambda: dt.datetime(2026, 5, 8, 10, 0, tzinfo=JST))
@@ -230,12 +235,13 @@ def test_the_sensor_sends_every_file_to_its_own_job(town: Town, clock: None) -> 
     assert asked == [("monthly_candidates", "2026-04-01"), ("monthly_results", "2026-04-01")]
 
 
-def test_dagster_keeps_no_name_and_no_household(town: Town, clock: None) -> None:
-    delivered(town, "continuity_candidates")
-    town.take_in(MONTH, "monthly_candidates")
-    decide(town)
-    town.run(MONTH, "monthly_instruction")
-    kept = town.everything_dagster_keeps()
+def test_dagster_keeps_no_name_and_no_household(town_on_disk: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_clock(town_on_disk, monkeypatch)
+    delivered(town_on_disk, "continuity_candidates")
+    town_on_disk.take_in(MONTH, "monthly_candidates")
+    decide(town_on_disk)
+    town_on_disk.run(MONTH, "monthly_instruction")
+    kept = town_on_disk.everything_dagster_keeps()
     for secret in ("000000000000031", "900000000011", "給付太郎", "係長花子"):
         assert secret.encode() not in kept, secret
 

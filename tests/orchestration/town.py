@@ -20,13 +20,11 @@ OURS = MUNICIPALITIES[0]
 
 
 class Town:
-    """A deployment of our municipality against a real sshd, with one prefecture's extracts."""
+    """A deployment of our municipality against a real sshd, with one prefecture's extracts, recorded in `instance`."""
 
-    def __init__(self, folder: Path, server: OpenSshServer) -> None:
-        self.folder = folder
-        self.server = server
-        for name in ("extracts", "dagster"):
-            (folder / name).mkdir()
+    def __init__(self, folder: Path, server: OpenSshServer, instance: dg.DagsterInstance) -> None:
+        self.folder, self.server, self.instance = folder, server, instance
+        (folder / "extracts").mkdir()
         (folder / "renkei.toml").write_text(
             f'municipality_code = "{OURS.code}"\ninsurer_number = "{OURS.insurer_number}"\nprefecture_code = "99"\n'
             'data_folder = "data"\nextract_folder = "extracts"\noperator = "試験"\n'
@@ -40,9 +38,6 @@ class Town:
         self.deployment = Deployment(settings_path=str(folder / "renkei.toml"))
         self.definitions = definitions(self.deployment)
         self.repository = self.definitions.get_repository_def()
-        self.instance = dg.DagsterInstance.local_temp(
-            str(folder / "dagster"), overrides={"telemetry": {"enabled": False}}
-        )
 
     def extract(self, day: dt.date) -> list[Path]:
         self.prefecture.live_through(day)
