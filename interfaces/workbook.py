@@ -1,7 +1,7 @@
 """Excel books that people hand us, as plain values: looked at before they are unpacked, and never more than there is room for.
 
 What the sheets mean is the business of whoever reads them. Only text, numbers and days are values; what else a cell holds is
-said, never read as text. Macros are not run.
+said, never read as text. Macros are not run. openpyxl is imported where a book is read: it takes 0.2 s, and most commands read none.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 from defusedxml.ElementTree import iterparse
-from openpyxl.utils.cell import coordinate_to_tuple, get_column_letter, range_boundaries
 
 from interfaces.messages import RenkeiError, reason_of
 
@@ -92,6 +90,8 @@ class Book:
 
 def address(row: int, column: int) -> str:
     """The name of a cell as Excel shows it; row and column from 1."""
+    from openpyxl.utils.cell import get_column_letter
+
     return f"{get_column_letter(column)}{row}"
 
 
@@ -144,6 +144,8 @@ def _require(found: int, most: int, what: str, name: str) -> None:
 
 
 def _values(data: bytes, name: str, results: bool) -> dict[str, Rows]:
+    import openpyxl
+
     book = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
     sheets: dict[str, Rows] = {}
     for sheet in book.worksheets:
@@ -215,6 +217,8 @@ class _Layout:
 
 def _layout(sheet: Any) -> _Layout:
     """Formulas, merged and hidden cells of a sheet, from its XML: the reader of values tells none of them."""
+    from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
+
     found = _Layout()
     row = column = 0
     with sheet._get_source() as source:

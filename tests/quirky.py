@@ -21,9 +21,10 @@ from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
 from pipelines.cli import main
-from pipelines.definitions import definitions, defs
+from pipelines.definitions import defs
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.states import Direction
+from pipelines.orchestration.assembly import definitions
 from pipelines.orchestration.resources import Deployment
 
 OURS, DAY = MUNICIPALITIES[0], dt.date(2026, 4, 1)

@@ -38,10 +38,9 @@ VERBOSE = click.option("--verbose", is_flag=True, help="Dagster の記録の行�
 @speaks_to_people
 def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose: bool) -> None:
     """Receive, then send, for one day."""
-    from pipelines.definitions import definitions
     from pipelines.orchestration.execution import Runner
 
-    sys.exit(Runner(definitions, verbose).day(date.date(), only, confirm))
+    sys.exit(Runner(verbose).day(date.date(), only, confirm))
 
 
 @run.command("monthly", help="月次: out 高額該当情報と所得区分を送る、candidates 候補を受けて判定表を作る、"
@@ -52,10 +51,9 @@ def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose:
 @speaks_to_people
 def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
     """One step of the monthly cycle."""
-    from pipelines.definitions import definitions
     from pipelines.orchestration.execution import Ending, Runner
 
-    ending = Runner(definitions, verbose).month(month.date(), step)
+    ending = Runner(verbose).month(month.date(), step)
     if step == "candidates" and ending is not Ending.NOT_DONE:
         print_status(environment_of_settings(), month.date())
     sys.exit(ending)
@@ -69,10 +67,9 @@ def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
 @speaks_to_people
 def rerun(failed: bool, first: dt.datetime | None, last: dt.datetime | None, dry_run: bool) -> None:
     """Say what will be touched, then do it, oldest first; exit 1 when one fails again."""
-    from pipelines.definitions import definitions
     from pipelines.orchestration.execution import Runner
 
-    runner = Runner(definitions)
+    runner = Runner()
     found = runner.failed(first.date() if first else None, last.date() if last else None)
     for job, partition in found:
         click.echo(f"再実行 {job} {partition}")

@@ -1,11 +1,11 @@
-"""Jobs run in this process, recorded in Dagster's home like those of the daemon. What the jobs are is in `definitions`."""
+"""Jobs run in this process, recorded in Dagster's home like those of the daemon. What the jobs are is in `jobs`."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -20,6 +20,7 @@ from pipelines.configuration.settings import ENVIRONMENT_KEY, Settings
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import of_step
 from pipelines.orchestration import dead_runs, failed_runs
+from pipelines.orchestration.assembly import definitions
 from pipelines.orchestration.assets.eligibility import CONFIRM_TAG
 from pipelines.orchestration.checks import CODE
 from pipelines.orchestration.home import dagster_home
@@ -39,18 +40,14 @@ class Ending(IntEnum):
     NOT_DONE = 2
 
 
-Assemble = Callable[[Deployment, Mapping[str, dg.LoggerDefinition]], dg.Definitions]
-
-
 @dataclass(frozen=True)
 class Runner:
-    """Runs jobs of the deployment that the settings describe. assemble: `definitions`; verbose: say all that Dagster logs.
+    """Runs jobs of the deployment that the settings describe. verbose: say all that Dagster logs.
 
     Every method: KR-6001 and the other errors of the settings, those of `Environment.open` and `dagster_home`, KR-7712 another run works,
     KR-7713 this one was told to end.
     """
 
-    assemble: Assemble
     verbose: bool = False
 
     def day(self, day: dt.date, only: str | None, confirm: str | None) -> Ending:
@@ -99,7 +96,7 @@ class Runner:
         settings = Settings.load()
         environment = Environment.open(settings)  # before anything is written into a folder that may be another's
         deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY])
-        loaded = self.assemble(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
+        loaded = definitions(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
         partitions = Partitions.since(settings.first_day, tokyo_now().date())
         if partition is not None:
             _require_partition(partitions.of_step(step), partition)

@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from servers import free_port, write_certificate
 from town import DAY, Town
 
-from pipelines.definitions import definitions
+from pipelines.orchestration.assembly import definitions
 
 NEXT = dt.date(2026, 4, 2)
 TO = ["duty@city.example", "second@city.example"]

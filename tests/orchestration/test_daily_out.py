@@ -25,12 +25,13 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.configuration.settings import Settings
-from pipelines.definitions import definitions, defs
+from pipelines.definitions import defs
 from pipelines.deployment import Environment
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES, Bad
 from pipelines.eligibility.holding import split
 from pipelines.eligibility.intake import read_extracts
+from pipelines.orchestration.assembly import definitions
 from schemas.rules.periods import runs
 
 NEXT, THIRD = dt.date(2026, 4, 2), dt.date(2026, 4, 3)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from town import DAY, Town
 
-from pipelines.definitions import definitions
+from pipelines.orchestration.assembly import definitions
 from pipelines.orchestration.resources import StoreIOManager
 
 NUMBER, NAME = "123456789018", "合成　カナリア"

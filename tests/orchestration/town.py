@@ -11,7 +11,7 @@ from servers import OpenSshServer
 
 from fixtures.prefecture import MUNICIPALITIES, Prefecture
 from interfaces.catalogue import load_catalogue
-from pipelines.definitions import definitions
+from pipelines.orchestration.assembly import definitions
 from pipelines.orchestration.jobs import RECEIVE
 from pipelines.orchestration.resources import Deployment
 

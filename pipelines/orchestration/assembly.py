@@ -1,0 +1,60 @@
+"""Assembles everything of Dagster for tests, command line, web server and daemon alike. Each part is told in its own module."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+
+import dagster as dg
+
+from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
+from interfaces.messages import RenkeiError
+from pipelines.configuration.calendar import tokyo_now
+from pipelines.configuration.settings import ENVIRONMENT_KEY, FIRST_DAY, Settings
+from pipelines.exchange.error_redaction import mask_errors
+from pipelines.orchestration.alerts import failure_alerts
+from pipelines.orchestration.jobs import work
+from pipelines.orchestration.partitions import Partitions
+from pipelines.orchestration.resources import Deployment, StoreIOManager
+from pipelines.orchestration.schedules import schedules
+from pipelines.orchestration.sensors import applications, arrivals
+from pipelines.orchestration.specification_metadata import with_specifications
+
+
+def definitions(
+    deployment: Deployment | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """All definitions; tests pass a deployment of their own, the others take RENKEI_SETTINGS.
+
+    Without settings that can be read, days and specifications are the embedded ones; the runs themselves say what is wrong.
+    """
+    mask_errors()
+    chosen = deployment or Deployment(settings_path=dg.EnvVar(ENVIRONMENT_KEY))
+    try:
+        settings = Settings.load(deployment.settings_path if deployment else os.environ.get(ENVIRONMENT_KEY))
+        first_day, catalogue = settings.first_day, load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+    except RenkeiError:
+        first_day, catalogue = FIRST_DAY, load_catalogue()
+    with warnings.catch_warnings():
+        for category in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", category)
+        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date()), catalogue, loggers)
+
+
+def _assembled(
+    chosen: Deployment,
+    partitions: Partitions,
+    catalogue: Catalogue,
+    loggers: Mapping[str, dg.LoggerDefinition] | None,
+) -> dg.Definitions:
+    made = work(partitions)
+    return dg.Definitions(
+        assets=[with_specifications(asset, catalogue) for assets in made.assets.values() for asset in assets],
+        jobs=list(made.jobs.values()),
+        schedules=schedules(made, partitions),
+        sensors=[arrivals(made, partitions), applications(made, partitions), failure_alerts],
+        resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
