@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from interfaces.messages import FOLDER, messages
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("interfaces", "schemas", "pipelines", "fixtures")
+PACKAGES = ("interfaces", "schemas", "pipelines", "fixtures")
 MAY_IMPORT = {
     "interfaces": {"interfaces"},
     "schemas": {"interfaces", "schemas"},
@@ -28,8 +29,8 @@ PURE = [
     "pipelines/high_cost/history.py", "pipelines/high_cost/limits.py", "pipelines/high_cost/income_class.py",
     "interfaces/required_items.py", "schemas/rules/handed_over.py",
 ]  # fmt: skip
-# From the top: a room imports from rooms below it only, and never from its neighbours on the same floor.
-FLOORS = (
+# From the top: a package imports from layers below its own only, and never from its neighbours in the same layer.
+LAYERS = (
     ("cli",), ("commands", "definitions"), ("orchestration",), ("operations",),
     ("eligibility", "linkage", "continuity", "high_cost"),
     ("transfer",), ("deployment",), ("exchange",), ("storage", "configuration"),
@@ -37,8 +38,8 @@ FLOORS = (
 
 
 def modules() -> Iterator[Path]:
-    for room in ROOMS:
-        yield from sorted((ROOT / room).rglob("*.py"))
+    for package in PACKAGES:
+        yield from sorted((ROOT / package).rglob("*.py"))
 
 
 def imported(path: Path) -> set[str]:
@@ -53,24 +54,24 @@ def imported(path: Path) -> set[str]:
 
 def test_imports_run_one_way() -> None:
     for path in modules():
-        room = path.relative_to(ROOT).parts[0]
-        ours = {name.split(".")[0] for name in imported(path)} & set(ROOMS)
-        assert ours <= MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[room]}"
+        package = path.relative_to(ROOT).parts[0]
+        ours = {name.split(".")[0] for name in imported(path)} & set(PACKAGES)
+        assert ours <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {ours - MAY_IMPORT[package]}"
 
 
-def room_of(module: str) -> str:
+def package_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-def test_rooms_of_the_pipelines_import_downwards_only() -> None:
+def test_packages_of_the_pipelines_import_downwards_only() -> None:
     """Capabilities never import each other, and nobody imports `definitions`."""
-    floors = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+    layers = {package: layer for layer, packages in enumerate(LAYERS) for package in packages}
     for path in sorted((ROOT / "pipelines").rglob("*.py")):
-        here = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        here = package_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for name in sorted(imported(path)):
-            there = room_of(name)
+            there = package_of(name)
             if name.startswith("pipelines.") and there != here:
-                assert floors[there] > floors[here], f"{path.relative_to(ROOT)} imports {name}"
+                assert layers[there] > layers[here], f"{path.relative_to(ROOT)} imports {name}"
 
 
 def test_the_top_of_the_pipelines_is_three_modules() -> None:
@@ -86,7 +87,7 @@ def test_decisions_know_no_dagster_no_clock_no_files(module: str) -> None:
     assert not re.search(r"\b(now|today)\(\)", path.read_text(encoding="utf-8"))
 
 
-def test_dagster_is_in_one_room() -> None:
+def test_dagster_is_in_one_package() -> None:
     users = {p.relative_to(ROOT) for p in modules() if any(n.split(".")[0] == "dagster" for n in imported(p))}
     assert not {path for path in users if not path.is_relative_to("pipelines/orchestration")}
 
@@ -96,12 +97,18 @@ def test_tables_are_made_by_versions_alone() -> None:
         path for path in modules() if re.search(r"\bcreate_all\b|\.create\(\w*connection", path.read_text("utf-8"))
     ]
     versions = ROOT / "pipelines/exchange/ledger/migrations/versions"
-    assert not [path for path in versions.glob("*.py") for name in imported(path) if name.split(".")[0] in ROOMS]
+    assert not [path for path in versions.glob("*.py") for name in imported(path) if name.split(".")[0] in PACKAGES]
 
 
 def test_every_module_says_what_lives_in_it() -> None:
     for path in [*modules(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]:
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_the_module_table_is_what_the_docstrings_say() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    renewed = runpy.run_path(str(ROOT / "docs" / "modules.py"))["renewed"]
+    assert renewed(page) == page, "docs/architecture.md is stale: run `python docs/modules.py`"
 
 
 def test_every_code_has_one_text() -> None:

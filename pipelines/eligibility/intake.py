@@ -111,7 +111,7 @@ DUPLICATE_KEY = "KR-3004"
 
 
 def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: dt.date, confirm: str | None) -> None:
-    """KR-7201 for an extract that may be cut off. There is no floor below which nobody is asked (docs/decisions.md)."""
+    """KR-7201 for an extract that may be cut off. There is no floor below which nobody is asked (D-061)."""
     earlier = [p for p in environment.store.partitions(interface) if p < day.isoformat()]
     if not earlier:
         return
