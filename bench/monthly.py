@@ -144,9 +144,9 @@ def _municipality(folder: Path, listed: pl.DataFrame) -> Environment:
     environment.store.write("sent_people", LAST_DAY.isoformat(), people)
     for interface in SENT_FILES:
         facts = OutboundFacts(interface, LAST_DAY, interface, sha256="0" * 64, size=1, records=1)
-        entry = environment.recorder().enter_outbound(facts)
+        entry = environment.recorder().create_outbound_entry(facts)
         for reached in DELIVERY:
-            environment.recorder().advance(entry, reached)
+            environment.recorder().transition(entry, reached)
     return environment
 
 

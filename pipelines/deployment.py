@@ -45,7 +45,7 @@ def public_columns(catalogue: Catalogue) -> frozenset[str]:
     return frozenset(open_items | OWN_PUBLIC_COLUMNS)
 
 
-def may_begin_anew(data_folder: Path) -> bool:
+def is_new_deployment(data_folder: Path) -> bool:
     """Whether a data folder has nothing yet that a new key or a new ledger could not read or explain."""
     return not any((data_folder / name).exists() for name in CLOSED_FOLDERS)
 
@@ -71,12 +71,12 @@ class Environment:
         folder, own = private_folder(settings.data_folder), Municipality.of(settings)
         require_own_folder(folder, own)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
-        may_begin = may_begin_anew(folder)
-        ledger = Ledger(settings.ledger, clock, may_begin=may_begin)
+        create_if_missing = is_new_deployment(folder)
+        ledger = Ledger(settings.ledger, clock, create_if_missing=create_if_missing)
         require_own_ledger(ledger, ledger.shown_url, own)
 
         def told(pair: KeyPair) -> None:
-            ledger.recorder(settings.operator).note(
+            ledger.recorder(settings.operator).append_event(
                 LedgerEvent.KEY_CREATED, purpose=pair.purpose, key=pair.name, certificate_sha256=pair.fingerprint
             )
 
@@ -84,7 +84,7 @@ class Environment:
             settings.key_folder,
             settings.passphrase_file,
             own.key_owner,
-            may_begin=may_begin,
+            create_if_missing=create_if_missing,
             clock=clock,
             tell=told,
         )

@@ -166,6 +166,6 @@ def test_work_outside_business_hours_is_named(tmp_path: Path) -> None:
     for now in (night, holiday):
         folder = tmp_path / now.strftime("%d")
         made = opened(folder, now=now)
-        made.ledger.recorder("夜の人").note(LedgerEvent.ALREADY_SENT, month=MONTH)
+        made.ledger.recorder("夜の人").append_event(LedgerEvent.ALREADY_SENT, month=MONTH)
         rows = report(made, dt.date(2026, 5, 1))["時間外"].rows()
         assert rows == [(now.strftime("%Y-%m-%d %H:%M:%S"), "already_sent", "2026-04-01", "夜の人")]

@@ -58,7 +58,7 @@ def test_the_month_is_recorded_as_sent_once(environment: Environment) -> None:
     assert "台帳にないもの 2件" in said
     assert "KRKKS_999997_202604_000001.csv: sent" in renkei("mark-sent", *WHY)
     assert "台帳にないもの 0件" in renkei("unrecorded")
-    entry = environment.ledger.standing(MONTH, {monthly.INSTRUCTION})[monthly.INSTRUCTION]
+    entry = environment.ledger.current_entries(MONTH, {monthly.INSTRUCTION})[monthly.INSTRUCTION]
     assert (entry.state, entry.records, entry.baseline, entry.snapshot_sha256) == ("sent", 2, None, None)
     assert environment.safe.holds(
         next((environment.settings.data_folder / "outbox" / "2026-04-01").iterdir()), str(entry.sha256)

@@ -27,7 +27,7 @@ from pipelines.continuity.reconcile import NOT_LISTED, Reconciled, arrivals_not_
 from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
 from pipelines.deployment import Environment
 from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
-from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, POSSIBLY_OUT_STATES, EntryState, LedgerEvent
+from pipelines.exchange.ledger.states import POSSIBLY_OUT_STATES, TERMINAL_OUTBOUND_STATES, EntryState, LedgerEvent
 from pipelines.storage.files import write_durably
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import first_month_sent, people_sent
@@ -158,7 +158,7 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
     )
     with environment.recorder().transaction() as work:
         kept = decisions.add(work.connection, rows)
-        work.note(
+        work.append_event(
             LedgerEvent.WORKSHEET_IMPORTED,
             month=month,
             worksheet_sha256=worksheet.sha256,
@@ -172,7 +172,7 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
 
 def _require_open(environment: Environment, month: dt.date, candidates: list[str]) -> None:
     """KR-7417 when decisions change after the instruction may have reached the Union."""
-    entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)
+    entry = environment.ledger.current_entries(month, {INSTRUCTION}).get(INSTRUCTION)
     if candidates and entry is not None and entry.state in POSSIBLY_OUT_STATES:
         raise RenkeiError("KR-7417", month=f"{month:%Y-%m}", candidates="、".join(candidates))
 
@@ -224,7 +224,7 @@ def send_instruction(
     if file is None:
         typed = INSTRUCTION in environment.settings.switched_off_interfaces
         action = LedgerEvent.INSTRUCTION_FOR_TYPING if typed else LedgerEvent.NO_INSTRUCTION
-        environment.recorder(run_id).note(action, month=month)
+        environment.recorder(run_id).append_event(action, month=month)
         return SendOutcome("nothing_to_send", ())
     return send(environment, Batch(month, (file,), carried_by_later=False), run_id)
 
@@ -339,8 +339,8 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     current = made.join(found, on=[CANDIDATE, FINGERPRINT], how="semi") if found is not None else made.head(0)
     undecided = (found.height if found is not None else 0) - current.height
     counts = dict.fromkeys(PROPOSALS, 0) | (dict(found["proposal"].value_counts().rows()) if found is not None else {})
-    entry = environment.ledger.standing(month, {INSTRUCTION}).get(INSTRUCTION)
-    sent = entry.state if entry is not None and entry.state not in CLOSED_OUTBOUND_STATES else NOT_SENT
+    entry = environment.ledger.current_entries(month, {INSTRUCTION}).get(INSTRUCTION)
+    sent = entry.state if entry is not None and entry.state not in TERMINAL_OUTBOUND_STATES else NOT_SENT
     due = today >= days.result_on or environment.store.exists(RESULT, month.isoformat())
     known = reconciled(environment, month, due=due)
     own = pl.col("new_municipality_code") == environment.settings.municipality_code

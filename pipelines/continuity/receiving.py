@@ -73,9 +73,9 @@ def mark(environment: Environment, files: Sequence[Taken], run_id: str | None = 
     """Record the files as `applied`, now that their records are kept, or as `stale`."""
     with environment.recorder(run_id).transaction() as work:
         return [
-            work.advance(one.file.entry, EntryState.APPLIED, taken=one.taken, set_aside=one.aside)
+            work.transition(one.file.entry, EntryState.APPLIED, taken=one.taken, set_aside=one.aside)
             if one.overtaken_by is None
-            else work.advance(one.file.entry, EntryState.STALE, newest=one.overtaken_by)
+            else work.transition(one.file.entry, EntryState.STALE, newest=one.overtaken_by)
             for one in files
         ]
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from interfaces.messages import message
 from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS
-from schemas.rules.handed_over import WINDOW_BEFORE, standing
+from schemas.rules.handed_over import WINDOW_BEFORE, effective_handovers
 
 RESULT, HANDOVER = "continuity_result", "high_cost_handover"
 NOT_LISTED = "KR-8207"
@@ -103,7 +103,7 @@ def _named_numbers(answers: _Answers, handovers: pl.DataFrame, continued_before:
 
 def _wrong_numbers(named: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
     """The rows of `named` whose number is not that of the months that stand among all that were taken, with `months`."""
-    counted = standing(taken).group_by(HOUSEHOLDS).agg(pl.len().alias("months"))
+    counted = effective_handovers(taken).group_by(HOUSEHOLDS).agg(pl.len().alias("months"))
     return (
         named.join(counted, on=HOUSEHOLDS, how="left")
         .with_columns(pl.col("months").fill_null(0))

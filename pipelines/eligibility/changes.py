@@ -92,10 +92,10 @@ def find_changes(
 ) -> Changes:
     """Changes against the last sent snapshot, widened to whole households (design.md 4 rules 4 and 6; domain.md 1.2).
 
-    With a changed person go every insured person of his household, of the household that he left, and the 擬制世帯主, as of
-    the processing date `on`.
+    A changed person is sent together with every insured person of their household and of the household that they left,
+    and with the 擬制世帯主, as of the processing date `on`.
     A person or household that is no longer there is withdrawn with the facts that were last sent.
-    `in_doubt` of the baseline marks of whom the Union may hold other facts: they are told again, changed or not.
+    `in_doubt` in the baseline marks those of whom the Union may hold other facts: they are reported again, changed or not.
     """
     before, now = _Side(baseline_people, baseline_households), _Side(people, households)
     kinds = _kinds_of_change(before.people, now.people, numbers_changed)

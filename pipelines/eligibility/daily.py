@@ -28,17 +28,17 @@ SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 def baseline(environment: Environment, day: dt.date) -> Known:
     """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
 
-    A day whose file the Union rejected does not count, nor does any later day that was compared with it; whom such a
-    day, or a file that was taken back, told of all the same is `in_doubt`, with the facts that it told.
+    A day whose file the Union rejected does not count, nor does any later day that was compared with it. Persons whom
+    such a day, or a recalled file, reported nevertheless are marked `in_doubt`, with the facts that it reported.
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
     known = Known(None, *empty_snapshot(environment, day)) if partition is None else _snapshot(environment, partition)
     if partition is not None:
-        entries = environment.ledger.standing(partition, FILES).values()
+        entries = environment.ledger.current_entries(partition, FILES).values()
         if {entry.snapshot_sha256 for entry in entries} != {known.sha256}:
             raise RenkeiError("KR-7213", partition=partition)
-    told = told_in_doubt(environment, day, remade=day)
+    told = told_in_doubt(environment, day, rebuilt=day)
     people, households = told.get(INDIVIDUAL_FILE), told.get(HOUSEHOLD_FILE)
     return Known(
         partition,
@@ -53,8 +53,8 @@ def _told_by(environment: Environment, day: dt.date) -> tuple[int, ...]:
     """The ledger's numbers of the files that told the Union what it knows before `day`."""
     ledger = environment.ledger
     partition = ledger.effective_baseline(before=day, interfaces=FILES)
-    effective = ledger.standing(partition, FILES).values() if partition else ()
-    return tuple(sorted(entry.id for entry in (*effective, *ledger.in_doubt(day, FILES, remade=day))))
+    effective = ledger.current_entries(partition, FILES).values() if partition else ()
+    return tuple(sorted(entry.id for entry in (*effective, *ledger.uncertain_entries(day, FILES, rebuilt=day))))
 
 
 def _is_kept(environment: Environment, day: dt.date) -> bool:
@@ -190,8 +190,8 @@ def _pair(
     is_pair = [interface for interface, _ in named] == list(FILES)
     if len(makings) > 1 or not is_pair or _snapshot(environment, day).sha256 != snapshot_sha256:
         raise RenkeiError("KR-7215", day=day)
-    standing = environment.ledger.standing(day, FILES).values()
-    is_out = was_sent or (bool(standing) and all(entry.state in SENT_STATES for entry in standing))
+    current_entries = environment.ledger.current_entries(day, FILES).values()
+    is_out = was_sent or (bool(current_entries) and all(entry.state in SENT_STATES for entry in current_entries))
     if not is_out and told_by != " ".join(str(entry) for entry in _told_by(environment, day)):
         present = environment.ledger.effective_baseline(before=day, interfaces=FILES)
         now = " ".join(str(entry) for entry in _told_by(environment, day))
@@ -223,7 +223,7 @@ def dispatch(
     """
     pair = _pair(environment, day, files)
     if not pair.files:
-        environment.recorder(run_id).note(LedgerEvent.QUIET_DAY, partition=day)
+        environment.recorder(run_id).append_event(LedgerEvent.QUIET_DAY, partition=day)
         return SendOutcome("nothing_to_send", ())
     return send(environment, pair, run_id)
 

@@ -88,8 +88,8 @@ def _codes(faults: pl.DataFrame, key: str) -> pl.DataFrame:
 def known_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, held: pl.Series) -> pl.DataFrame:
     """The snapshot that the Union knows once the file is in: today's facts, but the old ones for all that is held.
 
-    The held therefore differ again tomorrow, and come again every day until they pass (design.md 4 rule 3). Of whom the
-    Union may hold other facts (`in_doubt`) it does so until he is sent.
+    So the withheld differ again tomorrow, and come again every day until they pass (design.md 4 rule 3). A person of whom
+    the Union may hold other facts stays `in_doubt` until they are sent.
     """
     in_held = pl.col(HOUSEHOLD_KEY).is_in(held.implode())
     waiting = pl.concat([baseline.filter(in_held).select(key), now.filter(in_held).select(key)])

@@ -119,7 +119,7 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
     limit = environment.settings.lost_rows_threshold
     if before and (before - now) / before >= limit:
         if confirm:
-            environment.recorder().note(
+            environment.recorder().append_event(
                 LedgerEvent.LOSS_CONFIRMED, interface=interface, partition=day, before=before, now=now, reason=confirm
             )
             return

@@ -36,13 +36,13 @@ def other_persons(
     With a reason to `confirm`, all of them are confirmed, in the ledger.
     """
     changed = identity_changes(before, people, my_numbers).filter(pl.col("items") >= SEVERAL)
-    confirmed = {str(e.detail.get("person")) for e in environment.ledger.notes(LedgerEvent.PERSON_CONFIRMED)}
+    confirmed = {str(e.detail.get("person")) for e in environment.ledger.events_of(LedgerEvent.PERSON_CONFIRMED)}
     found = people.join(changed, on=PERSON_KEY, how="semi")
     open_ = found.filter(pl.Series([one not in confirmed for one in _fingerprints(found)], dtype=pl.Boolean))
     if confirm is None:
         return open_[PERSON_KEY]
     for fingerprint in _fingerprints(open_):
-        _note_person(environment.recorder(), day, fingerprint, confirm)
+        _record_confirmation(environment.recorder(), day, fingerprint, confirm)
     return open_[PERSON_KEY].clear()
 
 
@@ -53,11 +53,11 @@ def confirm_person(environment: Environment, day: dt.date, person: str, by: str,
         raise RenkeiError("KR-7223", day=day)
     found = environment.store.read("people", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
     for fingerprint in _fingerprints(found):
-        _note_person(environment.ledger.recorder(by), day, fingerprint, reason)
+        _record_confirmation(environment.ledger.recorder(by), day, fingerprint, reason)
 
 
-def _note_person(recorder: Recorder, day: dt.date, fingerprint: str, reason: str) -> None:
-    recorder.note(LedgerEvent.PERSON_CONFIRMED, partition=day, person=fingerprint, reason=reason)
+def _record_confirmation(recorder: Recorder, day: dt.date, fingerprint: str, reason: str) -> None:
+    recorder.append_event(LedgerEvent.PERSON_CONFIRMED, partition=day, person=fingerprint, reason=reason)
 
 
 def _fingerprints(people: pl.DataFrame) -> list[str]:
@@ -76,7 +76,7 @@ def reference(environment: Environment, day: dt.date) -> dt.date | None:
     oldest = day - dt.timedelta(days=environment.settings.limits.days)
     confirmed = [
         dt.date.fromisoformat(e.detail["partition"])
-        for e in ledger.notes(LedgerEvent.AMOUNT_CONFIRMED)
+        for e in ledger.events_of(LedgerEvent.AMOUNT_CONFIRMED)
         if e.detail["partition"] < day.isoformat()
     ]
     since = max([oldest, *confirmed])
@@ -107,13 +107,13 @@ def require_within_limits(
     if confirm is None:
         raise RenkeiError("KR-7222", day=day, days=settings.days, amounts="、".join(str(a) for a in too_much))
     counts = {a.kind: a.count for a in too_much}
-    environment.recorder().note(LedgerEvent.AMOUNT_CONFIRMED, partition=day, reason=confirm, counts=counts)
+    environment.recorder().append_event(LedgerEvent.AMOUNT_CONFIRMED, partition=day, reason=confirm, counts=counts)
 
 
 def _is_confirmed(environment: Environment, day: dt.date, counts: dict[str, int]) -> bool:
     """Whether as much was confirmed for the day: not more than then, so that another extract is asked about again."""
     return any(
         all(count <= e.detail["counts"].get(kind, 0) for kind, count in counts.items())
-        for e in environment.ledger.notes(LedgerEvent.AMOUNT_CONFIRMED)
+        for e in environment.ledger.events_of(LedgerEvent.AMOUNT_CONFIRMED)
         if e.detail["partition"] == day.isoformat()
     )

@@ -20,7 +20,7 @@ SHORTEST_HASH: Final = 12  # hexadecimal digits: 48 bits, more than a person cou
 def awaiting(ledger: Reader, partition: date) -> list[Entry]:
     """The partition's files that wait: written, and neither approved nor sent; in the order of their interfaces."""
     entries = ledger.entries(direction=Direction.OUTBOUND, partition=partition)
-    standing = ledger.standing(partition, {str(one.interface) for one in entries})
+    standing = ledger.current_entries(partition, {str(one.interface) for one in entries})
     return [standing[one] for one in sorted(standing) if standing[one].state == EntryState.WRITTEN]
 
 
@@ -60,7 +60,7 @@ def approve(recorder: Recorder, partition: date, hashes: Sequence[str], two_pers
         if strangers:
             raise RenkeiError("KR-6133", partition=partition, interface="・".join(str(e.interface) for e in waiting))
         return tuple(
-            work.advance(
+            work.transition(
                 entry, EntryState.APPROVED, expected=EntryState.WRITTEN, sha256=entry.sha256, **{ACCOUNT: here}
             )
             for entry in waiting

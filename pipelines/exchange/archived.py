@@ -14,7 +14,7 @@ from interfaces.messages import RenkeiError
 from pipelines.exchange.fetching import Copies, Copy
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
-from pipelines.exchange.ledger.states import KNOWN_STATES, Direction, EntryState
+from pipelines.exchange.ledger.states import DEDUPLICATED_STATES, Direction, EntryState
 from pipelines.storage.archive import Safe
 from pipelines.storage.cms import SUFFIX, plain_name, unsealed
 
@@ -54,19 +54,21 @@ class Archive:
         data, facts = self._content(entry, copy)
         sha256 = copy.sha256 if data is copy.data else hashlib.sha256(data).hexdigest()
         facts |= {"sha256": sha256, "size": len(data), **told}
-        delivered = self.recorder.entries(direction=Direction.INBOUND, sha256=sha256, states=KNOWN_STATES)
+        delivered = self.recorder.entries(direction=Direction.INBOUND, sha256=sha256, states=DEDUPLICATED_STATES)
         # What came without a sound seal is nobody's word: the same content under a sound one is not its duplicate.
         known = [one for one in delivered if one.seal_fault is None]
         if known:
             with self.recorder.transaction() as work:
-                received = work.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)
-                taken = work.advance(received, EntryState.DUPLICATE, expected=received.state, duplicate_of=known[0].id)
+                received = work.transition(entry, EntryState.RECEIVED, expected=entry.state, **facts)
+                taken = work.transition(
+                    received, EntryState.DUPLICATE, expected=received.state, duplicate_of=known[0].id
+                )
         else:
             day = self.recorder.now().date().isoformat()
             archive = Path("archive", "from_union", day, f"{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}")
             self.safe.keep(self.safe.data_folder / archive, data)
             facts["archive"] = archive.as_posix()
-            taken = self.recorder.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)
+            taken = self.recorder.transition(entry, EntryState.RECEIVED, expected=entry.state, **facts)
         self.copies.drop(entry, copy.data)
         return taken
 

@@ -58,7 +58,7 @@ def require_own_folder(folder: Path, own: Municipality) -> None:
 
 def require_own_ledger(ledger: Reader, shown_url: str, own: Municipality) -> None:
     """KR-6141 when the first binding of the ledger (at `shown_url`) names another municipality."""
-    bound = ledger.first_note(LedgerEvent.BELONGS_TO)
+    bound = ledger.first_event_of(LedgerEvent.BELONGS_TO)
     if bound is not None and bound.detail != asdict(own):
         raise _refusal("台帳", shown_url, str(Municipality(**bound.detail)), own)
 
@@ -74,10 +74,10 @@ def bind(folder: Path, recorder: Recorder, own: Municipality) -> None:
     """Bind what is not bound yet. Keys need nothing: their certificates are made with the owner's name."""
     if not (folder / FILE).exists():
         write_durably(folder / FILE, json.dumps(asdict(own), indent=1).encode())
-    if recorder.first_note(LedgerEvent.BELONGS_TO) is None:
+    if recorder.first_event_of(LedgerEvent.BELONGS_TO) is None:
         with recorder.transaction() as work:
-            if work.first_note(LedgerEvent.BELONGS_TO) is None:
-                work.note(LedgerEvent.BELONGS_TO, **asdict(own))
+            if work.first_event_of(LedgerEvent.BELONGS_TO) is None:
+                work.append_event(LedgerEvent.BELONGS_TO, **asdict(own))
 
 
 def _refusal(what: str, place: str, theirs: str, own: Municipality) -> RenkeiError:

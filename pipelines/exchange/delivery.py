@@ -19,9 +19,9 @@ from pipelines.exchange.fetching import NOT_THERE
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import (
-    CLOSED_OUTBOUND_STATES,
     SENT_STATES,
     SETTLED_AT_UNION,
+    TERMINAL_OUTBOUND_STATES,
     UNSEALED_STATES,
     EntryState,
     LedgerEvent,
@@ -43,17 +43,17 @@ class Delivery:
 
     def attempt(self) -> SendOutcome:
         """Bring every file from wherever it stands to `sent`, or say why not (see `Outbox.send`). Safe to repeat."""
-        known = self.recorder.standing(self.batch.partition, self.batch.interfaces)
-        standing = {interface: self._settled(entry) for interface, entry in known.items()}
+        known = self.recorder.current_entries(self.batch.partition, self.batch.interfaces)
+        current_entries = {interface: self._settled(entry) for interface, entry in known.items()}
         later = self.recorder.later_sent(self.batch.partition, self.batch.interfaces)
         if self.batch.carried_by_later and later is not None:
-            return self._superseded(standing, later)
+            return self._superseded(current_entries, later)
         if all(_is_sent(known.get(file.interface), file) for file in self.batch.files):
-            for entry in standing.values():
-                self._note(LedgerEvent.ALREADY_SENT, entry, sha256=entry.sha256)
-            return SendOutcome("already_sent", tuple(standing.values()))
+            for entry in current_entries.values():
+                self._append_event(LedgerEvent.ALREADY_SENT, entry, sha256=entry.sha256)
+            return SendOutcome("already_sent", tuple(current_entries.values()))
         self.leaving.before(self.transport)
-        entries = self._entered(standing)
+        entries = self._entered(current_entries)
         if self.batch.awaits_approval(entries.values()):
             text = f"KR-6131 {message('KR-6131').render(partition=self.batch.partition)}"
             return SendOutcome("awaiting_approval", tuple(entries.values()), text)
@@ -77,43 +77,43 @@ class Delivery:
             # Renamed, and already taken from there by the Union.
             return self._sent(entry, found_after_crash="temporary_name_gone")
         state = EntryState.SENDING if last == LedgerEvent.DISCARDING else EntryState.UNCONFIRMED
-        return self._advance(entry, state, temporary_file="vanished")
+        return self._transition(entry, state, temporary_file="vanished")
 
-    def _superseded(self, standing: Mapping[str, Entry], later: date) -> SendOutcome:
+    def _superseded(self, current_entries: Mapping[str, Entry], later: date) -> SendOutcome:
         """Nothing is sent: the later day's files hold this day's differences (design.md 4.4)."""
         entries: list[Entry] = []
         for file in self.batch.files:
-            entry = standing.get(file.interface) or self.recorder.enter_outbound(self.batch.facts(file))
-            if entry.state in SETTLED_AT_UNION | CLOSED_OUTBOUND_STATES:
-                self._note(LedgerEvent.SUPERSEDED, entry, later=later)
+            entry = current_entries.get(file.interface) or self.recorder.create_outbound_entry(self.batch.facts(file))
+            if entry.state in SETTLED_AT_UNION | TERMINAL_OUTBOUND_STATES:
+                self._append_event(LedgerEvent.SUPERSEDED, entry, later=later)
             else:
                 self._discard_temporary(entry)
-                entry = self._advance(entry, EntryState.SUPERSEDED, later=later)
+                entry = self._transition(entry, EntryState.SUPERSEDED, later=later)
             entries.append(entry)
         text = message("KR-6113").render(partition=self.batch.partition, later=later)
         return SendOutcome("superseded", tuple(entries), f"KR-6113 {text}")
 
-    def _entered(self, standing: Mapping[str, Entry]) -> dict[str, Entry]:
+    def _entered(self, current_entries: Mapping[str, Entry]) -> dict[str, Entry]:
         """An entry for each file, entered together; what an unsent entry said before is withdrawn."""
-        begun = any(entry.state in SETTLED_AT_UNION for entry in standing.values())
+        begun = any(entry.state in SETTLED_AT_UNION for entry in current_entries.values())
         replaced = {
-            file.interface: standing[file.interface]
+            file.interface: current_entries[file.interface]
             for file in self.batch.files
-            if file.interface in standing and self._is_replaced(standing[file.interface], file, begun)
+            if file.interface in current_entries and self._is_replaced(current_entries[file.interface], file, begun)
         }
         for unsent in replaced.values():
             self._discard_temporary(unsent)
         with self.recorder.transaction() as work:
             entries: dict[str, Entry] = {}
             for file in self.batch.files:
-                entry = standing.get(file.interface)
+                entry = current_entries.get(file.interface)
                 if file.interface in replaced:
                     unsent = replaced[file.interface]
-                    work.advance(unsent, EntryState.WITHDRAWN, expected=unsent.state)
-                elif entry is not None and entry.state not in CLOSED_OUTBOUND_STATES:
+                    work.transition(unsent, EntryState.WITHDRAWN, expected=unsent.state)
+                elif entry is not None and entry.state not in TERMINAL_OUTBOUND_STATES:
                     entries[file.interface] = entry
                     continue
-                entries[file.interface] = work.enter_outbound(self.batch.facts(file))
+                entries[file.interface] = work.create_outbound_entry(self.batch.facts(file))
         return entries
 
     def _is_replaced(self, entry: Entry, file: OutboundFile, begun: bool) -> bool:
@@ -122,7 +122,7 @@ class Delivery:
         same_bytes = entry.sha256 == file.sha256
         if entry.state == EntryState.REJECTED and same_bytes:
             raise RenkeiError("KR-6112", partition=batch.partition, interface=file.interface, entry_id=entry.id)
-        if entry.state in CLOSED_OUTBOUND_STATES:
+        if entry.state in TERMINAL_OUTBOUND_STATES:
             return False
         if begun and not same_bytes:
             raise RenkeiError("KR-6111", partition=batch.partition, interface=file.interface, entry_id=entry.id)
@@ -137,10 +137,10 @@ class Delivery:
         if self.sealer is not None and entry.state in UNSEALED_STATES:
             entry, data = self.sealer.seal(entry, file, self.contents[file.interface])
         if entry.state not in (EntryState.SENDING, EntryState.UPLOADED):
-            entry = self._advance(entry, EntryState.SENDING)
+            entry = self._transition(entry, EntryState.SENDING)
         if entry.state == EntryState.SENDING:
             if self._is_at_destination(entry):
-                return self._settled(self._advance(entry, EntryState.UPLOADED, found_at_destination=True))
+                return self._settled(self._transition(entry, EntryState.UPLOADED, found_at_destination=True))
             if data is None:
                 entry, data = self._at_hand(entry, file)
             parcel = parcel_of(entry)
@@ -148,8 +148,8 @@ class Delivery:
                 self.transport.put_temporary(data, parcel.name, parcel.sha256)
             except PermanentTransportError as error:
                 return self._swept(entry, error, SWEPT)
-            entry = self._advance(entry, EntryState.UPLOADED)
-        self._note(LedgerEvent.RENAMING, entry)
+            entry = self._transition(entry, EntryState.UPLOADED)
+        self._append_event(LedgerEvent.RENAMING, entry)
         try:
             self.transport.rename(self._temporary(entry), parcel_of(entry).name)
         except PermanentTransportError as error:
@@ -182,25 +182,25 @@ class Delivery:
 
     def _discard_temporary(self, entry: Entry) -> None:
         """Remove what was uploaded but not renamed. The note keeps a later run from taking its absence for a rename."""
-        self._note(LedgerEvent.DISCARDING, entry)
+        self._append_event(LedgerEvent.DISCARDING, entry)
         self.transport.remove(self._temporary(entry))
 
     def _swept(self, entry: Entry, error: PermanentTransportError, code: str) -> Entry:
         """`unconfirmed`, when the error says that the temporary file is gone; any other error comes through."""
         if error.code != code:
             raise error
-        return self._advance(entry, EntryState.UNCONFIRMED, temporary_file="vanished")
+        return self._transition(entry, EntryState.UNCONFIRMED, temporary_file="vanished")
 
     def _sent(self, entry: Entry, **detail: Any) -> Entry:
         """The file is out: told to the caller first, so that a crash in between leaves an entry that is found again."""
         self.leaving.after(entry)
-        return self._advance(entry, EntryState.SENT, **detail)
+        return self._transition(entry, EntryState.SENT, **detail)
 
-    def _advance(self, entry: Entry, to_state: EntryState, **detail: Any) -> Entry:
-        return self.recorder.advance(entry, to_state, expected=entry.state, **detail)
+    def _transition(self, entry: Entry, to_state: EntryState, **detail: Any) -> Entry:
+        return self.recorder.transition(entry, to_state, expected=entry.state, **detail)
 
-    def _note(self, action: LedgerEvent, entry: Entry, **detail: Any) -> None:
-        self.recorder.note(action, entry_id=entry.id, **detail)
+    def _append_event(self, action: LedgerEvent, entry: Entry, **detail: Any) -> None:
+        self.recorder.append_event(action, entry_id=entry.id, **detail)
 
 
 def _is_sent(entry: Entry | None, file: OutboundFile) -> bool:

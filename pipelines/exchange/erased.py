@@ -16,4 +16,4 @@ def table_file(asset: str, partition: str) -> str:
 
 def erased_files(ledger: Ledger) -> dict[str, dt.date]:
     """Paths from the data folder that the ledger says are erased, and on which day (the last time)."""
-    return {str(event.detail["file"]): tokyo_time(event.at).date() for event in ledger.notes(LedgerEvent.ERASED)}
+    return {str(event.detail["file"]): tokyo_time(event.at).date() for event in ledger.events_of(LedgerEvent.ERASED)}

@@ -96,7 +96,7 @@ class Copies:
         if copy.sha256 in self._noted(entry):
             return True
         self.safe.keep(self._path(entry, copy.sha256), copy.data)
-        self.recorder.note(
+        self.recorder.append_event(
             LedgerEvent.KEPT_COPY,
             entry_id=entry.id,
             sha256=copy.sha256,

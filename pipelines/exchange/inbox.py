@@ -170,10 +170,10 @@ class _Collection:
         entry = last if last is not None and last.state in FETCHING_STATES else None
         if entry is None:
             place = None if self.folder.place == UNION else self.folder.place
-            entry = self.recorder.enter_inbound(file.name, place)
+            entry = self.recorder.create_inbound_entry(file.name, place)
         if entry.state != EntryState.DETECTED:
             return entry
-        return self.recorder.advance(entry, EntryState.CLAIMED, expected=entry.state, size_on_server=file.size)
+        return self.recorder.transition(entry, EntryState.CLAIMED, expected=entry.state, size_on_server=file.size)
 
     def _not_fetched(self, file: RemoteFile, entry: Entry | None, error: TransportError) -> Arrival:
         """A fetch that failed: what came of it is kept, for the server may not give it again."""
@@ -182,7 +182,7 @@ class _Collection:
             entry = entry if entry is not None and is_fetching else self._claimed(file, None)
             self.archive.copies.keep(entry, Copy(error.received, file.size))
         elif entry is not None and not is_fetching and error.code == NOT_THERE:
-            self.recorder.note(LedgerEvent.GONE_FROM_SERVER, entry_id=entry.id)
+            self.recorder.append_event(LedgerEvent.GONE_FROM_SERVER, entry_id=entry.id)
             return self.judging.arrival(entry)
         if entry is not None and error.code == NOT_THERE:
             return self._after_it_went(entry)
@@ -193,7 +193,7 @@ class _Collection:
         archived = self.archive.take_newest(entry)
         if archived is not None:
             return self.judging.judged(archived)
-        vanished = self.recorder.advance(entry, EntryState.VANISHED, expected=entry.state)
+        vanished = self.recorder.transition(entry, EntryState.VANISHED, expected=entry.state)
         return self.judging.arrival(vanished, "KR-6305")
 
     def _kept_or_taken(self, entry: Entry, file: RemoteFile, copy: Copy) -> _Archived | Arrival:
@@ -211,9 +211,9 @@ class _Collection:
             found = found_again(self.source, file, archived.sha256)
             if found is Found.same:
                 self.source.remove(file.name)
-                self.recorder.note(LedgerEvent.REMOVED_FROM_SERVER, entry_id=archived.entry.id)
+                self.recorder.append_event(LedgerEvent.REMOVED_FROM_SERVER, entry_id=archived.entry.id)
             elif found is Found.gone:
-                self.recorder.note(LedgerEvent.GONE_FROM_SERVER, entry_id=archived.entry.id)
+                self.recorder.append_event(LedgerEvent.GONE_FROM_SERVER, entry_id=archived.entry.id)
             return arrival
         except RenkeiError as error:
             left = _not_removed(arrival, error)

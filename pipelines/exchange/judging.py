@@ -13,7 +13,7 @@ from pipelines.exchange.arrival import Arrival, Judge, Judgement
 from pipelines.exchange.fetching import quarantine_folder
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
-from pipelines.exchange.ledger.states import NAMED_STATES, Direction, EntryState
+from pipelines.exchange.ledger.states import UNIQUE_NAME_STATES, Direction, EntryState
 from pipelines.storage.archive import Safe
 from pipelines.storage.cms import SUFFIX, plain_name
 from pipelines.storage.files import copy_durably, write_durably
@@ -51,11 +51,11 @@ class Judging:
             "records": judgement.records,
         }
         if verdict.code is None:
-            verified = self.recorder.advance(entry, EntryState.VERIFIED, expected=entry.state, **facts)
+            verified = self.recorder.transition(entry, EntryState.VERIFIED, expected=entry.state, **facts)
             return self.arrival(verified)
         self._keep_apart(entry, verdict)
         facts |= {"code": verdict.code, "releasable": judgement.releasable}
-        apart = self.recorder.advance(entry, EntryState.QUARANTINED, expected=entry.state, **facts)
+        apart = self.recorder.transition(entry, EntryState.QUARANTINED, expected=entry.state, **facts)
         path = archive_of(self.safe, entry)
         return Arrival(entry.file_name, apart.state, apart, path, verdict.code, f"{verdict.code} {verdict.text}")
 
@@ -68,7 +68,7 @@ class Judging:
     def _verdict(self, entry: Entry) -> _Verdict:
         content = archived_content(self.safe, entry)
         name = entry.file_name
-        namesakes = self.recorder.entries(direction=Direction.INBOUND, file_name=name, states=NAMED_STATES)
+        namesakes = self.recorder.entries(direction=Direction.INBOUND, file_name=name, states=UNIQUE_NAME_STATES)
         try:
             verdict = self._by_content(entry, content)
         except Exception as error:  # whatever the checks stumble over, the file is kept and the others go on

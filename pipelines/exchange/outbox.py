@@ -81,13 +81,13 @@ class Outbox:
         sealer = self._sealer(self.required_recipient())
         with self._alone():
             contents = self._contents(batch)
-            known = self.recorder.standing(batch.partition, batch.interfaces)
+            known = self.recorder.current_entries(batch.partition, batch.interfaces)
             for file in batch.files:
                 if file.interface in known:
                     _require_same(known[file.interface], file, UNSENT_STATES)
             with self.recorder.transaction() as work:
                 entries = {
-                    file.interface: known.get(file.interface) or work.enter_outbound(batch.facts(file))
+                    file.interface: known.get(file.interface) or work.create_outbound_entry(batch.facts(file))
                     for file in batch.files
                 }
             if batch.awaits_approval(entries.values()):
@@ -106,16 +106,16 @@ class Outbox:
             later = work.later_sent(batch.partition, batch.interfaces)
             if later is not None:
                 raise RenkeiError("KR-6119", partition=batch.partition, later=later)
-            known = work.standing(batch.partition, batch.interfaces)
+            known = work.current_entries(batch.partition, batch.interfaces)
             done = []
             for file in batch.files:
-                entry = known.get(file.interface) or work.enter_outbound(batch.facts(file))
+                entry = known.get(file.interface) or work.create_outbound_entry(batch.facts(file))
                 _require_same(entry, file, UNSENT_STATES | {EntryState.SENDING})
                 if batch.awaits_approval([entry]):
                     raise RenkeiError("KR-6131", partition=batch.partition)
                 for state in DELIVERY:
                     if entry.state != state:
-                        entry = work.advance(entry, state, expected=entry.state, other_means=True, reason=reason)
+                        entry = work.transition(entry, state, expected=entry.state, other_means=True, reason=reason)
                 done.append(entry)
             for entry in done:
                 self.leaving.after(entry)
@@ -129,16 +129,16 @@ class Outbox:
         partition is out, which was compared with this one.
         """
         with self._alone(), self.recorder.transaction() as work:
-            standing = work.standing(partition, interfaces)
-            states = sorted({entry.state for entry in standing.values()})
+            current_entries = work.current_entries(partition, interfaces)
+            states = sorted({entry.state for entry in current_entries.values()})
             if states != [EntryState.SENT]:
                 raise RenkeiError("KR-6135", partition=partition, state="・".join(states) or "なし")
             later = work.later_sent(partition, interfaces)
             if later is not None:
                 raise RenkeiError("KR-6136", partition=partition, later=later)
             return tuple(
-                work.advance(entry, EntryState.RECALLED, expected=entry.state, reason=reason)
-                for entry in standing.values()
+                work.transition(entry, EntryState.RECALLED, expected=entry.state, reason=reason)
+                for entry in current_entries.values()
             )
 
     def confirm(self, entry_id: int, reason: str, *, arrived: bool) -> Entry:
@@ -153,7 +153,7 @@ class Outbox:
             if arrived:
                 self.leaving.after(entry)
             state = EntryState.SENT if arrived else EntryState.WITHDRAWN
-            return self.recorder.advance(entry, state, expected=entry.state, reason=required_reason(reason))
+            return self.recorder.transition(entry, state, expected=entry.state, reason=required_reason(reason))
 
     def _alone(self) -> AbstractContextManager[None]:
         return exclusive(self.safe.data_folder, "outbox")

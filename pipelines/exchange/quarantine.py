@@ -72,4 +72,4 @@ def _decidable(ledger: Reader, entry_id: int) -> Entry:
 
 
 def _decide(recorder: Recorder, entry: Entry, state: EntryState, reason: str) -> Entry:
-    return recorder.advance(entry, state, expected=entry.state, reason=required_reason(reason))
+    return recorder.transition(entry, state, expected=entry.state, reason=required_reason(reason))

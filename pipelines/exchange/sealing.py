@@ -67,12 +67,12 @@ class Sealer:
     def seal(self, entry: Entry, file: OutboundFile, content: bytes) -> tuple[Entry, bytes]:
         """The entry, then `sealed`, and the sealed form."""
         data, facts = self._made(file, content)
-        return self.recorder.advance(entry, EntryState.SEALED, expected=entry.state, **facts), data
+        return self.recorder.transition(entry, EntryState.SEALED, expected=entry.state, **facts), data
 
     def seal_again(self, entry: Entry, file: OutboundFile, content: bytes) -> tuple[Entry, bytes]:
         """Another sealed form in the place of one that is lost or damaged, noted; the entry then, and the form."""
         data, facts = self._made(file, content)
-        self.recorder.note(LedgerEvent.RESEALED, entry_id=entry.id, **facts)
+        self.recorder.append_event(LedgerEvent.RESEALED, entry_id=entry.id, **facts)
         return self.recorder.entry(entry.id), data
 
     def sealed_file(self, entry: Entry, file: OutboundFile, content: bytes) -> SealedFile:

@@ -7,7 +7,7 @@ import datetime as dt
 import polars as pl
 
 from pipelines.high_cost.months import first_day, months_before
-from schemas.rules.handed_over import WINDOW_BEFORE, standing
+from schemas.rules.handed_over import WINDOW_BEFORE, effective_handovers
 
 HOUSEHOLD, MONTH = "household_number", "treatment_month"
 FIRST_MONTH = dt.date(2018, 4, 1)  # 平成30年4月: nothing before it carries over (domain.md 3.3)
@@ -91,10 +91,10 @@ def handed_over_months(handovers: pl.DataFrame) -> pl.DataFrame:
     """The months that the Union handed over, after its own corrections: HOUSEHOLD (new), MONTH, source.
 
     handovers: rows of all 高額該当引継情報連携ファイル so far, with `sequence`, which is higher the later they came; see
-    `handed_over.standing`. treatment_month is `YYYY-MM`.
+    `handed_over.effective_handovers`. treatment_month is `YYYY-MM`.
     """
     return (
-        standing(handovers.sort("sequence"))
+        effective_handovers(handovers.sort("sequence"))
         .select(
             pl.col("new_household_number").alias(HOUSEHOLD),
             first_day(pl.col(MONTH)).alias(MONTH),

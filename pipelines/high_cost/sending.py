@@ -59,8 +59,8 @@ def send(
     if fingerprint((known,)) != row["known_sha256"]:
         raise RenkeiError("KR-7215", day=month)
     present = baseline_of(environment, interface, month)
-    standing = environment.ledger.standing(month, {interface}).get(interface)
-    is_out = standing is not None and standing.state in SENT_STATES
+    current_entry = environment.ledger.current_entries(month, {interface}).get(interface)
+    is_out = current_entry is not None and current_entry.state in SENT_STATES
     if not is_out and present != row["baseline"]:
         raise RenkeiError("KR-7214", day=month, made_with=row["baseline"] or "なし", present=present or "なし")
     file = published(environment, month, interface, (row["file_name"], row["sha256"], row["size"], row["records"]))

@@ -40,7 +40,7 @@ def apply(environment: Environment, file: WaitingFile, told: pl.DataFrame, run_i
     recorder, interface = environment.recorder(run_id), INTERFACES[file.interface]
     newest = receiving.newer_applied(environment, interface, file)
     if newest is not None:
-        return Applied(recorder.advance(file.entry, EntryState.STALE, newest=newest), 0, 0, 0)
+        return Applied(recorder.transition(file.entry, EntryState.STALE, newest=newest), 0, 0, 0)
     data, faulty = receiving.sound_records(environment, file)
     with recorder.transaction() as work:
         match = interface.match(Applying(environment, work, file.partition, told), data)
@@ -48,7 +48,7 @@ def apply(environment: Environment, file: WaitingFile, told: pl.DataFrame, run_i
             state.add(work.connection, interface.table, match.taken, file.partition, file.entry.id)
         state.list_discrepancies(work.connection, match.discrepancies, file.partition, file.entry.id)
         aside = data.height - match.taken.height + faulty
-        applied = work.advance(
+        applied = work.transition(
             file.entry,
             EntryState.APPLIED,
             taken=match.taken.height,

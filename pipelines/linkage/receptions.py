@@ -19,12 +19,12 @@ def receptions(environment: Environment, work: UnitOfWork, data: pl.DataFrame) -
     match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
     for name in data["sent_file_name"].unique().sort():
         if (name not in ours or ours[name].state not in OUT_STATES) and interface_of(environment, name) is not None:
-            work.note(LedgerEvent.ANSWER_TO_UNRECORDED, file_name=name)
+            work.append_event(LedgerEvent.ANSWER_TO_UNRECORDED, file_name=name)
     for row in match.taken.iter_rows(named=True):
         entry, kind = ours[row["sent_file_name"]], EntryState(row["reception_kind"])
         count = row["sent_record_count"]
         proved = (EntryState.SENT, kind)
         ways = {EntryState.UPLOADED: proved, EntryState.UNCONFIRMED: proved, EntryState.SENT: (kind,)}
         for reached in ways.get(entry.state, ()):
-            work.advance(entry, reached, records_at_union=None if count is None else int(count))
+            work.transition(entry, reached, records_at_union=None if count is None else int(count))
     return match

@@ -12,13 +12,13 @@ from pipelines.deployment import Environment
 from pipelines.exchange.archived import archived_content
 from pipelines.exchange.erased import erased_files
 from pipelines.exchange.ledger.entry import Entry
-from pipelines.exchange.ledger.states import KNOWN_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
+from pipelines.exchange.ledger.states import DEDUPLICATED_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.exchange.transport import Transport
 from pipelines.transfer.sending import outbox_path
 from pipelines.transfer.unrecorded import PLACES, local_traces, traces_at_union
 
 # Where a received file has its copy: not yet, or never, in the other states.
-ARCHIVED = KNOWN_STATES | {EntryState.REJECTED}
+ARCHIVED = DEDUPLICATED_STATES | {EntryState.REJECTED}
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _sent_file(environment: Environment, entry: Entry) -> list[Disagreement]:
 
 def _decisions(environment: Environment) -> tuple[int, list[Disagreement]]:
     """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
-    told = [event for event in environment.ledger.notes(LedgerEvent.WORKSHEET_IMPORTED) if event.detail["new"]]
+    told = [event for event in environment.ledger.events_of(LedgerEvent.WORKSHEET_IMPORTED) if event.detail["new"]]
     with environment.ledger.viewing() as view:
         digests = {event.sequence: decisions.digest(view, *event.detail.get("rows", (0, 0))) for event in told}
         total = decisions.count(view)

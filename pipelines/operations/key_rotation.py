@@ -58,7 +58,7 @@ def rotate(environment: Environment, purpose: Purpose, by: str, reason: str) -> 
         closed = _needing_older(environment, purpose)
         for one in closed:
             _close_again(environment, one)
-        environment.ledger.recorder(by).note(
+        environment.ledger.recorder(by).append_event(
             LedgerEvent.KEY_ROTATED,
             purpose=purpose,
             reason=reason,
@@ -80,7 +80,9 @@ def retire(environment: Environment, key: str, by: str, reason: str) -> None:
         if needed:
             raise RenkeiError("KR-7115", key=key, count=len(needed))
         environment.keys.destroy(pair)
-        environment.ledger.recorder(by).note(LedgerEvent.KEY_RETIRED, purpose=pair.purpose, key=key, reason=reason)
+        environment.ledger.recorder(by).append_event(
+            LedgerEvent.KEY_RETIRED, purpose=pair.purpose, key=key, reason=reason
+        )
 
 
 def _needing_older(environment: Environment, purpose: Purpose) -> list[Path]:

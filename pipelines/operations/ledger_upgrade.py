@@ -9,7 +9,7 @@ from collections.abc import Callable
 from interfaces.private import private_folder
 from pipelines.configuration.calendar import tokyo_now
 from pipelines.configuration.settings import Settings
-from pipelines.deployment import may_begin_anew
+from pipelines.deployment import is_new_deployment
 from pipelines.exchange.belonging import Municipality, require_own_folder, require_own_ledger
 from pipelines.exchange.ledger.database import shown
 from pipelines.exchange.ledger.reading import Reader
@@ -29,4 +29,4 @@ def upgrade_ledger(
     def require(ledger: Reader) -> None:
         require_own_ledger(ledger, shown(url), own)
 
-    return upgrade(url, operator, clock, may_begin=may_begin_anew(folder), require=require)
+    return upgrade(url, operator, clock, create_if_missing=is_new_deployment(folder), require=require)

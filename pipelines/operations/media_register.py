@@ -63,7 +63,7 @@ def export_day(environment: Environment, day: dt.date, folder: Path, by: str, re
         medium.write(file.data, file.name, file.sha256)
     recorder = environment.ledger.recorder(by)
     for file in files:
-        recorder.note(
+        recorder.append_event(
             LedgerEvent.MEDIA_EXPORTED,
             entry_id=file.entry.id,
             medium=medium.number,
@@ -84,7 +84,7 @@ def take(environment: Environment, folder: Path, by: str, reason: str) -> list[A
     found = receiving.receive_from(environment, INBOUND, MediumTransport(medium), by, f"medium {medium.number}")
     recorder = environment.ledger.recorder(by)
     for one in found:
-        recorder.note(
+        recorder.append_event(
             LedgerEvent.MEDIA_IMPORTED,
             entry_id=one.entry.id if one.entry else None,
             medium=medium.number,
@@ -104,7 +104,7 @@ def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[
     medium, recorder = _medium(environment, folder), environment.ledger.recorder(by)
 
     def tell(one: Erased) -> None:
-        recorder.note(
+        recorder.append_event(
             LedgerEvent.MEDIA_ERASED,
             medium=medium.number,
             file_name=one.name,
@@ -115,7 +115,7 @@ def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[
 
     erased = medium.erase(tell)
     if not erased:
-        recorder.note(LedgerEvent.MEDIA_ERASED, medium=medium.number, file_name="（空）", reason=reason)
+        recorder.append_event(LedgerEvent.MEDIA_ERASED, medium=medium.number, file_name="（空）", reason=reason)
     return erased
 
 

@@ -92,7 +92,7 @@ def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
 def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
     content = environment.safe.content(environment.settings.data_folder / trace.reference)
     recorder = environment.ledger.recorder(by)
-    recorder.note(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
+    recorder.append_event(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
     own = Inbox(recorder, environment.safe, partial(_judge, environment))
     return own.collect(FilesAtHand({trace.file_name: content}))
 

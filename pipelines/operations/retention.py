@@ -18,7 +18,7 @@ from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.exchange.erased import table_file
 from pipelines.exchange.ledger.entry import Entry
-from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
+from pipelines.exchange.ledger.states import SENT_STATES, TERMINAL_OUTBOUND_STATES, Direction, EntryState, LedgerEvent
 from pipelines.storage.files import erase_file, erasing, sha256_of
 from pipelines.storage.locks import exclusive
 from pipelines.storage.tables import MY_NUMBER_ASSETS
@@ -28,7 +28,7 @@ NOT_LET = "KR-6606"
 # What the Union knows by the last month that was sent, however long ago: the next one is compared with it.
 COMPARED_WITH = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
 # An entry in one of these needs its files no longer to do its work.
-SETTLED = SENT_STATES | CLOSED_OUTBOUND_STATES | {EntryState.APPLIED, EntryState.DUPLICATE, EntryState.VANISHED}
+SETTLED = SENT_STATES | TERMINAL_OUTBOUND_STATES | {EntryState.APPLIED, EntryState.DUPLICATE, EntryState.VANISHED}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def overdue(environment: Environment, today: dt.date) -> list[Kept]:
     that a coming day or month is compared with are never among them."""
     rules = load_rules(environment.catalogue, today)
     entries = environment.ledger.entries()
-    quiet = {dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.notes(LedgerEvent.QUIET_DAY)}
+    quiet = {dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.events_of(LedgerEvent.QUIET_DAY)}
     needed = environment.ledger.effective_baseline(interfaces=SENT_FILES)
     compared = {
         table_file(asset, str(environment.ledger.effective_baseline(interfaces={interface})))
@@ -105,12 +105,12 @@ def run(environment: Environment, today: dt.date, by: str) -> Erasure:
             try:
                 with erasing("データのフォルダ", kept.path.as_posix()):
                     sha256 = sha256_of(folder / kept.path)
-                    recorder.note(LedgerEvent.ERASED, stored_sha256=sha256, **what)
+                    recorder.append_event(LedgerEvent.ERASED, stored_sha256=sha256, **what)
                     erase_file(folder / kept.path)
             except RenkeiError as error:
                 if error.code != NOT_LET:
                     raise
-                recorder.note(LedgerEvent.NOT_ERASED, reason=error.values["reason"], **what)
+                recorder.append_event(LedgerEvent.NOT_ERASED, reason=error.values["reason"], **what)
                 done.failed.append(error)
             else:
                 done.gone.append(kept)

@@ -56,7 +56,7 @@ class KeyPair:
 class KeyRing:
     """The key pairs of a deployment: `<purpose>-<generation>.{key,cert}.pem`, private keys under the passphrase.
 
-    `may_begin`: a missing pair is made at its first use, because there is nothing yet that an older one should open.
+    `create_if_missing`: a missing pair is made at its first use, because there is nothing yet that an older one should open.
     A process whose ring lacks a private key can write for it, and read nothing that it closes. `clock` dates certificates;
     `tell` hears of every pair that is made; `without` leaves one pair out, by its name.
     """
@@ -67,7 +67,7 @@ class KeyRing:
         passphrase_file: Path,
         owner: str,
         *,
-        may_begin: bool = False,
+        create_if_missing: bool = False,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         tell: Callable[[KeyPair], None] = lambda pair: None,
         without: str = "",
@@ -75,7 +75,7 @@ class KeyRing:
         self.folder = folder
         self._passphrase_file = passphrase_file
         self._owner = owner
-        self._may_begin = may_begin
+        self._create_if_missing = create_if_missing
         self._clock = clock
         self._tell = tell
         self._without = without
@@ -97,7 +97,7 @@ class KeyRing:
     def current(self, purpose: Purpose) -> KeyPair:
         """The newest generation, made now when this deployment has just begun; KR-7111 when there is none."""
         if not self.pairs(purpose):
-            if not self._may_begin:
+            if not self._create_if_missing:
                 raise RenkeiError("KR-7111", purpose=purpose, folder=self.folder.name)
             self.create(purpose)
         return self.pairs(purpose)[0]

@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.configuration.calendar import business_days
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
+from pipelines.exchange.ledger.states import SENT_STATES, TERMINAL_OUTBOUND_STATES, Direction, EntryState, LedgerEvent
 from pipelines.transfer.sending import records_of
 
 SENT_FILES = ("eligibility_household", "eligibility_individual")
@@ -18,7 +18,8 @@ SENT_KEYS = {"eligibility_household": "household_number", "eligibility_individua
 def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
     """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them.
 
-    Whom a later file told of that is, or may be, at the Union (`ledger.baseline.in_doubt`) is there as that file told.
+    A person whom a later file reported is included with the facts of that file, where that file is, or may be, at the
+    Union (`ledger.baseline.uncertain_entries`).
     """
     before = on + dt.timedelta(days=1) if on else None
     partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
@@ -33,16 +34,16 @@ def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataF
 
 
 def told_in_doubt(
-    environment: Environment, before: dt.date | None, *, remade: dt.date | None = None
+    environment: Environment, before: dt.date | None, *, rebuilt: dt.date | None = None
 ) -> dict[str, pl.DataFrame]:
-    """What files tell that are, or may be, at the Union, but are no baseline (`ledger.baseline.in_doubt`).
+    """The records of files that are, or may be, at the Union without being a baseline (`ledger.baseline.uncertain_entries`).
 
-    By interface (SENT_FILES): canonical records with `in_doubt` true and `gone`, of each person or household the newest.
-    `gone`: withdrawn by a file that the Union accepted, so that it does not know him any more. Nothing for an interface
-    without such a file. KR-6115 when our copy of one is not what the ledger says.
+    By interface (SENT_FILES): the newest canonical record of each person or household, with `in_doubt` true and `gone`.
+    `gone`: withdrawn by a file that the Union accepted, so the Union does not know the person any more. An interface
+    without such a file is absent. KR-6115 when our copy of a file is not what the ledger says.
     """
     told: dict[str, list[pl.DataFrame]] = {}
-    for entry in environment.ledger.in_doubt(before, SENT_FILES, remade=remade):
+    for entry in environment.ledger.uncertain_entries(before, SENT_FILES, rebuilt=rebuilt):
         records = records_of(environment, entry)
         withdrawn = pl.col("update_kind") == "withdrawn" if "update_kind" in records.columns else pl.lit(False)
         gone = withdrawn & pl.lit(entry.state == EntryState.ACCEPTED)
@@ -73,19 +74,19 @@ def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> li
     back, is carried by the next day that reaches it.
     """
     entries = environment.ledger.entries(direction=Direction.OUTBOUND, interfaces=SENT_FILES)
-    standing: dict[dt.date | None, dict[str | None, EntryState]] = {}
+    current_states: dict[dt.date | None, dict[str | None, EntryState]] = {}
     for entry in entries:
         if entry.state != EntryState.WITHDRAWN:
-            standing.setdefault(entry.partition, {})[entry.interface] = entry.state
+            current_states.setdefault(entry.partition, {})[entry.interface] = entry.state
     out = SENT_STATES | {EntryState.SUPERSEDED}
     carried_by = environment.ledger.effective_baseline(interfaces=SENT_FILES)
     done = {
         day
-        for day, states in standing.items()
+        for day, states in current_states.items()
         if out.issuperset(states.values())
-        or (day and carried_by and day < carried_by and not CLOSED_OUTBOUND_STATES.isdisjoint(states.values()))
+        or (day and carried_by and day < carried_by and not TERMINAL_OUTBOUND_STATES.isdisjoint(states.values()))
     }
-    quiet = {e.detail.get("partition") for e in environment.ledger.notes(LedgerEvent.QUIET_DAY)}
+    quiet = {e.detail.get("partition") for e in environment.ledger.events_of(LedgerEvent.QUIET_DAY)}
     began = min((e.partition for e in entries if e.partition is not None), default=first)
     days = business_days(max(first, began), last + dt.timedelta(days=1))
     return [day for day in days if day not in done and day.isoformat() not in quiet]

@@ -228,6 +228,6 @@ def enter(
     if not judgement.accepted:
         raise _refusal(_told(judgement.report["findings"], specification, data))
     recorder = environment.ledger.recorder(by)
-    recorder.note(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
+    recorder.append_event(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
     own = Inbox(recorder, environment.safe, partial(receiving.judge, environment, applied, typed=True))
     return own.collect(FilesAtHand({name: encoded.data}))

@@ -100,7 +100,7 @@ def make_draft(
 def require_same(environment: Environment, partition: dt.date, draft: Draft) -> None:
     """KR-6111 when the partition went out, or may have gone out, with other bytes; KR-6144 when a trace that the ledger
     doesn't know says so."""
-    entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
+    entry = environment.ledger.current_entries(partition, {draft.interface}).get(draft.interface)
     if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.encoded.sha256:
         raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
     require_same_content(sent_traces(environment, partition.isoformat()), draft.name, draft.encoded.sha256)
@@ -122,7 +122,7 @@ def publish(
     content = draft.encoded.data
     path = outbox_path(environment, partition, draft.name, draft.encoded.sha256)
     if not environment.safe.holds(path, draft.encoded.sha256):
-        environment.recorder().note(
+        environment.recorder().append_event(
             LedgerEvent.FILE_MADE, partition=partition, file_name=draft.name, sha256=draft.encoded.sha256
         )
         environment.safe.keep(path, content)

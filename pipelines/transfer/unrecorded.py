@@ -68,14 +68,14 @@ def local_traces(environment: Environment, partition: str = "*") -> list[Trace]:
     known = {(str(entry.partition), entry.file_name, str(entry.sha256)[:12]) for entry in outbound}
     known |= {
         (event.detail["partition"], event.detail["file_name"], event.detail["sha256"][:12])
-        for event in ledger.notes(LedgerEvent.FILE_MADE)
+        for event in ledger.events_of(LedgerEvent.FILE_MADE)
     }
     out = _names_out(outbound)
     contents = {str(entry.sha256)[:12] for entry in inbound}
     arriving = {plain_name(entry.file_name) for entry in inbound if entry.state in FETCHING_STATES}
     answered = [
         Trace(Place.ANSWER, f"{Place.ANSWER}/{event.detail['file_name']}", event.detail["file_name"])
-        for event in ledger.notes(LedgerEvent.ANSWER_TO_UNRECORDED)
+        for event in ledger.events_of(LedgerEvent.ANSWER_TO_UNRECORDED)
     ]
     found = [
         *(one for one in outbox if (one.partition, one.file_name, one.begins) not in known),
@@ -83,7 +83,7 @@ def local_traces(environment: Environment, partition: str = "*") -> list[Trace]:
         *(one for one in archive if one.begins not in contents and one.file_name not in arriving),
         *(one for one in answered if one.file_name not in out),
     ]
-    return _not_dismissed(found, ledger.notes(LedgerEvent.DISMISSED))
+    return _not_dismissed(found, ledger.events_of(LedgerEvent.DISMISSED))
 
 
 def traces_at_union(environment: Environment, transport: Transport) -> list[Trace]:
@@ -95,7 +95,7 @@ def traces_at_union(environment: Environment, transport: Transport) -> list[Trac
         for name in listed
         if name not in out and interface_of(environment, name) is not None
     ]
-    return _not_dismissed(found, environment.ledger.notes(LedgerEvent.DISMISSED))
+    return _not_dismissed(found, environment.ledger.events_of(LedgerEvent.DISMISSED))
 
 
 def interface_of(environment: Environment, name: str) -> str | None:
@@ -149,7 +149,7 @@ def dismiss(environment: Environment, references: Iterable[str], by: str, reason
             raise RenkeiError("KR-6145", reference=reference)
     with environment.ledger.recorder(by).transaction() as work:
         for reference in references:
-            work.note(LedgerEvent.DISMISSED, reference=reference, reason=reason)
+            work.append_event(LedgerEvent.DISMISSED, reference=reference, reason=reason)
 
 
 def _names_out(outbound: Iterable[Entry]) -> set[str]:

@@ -98,7 +98,7 @@ def test_amounts_are_taken_together_over_the_days_of_the_settings(tmp_path: Path
     expected = {2: 1, 8: 1, 9: 2, 10: 3, 13: 6, 17: 10, 24: 10}
     found = {number: reference(environment, dt.date(2026, 4, number)) for number in expected}
     assert found == {number: dt.date(2026, 4, day) for number, day in expected.items()}
-    environment.ledger.recorder("試験").note(
+    environment.ledger.recorder("試験").append_event(
         LedgerEvent.AMOUNT_CONFIRMED, partition=dt.date(2026, 4, 7), counts={}, reason="統合"
     )
     assert reference(environment, dt.date(2026, 4, 7)) == dt.date(2026, 4, 1)

@@ -431,7 +431,9 @@ def test_a_second_machine_with_the_same_ledger_does_not_enter_a_day_twice(desk: 
     day = desk.days[2]
 
     def is_made() -> bool:
-        made = [event for event in ledger.notes(LedgerEvent.FILE_MADE) if event.detail["partition"] == day.isoformat()]
+        made = [
+            event for event in ledger.events_of(LedgerEvent.FILE_MADE) if event.detail["partition"] == day.isoformat()
+        ]
         return len(made) == 2
 
     def enter() -> None:

@@ -76,8 +76,8 @@ class FusedLedger(Ledger):
 
     def recorder(self, operator: str, run_id: str | None = None) -> Recorder:
         recorder = super().recorder(operator, run_id)
-        recorder.advance = self._fuse.around(recorder.advance)  # type: ignore[method-assign]
-        recorder.note = self._fuse.around(recorder.note)  # type: ignore[method-assign]
+        recorder.transition = self._fuse.around(recorder.transition)  # type: ignore[method-assign]
+        recorder.append_event = self._fuse.around(recorder.append_event)  # type: ignore[method-assign]
         return recorder
 
 

@@ -126,12 +126,12 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
         for table in (state.dates, state.ids, state.verifications):
             state.add(work.connection, table, taken, MONDAY, entry.id)
         state.list_discrepancies(work.connection, pl.DataFrame([found | {"set_aside": True}]), MONDAY, entry.id)
-        work.advance(entry, EntryState.APPLIED, taken=1)
+        work.transition(entry, EntryState.APPLIED, taken=1)
     columns = dict.fromkeys(decisions.SCHEMA, "x") | {"month": MONDAY, "moved_on": MONDAY}
     with recorder.transaction() as work:
         kept = decisions.add(work.connection, [columns])
         digest = decisions.digest(work.connection, *kept)
-        work.note(LedgerEvent.WORKSHEET_IMPORTED, new=1, rows=list(kept), rows_sha256=digest)
+        work.append_event(LedgerEvent.WORKSHEET_IMPORTED, new=1, rows=list(kept), rows_sha256=digest)
 
 
 def test_the_daily_role_lives_a_day_and_cannot_touch_the_history(
@@ -171,6 +171,6 @@ def test_what_the_daily_role_owned_is_handed_over_and_upgraded_by_the_owner_alon
         with pytest.raises(InsufficientPrivilege):
             server.execute(forbidden, DAILY)
     ledger = Ledger(server.url(DAILY), noon)
-    ledger.recorder("日々の人").note(LedgerEvent.TYPED)
+    ledger.recorder("日々の人").append_event(LedgerEvent.TYPED)
     assert ledger.verify_chain() == []
     ledger.close()

@@ -373,7 +373,7 @@ def test_a_file_does_not_leave_when_the_union_has_another_month_than_it_was_comp
     may = monthly.build_history(environment, MAY, extract(environment, *rows, month=MAY))
     made = sending.manifest(environment, MAY, may.file, may.known)
     environment.store.write("known_high_cost_history", MAY.isoformat(), may.known)
-    (entry,) = environment.ledger.standing(MONTH, {"high_cost_history"}).values()
-    environment.recorder().advance(entry, EntryState.REJECTED)
+    (entry,) = environment.ledger.current_entries(MONTH, {"high_cost_history"}).values()
+    environment.recorder().transition(entry, EntryState.REJECTED)
     with pytest.raises(RenkeiError, match=r"KR-7214.*2026-04-01"):
         sending.send(environment, "high_cost_history", MAY, made)
