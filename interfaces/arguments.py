@@ -86,7 +86,7 @@ def _day(text: str, at: At) -> str | None:
 
 
 def _file_name_field(text: str, at: At) -> str | None:
-    pattern = at.specification.plan.file_name
+    pattern = at.specification.layout.file_name
     return None if text in fields_of(pattern) else f"はファイル名の規則 {pattern} にありません"
 
 

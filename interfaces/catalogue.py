@@ -25,7 +25,7 @@ from interfaces.spec import (
     DateRange,
     Dates,
     Era,
-    FilePlan,
+    FileLayout,
     Item,
     ItemType,
     Record,
@@ -219,7 +219,7 @@ class Catalogue:
         self.all_ranges = self._table(root / "dates.csv", _RANGE, DateRange)
         self.all_sentinels = self._table(root / "sentinels.csv", _SENTINEL, Sentinel)
         # Without them no item table says anything: one fault, and not one for each item.
-        plans = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
+        layouts = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
         self.types = {one.id: one for one in self.all_types}
         self.sensitivities = {one.id: one for one in self.all_sensitivities}
         self.dictionary = {one.id: one for one in self.all_entries}
@@ -227,10 +227,10 @@ class Catalogue:
         self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
         self.dates = Dates({one.id: one for one in self.all_ranges}, self.all_sentinels)
         self._versions: dict[str, list[Specification]] = {}
-        for specification in filter(None, map(self._specification, plans)):
+        for specification in filter(None, map(self._specification, layouts)):
             self._versions.setdefault(specification.id, []).append(specification)
         for versions in self._versions.values():
-            versions.sort(key=lambda s: s.plan.effective_from)
+            versions.sort(key=lambda s: s.layout.effective_from)
 
     def _rows(self, path: Path, columns: Collection[str]) -> list[Row]:
         try:
@@ -259,30 +259,30 @@ class Catalogue:
         place = " ".join(filter(None, [path.relative_to(self.root).as_posix(), *within]))
         self.unreadable.append(Fault(place, text, UNREADABLE))
 
-    def _specification(self, plan_path: Path) -> Specification | None:
+    def _specification(self, layout_path: Path) -> Specification | None:
         before = len(self.unreadable)
         try:
-            plan = FilePlan.model_validate(tomllib.loads(plan_path.read_text(encoding="utf-8-sig")))
+            layout = FileLayout.model_validate(tomllib.loads(layout_path.read_text(encoding="utf-8-sig")))
         except (OSError, ValueError) as error:
-            self._tell(_why_unread(error), plan_path)
+            self._tell(_why_unread(error), layout_path)
             return None
-        if why := self._why_elsewhere(plan, plan_path.parent):
-            self._tell(why, plan_path)
+        if why := self._why_elsewhere(layout, layout_path.parent):
+            self._tell(why, layout_path)
             return None
         records = tuple(
-            Record(part.kind, part.occurrence, part.key, self._table(plan_path.parent / part.items, self._item, Item))
-            for part in plan.records
+            Record(part.kind, part.occurrence, part.key, self._table(layout_path.parent / part.items, self._item, Item))
+            for part in layout.records
         )
         return (
-            None if len(self.unreadable) > before else Specification(plan, records, self.codes, self.dates, self.root)
+            None if len(self.unreadable) > before else Specification(layout, records, self.codes, self.dates, self.root)
         )
 
-    def _why_elsewhere(self, plan: FilePlan, folder: Path) -> str | None:
+    def _why_elsewhere(self, layout: FileLayout, folder: Path) -> str | None:
         """Why a specification cannot lie in its folder: under another one's name it would stand before that one."""
-        own = self.root / plan.id / plan.effective_from.isoformat()
+        own = self.root / layout.id / layout.effective_from.isoformat()
         if own == folder:
             return None
-        said = f"フォルダの名前が id と効力開始日（{plan.id}/{plan.effective_from}）と違います"
+        said = f"フォルダの名前が id と効力開始日（{layout.id}/{layout.effective_from}）と違います"
         return f"{said}。その名前のフォルダは別にあります" if (own / "file.toml").is_file() else said
 
     @cached_property
@@ -313,8 +313,8 @@ class Catalogue:
 
     def of_cycle(self, cycle: str, direction: str | None = None) -> list[str]:
         """Ids of the interfaces whose newest version is exchanged in this cycle (and direction), sorted."""
-        newest = {interface: self._versions[interface][-1].plan for interface in self.ids()}
-        return [i for i, plan in newest.items() if plan.cycle == cycle and direction in (None, plan.direction)]
+        newest = {interface: self._versions[interface][-1].layout for interface in self.ids()}
+        return [i for i, layout in newest.items() if layout.cycle == cycle and direction in (None, layout.direction)]
 
     def versions(self, interface: str) -> list[Specification]:
         """All versions of an interface, oldest first; KR-7102 when there is no such interface."""
@@ -325,8 +325,8 @@ class Catalogue:
     def in_force(self, interface: str, on: dt.date) -> Specification:
         """The version in force on the date that the file is *for*; KR-7103 when there is none."""
         for specification in self.versions(interface):
-            plan = specification.plan
-            if plan.effective_from <= on and (plan.effective_to is None or on < plan.effective_to):
+            layout = specification.layout
+            if layout.effective_from <= on and (layout.effective_to is None or on < layout.effective_to):
                 return specification
         raise RenkeiError("KR-7103", interface=interface, on=on.isoformat())
 

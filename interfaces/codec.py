@@ -158,7 +158,7 @@ def _decoded(lines: Lines, name: str, on: dt.date) -> Decoded:
     if lines.faults:
         return _rejected(lines, name, on)
     tables, problems = _read_fixed(lines) if spec.format.kind == "fixed" else _read_csv(lines)
-    if not problems and not spec.plan.zero_records_allowed and tables[spec.data.kind].height == 0:
+    if not problems and not spec.layout.zero_records_allowed and tables[spec.data.kind].height == 0:
         problems = [{"code": "KR-1017"}]
     return Decoded(name, spec, on, tables, _problems(problems), lines.content, lines.starts)
 

@@ -215,7 +215,7 @@ def _held(place: str, row: Row, value: str | bytes, encodings: Iterable[str]) ->
 
 def _effective_dates(interface: str, versions: list[Specification]) -> Iterator[Fault]:
     for earlier, later in pairwise(versions):
-        end, start = earlier.plan.effective_to, later.plan.effective_from
+        end, start = earlier.layout.effective_to, later.layout.effective_from
         if end is None or end > start:
             yield Fault(f"{interface}/{earlier.version}", f"効力期間が次の版 {later.version} と重なっています")
         elif end < start:
@@ -226,7 +226,7 @@ def _file_names(catalogue: Catalogue) -> Iterator[Fault]:
     stems: dict[str, str] = {}
     for interface in catalogue.ids():
         for specification in catalogue.versions(interface):
-            blank = re.sub(r"\{[^}]*\}", "{}", specification.plan.file_name)
+            blank = re.sub(r"\{[^}]*\}", "{}", specification.layout.file_name)
             owner = stems.setdefault(blank, interface)
             if owner != interface:
                 yield Fault(f"{interface}/{specification.version}", f"ファイル名の規則が {owner} と見分けられません")
@@ -263,31 +263,35 @@ class _Linter:
         self.place = f"{specification.id}/{specification.version}"
 
     def faults(self) -> list[Fault]:
-        found = [*self._plan(), *self._kinds(), *self._format()]
-        for part, record in zip(self.specification.plan.records, self.specification.records, strict=True):
+        found = [*self._layout(), *self._kinds(), *self._format()]
+        for part, record in zip(self.specification.layout.records, self.specification.records, strict=True):
             table = f"{self.place}/{part.items}"
             found += self._record(table, record)
             for item in record.items:
                 found += self._item(f"{table} 項番{item.number} {item.id}", record, item)
         return found
 
-    def _plan(self) -> Iterator[Fault]:
-        plan, place = self.specification.plan, self.place
-        if plan.effective_to is not None and plan.effective_to <= plan.effective_from:
+    def _layout(self) -> Iterator[Fault]:
+        layout, place = self.specification.layout, self.place
+        if layout.effective_to is not None and layout.effective_to <= layout.effective_from:
             yield Fault(place, "効力の終わりが始まりより後ではありません")
         items = {item.id for record in self.specification.records for item in record.items}
-        if ("my_number" in items) != plan.carries_my_number:
+        if ("my_number" in items) != layout.carries_my_number:
             yield Fault(place, "carries_my_number と個人番号の項目の有無が合いません")
-        if "my_number" in items and plan.direction == "from_union":
+        if "my_number" in items and layout.direction == "from_union":
             yield Fault(place, "連合会から来るファイルに個人番号の項目は置けません（seed 別添1）")
-        for field, count in Counter(fields_of(plan.file_name)).items():
+        for field, count in Counter(fields_of(layout.file_name)).items():
             if field not in items | {"processed_on"}:
                 yield Fault(place, f"ファイル名の {field} は項目にありません")
             if count > 1:
                 yield Fault(place, f"ファイル名に {field} が{count}回あります")
-        for text in plan.relations:
+        for text in layout.relations:
             yield from self._relation(f"{place} relations", text)
-        if plan.direction == "to_union" and plan.quiet_day == "zero_record_file" and not plan.zero_records_allowed:
+        if (
+            layout.direction == "to_union"
+            and layout.quiet_day == "zero_record_file"
+            and not layout.zero_records_allowed
+        ):
             yield Fault(place, "0件のファイルを許さないのに、異動のない日に0件のファイルを作ることになっています")
 
     def _kinds(self) -> Iterator[Fault]:
@@ -399,7 +403,7 @@ class _Linter:
             if not rule.fits(at.item.type):
                 yield Fault(f"{place} 規則", f"{call} は属性 {at.item.type.id} の項目に置けません")
             yield from (Fault(f"{place} 規則", said) for said in misused(call, rule.arguments, at))
-        if at.item.normalise and self.specification.plan.direction != "extract":
+        if at.item.normalise and self.specification.layout.direction != "extract":
             yield Fault(f"{place} 正規化", "正規化は抽出だけで行われます")
         for call in at.item.normalise:
             normalisation = self.normalisations.get(call.name)
@@ -417,9 +421,11 @@ class _Linter:
             return
         if not self._is_read(item.code_table):
             return
-        plan = self.specification.plan
-        last = (plan.effective_to or dt.date.max) - dt.timedelta(days=1)
-        alive = [code for code in codes if code.start <= last and (code.end is None or code.end > plan.effective_from)]
+        layout = self.specification.layout
+        last = (layout.effective_to or dt.date.max) - dt.timedelta(days=1)
+        alive = [
+            code for code in codes if code.start <= last and (code.end is None or code.end > layout.effective_from)
+        ]
         if not alive:
             yield Fault(place, f"コード表 {item.code_table} に版の効力期間のコードがありません")
         values = list(dict.fromkeys(code.value for code in alive))

@@ -54,7 +54,7 @@ class Format(_Frozen):
         return 2 if self.encoding == "utf-16-le" else 1
 
 
-class RecordPlan(_Frozen):
+class RecordLayout(_Frozen):
     """One record kind of a file, in the order in which the kinds appear."""
 
     kind: str
@@ -63,7 +63,7 @@ class RecordPlan(_Frozen):
     key: tuple[str, ...] = ()
 
 
-class FilePlan(_Frozen):
+class FileLayout(_Frozen):
     """`file.toml`: what the file is. Dates are half-open [effective_from, effective_to)."""
 
     id: str
@@ -81,7 +81,7 @@ class FilePlan(_Frozen):
     quiet_day: Literal["zero_record_file", "no_file", "not_applicable"]
     carries_my_number: bool = False
     format: Format
-    records: tuple[RecordPlan, ...] = Field(min_length=1)
+    records: tuple[RecordLayout, ...] = Field(min_length=1)
     relations: tuple[str, ...] = ()
 
 
@@ -302,7 +302,7 @@ class Record:
 class Specification:
     """One version of one interface, complete."""
 
-    plan: FilePlan
+    layout: FileLayout
     records: tuple[Record, ...]
     codes: dict[str, tuple[Code, ...]]
     dates: Dates
@@ -310,15 +310,15 @@ class Specification:
 
     @property
     def id(self) -> str:
-        return self.plan.id
+        return self.layout.id
 
     @property
     def version(self) -> str:
-        return self.plan.effective_from.isoformat()
+        return self.layout.effective_from.isoformat()
 
     @property
     def format(self) -> Format:
-        return self.plan.format
+        return self.layout.format
 
     @cached_property
     def by_kind(self) -> dict[str, Record]:

@@ -64,11 +64,11 @@ def write_xlsx(validated: Validated, path: Path) -> None:
 
 def _facts(validated: Validated) -> list[tuple[str, str]]:
     """What was judged, and with what result, as (name, text)."""
-    specification, plan = validated.decoded.spec, validated.decoded.spec.plan
+    specification, layout = validated.decoded.spec, validated.decoded.spec.layout
     return [
         ("ファイル", validated.decoded.name),
-        ("インタフェース", f"{plan.name}（{plan.id}）"),
-        ("仕様の版", f"{specification.version}（{'公式' if plan.status == 'official' else '仮定'}）"),
+        ("インタフェース", f"{layout.name}（{layout.id}）"),
+        ("仕様の版", f"{specification.version}（{'公式' if layout.status == 'official' else '仮定'}）"),
         ("データ件数", f"{validated.records}"),
         ("判定", "正しい" if validated.valid else "誤りがある"),
         ("検出事項", f"{validated.findings.height}件"),

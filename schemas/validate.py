@@ -91,7 +91,7 @@ def judge(decoded: Decoded, context: Context) -> Validated:
     specification = decoded.spec
     data = decoded.data
     normalised: dict[str, int] = {}
-    if specification.plan.direction != "to_union":
+    if specification.layout.direction != "to_union":
         data, normalised = normalise(data, specification)
     faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
     complete = decoded.problems["item"].null_count() == 0
@@ -208,7 +208,7 @@ def relate(validated: Mapping[str, Validated]) -> pl.DataFrame:
 
 
 def _relations(specification: Specification) -> list[Call]:
-    return [Call.parse(text) for text in specification.plan.relations]
+    return [Call.parse(text) for text in specification.layout.relations]
 
 
 def _canonical(one: Validated) -> pl.DataFrame:

@@ -22,20 +22,20 @@ FROM_THE_UNION = ("no_my_number",)
 
 def specification_json(specification: Specification) -> dict[str, Any]:
     """The layout with everything that its names stand for: types, codes, characters, rules, and the order of checks."""
-    plan = specification.plan
+    layout = specification.layout
     return {
-        **plan.model_dump(mode="json"),
+        **layout.model_dump(mode="json"),
         "version": specification.version,
         "format": {
-            **plan.format.model_dump(mode="json"),
+            **layout.format.model_dump(mode="json"),
             "delimiter": ",",
             "quote_character": '"',
-            "line_end_bytes": plan.format.line_end_text.encode(plan.format.encoding).hex(),
+            "line_end_bytes": layout.format.line_end_text.encode(layout.format.encoding).hex(),
             "longest_line": longest_line(specification),
             "most_misformed_lines": MOST_MISFORMED,
             "most_findings": MOST_FINDINGS,
         },
-        "file_name_fields": {name: digits_of(name, specification) for name in fields_of(plan.file_name)},
+        "file_name_fields": {name: digits_of(name, specification) for name in fields_of(layout.file_name)},
         "records": [
             {
                 "kind": record.kind,
@@ -73,7 +73,7 @@ def _dates(specification: Specification, item: Item) -> dict[str, Any] | None:
     if known is None:
         return None
     none = specification.dates.none(item)
-    received = specification.plan.direction != "to_union"
+    received = specification.layout.direction != "to_union"
     return {
         "earliest": known.earliest.isoformat(),
         "latest": {"years_ahead": known.latest.years, "days_ahead": known.latest.days},
@@ -90,9 +90,9 @@ def _named(specification: Specification) -> dict[str, Any]:
     """What the names in the item tables stand for, of those that this specification uses."""
     items = [item for record in specification.records for item in record.items]
     calls = [call for item in items for call in (*item.rules, *item.normalise)]
-    calls += [Call.parse(text) for text in specification.plan.relations]
+    calls += [Call.parse(text) for text in specification.layout.relations]
     names = {call.name for call in calls}
-    names |= set(EVERYWHERE) | set(FROM_THE_UNION if specification.plan.direction == "from_union" else ())
+    names |= set(EVERYWHERE) | set(FROM_THE_UNION if specification.layout.direction == "from_union" else ())
     tables = sorted({item.code_table for item in items} - {""})
     return {
         "types": {item.type.id: _type(item.type) for item in items},

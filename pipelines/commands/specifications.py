@@ -28,13 +28,15 @@ def spec() -> None:
 def spec_list(as_json: bool) -> None:
     """One line per version of every interface."""
     catalogue = load_catalogue(catalogue_root())
-    plans = [s.plan for interface in catalogue.ids() for s in catalogue.versions(interface)]
+    layouts = [s.layout for interface in catalogue.ids() for s in catalogue.versions(interface)]
     if as_json:
-        say_json([plan.model_dump(mode="json") for plan in plans])
+        say_json([layout.model_dump(mode="json") for layout in layouts])
         return
-    for plan in plans:
-        end = plan.effective_to.isoformat() if plan.effective_to else "（期限なし）"
-        click.echo(f"{plan.id:28}{plan.effective_from} 〜 {end}  {plan.status:9}{plan.direction:11}{plan.name}")
+    for layout in layouts:
+        end = layout.effective_to.isoformat() if layout.effective_to else "（期限なし）"
+        click.echo(
+            f"{layout.id:28}{layout.effective_from} 〜 {end}  {layout.status:9}{layout.direction:11}{layout.name}"
+        )
 
 
 @spec.command("lint", help="仕様データに誤りがないことを確かめる")
@@ -70,16 +72,16 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
 
         say_json(specification_json(specification))
         return
-    plan = specification.plan
+    layout = specification.layout
     click.echo(
-        f"{plan.name}（{plan.id} {specification.version} {plan.status}）\n{plan.description}\n出典: {plan.source}"
+        f"{layout.name}（{layout.id} {specification.version} {layout.status}）\n{layout.description}\n出典: {layout.source}"
     )
-    form = plan.format
-    until = f"{plan.effective_to}の前日まで" if plan.effective_to else "終わりなし"
+    form = layout.format
+    until = f"{layout.effective_to}の前日まで" if layout.effective_to else "終わりなし"
     click.echo(
-        f"向き: {DIRECTIONS[plan.direction]}（{plan.partner}）  周期: {CYCLES[plan.cycle]}"
-        f"  効力: {plan.effective_from}から{until}  0件: {'可' if plan.zero_records_allowed else '不可'}\n"
-        f"ファイル名: {plan.file_name}  形式: {form.kind} {form.encoding}{' BOM付き' if form.bom else ''}"
+        f"向き: {DIRECTIONS[layout.direction]}（{layout.partner}）  周期: {CYCLES[layout.cycle]}"
+        f"  効力: {layout.effective_from}から{until}  0件: {'可' if layout.zero_records_allowed else '不可'}\n"
+        f"ファイル名: {layout.file_name}  形式: {form.kind} {form.encoding}{' BOM付き' if form.bom else ''}"
         f" {form.line_end} 引用符 {form.quote}{' 見出しあり' if form.header else ''}"
     )
     for record in specification.records:
@@ -125,7 +127,7 @@ def validate_command(
     chosen = interface or (recognised[0] if recognised else "")
     named = None
     if recognised and recognised[0] == chosen:
-        named = date_of(recognised[1], catalogue.versions(chosen)[-1].plan)
+        named = date_of(recognised[1], catalogue.versions(chosen)[-1].layout)
     day = on.date() if on else named or tokyo_now().date()
     specification = catalogue.in_force(chosen, day)
     by_name = recognised is not None and recognised[0] == chosen
@@ -145,7 +147,7 @@ def validate_command(
         if validated.normalised:
             click.echo(f"正規化した値: {normalised(validated)}")
         verdict = "正しいファイルです" if validated.valid else "誤りがあります"
-        click.echo(f"{specification.plan.name}（{specification.version}）{validated.records}件: {verdict}")
+        click.echo(f"{specification.layout.name}（{specification.version}）{validated.records}件: {verdict}")
     sys.exit(0 if validated.valid else FAULTS)
 
 

@@ -225,7 +225,7 @@ def _published(environment: Environment, day: dt.date, judged: _Judged) -> tuple
 
 def _nothing_to_tell(environment: Environment, day: dt.date, tables: Mapping[str, pl.DataFrame]) -> bool:
     """A quiet day on which the specification wants no file, rather than one without records."""
-    wants_none = all(environment.specification(interface, day).plan.quiet_day == "no_file" for interface in FILES)
+    wants_none = all(environment.specification(interface, day).layout.quiet_day == "no_file" for interface in FILES)
     return wants_none and all(table.is_empty() for table in tables.values())
 
 

@@ -106,12 +106,12 @@ def _judged(environment: Environment, interface: str, month: dt.date) -> Validat
     specification = environment.specification(interface, cut_off)
     own = environment.settings.municipality_code
     name = file_name(specification, {"municipality_code": own, "processed_on": cut_off})
-    partition = cut_off if specification.plan.cycle == "daily" else month
+    partition = cut_off if specification.layout.cycle == "daily" else month
     path = environment.settings.extract_folder / name
     if not path.is_file():
         raise RenkeiError("KR-7202", day=cut_off.isoformat(), name=name)
     judged = validate_file(path, specification, cut_off, environment.context(partition, name))
-    if specification.plan.cycle != "daily":
+    if specification.layout.cycle != "daily":
         write_json(judged, environment.reports(month) / f"{interface}.json")
         write_xlsx(judged, environment.reports(month) / f"{interface}.xlsx")
     return judged

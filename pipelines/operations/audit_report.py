@@ -117,7 +117,7 @@ class _Month:
 
     def of_file(self, event: Event, entry: Entry) -> tuple[str, ...]:
         """An event of a file as a row: time, partition, interface, name, records, SHA-256, state, operator."""
-        name = self.environment.catalogue.versions(entry.interface)[-1].plan.name if entry.interface else ""
+        name = self.environment.catalogue.versions(entry.interface)[-1].layout.name if entry.interface else ""
         return (
             time_in_words(event.at),
             str(entry.partition or ""),

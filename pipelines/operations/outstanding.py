@@ -69,7 +69,7 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
             continue
         for interface in answers:
             if (interface, day) not in arrived:
-                yield "KR-6502", catalogue.versions(interface)[-1].plan.name, day, due
+                yield "KR-6502", catalogue.versions(interface)[-1].layout.name, day, due
         for entry in sent:
             if entry.partition == day and entry.state == EntryState.SENT and RECEPTION not in off:
                 yield "KR-6503", entry.file_name, day, due
@@ -129,7 +129,7 @@ def _month(environment: Environment, entries: list[Entry], days: MonthlyDays, on
             continue
         if interface != "continuity_candidates" and not _has_candidates(environment, days.month):
             continue
-        yield "KR-6505", environment.catalogue.versions(interface)[-1].plan.name, days.month, due
+        yield "KR-6505", environment.catalogue.versions(interface)[-1].layout.name, days.month, due
 
 
 def _has_candidates(environment: Environment, month: dt.date) -> bool:

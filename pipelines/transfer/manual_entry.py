@@ -53,7 +53,7 @@ def write_form(environment: Environment, interface: str, month: dt.date, path: P
     _require_typed(environment, interface)
     specification = environment.specification(interface, month)
     data = BytesIO()
-    with new_book(data, specification.plan.name) as book:
+    with new_book(data, specification.layout.name) as book:
         sheet = book.add_worksheet(SHEET)
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True})
         text = book.add_format({"num_format": "@"})
@@ -180,7 +180,7 @@ def _told(found: Sequence[Mapping[str, Any]], specification: Specification, data
     for one in found:
         row, heading = rows.get(one.get("line", 0)), one.get("item_name")
         if row is None:
-            place = specification.plan.name
+            place = specification.layout.name
         elif heading in items:
             place = _place(row, items.index(heading) + 1, heading)
         else:

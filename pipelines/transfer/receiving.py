@@ -45,14 +45,14 @@ def judge(
     if recognised is None:
         return Judgement(False, report=_one_finding("KR-7302", name))
     interface, fields = recognised
-    plan = environment.catalogue.versions(interface)[-1].plan
-    if plan.direction != "from_union":
+    layout = environment.catalogue.versions(interface)[-1].layout
+    if layout.direction != "from_union":
         return Judgement(False, report=_one_finding("KR-7302", name))
     if interface not in applied:
         return Judgement(False, interface, report=_one_finding("KR-6337", name), releasable=False)
     if interface in environment.settings.switched_off_interfaces and not typed:
         return Judgement(False, interface, report=_one_finding("KR-7303", name))
-    day = date_of(fields, plan)
+    day = date_of(fields, layout)
     if day is None:
         return Judgement(False, interface, report=_one_finding("KR-7304", name))
     specification = environment.specification(interface, day)

@@ -105,7 +105,7 @@ def interface_of(environment: Environment, name: str) -> str | None:
         return None
     interface, fields = recognised
     own = environment.settings.municipality_code
-    is_outgoing = environment.catalogue.versions(interface)[-1].plan.direction == "to_union"
+    is_outgoing = environment.catalogue.versions(interface)[-1].layout.direction == "to_union"
     return interface if is_outgoing and fields.get("municipality_code", own) == own else None
 
 

@@ -97,7 +97,7 @@ def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
     files, with 2 in 0.8 %, with 4 in 4.4 %, with 10 in 0.1 %: the operator then releases the file (KR-4004). Where chance
     is out of the question, nobody can (KR-4010). (FAULT_SCHEMA rows; no value.)
     """
-    if decoded.spec.plan.direction != "from_union":
+    if decoded.spec.layout.direction != "from_union":
         return []
     found: list[dict[str, object]] = []
     for record in decoded.spec.records:

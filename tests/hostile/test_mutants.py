@@ -106,7 +106,7 @@ def test_a_column_of_my_numbers_from_the_union(sounds: dict[str, Sound], tmp_pat
     accused = 0
     for sound in sounds.values():
         for item in sound.specification.data.items:
-            if sound.specification.plan.direction != "from_union" or (item.type.id, item.length) != ("英数", 12):
+            if sound.specification.layout.direction != "from_union" or (item.type.id, item.length) != ("英数", 12):
                 continue
             cells = {(line, item.id): MY_NUMBERS[line % 3] for line in sound.data_lines}
             found = found_in(sound, cells, sound.context, tmp_path)
@@ -128,7 +128,7 @@ ACROSS = {
 def test_a_record_whose_other_file_lacks_it(sounds: dict[str, Sound], tmp_path: Path) -> None:
     used = set()
     for sound in sounds.values():
-        for call in map(Call.parse, sound.specification.plan.relations):
+        for call in map(Call.parse, sound.specification.layout.relations):
             if not call.arguments:
                 continue
             used.add(call.name)
@@ -166,7 +166,7 @@ def test_every_rule_in_use_is_broken_here(sounds: dict[str, Sound]) -> None:
     specifications = [sound.specification for sound in sounds.values()]
     items = [item for one in specifications for record in one.records for item in record.items]
     used = {call.name for item in items for call in item.rules}
-    used |= {Call.parse(text).name for one in specifications for text in one.plan.relations}
+    used |= {Call.parse(text).name for one in specifications for text in one.layout.relations}
     here = {*NAMED, *ACROSS, "one_head_per_household", "nominal_head_not_insured"}
     assert used == here
     # Of the rest one is not in use, one marks a period's end, and two are broken above without being named by an item.

@@ -38,7 +38,7 @@ def test_a_name_is_recognised_only_when_it_is_the_name_that_we_would_give(name: 
     specification = CATALOGUE.versions(interface)[-1]
     assert name.isascii()
     assert file_name(specification, fields) == name
-    date_of(fields, specification.plan)
+    date_of(fields, specification.layout)
 
 
 @settings(PROFILE)

@@ -102,7 +102,7 @@ def delivered(environment: Environment, interface: str, folder: Path) -> None:
     """The file of `ROWS`, with the items that the layout has."""
     specification = environment.specification(interface, DAY)
     header = environment.monthly_header(DAY, NOW.date()) | {"file_number": "000001"}
-    if specification.plan.cycle == "daily":
+    if specification.layout.cycle == "daily":
         header["created_on"] = DAY
     known = {name: kind for name, kind in ROWS[interface].items() if name in specification.data.by_id}
     dates = {name: pl.Date() if name.endswith("_on") else pl.String() for name in known}
@@ -179,7 +179,7 @@ def test_a_necessary_item_that_is_missing_stops_and_nothing_is_applied(
 
 def test_every_item_that_is_read_is_one_of_the_embedded_layout() -> None:
     catalogue = Catalogue(DEFAULT_ROOT)
-    inbound = {i for i in catalogue.ids() if catalogue.versions(i)[-1].plan.direction == "from_union"}
+    inbound = {i for i in catalogue.ids() if catalogue.versions(i)[-1].layout.direction == "from_union"}
     # Of the extracts only the layout of taxes may lack items.
     assert set(READ) == inbound | {"tax_extract"}
     for interface, read in READ.items():

@@ -17,7 +17,7 @@ from fixtures.defects import DAY, HEADER, lines, sound_individuals
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
-from interfaces.spec import FilePlan, Item, Specification
+from interfaces.spec import FileLayout, Item, Specification
 from pipelines.cli import main
 from schemas.validate import Context, Validated, validate_file
 
@@ -48,9 +48,9 @@ def with_item(changed: Specification, item: str, kind: str = "data", **values: A
     )
 
 
-def with_plan(changed: Specification, **values: Any) -> Specification:
+def with_layout(changed: Specification, **values: Any) -> Specification:
     """The specification with some lines of file.toml written differently."""
-    return replace(changed, plan=FilePlan.model_validate(changed.plan.model_dump() | values))
+    return replace(changed, layout=FileLayout.model_validate(changed.layout.model_dump() | values))
 
 
 def line(number: int, old: str, new: str) -> Change:

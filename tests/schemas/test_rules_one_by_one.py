@@ -23,7 +23,7 @@ from schema_support import (
     specification,
     told,
     with_item,
-    with_plan,
+    with_layout,
 )
 
 from interfaces.catalogue import load_catalogue
@@ -279,6 +279,6 @@ def test_ascii_that_shift_jis_2004_has_in_two_bytes_is_counted_so(
 ) -> None:
     plain = specification("municipal_id_linkage")
     form = {**dict(plain.format), "encoding": "shift_jis_2004", "external_characters": ""}
-    changed = with_plan(plain, format=form)
+    changed = with_layout(plain, format=form)
     data = ids_from_the_union(["AAAAAAAAAAA" + last], changed)
     assert seen(judged(tmp_path, data, changed, replace(OURS, file_name=None))) == found

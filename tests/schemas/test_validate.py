@@ -25,7 +25,7 @@ from schema_support import (
     specification,
     told,
     with_item,
-    with_plan,
+    with_layout,
 )
 
 from interfaces.digits import separators
@@ -67,7 +67,7 @@ def test_a_fixed_length_file_with_a_line_of_another_length_is_not_judged_further
         starts = accumulate((item.length for item in record.items), initial=1)
         items = tuple(replace(item, start=start) for item, start in zip(record.items, starts, strict=False))
         records.append(replace(record, items=items))
-    fixed = with_plan(replace(changed, records=tuple(records)), format={**dict(changed.format), "kind": "fixed"})
+    fixed = with_layout(replace(changed, records=tuple(records)), format={**dict(changed.format), "kind": "fixed"})
     rows = lines(ids_from_the_union(["000000000001", "000000000002", "000000000003"], fixed))
     name = "KRSID_999997_20260401_000001.csv"
     context = replace(OURS, file_name=name)
@@ -248,7 +248,7 @@ def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytes
     result = judged(tmp_path, sound_individuals())
     assert result.findings.select("code", "rule", "level").rows() == [("KR-9001", "one_head_per_household", "file")]
     assert "983205673214" not in result.findings["message"][0]
-    unknown = judged(tmp_path, sound_individuals(), with_plan(specification(), relations=("no_such_relation",)))
+    unknown = judged(tmp_path, sound_individuals(), with_layout(specification(), relations=("no_such_relation",)))
     assert unknown.findings.select("code", "rule").rows() == [("KR-9001", "no_such_relation")]
 
 
