@@ -31,9 +31,9 @@ from pipelines.eligibility.intake import read_extracts
 from pipelines.exchange.batch import OutboundFile
 from pipelines.storage.cms import sealed
 from pipelines.storage.files import write_durably
-from schemas.compile import bare_expressions, compiled
-from schemas.rules.registry import Context
-from schemas.validate import judge, validate_file
+from schemas.compile import bare_expressions, compile_record
+from schemas.rules.registry import FileContext
+from schemas.validate import validate_decoded, validate_file
 
 DAY, NEXT = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 OURS = MUNICIPALITIES[0]
@@ -151,9 +151,11 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     specification = load_catalogue().in_force("eligibility_individual", DAY)
     file = next(file for file in built.files if file.interface == "eligibility_individual")
     decoded = codec.read(bench.environment.safe.content(file.path), file.file_name, specification, DAY)
-    own = Context(OURS.code, OURS.insurer_number, "99", DAY, file_name(specification, bench.environment.header(DAY)))
-    rules = compiled(specification, specification.data, DAY, own)
-    found["judge"], _ = timed(lambda: judge(decoded, own))
+    own = FileContext(
+        OURS.code, OURS.insurer_number, "99", DAY, file_name(specification, bench.environment.header(DAY))
+    )
+    rules = compile_record(specification, specification.data, DAY, own)
+    found["judge"], _ = timed(lambda: validate_decoded(decoded, own))
     found["bare"], _ = timed(lambda: decoded.data.select(bare_expressions(rules)))
     spoilt = decoded.data.with_columns(
         pl.when(pl.col("line") % 100 == 7)
@@ -162,7 +164,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
         .alias("acquired_on")
     )
     decoded.tables["data"] = spoilt
-    found["judge_bad"], judged = timed(lambda: judge(decoded, own))
+    found["judge_bad"], judged = timed(lambda: validate_decoded(decoded, own))
     if judged.findings.height < rows // 101:
         raise RuntimeError("the spoilt records were not found")
     found["bare_bad"], _ = timed(lambda: spoilt.select(bare_expressions(rules)))
@@ -170,7 +172,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     resident_rows = polars_read(bench.paths[:1])[0].height
     seconds, validated = timed(lambda: validate_file(bench.paths[0], resident, DAY, own))
     found["validate_per_row"] = seconds / resident_rows
-    seconds, _ = timed(lambda: judge(validated.decoded, own))
+    seconds, _ = timed(lambda: validate_decoded(validated.decoded, own))
     found["judge_per_row"] = seconds / resident_rows
     found["frictionless_per_row"] = frictionless_seconds_per_row(bench)
 

@@ -115,8 +115,8 @@ def replace_incoming(column: pl.Expr, table: CharacterTable) -> pl.Expr:
     return column.str.replace_many(list(pairs), list(pairs.values()), leftmost=True)
 
 
-def is_held(text: str, encoding: str) -> bool:
-    """Whether the text comes back from its bytes as it went in. CP932 takes ¢, £ and ¬ and gives back their wide forms."""
+def is_encodable(text: str, encoding: str) -> bool:
+    """Whether the text survives encoding and decoding. CP932 encodes ¢, £ and ¬, but decodes them to their wide forms."""
     try:
         return text.encode(encoding).decode(encoding) == text
     except UnicodeEncodeError:
@@ -137,7 +137,7 @@ def unencodable(text: str, encoding: str) -> str:
     missing: list[str] = []
     for index, character in enumerate(text):
         marked = text[index - 1 : index + 1]  # Shift_JIS-2004 has some marks only together with their base.
-        if not is_held(character, encoding) and not (index and is_held(marked, encoding)):
+        if not is_encodable(character, encoding) and not (index and is_encodable(marked, encoding)):
             selects = 0xFE00 <= ord(character) <= 0xFE0F or 0xE0100 <= ord(character) <= 0xE01EF
             missing.append(marked if selects and index else character)
     return "".join(missing)

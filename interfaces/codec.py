@@ -24,7 +24,7 @@ from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.characters import (
     CharacterTable,
     byte_length,
-    is_held,
+    is_encodable,
     load_table,
     replace_incoming,
     replace_lossy,
@@ -493,7 +493,7 @@ def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, 
         texts = column.gather(rows)
         held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
         private = not unicode and texts.str.contains(_PRIVATE_USE).any()
-        if private or not is_held(held.str.join("\n").item(), spec.format.encoding):
+        if private or not is_encodable(held.str.join("\n").item(), spec.format.encoding):
             strays = _strays(texts, list(table.outgoing)) if private else texts.clear(texts.len()).fill_null("")
             for row, text, stray in zip(rows, held, strays, strict=True):
                 missing = stray or unencodable(text, spec.format.encoding)

@@ -12,9 +12,15 @@ from typing import Protocol, get_args
 
 import polars as pl
 
-from interfaces.arguments import At, miscounted, misused, unfilling, unheld
+from interfaces.arguments import (
+    CallContext,
+    codes_without_leading_zeros,
+    invalid_arguments,
+    unrepresentable_values,
+    wrong_argument_count,
+)
 from interfaces.catalogue import Catalogue, Fault, Row, read_rows
-from interfaces.characters import code_points, is_external, is_held
+from interfaces.characters import code_points, is_encodable, is_external
 from interfaces.digits import SEPARATOR_KINDS
 from interfaces.lines import BYTES_OF_BOM
 from interfaces.messages import RenkeiError
@@ -25,23 +31,23 @@ CONDITION = re.compile(r"^(必須|任意|条件 ([a-z_]+)(?:=([^=]+))?)$")
 DATE_LENGTHS = {"YYYYMMDD": 8, "YYYY-MM-DD": 10, "GYYMMDD": 7, "YYYYMM": 6, "YYYY-MM": 7}
 
 
-class KnownNormalisation(Protocol):
+class NormalisationSignature(Protocol):
     """What the linter needs to know of a normalisation: what each of its arguments is."""
 
     @property
     def arguments(self) -> tuple[ArgumentKind, ...]: ...
 
 
-class KnownRule(KnownNormalisation, Protocol):
+class RuleSignature(NormalisationSignature, Protocol):
     """What it needs to know of a rule besides: where it applies, and at items of which types."""
 
     @property
     def scope(self) -> str: ...
-    def fits(self, kind: ItemType) -> bool: ...
+    def can_apply_to(self, kind: ItemType) -> bool: ...
 
 
 def lint(
-    catalogue: Catalogue, rules: Mapping[str, KnownRule], normalisations: Mapping[str, KnownNormalisation]
+    catalogue: Catalogue, rules: Mapping[str, RuleSignature], normalisations: Mapping[str, NormalisationSignature]
 ) -> list[Fault]:
     """Every fault of the catalogue; an empty list proves it sound.
 
@@ -184,7 +190,7 @@ def _characters(catalogue: Catalogue) -> Iterator[Fault]:
             elif one is None:
                 yield Fault(place, "文字か値を読めません（例: U+8FBB U+E0100、外字は16進 F040）")
             else:
-                yield from _held(place, row, one[1], encodings.get(name, set()))
+                yield from _character_faults(place, row, one[1], encodings.get(name, set()))
         for number, earlier in _again(one and one[0] for one in read):
             yield Fault(places[number - 2], f"同じ文字が{earlier}行目にもあります")
         for number, earlier in _again(one[1] if one and isinstance(one[1], bytes) else None for one in read):
@@ -204,12 +210,12 @@ def _character(row: Row) -> tuple[str, str | bytes] | None:
     return (sequence, value) if sequence and value else None
 
 
-def _held(place: str, row: Row, value: str | bytes, encodings: Iterable[str]) -> Iterator[Fault]:
+def _character_faults(place: str, row: Row, value: str | bytes, encodings: Iterable[str]) -> Iterator[Fault]:
     """What stands for a character must be in every encoding with which the table is used."""
     for encoding in sorted(encodings):
         if isinstance(value, bytes) and not is_external(value, encoding):
             yield Fault(place, f"値 {row['値']} は {encoding} の外字ではありません")
-        elif isinstance(value, str) and not is_held(value, encoding):
+        elif isinstance(value, str) and not is_encodable(value, encoding):
             yield Fault(place, f"値 {row['値']} を {encoding} で表せません")
 
 
@@ -252,8 +258,8 @@ class _Linter:
         catalogue: Catalogue,
         specification: Specification,
         interfaces: frozenset[str],
-        rules: Mapping[str, KnownRule],
-        normalisations: Mapping[str, KnownNormalisation],
+        rules: Mapping[str, RuleSignature],
+        normalisations: Mapping[str, NormalisationSignature],
     ) -> None:
         self.catalogue = catalogue
         self.specification = specification
@@ -332,7 +338,7 @@ class _Linter:
         if rule is None or rule.scope != "relation":
             yield Fault(place, f"{call.name} という規則はありません")
             return
-        yield from (Fault(place, said) for said in miscounted(call, rule.arguments))
+        yield from (Fault(place, said) for said in wrong_argument_count(call, rule.arguments))
         for argument in call.arguments:
             if argument not in self.interfaces:
                 yield Fault(place, f"{call} の {argument} というインタフェースはありません")
@@ -390,27 +396,29 @@ class _Linter:
             yield Fault(place, f"日付の範囲が dates.csv にありません（属性 {item.type.id}）")
         yield from self._codes(place, item)
         yield from self._required(place, record, item)
-        yield from self._calls(place, At(self.specification, record, item))
+        yield from self._calls(place, CallContext(self.specification, record, item))
         if not item.source:
             yield Fault(place, "出典が空です")
 
-    def _calls(self, place: str, at: At) -> Iterator[Fault]:
-        for call in at.item.rules:
+    def _calls(self, place: str, context: CallContext) -> Iterator[Fault]:
+        for call in context.item.rules:
             rule = self.rules.get(call.name)
             if rule is None or rule.scope == "relation":
                 yield Fault(f"{place} 規則", f"{call.name} という規則はありません")
                 continue
-            if not rule.fits(at.item.type):
-                yield Fault(f"{place} 規則", f"{call} は属性 {at.item.type.id} の項目に置けません")
-            yield from (Fault(f"{place} 規則", said) for said in misused(call, rule.arguments, at))
-        if at.item.normalise and self.specification.layout.direction != "extract":
+            if not rule.can_apply_to(context.item.type):
+                yield Fault(f"{place} 規則", f"{call} は属性 {context.item.type.id} の項目に置けません")
+            yield from (Fault(f"{place} 規則", said) for said in invalid_arguments(call, rule.arguments, context))
+        if context.item.normalise and self.specification.layout.direction != "extract":
             yield Fault(f"{place} 正規化", "正規化は抽出だけで行われます")
-        for call in at.item.normalise:
+        for call in context.item.normalise:
             normalisation = self.normalisations.get(call.name)
             if normalisation is None:
                 yield Fault(f"{place} 正規化", f"{call.name} という正規化はありません")
                 continue
-            yield from (Fault(f"{place} 正規化", said) for said in misused(call, normalisation.arguments, at))
+            yield from (
+                Fault(f"{place} 正規化", said) for said in invalid_arguments(call, normalisation.arguments, context)
+            )
 
     def _codes(self, place: str, item: Item) -> Iterator[Fault]:
         if not item.code_table:
@@ -429,9 +437,9 @@ class _Linter:
         if not alive:
             yield Fault(place, f"コード表 {item.code_table} に版の効力期間のコードがありません")
         values = list(dict.fromkeys(code.value for code in alive))
-        for value, why in unheld(values, item, self.specification):
+        for value, why in unrepresentable_values(values, item, self.specification):
             yield Fault(place, f"コード表 {item.code_table} の {value} {why}")
-        if short := unfilling(values, item, self.specification):
+        if short := codes_without_leading_zeros(values, item, self.specification):
             said = f"コード表 {item.code_table} の {'・'.join(short)} は{item.length}バイトに足りません"
             yield Fault(place, f"{said}（Excel は 01 を 1 に変えます）")
 

@@ -26,7 +26,7 @@ from pipelines.exchange.transport import Retry, SftpTransport, Transport
 from pipelines.storage.archive import Safe
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
-from schemas.validate import Context
+from schemas.validate import FileContext
 
 # What is in these can be read with the keys only, and the ledger tells what became of it: where one of them is, no new
 # key and no new ledger may quietly take an old one's place.
@@ -154,10 +154,10 @@ class Environment:
         """The version in force on a day."""
         return self.catalogue.in_force(interface, on)
 
-    def context(self, partition: dt.date | None, file_name: str | None) -> Context:
+    def file_context(self, partition: dt.date | None, file_name: str | None) -> FileContext:
         """What this municipality's files are checked against."""
         own = self.settings
-        return Context(own.municipality_code, own.insurer_number, own.prefecture_code, partition, file_name)
+        return FileContext(own.municipality_code, own.insurer_number, own.prefecture_code, partition, file_name)
 
     def header(self, day: dt.date, number: int = 1) -> dict[str, object]:
         """Values of the control record and of every record: ours, the day's, and which file of the day it is."""

@@ -12,7 +12,7 @@ from interfaces.lines import MOST_MISFORMED, longest_line
 from interfaces.messages import message
 from interfaces.naming import digits_of, fields_of
 from interfaces.spec import Call, Code, Item, ItemType, Specification
-from schemas.rules import known_rules
+from schemas.rules import registered_rules
 from schemas.validate import MOST_FINDINGS
 
 # Rules that no item names: they belong to every file, or to every file from the Union.
@@ -150,7 +150,7 @@ def _reading() -> dict[str, list[Row]]:
 
 def _rules(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Rules and normalisations by name. `needs`: what must be there besides the record, blank where nothing must."""
-    rules = known_rules()
+    rules = registered_rules()
     shown: dict[str, dict[str, Any]] = {}
     for row in _reading()["rules"]:
         name = row["名前"]

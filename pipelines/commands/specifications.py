@@ -45,10 +45,10 @@ def spec_lint() -> None:
     """Print every fault; exit 1 when there is one."""
     from pipelines.operations.reference_data import KEYS, lint_tables
     from schemas.normalise import NORMALISATIONS
-    from schemas.rules import known_rules
+    from schemas.rules import registered_rules
 
     catalogue = Catalogue(catalogue_root())
-    faults = list(dict.fromkeys([*lint(catalogue, known_rules(), NORMALISATIONS), *lint_tables(catalogue)]))
+    faults = list(dict.fromkeys([*lint(catalogue, registered_rules(), NORMALISATIONS), *lint_tables(catalogue)]))
     for fault in faults:
         click.echo(f"{fault.code} {fault}")
     for code in sorted({fault.code for fault in faults}):
@@ -114,7 +114,7 @@ def validate_command(
 ) -> None:
     """Judge one file without a deployment."""
     from schemas.report import normalised, to_json, write_xlsx
-    from schemas.validate import Context, validate_file
+    from schemas.validate import FileContext, validate_file
 
     if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
         raise RenkeiError("KR-7104", path=str(file), reason="ありません")
@@ -131,7 +131,7 @@ def validate_command(
     day = on.date() if on else named or tokyo_now().date()
     specification = catalogue.in_force(chosen, day)
     by_name = recognised is not None and recognised[0] == chosen
-    context = Context(None, None, None, day if on or named else None, file.name if by_name else None)
+    context = FileContext(None, None, None, day if on or named else None, file.name if by_name else None)
     validated = validate_file(file, specification, day, context)
     if xlsx:
         with writing(xlsx):

@@ -83,7 +83,7 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
     path = environment.settings.extract_folder / name
     if not path.exists():
         raise RenkeiError("KR-7202", day=day.isoformat(), name=name, interface=interface)
-    validated = validate_file(path, specification, day, environment.context(day, name))
+    validated = validate_file(path, specification, day, environment.file_context(day, name))
     report = environment.reports(day) / f"{interface}.json"
     write_json(validated, report)
     write_xlsx(validated, report.with_suffix(".xlsx"))

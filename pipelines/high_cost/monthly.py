@@ -110,7 +110,7 @@ def _judged(environment: Environment, interface: str, month: dt.date) -> Validat
     path = environment.settings.extract_folder / name
     if not path.is_file():
         raise RenkeiError("KR-7202", day=cut_off.isoformat(), name=name)
-    judged = validate_file(path, specification, cut_off, environment.context(partition, name))
+    judged = validate_file(path, specification, cut_off, environment.file_context(partition, name))
     if specification.layout.cycle != "daily":
         write_json(judged, environment.reports(month) / f"{interface}.json")
         write_xlsx(judged, environment.reports(month) / f"{interface}.xlsx")

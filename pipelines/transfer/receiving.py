@@ -56,7 +56,7 @@ def judge(
     if day is None:
         return Judgement(False, interface, report=_one_finding("KR-7304", name))
     specification = environment.specification(interface, day)
-    validated = validate(content, name, specification, day, environment.context(day, name))
+    validated = validate(content, name, specification, day, environment.file_context(day, name))
     today = environment.clock().astimezone(TOKYO).date()
     if day > today:
         validated = _with_finding(validated, "KR-7307", today.isoformat())
@@ -205,8 +205,8 @@ def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataF
     entry, day = file.entry, file.partition
     content, name = archived_content(environment.safe, entry), plain_name(entry.file_name)
     specification = environment.specification(file.interface, day)
-    validated = validate(content, name, specification, day, environment.context(day, name))
+    validated = validate(content, name, specification, day, environment.file_context(day, name))
     if not validated.valid and not file.released:
         raise RenkeiError("KR-7305", name=entry.file_name)
-    sound = to_canonical(validated.good, specification.data, specification, day).drop("line")
+    sound = to_canonical(validated.valid_rows, specification.data, specification, day).drop("line")
     return sound, validated.records - sound.height

@@ -89,7 +89,7 @@ def make_draft(
     encoded = codec.compose(specification, partition, data, header)
     if not encoded.data:
         return Draft(interface, name, encoded, None)
-    validated = validate(encoded.data, name, specification, partition, environment.context(partition, name))
+    validated = validate(encoded.data, name, specification, partition, environment.file_context(partition, name))
     draft = Draft(interface, name, encoded, validated)
     write_json(validated, environment.reports(partition) / f"{interface}.json")
     write_xlsx(validated, environment.reports(partition) / draft.report)

@@ -13,18 +13,18 @@ from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError
 from schemas.normalise import NORMALISATIONS
-from schemas.rules import known_rules
+from schemas.rules import registered_rules
 from schemas.rules.registry import Rule
 
 FOLDER = "eligibility_individual/2018-04-01"
 
 
 def faults(root: Path) -> list[str]:
-    return [str(fault) for fault in lint(Catalogue(root), known_rules(), NORMALISATIONS)]
+    return [str(fault) for fault in lint(Catalogue(root), registered_rules(), NORMALISATIONS)]
 
 
 def test_the_shipped_catalogue_is_sound() -> None:
-    assert lint(load_catalogue(), known_rules(), NORMALISATIONS) == []
+    assert lint(load_catalogue(), registered_rules(), NORMALISATIONS) == []
 
 
 def rows_of(path: Path, change: Callable[[list[dict[str, str]]], None]) -> None:
@@ -392,7 +392,7 @@ def test_every_fault_is_found(fault: str, tmp_path: Path) -> None:
 
 def test_the_registry_says_which_arguments_are_items(own_catalogue: Path) -> None:
     cell("name", 規則="sparkles(moon)")(own_catalogue)
-    rules = known_rules() | {"sparkles": Rule("sparkles", "KR-3001", "record", ("item",))}
+    rules = registered_rules() | {"sparkles": Rule("sparkles", "KR-3001", "record", ("item",))}
     found = [str(fault) for fault in lint(Catalogue(own_catalogue), rules, NORMALISATIONS)]
     assert found == [f"{FOLDER}/data.csv 項番10 name 規則: sparkles(moon) の moon は項目にありません"]
 

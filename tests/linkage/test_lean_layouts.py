@@ -30,7 +30,7 @@ from pipelines.high_cost.income_class import TAXES_READ
 from pipelines.linkage import daily
 from pipelines.operations.inbound_interfaces import INBOUND, of_step
 from schemas.normalise import NORMALISATIONS
-from schemas.rules import known_rules
+from schemas.rules import registered_rules
 
 DAY, ENDED = dt.date(2026, 4, 1), dt.date(2026, 3, 20)
 NOW = dt.datetime(2026, 5, 7, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
@@ -124,7 +124,7 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
     interface: str, item: str, tmp_path: Path
 ) -> None:
     environment = deployed(tmp_path, interface, item)
-    assert lint(environment.catalogue, known_rules(), NORMALISATIONS) == []
+    assert lint(environment.catalogue, registered_rules(), NORMALISATIONS) == []
     outbound_entry(environment.ledger, "eligibility_individual", DAY, OURS, DELIVERED, records=12)
     delivered(environment, interface, tmp_path / "union")
     (applied,) = apply_daily(environment, TOLD)

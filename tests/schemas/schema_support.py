@@ -19,11 +19,11 @@ from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
 from interfaces.spec import FileLayout, Item, Specification
 from pipelines.cli import main
-from schemas.validate import Context, Validated, validate_file
+from schemas.validate import FileContext, Validated, validate_file
 
 INDIVIDUAL = "eligibility_individual"
 NAME = "KRKOJ_999997_20260401_000001.csv"
-OURS = Context("999997", "990010", "99", DAY, NAME)
+OURS = FileContext("999997", "990010", "99", DAY, NAME)
 Change = Callable[[bytes], bytes]
 
 __all__ = ["DAY", "INDIVIDUAL", "NAME", "OURS", "line", "lines", "sound_individuals"]
@@ -67,7 +67,7 @@ def line(number: int, old: str, new: str) -> Change:
 
 
 def judged(
-    folder: Path, data: bytes, changed: Specification | None = None, context: Context = OURS, name: str = NAME
+    folder: Path, data: bytes, changed: Specification | None = None, context: FileContext = OURS, name: str = NAME
 ) -> Validated:
     """Write the bytes as a file and judge it as the pipeline does."""
     path = folder / name

@@ -27,7 +27,7 @@ from schema_support import (
 )
 
 from interfaces.catalogue import load_catalogue
-from schemas.rules import known_rules
+from schemas.rules import registered_rules
 
 PERIODS = "20260401,01,,,20260401,01,,,,,"
 # what is broken -> (change of the sound file, what must be found)
@@ -222,7 +222,7 @@ def test_my_numbers_of_an_extract_are_judged_after_wide_digits_are_made_narrow(t
 
 
 def test_every_rule_is_registered_once_and_stands_where_it_can() -> None:
-    rules = known_rules()
+    rules = registered_rules()
     expected = {
         "my_number_check_digit", "blank_my_number", "municipality_check_digit", "insurer_check_digit",
         "resident_record_code_check_digit", "not_before", "digits", "constant",
@@ -237,15 +237,15 @@ def test_every_rule_is_registered_once_and_stands_where_it_can() -> None:
         for record in catalogue.versions(interface)[-1].records:
             for item in record.items:
                 for call in item.rules:
-                    assert rules[call.name].fits(item.type), (interface, item.id, call)
-    assert not rules["not_before"].fits(catalogue.types["数字"])
+                    assert rules[call.name].can_apply_to(item.type), (interface, item.id, call)
+    assert not rules["not_before"].can_apply_to(catalogue.types["数字"])
 
 
 def test_every_code_of_a_rule_has_its_text() -> None:
     folder = load_catalogue().root / "messages"
     with (folder / "rules.csv").open(encoding="utf-8-sig", newline="") as handle:
         rows = {row["コード"]: row for row in csv.DictReader(handle)}
-    for rule in known_rules().values():
+    for rule in registered_rules().values():
         if rule.code:
             assert rows[rule.code]["文面"] and rows[rule.code]["対処"], rule.name
 

@@ -30,7 +30,7 @@ from schema_support import (
 
 from interfaces.digits import separators
 from interfaces.spec import Call
-from schemas.compile import bare_expressions, compiled
+from schemas.compile import bare_expressions, compile_record
 from schemas.normalise import (
     full_width,
     full_width_kana,
@@ -41,7 +41,7 @@ from schemas.normalise import (
     zero_fill,
 )
 from schemas.rules import registry, relations
-from schemas.validate import Context, relate
+from schemas.validate import FileContext, relate
 
 PERIODS = "20260401,01,,,20260401,01,,,,,"
 
@@ -153,7 +153,7 @@ def test_lines_that_are_no_record_do_not_spare_the_others(tmp_path: Path) -> Non
     result = judged(tmp_path, b"".join(rows))
     # The head's record is unreadable: neither the count nor the missing head is a cause of its own.
     assert seen(result) == [("KR-1012", 2, None), ("KR-2011", 4, "my_number")]
-    assert (result.good["line"].to_list(), result.held["line"].to_list()) == ([3], [4])
+    assert (result.valid_rows["line"].to_list(), result.rejected_rows["line"].to_list()) == ([3], [4])
 
 
 def test_an_item_that_the_bytes_spoil_is_not_judged_again(tmp_path: Path) -> None:
@@ -175,7 +175,11 @@ def test_good_and_held_add_up(tmp_path: Path) -> None:
     data = line(4, ",0,1,20,", ",0,8,20,")(line(3, "123456789018", "")(sound_individuals()))
     result = judged(tmp_path, data)
     assert result.counts_by_code == {"KR-2006": 1, "KR-2015": 1}
-    assert (result.records, result.good["line"].to_list(), result.held["line"].to_list()) == (3, [2, 3], [4])
+    assert (result.records, result.valid_rows["line"].to_list(), result.rejected_rows["line"].to_list()) == (
+        3,
+        [2, 3],
+        [4],
+    )
     assert result.valid is False
 
 
@@ -188,10 +192,10 @@ def test_a_finding_shows_what_the_file_holds_and_not_what_it_means(tmp_path: Pat
 def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rules that crash: one when it is made, one when it is asked."""
 
-    def made(place: registry.Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
+    def made(place: registry.RuleContext, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
         raise ZeroDivisionError("983205673214")
 
-    def asked(place: registry.Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
+    def asked(place: registry.RuleContext, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
         return pl.col("no such column") == place.value, "値"
 
     for name, make in (("crashes_when_made", made), ("crashes_when_asked", asked)):
@@ -255,7 +259,7 @@ def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytes
 def test_pandera_judges_a_collected_table_only(tmp_path: Path) -> None:
     """On a LazyFrame it looks at the schema alone and lets every value through: the trap that `judge` avoids."""
     decoded = judged(tmp_path, line(3, ",0,2,12,", ",0,8,12,")(sound_individuals())).decoded
-    rules = compiled(decoded.spec, decoded.spec.data, DAY, OURS)
+    rules = compile_record(decoded.spec, decoded.spec.data, DAY, OURS)
     rules.schema.validate(decoded.data.lazy()).collect()
     with pytest.raises(pa.errors.SchemaErrors):
         rules.schema.validate(decoded.data, lazy=True)
@@ -283,15 +287,17 @@ def test_a_specification_that_changed_is_compiled_anew(tmp_path: Path) -> None:
 
 def test_a_schema_is_compiled_once_for_a_day_and_a_context() -> None:
     data = specification().data
-    assert compiled(specification(), data, DAY, OURS) is compiled(specification(), data, DAY, OURS)
-    assert compiled(specification(), data, DAY, Context()) is not compiled(specification(), data, DAY, OURS)
-    other_day = compiled(specification(), data, DAY + dt.timedelta(days=1), OURS)
-    assert other_day is not compiled(specification(), data, DAY, OURS)
+    assert compile_record(specification(), data, DAY, OURS) is compile_record(specification(), data, DAY, OURS)
+    assert compile_record(specification(), data, DAY, FileContext()) is not compile_record(
+        specification(), data, DAY, OURS
+    )
+    other_day = compile_record(specification(), data, DAY + dt.timedelta(days=1), OURS)
+    assert other_day is not compile_record(specification(), data, DAY, OURS)
 
 
 def test_every_test_of_a_record_is_a_bare_expression_too(tmp_path: Path) -> None:
     decoded = judged(tmp_path, line(3, ",0,2,12,", ",0,8,12,")(sound_individuals())).decoded
-    answers = decoded.data.select(bare_expressions(compiled(decoded.spec, decoded.spec.data, DAY, OURS)))
+    answers = decoded.data.select(bare_expressions(compile_record(decoded.spec, decoded.spec.data, DAY, OURS)))
     wrong = [name for name in answers.columns if not answers[name].all()]
     assert [name.split(" ", 1)[1] for name in wrong] == ["sex in_code_table"]
     assert answers.height == 3
@@ -334,7 +340,7 @@ def test_a_sound_table_passes_its_pandera_schema_at_once(tmp_path: Path) -> None
     sound = extract(tmp_path, "insured_extract", insured())
     layout = specification("insured_extract")
     name = sound.decoded.name
-    rules = compiled(layout, layout.data, DAY, replace(OURS, file_name=name))
+    rules = compile_record(layout, layout.data, DAY, replace(OURS, file_name=name))
     assert seen(sound) == []
     assert rules.schema.validate(sound.data, lazy=True).equals(sound.data)
 
@@ -488,4 +494,4 @@ def test_a_nominal_head_without_a_period_heads_the_household(tmp_path: Path) -> 
 
 def test_a_file_from_the_union_without_records_is_sound(tmp_path: Path) -> None:
     result = from_union(tmp_path, ids_from_the_union([]))
-    assert (seen(result), result.records, result.good.height, result.held.height) == ([], 0, 0, 0)
+    assert (seen(result), result.records, result.valid_rows.height, result.rejected_rows.height) == ([], 0, 0, 0)
