@@ -51,8 +51,8 @@ class CaseFrames:
 
     def in_month(self, column: str) -> pl.Expr:
         """Whether a day lies in the month; False without a day."""
-        behind: dt.date = self.month + relativedelta(months=1)
-        return ((pl.col(column) >= self.month) & (pl.col(column) < behind)).fill_null(False)
+        end: dt.date = self.month + relativedelta(months=1)
+        return ((pl.col(column) >= self.month) & (pl.col(column) < end)).fill_null(False)
 
     @cached_property
     def before(self) -> pl.DataFrame:

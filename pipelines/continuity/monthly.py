@@ -278,8 +278,8 @@ def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
         if environment.store.exists(DISCREPANCIES, one.isoformat())
     ]
     nothing = pl.DataFrame(schema={"household_number": pl.String, "applied_on": pl.Date})
-    behind = month + relativedelta(months=1)
-    return arrivals_not_listed(people, pl.concat(listed), pl.concat([nothing, *asked]), months[0], behind)
+    end = month + relativedelta(months=1)
+    return arrivals_not_listed(people, pl.concat(listed), pl.concat([nothing, *asked]), months[0], end)
 
 
 def write_results_page(environment: Environment, month: dt.date, taken: pl.DataFrame) -> Path:

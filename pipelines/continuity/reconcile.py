@@ -165,9 +165,9 @@ def _questions(code: str, interface: str, rows: pl.DataFrame, ours: str | None, 
 
 
 def arrivals_not_listed(
-    people: pl.DataFrame, listed: pl.DataFrame, asked: pl.DataFrame, first: dt.date, behind: dt.date
+    people: pl.DataFrame, listed: pl.DataFrame, asked: pl.DataFrame, first: dt.date, end: dt.date
 ) -> pl.DataFrame:
-    """Households into which somebody moved inside the prefecture in [first, behind) and that no candidate names.
+    """Households into which somebody moved inside the prefecture in [first, end) and that no candidate names.
 
     people: as sent to the Union (household_number, applied_on, application_reason). listed: candidates' rows with the
     `month` of their list; a list names the arrivals of its own month and those of earlier months that were notified late.
@@ -178,7 +178,7 @@ def arrivals_not_listed(
         people.filter(
             (pl.col("application_reason") == "moved_in_prefecture")
             & (pl.col("applied_on") >= first)
-            & (pl.col("applied_on") < behind)
+            & (pl.col("applied_on") < end)
         )
         .group_by("household_number", pl.col("applied_on").dt.truncate("1mo").alias("arrived_in"))
         .agg(pl.col("applied_on").min())

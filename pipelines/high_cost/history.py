@@ -15,8 +15,8 @@ HISTORY_SCHEMA = {HOUSEHOLD: pl.String, MONTH: pl.Date, "month_source": pl.Strin
 KNOWN_FOR_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two years, so do their corrections
 
 
-def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) -> pl.DataFrame:
-    """The days in [first, behind) on which insured persons moved out inside the prefecture: HOUSEHOLD, moved_out_on.
+def moved_out_households(people: pl.DataFrame, first: dt.date, end: dt.date) -> pl.DataFrame:
+    """The days in [first, end) on which insured persons moved out inside the prefecture: HOUSEHOLD, moved_out_on.
 
     people: as sent to the Union (household_number, ended_on, end_reason). A household has a row for each such day.
     """
@@ -24,7 +24,7 @@ def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) 
         people.filter(
             (pl.col("end_reason") == "moved_out_prefecture")
             & (pl.col("ended_on") >= first)
-            & (pl.col("ended_on") < behind)
+            & (pl.col("ended_on") < end)
         )
         .select(HOUSEHOLD, pl.col("ended_on").alias(MOVED_OUT_ON))
         .unique()

@@ -141,7 +141,7 @@ def _gone(environment: Environment, month: dt.date) -> pl.DataFrame:
 
 
 def count_month(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The counts for 診療年月 `month` (counts.counts), and the months behind them with their sources."""
+    """The counts for 診療年月 `month` (counts.counts), and the months that they are made of, with their sources."""
     counted = months_that_count(environment, month, benefits)
     return counts(counted, month), counted
 
@@ -191,8 +191,8 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     """
     cut_off = require_sent(environment, month)
     known = still_known(_known(environment, HISTORY, month, HISTORY_SCHEMA), month)
-    people, behind = people_sent(environment, cut_off), month + relativedelta(months=1)
-    moved = moved_out_households(people, _answerable_since(environment, month), behind)
+    people, end = people_sent(environment, cut_off), month + relativedelta(months=1)
+    moved = moved_out_households(people, _answerable_since(environment, month), end)
     moved_out = pl.concat([moved, known.select(moved.columns)]).unique()
     handed = _handed_over(environment, month - relativedelta(months=1))
     counted = counted_months(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from pipelines.configuration.calendar import TOKYO, closed_days
+from pipelines.configuration.calendar import TOKYO, holidays
 
 WEEKENDS = "0 0 * * 0,6"
 _CALENDAR_AHEAD = dt.timedelta(days=400)  # a year and a month: definitions are reloaded more often than that
@@ -44,12 +44,12 @@ class Partitions:
     @classmethod
     def since(cls, first: dt.date, today: dt.date) -> Partitions:
         """Those from the first day that the deployment sends; holidays are known for `_CALENDAR_AHEAD` after today."""
-        closed = closed_days(first, max(today, first) + _CALENDAR_AHEAD)
+        holiday_dates = holidays(first, max(today, first) + _CALENDAR_AHEAD)
         days = dg.DailyPartitionsDefinition(
             start_date=first.isoformat(),
             timezone="Asia/Tokyo",
             end_offset=1,
-            exclusions=[WEEKENDS, *(dt.datetime.combine(day, dt.time(), TOKYO) for day in closed)],
+            exclusions=[WEEKENDS, *(dt.datetime.combine(day, dt.time(), TOKYO) for day in holiday_dates)],
         )
         months = dg.MonthlyPartitionsDefinition(
             start_date=first.replace(day=1).isoformat(), timezone="Asia/Tokyo", end_offset=1
