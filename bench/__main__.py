@@ -29,7 +29,7 @@ from pipelines.eligibility import daily
 from pipelines.eligibility.files import Bad
 from pipelines.eligibility.intake import read_extracts
 from pipelines.exchange.batch import OutboundFile
-from pipelines.storage.cms import sealed
+from pipelines.storage.cms import sign_and_encrypt
 from pipelines.storage.files import write_durably
 from schemas.compile import bare_expressions, compile_record
 from schemas.rules.registry import FileContext
@@ -150,7 +150,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
 
     specification = load_catalogue().in_force("eligibility_individual", DAY)
     file = next(file for file in built.files if file.interface == "eligibility_individual")
-    decoded = codec.read(bench.environment.safe.content(file.path), file.file_name, specification, DAY)
+    decoded = codec.read(bench.environment.file_store.read(file.path), file.file_name, specification, DAY)
     own = FileContext(
         OURS.code, OURS.insurer_number, "99", DAY, file_name(specification, bench.environment.header(DAY))
     )
@@ -195,14 +195,14 @@ def close_everything(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Se
     for asset, frame in tables.items():
         environment.store.write(asset, DAY.isoformat(), frame)
     for file in files:
-        content = environment.safe.content(file.path)
-        environment.safe.keep(file.path, content)
-        write_durably(bench.folder / f"{file.interface}.p7m", sealed(content, environment.keys, certificate))
+        content = environment.file_store.read(file.path)
+        environment.file_store.put(file.path, content)
+        write_durably(bench.folder / f"{file.interface}.p7m", sign_and_encrypt(content, environment.keys, certificate))
 
 
 def leave_everything_open(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Sequence[OutboundFile]) -> None:
     """The same without a key: plain Parquet, plain copies. The content is opened only to be at hand."""
-    contents = [bench.environment.safe.content(file.path) for file in files]
+    contents = [bench.environment.file_store.read(file.path) for file in files]
     for asset, frame in tables.items():
         buffer = BytesIO()
         pq.write_table(frame.to_arrow(), buffer)

@@ -40,7 +40,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     assert file is not None
     (tmp_path / "union").mkdir()
     batch = Batch(MONTH, (file,), carried_by_later=False)
-    Outbox(made.recorder(), made.safe).send(batch, LocalFolderTransport(tmp_path / "union"))
+    Outbox(made.recorder(), made.file_store).send(batch, LocalFolderTransport(tmp_path / "union"))
     return made
 
 
@@ -113,7 +113,7 @@ def added_decision(environment: Environment) -> None:
 
 def changed_archive(environment: Environment) -> None:
     path = next((environment.settings.data_folder / "archive").rglob("*.p7m"))
-    environment.safe.keep(path, environment.safe.content(path).replace(b"20260410", b"20260411"))
+    environment.file_store.put(path, environment.file_store.read(path).replace(b"20260410", b"20260411"))
 
 
 def removed_archive(environment: Environment) -> None:

@@ -53,8 +53,8 @@ def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
     from pipelines.operations.key_rotation import rotate
 
     environment = environment_of_settings()
-    pair, closed = rotate(environment, purpose, operator(environment, by), reason)
-    click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}\n閉じ直したもの {closed}件")
+    pair, reencrypted = rotate(environment, purpose, operator(environment, by), reason)
+    click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}\n閉じ直したもの {reencrypted}件")
 
 
 @keys.command("retire", help="もう何も閉じていない旧世代の秘密鍵を廃棄する")

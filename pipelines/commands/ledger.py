@@ -303,7 +303,7 @@ def quarantine_release(entry: int, by: str | None, reason: str) -> None:
 
     environment = environment_of_settings()
     recorder = environment.ledger.recorder(operator(environment, by))
-    decided = release(recorder, environment.safe, entry, reason)
+    decided = release(recorder, environment.file_store, entry, reason)
     click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
 
 

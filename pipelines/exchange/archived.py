@@ -15,22 +15,22 @@ from pipelines.exchange.fetching import Copies, Copy
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import DEDUPLICATED_STATES, Direction, EntryState
-from pipelines.storage.archive import Safe
-from pipelines.storage.cms import SUFFIX, plain_name, unsealed
+from pipelines.storage.archive import EncryptedFileStore
+from pipelines.storage.cms import SUFFIX, decrypt_and_verify, plain_name
 
 # What is wrong with a file's seal, and not with our keys: the file is kept apart.
 BROKEN_SEALS: Final = frozenset({"KR-6321", "KR-6322", "KR-6323"})
 
 
-def archive_of(safe: Safe, entry: Entry) -> Path | None:
+def archive_of(file_store: EncryptedFileStore, entry: Entry) -> Path | None:
     """Where the archive holds an entry; None before it is received, and for a duplicate."""
-    return None if entry.archive_path is None else safe.data_folder / entry.archive_path
+    return None if entry.archive_path is None else file_store.data_folder / entry.archive_path
 
 
-def archived_content(safe: Safe, entry: Entry) -> bytes:
+def archived_content(file_store: EncryptedFileStore, entry: Entry) -> bytes:
     """What the archive holds of a received entry, proved against the ledger; KR-6313 when it is gone or changed."""
-    archive = archive_of(safe, entry)
-    content = safe.read(archive, str(entry.sha256)) if archive else None
+    archive = archive_of(file_store, entry)
+    content = file_store.read_intact(archive, str(entry.sha256)) if archive else None
     if content is None:
         raise RenkeiError("KR-6313", entry_id=entry.id)
     return content
@@ -41,13 +41,13 @@ class Archive:
     """Takes what was fetched into the archive. `partners`: the Union's certificates; empty where files come unsealed."""
 
     recorder: Recorder
-    safe: Safe
+    file_store: EncryptedFileStore
     partners: Sequence[x509.Certificate]
 
     @property
     def copies(self) -> Copies:
         """Deliveries of which it is not sure that they are what the server holds."""
-        return Copies(self.recorder, self.safe)
+        return Copies(self.recorder, self.file_store)
 
     def take(self, entry: Entry, copy: Copy, **told: Any) -> Entry:
         """Put what was fetched into the archive, `received`; the same content again is not kept, `duplicate`."""
@@ -66,7 +66,7 @@ class Archive:
         else:
             day = self.recorder.now().date().isoformat()
             archive = Path("archive", "from_union", day, f"{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}")
-            self.safe.keep(self.safe.data_folder / archive, data)
+            self.file_store.put(self.file_store.data_folder / archive, data)
             facts["archive"] = archive.as_posix()
             taken = self.recorder.transition(entry, EntryState.RECEIVED, expected=entry.state, **facts)
         self.copies.drop(entry, copy.data)
@@ -85,7 +85,7 @@ class Archive:
             return copy.data, {"seal": "KR-6325"}
         facts = {"sealed_sha256": copy.sha256}
         try:
-            return unsealed(copy.data, self.safe.ring, self.partners, self.recorder.now()), facts
+            return decrypt_and_verify(copy.data, self.file_store.ring, self.partners, self.recorder.now()), facts
         except RenkeiError as error:
             if error.code not in BROKEN_SEALS:
                 raise

@@ -42,7 +42,7 @@ class Delivery:
     leaving: Leaving
 
     def attempt(self) -> SendOutcome:
-        """Bring every file from wherever it stands to `sent`, or say why not (see `Outbox.send`). Safe to repeat."""
+        """Bring every file from wherever it stands to `sent`, or say why not (see `Outbox.send`). EncryptedFileStore to repeat."""
         known = self.recorder.current_entries(self.batch.partition, self.batch.interfaces)
         current_entries = {interface: self._settled(entry) for interface, entry in known.items()}
         later = self.recorder.later_sent(self.batch.partition, self.batch.interfaces)

@@ -17,7 +17,7 @@ from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.transport import RemoteFile, Source
-from pipelines.storage.archive import Safe
+from pipelines.storage.archive import EncryptedFileStore
 from pipelines.storage.cms import SUFFIX, plain_name
 from pipelines.storage.files import erase_file, erasing
 
@@ -89,13 +89,13 @@ class Copies:
     """Deliveries as they were fetched, kept closed in the quarantine folder of their entry, each with a note in the ledger."""
 
     recorder: Recorder
-    safe: Safe
+    file_store: EncryptedFileStore
 
     def keep(self, entry: Entry, copy: Copy) -> bool:
         """Keep a copy. True when the same content was kept before: fetched twice alike, it is what the server has."""
         if copy.sha256 in self._noted(entry):
             return True
-        self.safe.keep(self._path(entry, copy.sha256), copy.data)
+        self.file_store.put(self._path(entry, copy.sha256), copy.data)
         self.recorder.append_event(
             LedgerEvent.KEPT_COPY,
             entry_id=entry.id,
@@ -111,13 +111,13 @@ class Copies:
         if not noted:
             return None
         sha256, listed_size = list(noted.items())[-1]
-        return Copy(self.safe.content(self._path(entry, sha256)), listed_size)
+        return Copy(self.file_store.read(self._path(entry, sha256)), listed_size)
 
     def drop(self, entry: Entry, archived: bytes) -> None:
         """Erase every copy that is the archived content or its beginning."""
         for sha256 in self._noted(entry):
             path = self._path(entry, sha256)
-            if path.is_file() and archived.startswith(self.safe.content(path)):
+            if path.is_file() and archived.startswith(self.file_store.read(path)):
                 with erasing("隔離のフォルダ", path.name):
                     erase_file(path)
                     if not any(path.parent.iterdir()):
@@ -131,4 +131,4 @@ class Copies:
 
     def _path(self, entry: Entry, sha256: str) -> Path:
         name = f"copy_{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}"
-        return quarantine_folder(self.safe.data_folder, entry.id) / name
+        return quarantine_folder(self.file_store.data_folder, entry.id) / name

@@ -24,8 +24,8 @@ from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import FETCHING_STATES, Direction, EntryState, LedgerEvent
 from pipelines.exchange.left_behind import UNION, Folder, not_yet, remember
 from pipelines.exchange.transport import RemoteFile, Retry, Source, TransientTransportError, TransportError
-from pipelines.storage.archive import Safe
-from pipelines.storage.locks import exclusive
+from pipelines.storage.archive import EncryptedFileStore
+from pipelines.storage.locks import exclusive_lock
 
 ONCE: Final = Retry()
 # A folder of which nothing is told: files count as finished, no name as a specification's.
@@ -36,14 +36,14 @@ TAKEN_AWAY: Final = frozenset({LedgerEvent.REMOVED_FROM_SERVER, LedgerEvent.GONE
 
 @dataclass(frozen=True)
 class Inbox:
-    """Where files arrive in a deployment. `recorder`: who receives. `safe`: where the archive lies.
+    """Where files arrive in a deployment. `recorder`: who receives. `file_store`: where the archive lies.
 
     `judge(content, name without .p7m)` recognises and validates. With `partners` (the Union's certificates) a file must be
     sealed for us and signed by one of them, else it is kept apart (KR-6321 to KR-6323, KR-6325).
     """
 
     recorder: Recorder
-    safe: Safe
+    file_store: EncryptedFileStore
     judge: Judge
     partners: Sequence[x509.Certificate] = ()
 
@@ -54,9 +54,9 @@ class Inbox:
         the next time, WAITING with the reason.
         Errors: KR-6114 another run holds the data folder; a transport error when the folder itself cannot be listed.
         """
-        judging = Judging(self.recorder, self.safe, self.judge)
-        archive = Archive(self.recorder, self.safe, self.partners)
-        with exclusive(self.safe.data_folder, "inbox"):
+        judging = Judging(self.recorder, self.file_store, self.judge)
+        archive = Archive(self.recorder, self.file_store, self.partners)
+        with exclusive_lock(self.file_store.data_folder, "inbox"):
             work = _Collection(self.recorder, archive, judging, source, folder)
             resumed = {
                 entry.file_name: work.resumed(entry) for entry in self.recorder.entries(states={EntryState.RECEIVED})

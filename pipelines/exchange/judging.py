@@ -14,7 +14,7 @@ from pipelines.exchange.fetching import quarantine_folder
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import UNIQUE_NAME_STATES, Direction, EntryState
-from pipelines.storage.archive import Safe
+from pipelines.storage.archive import EncryptedFileStore
 from pipelines.storage.cms import SUFFIX, plain_name
 from pipelines.storage.files import copy_durably, write_durably
 
@@ -36,7 +36,7 @@ class Judging:
     """Judges what the archive holds. `judge(content, name without .p7m)` recognises and validates."""
 
     recorder: Recorder
-    safe: Safe
+    file_store: EncryptedFileStore
     judge: Judge
 
     def judged(self, entry: Entry) -> Arrival:
@@ -56,17 +56,17 @@ class Judging:
         self._keep_apart(entry, verdict)
         facts |= {"code": verdict.code, "releasable": judgement.releasable}
         apart = self.recorder.transition(entry, EntryState.QUARANTINED, expected=entry.state, **facts)
-        path = archive_of(self.safe, entry)
+        path = archive_of(self.file_store, entry)
         return Arrival(entry.file_name, apart.state, apart, path, verdict.code, f"{verdict.code} {verdict.text}")
 
     def arrival(self, entry: Entry, code: str | None = None, *, state: str | None = None) -> Arrival:
         """What became of an entry; `state`: in the place of its own."""
         text = f"{code} {_text(code, entry.file_name)}" if code else ""
-        path = archive_of(self.safe, entry)
+        path = archive_of(self.file_store, entry)
         return Arrival(entry.file_name, state or entry.state, entry, path, code, text)
 
     def _verdict(self, entry: Entry) -> _Verdict:
-        content = archived_content(self.safe, entry)
+        content = archived_content(self.file_store, entry)
         name = entry.file_name
         namesakes = self.recorder.entries(direction=Direction.INBOUND, file_name=name, states=UNIQUE_NAME_STATES)
         try:
@@ -95,8 +95,8 @@ class Judging:
 
     def _keep_apart(self, entry: Entry, verdict: _Verdict) -> None:
         """The quarantined copy, still closed, with its reports. Written before the ledger says so, and anew after a crash."""
-        folder = private_folder(quarantine_folder(self.safe.data_folder, entry.id))
-        archive = self.safe.data_folder / str(entry.archive_path)
+        folder = private_folder(quarantine_folder(self.file_store.data_folder, entry.id))
+        archive = self.file_store.data_folder / str(entry.archive_path)
         copy_durably(archive, folder / (plain_name(entry.file_name) + SUFFIX))
         report = {
             "entry": entry.id,

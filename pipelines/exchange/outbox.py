@@ -22,8 +22,8 @@ from pipelines.exchange.ledger.states import DELIVERY, UNSENT_STATES, EntryState
 from pipelines.exchange.operator_input import required_reason
 from pipelines.exchange.sealing import SealedFile, Sealer
 from pipelines.exchange.transport import Retry, Transport
-from pipelines.storage.archive import Safe
-from pipelines.storage.locks import exclusive
+from pipelines.storage.archive import EncryptedFileStore
+from pipelines.storage.locks import exclusive_lock
 
 ONCE: Final = Retry()
 
@@ -34,14 +34,14 @@ def nobody() -> None:
 
 @dataclass(frozen=True)
 class Outbox:
-    """Where a deployment's files leave from. `recorder`: who sends. `safe`: where the copies of the files lie.
+    """Where a deployment's files leave from. `recorder`: who sends. `file_store`: where the copies of the files lie.
 
     `recipient`: gives the Union's certificate, for which files are sealed, or None; its errors come through.
     Every method: KR-6114 when another run holds the data folder.
     """
 
     recorder: Recorder
-    safe: Safe
+    file_store: EncryptedFileStore
     recipient: Callable[[], x509.Certificate | None] = nobody
     leaving: Leaving = NOTHING_AROUND
 
@@ -51,7 +51,7 @@ class Outbox:
         A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless the
         batch is not carried by later ones. The same bytes already sent: `already_sent`, with a note in the ledger. Else
         `leaving.before` may refuse. Files that need an approval and have none wait: `awaiting_approval`. Else the files
-        are sent, sealed when there is a recipient, from wherever an earlier run was cut off. Safe to repeat at any point.
+        are sent, sealed when there is a recipient, from wherever an earlier run was cut off. EncryptedFileStore to repeat at any point.
 
         Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6115 a file is
         not what the batch says, KR-6116 another file has the name, KR-6222 the server took a file away before it was
@@ -156,17 +156,17 @@ class Outbox:
             return self.recorder.transition(entry, state, expected=entry.state, reason=required_reason(reason))
 
     def _alone(self) -> AbstractContextManager[None]:
-        return exclusive(self.safe.data_folder, "outbox")
+        return exclusive_lock(self.file_store.data_folder, "outbox")
 
     def _sealer(self, recipient: x509.Certificate) -> Sealer:
-        return Sealer(self.recorder, self.safe.ring, recipient)
+        return Sealer(self.recorder, self.file_store.ring, recipient)
 
     def _contents(self, batch: Batch) -> dict[str, bytes]:
         """What is to leave, by interface, opened once; KR-6115 when it is not what the batch says."""
         return {file.interface: self._content(file) for file in batch.files}
 
     def _content(self, file: OutboundFile) -> bytes:
-        content = self.safe.read(file.path, file.sha256)
+        content = self.file_store.read_intact(file.path, file.sha256)
         if content is None:
             raise RenkeiError("KR-6115", file_name=file.file_name)
         return content

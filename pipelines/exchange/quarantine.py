@@ -17,7 +17,7 @@ from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import DECIDABLE_STATES, Direction, EntryState
 from pipelines.exchange.operator_input import required_reason
-from pipelines.storage.archive import Safe
+from pipelines.storage.archive import EncryptedFileStore
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def show(ledger: Ledger, data_folder: Path, entry_id: int) -> Quarantined:
     return Quarantined(entry, folder, report, ledger.events(entry_id))
 
 
-def release(recorder: Recorder, safe: Safe, entry_id: int, reason: str) -> Entry:
+def release(recorder: Recorder, file_store: EncryptedFileStore, entry_id: int, reason: str) -> Entry:
     """Let the file be applied in spite of what was found. Its content is proved against the ledger first.
 
     Errors: KR-6104 no operator, KR-6311 neither in quarantine nor stale, KR-6312 no reason, KR-6313 the copy is gone or changed,
@@ -55,7 +55,7 @@ def release(recorder: Recorder, safe: Safe, entry_id: int, reason: str) -> Entry
     may_go = entry.state == EntryState.STALE or entry.is_releasable
     if entry.interface is None or entry.partition is None or not may_go:
         raise RenkeiError("KR-6315", name=entry.file_name)
-    archived_content(safe, entry)
+    archived_content(file_store, entry)
     return _decide(recorder, entry, EntryState.RELEASED, reason)
 
 

@@ -13,7 +13,7 @@ from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import UNSEALED_STATES, EntryState, LedgerEvent
-from pipelines.storage.cms import SUFFIX, sealed
+from pipelines.storage.cms import SUFFIX, sign_and_encrypt
 from pipelines.storage.files import write_durably
 from pipelines.storage.keyring import KeyRing
 
@@ -89,7 +89,7 @@ class Sealer:
 
     def _made(self, file: OutboundFile, content: bytes) -> tuple[bytes, dict[str, Any]]:
         """Write the sealed form; gives it, and what the ledger should know of it."""
-        data = sealed(content, self.ring, self.recipient)
+        data = sign_and_encrypt(content, self.ring, self.recipient)
         write_durably(sealed_path(file), data)
         return data, {
             "sealed_sha256": hashlib.sha256(data).hexdigest(),

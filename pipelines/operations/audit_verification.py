@@ -62,7 +62,7 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
         if entry.direction == Direction.INBOUND and entry.state in ARCHIVED:
             files += 1
             try:
-                archived_content(environment.safe, entry)
+                archived_content(environment.file_store, entry)
             except RenkeiError as error:
                 faults.append(Disagreement(error.code, str(error).partition(" ")[2]))
         elif entry.direction == Direction.OUTBOUND and entry.state in SENT_STATES:
@@ -88,7 +88,7 @@ def _sent_file(environment: Environment, entry: Entry) -> list[Disagreement]:
     if entry.partition is None or entry.sha256 is None:
         return []
     path = outbox_path(environment, entry.partition, entry.file_name, entry.sha256)
-    if environment.safe.holds(path, entry.sha256):
+    if environment.file_store.matches(path, entry.sha256):
         return []
     return [Disagreement("KR-6401", message("KR-6401").render(entry=entry.id, name=entry.file_name))]
 

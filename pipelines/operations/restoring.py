@@ -60,7 +60,7 @@ def _copy(environment: Environment, month: dt.date, trace: Trace) -> OutboundFil
     if interface is None or not path.is_file():
         raise RenkeiError("KR-6115", file_name=trace.file_name)
     specification = environment.specification(interface, month)
-    content = environment.safe.content(path)
+    content = environment.file_store.read(path)
     records = codec.read(content, trace.file_name, specification, month).data.height
     return OutboundFile(interface, trace.file_name, path, hashlib.sha256(content).hexdigest(), len(content), records)
 
@@ -90,10 +90,10 @@ def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
 
 
 def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
-    content = environment.safe.content(environment.settings.data_folder / trace.reference)
+    content = environment.file_store.read(environment.settings.data_folder / trace.reference)
     recorder = environment.ledger.recorder(by)
     recorder.append_event(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
-    own = Inbox(recorder, environment.safe, partial(_judge, environment))
+    own = Inbox(recorder, environment.file_store, partial(_judge, environment))
     return own.collect(FilesAtHand({trace.file_name: content}))
 
 

@@ -20,7 +20,7 @@ from pipelines.exchange.erased import table_file
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, TERMINAL_OUTBOUND_STATES, Direction, EntryState, LedgerEvent
 from pipelines.storage.files import erase_file, erasing, sha256_of
-from pipelines.storage.locks import exclusive
+from pipelines.storage.locks import exclusive_lock
 from pipelines.storage.tables import MY_NUMBER_ASSETS
 from pipelines.transfer.baseline import SENT_FILES
 
@@ -92,7 +92,7 @@ def run(environment: Environment, today: dt.date, by: str) -> Erasure:
     """
     folder = environment.settings.data_folder
     done, recorder = Erasure([], []), environment.ledger.recorder(by)
-    with exclusive(folder, "outbox"), exclusive(folder, "inbox"):
+    with exclusive_lock(folder, "outbox"), exclusive_lock(folder, "inbox"):
         for kept in overdue(environment, today):
             if not kept.proved:
                 continue

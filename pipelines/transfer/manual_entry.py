@@ -229,5 +229,5 @@ def enter(
         raise _refusal(_told(judgement.report["findings"], specification, data))
     recorder = environment.ledger.recorder(by)
     recorder.append_event(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
-    own = Inbox(recorder, environment.safe, partial(receiving.judge, environment, applied, typed=True))
+    own = Inbox(recorder, environment.file_store, partial(receiving.judge, environment, applied, typed=True))
     return own.collect(FilesAtHand({name: encoded.data}))

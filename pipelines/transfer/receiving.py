@@ -82,7 +82,7 @@ def _one_finding(code: str, name: str) -> dict[str, object]:
 
 def inbox(environment: Environment, applied: Interfaces, recorder: Recorder) -> Inbox:
     """The inbox of a deployment, for files of the Union; KR-6005 when a certificate of it cannot be read."""
-    return Inbox(recorder, environment.safe, partial(judge, environment, applied), environment.partners())
+    return Inbox(recorder, environment.file_store, partial(judge, environment, applied), environment.partners())
 
 
 def receive(environment: Environment, applied: Interfaces, run_id: str | None = None) -> list[Arrival]:
@@ -203,7 +203,7 @@ def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataF
     KR-7305 when it no longer passes.
     """
     entry, day = file.entry, file.partition
-    content, name = archived_content(environment.safe, entry), plain_name(entry.file_name)
+    content, name = archived_content(environment.file_store, entry), plain_name(entry.file_name)
     specification = environment.specification(file.interface, day)
     validated = validate(content, name, specification, day, environment.file_context(day, name))
     if not validated.valid and not file.released:

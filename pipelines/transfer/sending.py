@@ -39,7 +39,7 @@ def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
     """The data records (canonical, without `line`) of a file that we sent, from our copy; KR-6115 when that is not it."""
     assert entry.interface is not None and entry.partition is not None  # noqa: S101  an outbound entry has both
     path = outbox_path(environment, entry.partition, entry.file_name, str(entry.sha256))
-    content = environment.safe.read(path, str(entry.sha256))
+    content = environment.file_store.read_intact(path, str(entry.sha256))
     if content is None:
         raise RenkeiError("KR-6115", file_name=entry.file_name)
     specification = environment.specification(entry.interface, entry.partition)
@@ -121,11 +121,11 @@ def publish(
     require_same(environment, partition, draft)
     content = draft.encoded.data
     path = outbox_path(environment, partition, draft.name, draft.encoded.sha256)
-    if not environment.safe.holds(path, draft.encoded.sha256):
+    if not environment.file_store.matches(path, draft.encoded.sha256):
         environment.recorder().append_event(
             LedgerEvent.FILE_MADE, partition=partition, file_name=draft.name, sha256=draft.encoded.sha256
         )
-        environment.safe.keep(path, content)
+        environment.file_store.put(path, content)
     return OutboundFile(draft.interface, draft.name, path, draft.encoded.sha256, len(content), validated.records)
 
 
@@ -142,7 +142,7 @@ def outbox(environment: Environment, run_id: str | None = None, operator: str | 
     who = environment.settings.operator if operator is None else operator
     return Outbox(
         environment.ledger.recorder(who, run_id),
-        environment.safe,
+        environment.file_store,
         lambda: sealing(environment),
         leaving(environment),
     )

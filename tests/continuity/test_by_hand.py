@@ -186,7 +186,7 @@ def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_p
     assert monthly.import_worksheet(environment, fill(path)).problems == []
     file, _ = monthly.build_instruction(environment, MONTH)
     assert file is not None
-    assert b",000001,,," in environment.safe.content(file.path)
+    assert b",000001,,," in environment.file_store.read(file.path)
 
 
 def test_a_month_without_candidates_has_an_empty_worksheet_and_nothing_to_instruct(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from rings import safe
+from rings import file_store
 
 from pipelines.exchange.arrival import Judgement
 from pipelines.exchange.batch import OutboundFile
@@ -122,7 +122,7 @@ def outbound(folder: Path, interface: str, data: bytes, file_name: str | None = 
     """A file of ours, written below `folder`."""
     name = file_name or f"{interface}.csv"
     path = folder / f"{name}.p7m"
-    safe(folder).keep(path, data)
+    file_store(folder).put(path, data)
     return OutboundFile(interface, name, path, hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n"))
 
 

@@ -26,7 +26,7 @@ from exchange.exchange_support import (
     only,
     refuse,
 )
-from rings import safe
+from rings import file_store
 from servers import OpenSshServer
 
 from fixtures.defects import FOLDER
@@ -46,7 +46,7 @@ from pipelines.exchange.transport import (
     TransientTransportError,
     Transport,
 )
-from pipelines.storage.locks import exclusive
+from pipelines.storage.locks import exclusive_lock
 
 LINES = b"synthetic 1\nsynthetic 2\n"
 SETTLING = Folder("union", 60, lambda name: False)
@@ -66,7 +66,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def take(ledger: Ledger, transport: Transport, data: Path, judge: Judge = accept, **more: Any) -> list[Arrival]:
-    return Inbox(ledger.recorder("test-operator", "run-1"), safe(data), judge).collect(transport, **more)
+    return Inbox(ledger.recorder("test-operator", "run-1"), file_store(data), judge).collect(transport, **more)
 
 
 def code_of(action: Any) -> str:
@@ -76,7 +76,7 @@ def code_of(action: Any) -> str:
 
 
 def archived(ledger: Ledger, data: Path, entry_id: int) -> bytes:
-    return archived_content(safe(data), ledger.entry(entry_id))
+    return archived_content(file_store(data), ledger.entry(entry_id))
 
 
 def files_below(folder: Path) -> list[str]:
@@ -173,7 +173,7 @@ def test_a_refused_file_is_kept_apart_with_its_reports(ledger: Ledger, union: Pa
     folder = data / "quarantine" / "1"
     assert names_in(folder) == ["a.csv.p7m", "report.json", "report.xlsx"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert safe(data).content(folder / "a.csv.p7m") == LINES
+    assert file_store(data).read(folder / "a.csv.p7m") == LINES
     shown = quarantine.show(ledger, data, 1)
     assert shown.report == json.loads((folder / "report.json").read_text())
     assert shown.report["report"] == {"findings": [{"code": "KR-1004", "line": 3}]}
@@ -346,7 +346,7 @@ def test_after_a_crash_at_any_step_a_file_is_taken_in_once(
 
 def test_a_second_run_is_turned_away_at_once(ledger: Ledger, union: Path, data: Path) -> None:
     (union / "a.csv").write_bytes(LINES)
-    with exclusive(data, "inbox"):
+    with exclusive_lock(data, "inbox"):
         assert code_of(lambda: take(ledger, LocalFolderTransport(union), data)) == "KR-6114"
     assert ledger.entries() == []
 
@@ -397,18 +397,23 @@ def quarantined_file(ledger: Ledger, union: Path, data: Path) -> int:
 def test_release_needs_a_name_and_a_reason_and_both_are_in_the_ledger(ledger: Ledger, union: Path, data: Path) -> None:
     entry_id = quarantined_file(ledger, union, data)
     for reason in ("", " 　"):
-        assert code_of(lambda r=reason: quarantine.release(ledger.recorder("o"), safe(data), entry_id, r)) == "KR-6312"
-    assert code_of(lambda: quarantine.release(ledger.recorder(" "), safe(data), entry_id, "確認済み")) == "KR-6104"
+        assert (
+            code_of(lambda r=reason: quarantine.release(ledger.recorder("o"), file_store(data), entry_id, r))
+            == "KR-6312"
+        )
+    assert (
+        code_of(lambda: quarantine.release(ledger.recorder(" "), file_store(data), entry_id, "確認済み")) == "KR-6104"
+    )
     for last, code in (("8", "KR-6314"), ("2", "KR-7121")):
         for number in ("12345678901", "１２３４５６７８９０１", "1234-5678-901", "1234 5678 901"):
             reason = f"番号 {number}{last} の人"
             assert code_of(lambda r=reason: quarantine.reject(ledger.recorder("o"), entry_id, r)) == code, reason
     assert ledger.entry(entry_id).state == "quarantined"
-    released = quarantine.release(ledger.recorder("test-clerk"), safe(data), entry_id, " 連合会に電話で確認 ")
+    released = quarantine.release(ledger.recorder("test-clerk"), file_store(data), entry_id, " 連合会に電話で確認 ")
     assert released.state == "released"
     told = ledger.events(entry_id)[-1]
     assert (told.operator, told.detail) == ("test-clerk", {"reason": "連合会に電話で確認"})
-    assert code_of(lambda: quarantine.release(ledger.recorder("o"), safe(data), entry_id, "r")) == "KR-6311"
+    assert code_of(lambda: quarantine.release(ledger.recorder("o"), file_store(data), entry_id, "r")) == "KR-6311"
     assert code_of(lambda: quarantine.show(ledger, data, entry_id)) == "KR-6311"
     assert quarantine.quarantined(ledger) == []
 
@@ -424,7 +429,9 @@ def test_a_rejected_content_may_come_again(ledger: Ledger, union: Path, data: Pa
 def test_a_copy_that_changed_in_the_archive_is_not_released(ledger: Ledger, union: Path, data: Path, harm: Any) -> None:
     entry_id = quarantined_file(ledger, union, data)
     harm(data / ARCHIVED)
-    assert code_of(lambda: quarantine.release(ledger.recorder("o"), safe(data), entry_id, "確認済み")) == "KR-6313"
+    assert (
+        code_of(lambda: quarantine.release(ledger.recorder("o"), file_store(data), entry_id, "確認済み")) == "KR-6313"
+    )
     assert ledger.entry(entry_id).state == "quarantined"
 
 

@@ -15,7 +15,7 @@ from continuity.deployment import settings_file
 from exchange.exchange_support import HOUSEHOLD, INDIVIDUAL, MONDAY, TUESDAY, accept, noon, outbound
 from exchange.test_ledger_versions import restore
 from psycopg2.errors import InsufficientPrivilege
-from rings import ring, safe
+from rings import file_store, ring
 from test_architecture import ROOT
 
 from pipelines.cli import main
@@ -110,12 +110,12 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     recorder = ledger.recorder("日々の人", "run-1")
     files = tuple(outbound(folder / "out", one, f"synthetic {one}\n".encode()) for one in (HOUSEHOLD, INDIVIDUAL))
-    outbox = Outbox(recorder, safe(folder / "data"), lambda: ring().current("transfer").certificate)
+    outbox = Outbox(recorder, file_store(folder / "data"), lambda: ring().current("transfer").certificate)
     outcome = outbox.send(Batch(TUESDAY, files, None, "5a" * 32), LocalFolderTransport(folder / "to_union"))
     assert (outcome.kind, len(list((folder / "to_union").iterdir()))) == ("sent", 2)
     (folder / "from_union" / "dates.csv").write_bytes(b"synthetic\n")
     (folder / "from_union" / "a_folder").mkdir()
-    inbox = Inbox(recorder, safe(folder / "data"), accept)
+    inbox = Inbox(recorder, file_store(folder / "data"), accept)
     arrivals = inbox.collect(LocalFolderTransport(folder / "from_union"))
     assert [one.state for one in arrivals] == ["refused", "verified"]
     assert [one.code for one in left_behind(ledger)] == ["KR-6302"]

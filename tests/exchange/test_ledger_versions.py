@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from continuity.deployment import settings_file
 from exchange.exchange_support import noon
 from processes import Started
-from rings import safe
+from rings import file_store
 
 from interfaces.messages import RenkeiError
 from pipelines.cli import main
@@ -324,14 +324,14 @@ class Deployment:
         with engine.connect() as connection:
             rows = connection.execute(sa.select(schema.entries_table)).mappings().all()
         engine.dispose()
-        own = safe(self.data)
+        own = file_store(self.data)
         for row in rows:
             content = b"half" if row["size"] == len(b"half") else f"{row['file_name']}\n".encode()
             if row["direction"] == Direction.OUTBOUND and row["state"] in SENT_STATES:
                 name = f"{row['sha256'][:12]}_{row['file_name']}.p7m"
-                own.keep(self.data / "outbox" / row["partition"].isoformat() / name, content)
+                own.put(self.data / "outbox" / row["partition"].isoformat() / name, content)
             elif row["archive_path"] is not None:
-                own.keep(self.data / row["archive_path"], content)
+                own.put(self.data / row["archive_path"], content)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def sent(environment: Environment, month: dt.date, file: OutboundFile | None, kn
 
 def held_by(environment: Environment, file: OutboundFile, month: dt.date) -> pl.DataFrame:
     specification = environment.specification(file.interface, month)
-    return codec.read(environment.safe.content(file.path), file.file_name, specification, month).data
+    return codec.read(environment.file_store.read(file.path), file.file_name, specification, month).data
 
 
 def test_the_history_holds_the_twelve_months_up_to_the_move(environment: Environment) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from exchange.exchange_support import noon
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rings import safe
+from rings import file_store
 
 from interfaces.catalogue import load_catalogue
 from interfaces.messages import RenkeiError
@@ -79,7 +79,7 @@ def test_hostile_names_in_the_unions_folder_write_nothing_outside_and_stop_nobod
     (union / "plain.csv").write_text("synthetic\n")
     ledger = Ledger(f"sqlite:///{data / 'ledger.sqlite'}", noon)
     before = everything(tmp_path)
-    own = Inbox(ledger.recorder("test-operator", "run-1"), safe(data), lambda path, name: Judgement(False))
+    own = Inbox(ledger.recorder("test-operator", "run-1"), file_store(data), lambda path, name: Judgement(False))
     arrived = own.collect(LocalFolderTransport(union))
     assert len(arrived) == len(HOSTILE) + 1
     assert {one.state for one in arrived} == {"quarantined", "refused"}

@@ -90,7 +90,7 @@ def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
     assert [one.id for one in quarantine.quarantined(environment.ledger)] == [late.entry.id]
     assert "KR-7308" in str(receiving.overtaken(environment, late.entry))
     # A person may let it in all the same.
-    quarantine.release(environment.ledger.recorder("試験"), environment.safe, late.entry.id, "電話で確認")
+    quarantine.release(environment.ledger.recorder("試験"), environment.file_store, late.entry.id, "電話で確認")
     (taken,) = apply_monthly(environment)
     assert (taken.entry.state, listed(environment)) == ("applied", {"000001"})
 

@@ -99,7 +99,7 @@ def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
 def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment, tmp_path: Path) -> None:
     early = delivered(environment, tmp_path / "typo", TYPO)
     assert early.entry is not None
-    quarantine.release(environment.ledger.recorder("試験"), environment.safe, early.entry.id, "電話で確認")
+    quarantine.release(environment.ledger.recorder("試験"), environment.file_store, early.entry.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
     assert (applied.entry.state, applied.taken) == ("applied", 1)
 
@@ -119,7 +119,7 @@ def test_a_person_lets_a_stale_file_in_and_what_a_newer_day_told_stays(
     environment: Environment, tmp_path: Path
 ) -> None:
     stale = overtaken(environment, tmp_path).entry
-    quarantine.release(environment.ledger.recorder("試験"), environment.safe, stale.id, "電話で確認")
+    quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
     assert (applied.entry.state, applied.taken) == ("applied", 1)
     held = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}

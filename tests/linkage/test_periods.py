@@ -68,7 +68,7 @@ def test_an_older_day_that_is_let_in_late_is_not_compared_with_a_newer_one(
     apply_daily(environment, TOLD)
     told(environment, tmp_path / "wednesday", WED, WED, None)
     (stale,) = apply_daily(environment, TOLD)
-    quarantine.release(environment.ledger.recorder("試験"), environment.safe, stale.entry.id, "電話で確認")
+    quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.entry.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
     assert applied.taken == 1
     assert asked_of_periods(environment, WED) == []

@@ -50,7 +50,7 @@ def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
 
 
 def let_in(environment: Environment, entry: int) -> daily.Applied:
-    quarantine.release(environment.ledger.recorder("試験"), environment.safe, entry, "電話で確認")
+    quarantine.release(environment.ledger.recorder("試験"), environment.file_store, entry, "電話で確認")
     told = pl.DataFrame({"resident_number": PEOPLE})
     (applied,) = apply_daily(environment, told)
     return applied

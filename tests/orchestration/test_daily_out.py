@@ -265,7 +265,7 @@ def test_my_numbers_lie_encrypted_and_nowhere_else_but_in_the_file(town: Town) -
             if path.suffix == ".parquet":
                 content = str(environment.store.read(path.parent.name, path.stem).to_dicts()).encode()
             elif path.suffix == ".p7m":
-                content = environment.safe.content(path)
+                content = environment.file_store.read(path)
             if any(number in content for number in numbers):
                 holders.add(path.parent.name if path.suffix == ".parquet" else path.name.partition("_")[2])
     assert holders == {"my_numbers", "sent_my_numbers", "KRKOJ_999997_20260401_000001.csv.p7m"}
