@@ -195,7 +195,7 @@ def without_place(found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sentence(row: dict[str, object]) -> str:
-    """RuleContext, fault, and what was received, in one line."""
+    """Place, fault, and what was received, in one line."""
     place = str(row["file"])
     if row["line"] is not None:
         place += f" {row['line']}行目"

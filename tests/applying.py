@@ -8,8 +8,8 @@ import polars as pl
 
 from pipelines.continuity import interfaces, receiving
 from pipelines.deployment import Environment
-from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.ledger.entry import Entry
+from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.transport import Source
 from pipelines.linkage import daily
 from pipelines.linkage.daily import Applied
@@ -18,7 +18,7 @@ from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving as inbox
 
 
-def receive_from(environment: Environment, source: Source, by: str) -> list[Arrival]:
+def receive_from(environment: Environment, source: Source, by: str) -> list[ReceivedFile]:
     return inbox.receive_from(environment, INBOUND, source, by)
 
 

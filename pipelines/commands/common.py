@@ -18,12 +18,12 @@ import click
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.messages import RenkeiError, reason_of
 from pipelines.configuration.settings import Settings
-from pipelines.exchange.error_redaction import is_disk_fault, outline
+from pipelines.exchange.error_redaction import is_disk_fault, redacted_traceback
 from pipelines.exchange.operator_input import required_reason
 
 if TYPE_CHECKING:
     from pipelines.deployment import Environment
-    from pipelines.exchange.arrival import Arrival
+    from pipelines.exchange.received_file import ReceivedFile
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
@@ -97,7 +97,7 @@ def speaks_to_people(command: Function) -> Function:
             if is_disk_fault(error):
                 click.echo(RenkeiError("KR-6211", name="処理の結果").for_people(), err=True)
                 sys.exit(NOT_DONE)
-            click.echo(f"{RenkeiError('KR-7701').for_people()}\n{outline(error)}", err=True)
+            click.echo(f"{RenkeiError('KR-7701').for_people()}\n{redacted_traceback(error)}", err=True)
             sys.exit(NOT_DONE)
 
     return guarded  # type: ignore[return-value]
@@ -138,13 +138,13 @@ def catalogue_root() -> Path:
         raise
 
 
-def say_arrivals(arrivals: Sequence[Arrival], word: str = "受領") -> bool:
+def print_received(received: Sequence[ReceivedFile], word: str = "受領") -> bool:
     """Say what became of each file. False when something is to be done yet: kept apart, gone, or still in the folder."""
     from pipelines.transfer import receiving
 
-    for one in arrivals:
+    for one in received:
         click.echo(receiving.line(one, word))
-    return not any(map(receiving.needs_person, arrivals))
+    return not any(map(receiving.needs_person, received))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pipelines.commands.common import (
     SHOWN,
     environment_of_settings,
     operator,
-    say_arrivals,
+    print_received,
     say_json,
     speaks_to_people,
     writing,
@@ -118,13 +118,13 @@ INTERFACE = click.argument(
 @speaks_to_people
 def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
     """An empty form for an interface that is switched off."""
-    from pipelines.transfer import manual_entry as typed
+    from pipelines.transfer import manual_entry as manual_entry
 
     environment = environment_of_settings()
     if path.exists():
         raise RenkeiError("KR-6405", name=path.name, reason="もうあります")
     with writing(path):
-        typed.write_form(environment, interface, month.date(), path)
+        manual_entry.write_form(environment, interface, month.date(), path)
     click.echo(f"入力票 {path}")
 
 
@@ -136,12 +136,12 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
 @speaks_to_people
 def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
     """Take a typed form."""
-    from pipelines.transfer import manual_entry as typed
+    from pipelines.transfer import manual_entry as manual_entry
 
     environment = environment_of_settings()
-    arrivals = typed.enter(environment, INBOUND, interface, month.date(), file, operator(environment, by))
-    complete = say_arrivals(arrivals, "入力")
-    if any(one.state == "verified" for one in arrivals):
+    received = manual_entry.import_form(environment, INBOUND, interface, month.date(), file, operator(environment, by))
+    complete = print_received(received, "入力")
+    if any(one.state == "verified" for one in received):
         step = f"renkei run monthly --month {month:%Y-%m} --step {INBOUND[interface].step}"
         click.echo(f"取込を待っています。次に {step} を実行してください（自動運転のときは数分で取り込みます）")
     sys.exit(0 if complete else FAULTS)

@@ -22,7 +22,7 @@ from pipelines.commands.common import (
     YEAR_MONTH,
     environment_of_settings,
     operator,
-    say_arrivals,
+    print_received,
     say_json,
     speaks_to_people,
 )
@@ -108,7 +108,7 @@ def ledger_mark_sent(date: dt.datetime | None, month: dt.datetime | None, by: st
 @speaks_to_people
 def ledger_unrecorded(as_json: bool) -> None:
     """What shows that the ledger is older than what was sent or received."""
-    from pipelines.transfer.unrecorded import PLACES, local_traces, traces_at_union
+    from pipelines.transfer.unrecorded import LOCATIONS, local_traces, traces_at_union
 
     environment = environment_of_settings()
     found = local_traces(environment)
@@ -123,7 +123,7 @@ def ledger_unrecorded(as_json: bool) -> None:
         say_json([vars(one) for one in found])
     else:
         for one in found:
-            click.echo(f"{PLACES[one.place]} {one.reference}")
+            click.echo(f"{LOCATIONS[one.place]} {one.reference}")
         click.echo(f"台帳にないもの {len(found)}件")
     if refusal is not None:
         click.echo(refusal.for_people(), err=True)
@@ -138,11 +138,11 @@ def ledger_unrecorded(as_json: bool) -> None:
 @speaks_to_people
 def ledger_dismiss(references: tuple[str, ...], by: str | None, reason: str) -> None:
     """A person's word, after asking the Union: this was not sent, or is not ours."""
-    from pipelines.transfer.unrecorded import Place, dismiss, local_traces, traces_at_union
+    from pipelines.transfer.unrecorded import TraceLocation, dismiss, local_traces, traces_at_union
 
     environment = environment_of_settings()
     known = local_traces(environment)
-    if any(one.startswith(f"{Place.UNION}/") for one in references):
+    if any(one.startswith(f"{TraceLocation.UNION}/") for one in references):
         with environment.to_union() as transport:
             known += traces_at_union(environment, transport)
     dismiss(environment, references, operator(environment, by), reason, known)
@@ -158,7 +158,7 @@ def ledger_retake(by: str | None, reason: str) -> None:
     from pipelines.operations.restoring import retake
 
     environment = environment_of_settings()
-    complete = say_arrivals(retake(environment, operator(environment, by), reason), "再受領")
+    complete = print_received(retake(environment, operator(environment, by), reason), "再受領")
     click.echo("続けて取り込みます: renkei run daily --date その日 --only in")
     sys.exit(0 if complete else FAULTS)
 
@@ -272,12 +272,12 @@ def quarantine_show(entry: int, as_json: bool) -> None:
     """Why a file waits, and where its copy and reports lie; of a stale one, what overtook it."""
     from pipelines.exchange.ledger.states import EntryState
     from pipelines.exchange.quarantine import show
-    from pipelines.transfer.receiving import overtaken
+    from pipelines.transfer.receiving import stale_file_error
 
     environment = environment_of_settings()
     held = show(environment.ledger, environment.settings.data_folder, entry)
     if held.entry.state == EntryState.STALE:
-        reason = overtaken(environment, held.entry)
+        reason = stale_file_error(environment, held.entry)
         if as_json:
             say_json({"code": reason.code, "message": str(reason), "entry": entry})
         else:

@@ -16,7 +16,7 @@ from pipelines.commands.common import (
     REASON,
     environment_of_settings,
     operator,
-    say_arrivals,
+    print_received,
     say_json,
     speaks_to_people,
 )
@@ -57,7 +57,7 @@ def media_import(medium: Path, by: str | None, reason: str) -> None:
     from pipelines.operations.media_register import take
 
     environment = environment_of_settings()
-    sys.exit(0 if say_arrivals(take(environment, medium, operator(environment, by), reason)) else FAULTS)
+    sys.exit(0 if print_received(take(environment, medium, operator(environment, by), reason)) else FAULTS)
 
 
 @media.command("erase", help="仕事の終わった媒体を消去し、消えたことを確かめて記録する")

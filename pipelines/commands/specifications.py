@@ -112,7 +112,7 @@ CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
 def validate_command(
     file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
 ) -> None:
-    """Judge one file without a deployment."""
+    """Validate one file without a deployment."""
     from schemas.report import normalised, to_json, write_xlsx
     from schemas.validate import FileContext, validate_file
 

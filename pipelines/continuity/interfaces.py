@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.required_items import ItemsRead
-from pipelines.transfer.inbound_interface import InboundInterface, OvertakenBy, by_id
+from pipelines.transfer.inbound_interface import InboundInterface, StaleAfter, by_id
 
 GROUP, OWNERS = "continuity", ("team:国保給付担当",)
 ENTRY = "entry"  # the ledger's number of the file that a record came in
@@ -56,7 +56,7 @@ INTERFACES = by_id(
             ("prefecture_insured_id", "left_on", "leave_reason", "next_municipality_code"),
         ),
         description="継続候補世帯リスト: 県内で異動した世帯の、前後の二つの世帯の人",
-        overtaken_by=OvertakenBy.HIGHER_NUMBER,
+        stale_after=StaleAfter.HIGHER_NUMBER,
         step="candidates",
         joined=_replaced,
     ),

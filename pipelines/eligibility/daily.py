@@ -18,9 +18,15 @@ from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, LedgerEvent
 from pipelines.exchange.sealing import SealedFile
 from pipelines.transfer import erased
-from pipelines.transfer.baseline import overlaid, told_in_doubt
+from pipelines.transfer.baseline import overlaid, uncertain_reports
 from pipelines.transfer.sending import needs_approval, outbox, published, send
-from pipelines.transfer.unrecorded import interface_of, local_traces, refuse, require_recorded, require_same_content
+from pipelines.transfer.unrecorded import (
+    interface_of,
+    local_traces,
+    refuse_traces,
+    require_recorded,
+    require_same_content,
+)
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
 
@@ -38,7 +44,7 @@ def baseline(environment: Environment, day: dt.date) -> Known:
         entries = environment.ledger.current_entries(partition, FILES).values()
         if {entry.snapshot_sha256 for entry in entries} != {known.sha256}:
             raise RenkeiError("KR-7213", partition=partition)
-    told = told_in_doubt(environment, day, rebuilt=day)
+    told = uncertain_reports(environment, day, rebuilt=day)
     people, households = told.get(INDIVIDUAL_FILE), told.get(HOUSEHOLD_FILE)
     return Known(
         partition,
@@ -239,7 +245,7 @@ def mark_day_sent(environment: Environment, day: dt.date, by: str, reason: str) 
     traces = [
         one for one in local_traces(environment) if one.partition and interface_of(environment, one.file_name) in FILES
     ]
-    refuse(one for one in traces if one.partition < day.isoformat())
+    refuse_traces(one for one in traces if one.partition < day.isoformat())
     was_sent = any(one.partition == day.isoformat() for one in traces)
     pair = _stored_pair(environment, day, was_sent=was_sent)
     for file in pair.files:

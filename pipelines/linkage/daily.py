@@ -34,7 +34,7 @@ class Applied:
 def apply(environment: Environment, file: WaitingFile, told: pl.DataFrame, run_id: str | None = None) -> Applied:
     """Apply one waiting file: its records, its discrepancies and its `applied` entry in one transaction.
 
-    A file whose place a newer one took is stale: recorded, not applied (`OvertakenBy`).
+    A file whose place a newer one took is stale: recorded, not applied (`StaleAfter`).
     `told`: the people whom the Union was told of. KR-7305 when the archived file no longer passes.
     """
     recorder, interface = environment.recorder(run_id), INTERFACES[file.interface]

@@ -26,7 +26,7 @@ from pipelines.linkage.matching import (
     match_verification,
 )
 from pipelines.linkage.receptions import receptions
-from pipelines.transfer.inbound_interface import InboundInterface, OvertakenBy, by_id
+from pipelines.transfer.inbound_interface import InboundInterface, StaleAfter, by_id
 
 GROUP, OWNERS = "linkage", ("team:国保資格担当",)
 
@@ -73,14 +73,14 @@ INTERFACES = by_id(
     DailyInterface(
         items=IDS_READ,
         description="市町村被保険者ID連携ファイル: 宛名番号に付いたID",
-        overtaken_by=OvertakenBy.LATER_DAY,
+        stale_after=StaleAfter.LATER_DAY,
         match=_ids,
         table=state.ids,
     ),
     DailyInterface(
         items=DATES_READ,
         description="国保資格取得喪失年月日連携ファイル: 都道府県単位の資格取得・喪失年月日",
-        overtaken_by=OvertakenBy.LATER_DAY,
+        stale_after=StaleAfter.LATER_DAY,
         match=_dates,
         table=state.dates,
     ),

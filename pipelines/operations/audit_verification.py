@@ -15,7 +15,7 @@ from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import DEDUPLICATED_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.exchange.transport import Transport
 from pipelines.transfer.sending import outbox_path
-from pipelines.transfer.unrecorded import PLACES, local_traces, traces_at_union
+from pipelines.transfer.unrecorded import LOCATIONS, local_traces, traces_at_union
 
 # Where a received file has its copy: not yet, or never, in the other states.
 ARCHIVED = DEDUPLICATED_STATES | {EntryState.REJECTED}
@@ -70,7 +70,7 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
             faults += _sent_file(environment, entry)
     traces = local_traces(environment) + (traces_at_union(environment, transport) if transport else [])
     for one in traces:
-        text = message("KR-6142").render(place=PLACES[one.place], reference=one.reference)
+        text = message("KR-6142").render(place=LOCATIONS[one.place], reference=one.reference)
         faults.append(Disagreement("KR-6142", text))
     counted, wrong = _decisions(environment)
     return Verified(len(ledger.events()), files, counted, faults + wrong)
@@ -78,10 +78,10 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
 
 def _is_erased(entry: Entry, erased: Collection[str]) -> bool:
     """Whether the entry's own copy was erased by rule: then there is nothing to compare, and nothing is missing."""
-    begins = str(entry.sha256)[:12]
+    prefix = str(entry.sha256)[:12]
     if entry.direction == Direction.INBOUND:
-        return any(file.startswith("archive/") and Path(file).name.startswith(begins) for file in erased)
-    return any(file.startswith(f"outbox/{entry.partition}/{begins}_") for file in erased)
+        return any(file.startswith("archive/") and Path(file).name.startswith(prefix) for file in erased)
+    return any(file.startswith(f"outbox/{entry.partition}/{prefix}_") for file in erased)
 
 
 def _sent_file(environment: Environment, entry: Entry) -> list[Disagreement]:

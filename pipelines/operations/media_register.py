@@ -12,10 +12,10 @@ from interfaces.messages import RenkeiError
 from pipelines.configuration.calendar import TOKYO, time_in_words
 from pipelines.deployment import Environment
 from pipelines.eligibility.daily import seal_day
-from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.ledger.entry import Event
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.medium import Erased, Medium, MediumTransport, SystemNames
+from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.sealing import SealedFile
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
@@ -75,7 +75,7 @@ def export_day(environment: Environment, day: dt.date, folder: Path, by: str, re
     return files
 
 
-def take(environment: Environment, folder: Path, by: str, reason: str) -> list[Arrival]:
+def take(environment: Environment, folder: Path, by: str, reason: str) -> list[ReceivedFile]:
     """Take in what a medium holds, as if it had come by line; what is in our archive is erased from it.
 
     Errors: KR-6601, KR-6602. A file that is refused stays on the medium.
@@ -103,7 +103,7 @@ def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[
     """
     medium, recorder = _medium(environment, folder), environment.ledger.recorder(by)
 
-    def tell(one: Erased) -> None:
+    def record_erased(one: Erased) -> None:
         recorder.append_event(
             LedgerEvent.MEDIA_ERASED,
             medium=medium.number,
@@ -113,7 +113,7 @@ def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[
             reason=reason,
         )
 
-    erased = medium.erase(tell)
+    erased = medium.erase(record_erased)
     if not erased:
         recorder.append_event(LedgerEvent.MEDIA_ERASED, medium=medium.number, file_name="（空）", reason=reason)
     return erased

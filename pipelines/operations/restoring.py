@@ -13,21 +13,21 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity.monthly import INSTRUCTION
 from pipelines.deployment import Environment
 from pipelines.eligibility.files import FILES
-from pipelines.exchange.arrival import Arrival, Judgement
 from pipelines.exchange.batch import Batch, OutboundFile
 from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.exchange.transport import FilesAtHand
+from pipelines.exchange.received_file import ReceivedFile, ValidationOutcome
+from pipelines.exchange.transport import InMemorySource
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
 from pipelines.transfer.sending import outbox, outbox_path
 from pipelines.transfer.unrecorded import (
-    Place,
     Trace,
+    TraceLocation,
     interface_of,
     local_traces,
-    refuse,
+    refuse_traces,
     require_same_content,
     sent_traces,
 )
@@ -56,7 +56,7 @@ def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: s
 def _copy(environment: Environment, month: dt.date, trace: Trace) -> OutboundFile:
     interface = interface_of(environment, trace.file_name)
     # The digits that the trace tells are those with which the copy's name begins.
-    path = outbox_path(environment, month, trace.file_name, trace.begins)
+    path = outbox_path(environment, month, trace.file_name, trace.hash_prefix)
     if interface is None or not path.is_file():
         raise RenkeiError("KR-6115", file_name=trace.file_name)
     specification = environment.specification(interface, month)
@@ -74,29 +74,29 @@ def _mark(environment: Environment, month: dt.date, file: OutboundFile, by: str,
     return outbox(environment, operator=by).record_manual_delivery(Batch(month, (file,), before), reason)
 
 
-def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
+def retake(environment: Environment, by: str, reason: str) -> list[ReceivedFile]:
     """Take in again what lies in the archive and the ledger does not know: judged as at its arrival, then to be applied.
 
     Whose word a copy is only its seal told: where files arrive sealed, a person decides about each (it is quarantined).
     KR-6143 while there are traces of files sent: the answers among these speak of them.
     """
     traces = local_traces(environment)
-    refuse(one for one in traces if one.place in (Place.OUTBOX, Place.SENT_LOG))
-    taken: list[Arrival] = []
+    refuse_traces(one for one in traces if one.place in (TraceLocation.OUTBOX, TraceLocation.SENT_LOG))
+    taken: list[ReceivedFile] = []
     for trace in traces:
-        if trace.place == Place.ARCHIVE:
+        if trace.place == TraceLocation.ARCHIVE:
             taken += _retaken(environment, trace, by, reason)
     return taken
 
 
-def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
+def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[ReceivedFile]:
     content = environment.file_store.read(environment.settings.data_folder / trace.reference)
     recorder = environment.ledger.recorder(by)
     recorder.append_event(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
-    own = Inbox(recorder, environment.file_store, partial(_judge, environment))
-    return own.collect(FilesAtHand({trace.file_name: content}))
+    own = Inbox(recorder, environment.file_store, partial(_validate, environment))
+    return own.receive(InMemorySource({trace.file_name: content}))
 
 
-def _judge(environment: Environment, content: bytes, name: str) -> Judgement:
-    found = receiving.judge(environment, INBOUND, content, name, typed=True)
+def _validate(environment: Environment, content: bytes, name: str) -> ValidationOutcome:
+    found = receiving.validate_received(environment, INBOUND, content, name, typed=True)
     return found if environment.settings.sealing is None else replace(found, accepted=False)

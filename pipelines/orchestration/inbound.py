@@ -54,7 +54,7 @@ def say_applied(context: dg.AssetExecutionContext, environment: Environment, ent
     """Say what became of a file that waited; `counts` in words."""
     say(context, f"取込 {entry.file_name}: {entry.state} {counts}")
     if entry.state == EntryState.STALE:
-        say(context, receiving.overtaken(environment, entry).for_people(), logging.WARNING)
+        say(context, receiving.stale_file_error(environment, entry).for_people(), logging.WARNING)
 
 
 def out(interface: InboundInterface) -> dg.AssetOut:
@@ -89,7 +89,7 @@ def checked(environment: Environment, interface: str, known: Sequence[Entry]) ->
     """
     if held := _quarantined(known):
         return checks.failed(interface, _refusal(held[0]))
-    stale = [receiving.overtaken(environment, entry) for entry in known if entry.state == EntryState.STALE]
+    stale = [receiving.stale_file_error(environment, entry) for entry in known if entry.state == EntryState.STALE]
     left = receiving.left_of(environment, interface)
     check = f"{interface}_is_valid"
     if stale or left:

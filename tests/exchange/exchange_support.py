@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from rings import file_store
 
-from pipelines.exchange.arrival import Judgement
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import LedgerEvent
+from pipelines.exchange.received_file import ValidationOutcome
 from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 4, 6), date(2026, 4, 7), date(2026, 4, 8)
@@ -130,15 +130,17 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def accept(content: bytes, name: str) -> Judgement:
+def accept(content: bytes, name: str) -> ValidationOutcome:
     """A judge to whom everything is right."""
-    return Judgement(True, interface="acquisition_loss_linkage", partition=WEDNESDAY, records=content.count(b"\n"))
+    return ValidationOutcome(
+        True, interface="acquisition_loss_linkage", partition=WEDNESDAY, records=content.count(b"\n")
+    )
 
 
-def refuse(content: bytes, name: str) -> Judgement:
+def refuse(content: bytes, name: str) -> ValidationOutcome:
     """A judge to whom everything is wrong, with a report and a workbook."""
     report = {"findings": [{"code": "KR-1004", "line": 3}]}
-    return Judgement(
+    return ValidationOutcome(
         False, "acquisition_loss_linkage", WEDNESDAY, 2, report, lambda target: _write(target, b"workbook")
     )
 

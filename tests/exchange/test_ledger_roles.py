@@ -116,7 +116,7 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
     (folder / "from_union" / "dates.csv").write_bytes(b"synthetic\n")
     (folder / "from_union" / "a_folder").mkdir()
     inbox = Inbox(recorder, file_store(folder / "data"), accept)
-    arrivals = inbox.collect(LocalFolderTransport(folder / "from_union"))
+    arrivals = inbox.receive(LocalFolderTransport(folder / "from_union"))
     assert [one.state for one in arrivals] == ["refused", "verified"]
     assert [one.code for one in left_behind(ledger)] == ["KR-6302"]
     taken = pl.DataFrame({"resident_number": ["000000000000017"], "municipal_insured_id": ["A1"]})

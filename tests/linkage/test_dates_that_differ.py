@@ -18,7 +18,7 @@ from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.deployment import Environment
-from pipelines.exchange.arrival import Arrival
+from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.transport import LocalFolderTransport
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
@@ -48,7 +48,7 @@ def frame(row: Mapping[str, object]) -> pl.DataFrame:
     return pl.DataFrame([row], schema={name: pl.Date if name.endswith("_on") else pl.String for name in row})
 
 
-def delivered(environment: Environment, interface: str, day: dt.date, row: Mapping[str, object]) -> Arrival:
+def delivered(environment: Environment, interface: str, day: dt.date, row: Mapping[str, object]) -> ReceivedFile:
     """One record of the day's file, from the Union's folder."""
     specification = environment.specification(interface, day)
     header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",

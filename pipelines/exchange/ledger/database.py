@@ -225,7 +225,7 @@ def _make_file(path: Path) -> None:
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
-    # The driver's own transaction control would create_or_check too late and with too weak a lock; `_begin_sqlite` begins instead.
+    # The driver's own transaction control would begin too late and with too weak a lock; `_begin_sqlite` begins instead.
     connection.isolation_level = None
     for setting in SQLITE_SETTINGS:
         connection.execute(f"PRAGMA {setting}").close()

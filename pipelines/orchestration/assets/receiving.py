@@ -21,15 +21,15 @@ def received_files(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
     """連合会のフォルダにあるファイルを控えに納め、仕様で検証して、取込を待たせる。"""
     environment = deployment.environment
-    arrivals = []
+    received = []
     if not set(INBOUND) <= set(environment.settings.switched_off_interfaces):
         with checks.reported():
-            arrivals = receiving.receive(environment, INBOUND, context.run_id)
-    for one in arrivals:
+            received = receiving.receive(environment, INBOUND, context.run_id)
+    for one in received:
         say(context, receiving.line(one), logging.WARNING if receiving.needs_person(one) else logging.INFO)
-    left = [one.message for one in arrivals if one.is_left or one.state == "vanished"]
+    left = [one.message for one in received if one.is_left or one.state == "vanished"]
     yield checks.warning(RECEIVED, LEFT, not left, {"残ったファイル": len(left)}, description="\n".join(left))
-    yield dg.MaterializeResult(asset_key=RECEIVED, metadata=dict(Counter(str(one.state) for one in arrivals)))
+    yield dg.MaterializeResult(asset_key=RECEIVED, metadata=dict(Counter(str(one.state) for one in received)))
 
 
 def assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
