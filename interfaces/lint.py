@@ -1,4 +1,4 @@
-"""Proof that the specifications are sound: every fault a person can put into the data, named with its place."""
+"""The linter of the specifications: every fault that a person can make in the data, reported with its place."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RuleSignature(NormalisationSignature, Protocol):
 def lint(
     catalogue: Catalogue, rules: Mapping[str, RuleSignature], normalisations: Mapping[str, NormalisationSignature]
 ) -> list[Fault]:
-    """Every fault of the catalogue; an empty list proves it sound.
+    """Every fault of the catalogue; an empty list means that it is valid.
 
     `rules` and `normalisations` are what `schemas` knows; they are passed in because interfaces imports no rule.
     """
@@ -67,7 +67,7 @@ def lint(
 
 
 def _files(catalogue: Catalogue) -> Iterator[Fault]:
-    """Tables that nobody could read, or that Excel could not; folders of specifications where none is looked for."""
+    """Tables that cannot be read, or not by Excel; specification folders in the wrong place."""
     root = catalogue.root
     for path in sorted(root.rglob("*.csv")):
         place = path.relative_to(root).as_posix()
@@ -305,7 +305,7 @@ class _Linter:
             yield Fault(place, "0件のファイルを許さないのに、異動のない日に0件のファイルを作ることになっています")
 
     def _kinds(self) -> Iterator[Fault]:
-        """The order of the record kinds, and how a line tells its kind: what `codec` relies on."""
+        """The order of the record kinds, and how a line shows its kind: what `codec` relies on."""
         place, records = self.place, self.specification.records
         if [record.occurrence for record in records].count("many") != 1:
             yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ要ります")
@@ -448,7 +448,7 @@ class _Linter:
             yield Fault(place, f"{said}（Excel は 01 を 1 に変えます）")
 
     def _is_read(self, code_table: str) -> bool:
-        """Whether all of a code table could be read: else it cannot be told what it lacks."""
+        """Whether all of a code table could be read: otherwise nothing can be said about missing codes."""
         return code_table in self.catalogue.codes and f"codes/{code_table}.csv" not in self.catalogue.unread
 
     def _required(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
