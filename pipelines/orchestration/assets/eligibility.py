@@ -129,8 +129,8 @@ def eligibility_dispatch(
         outcome = daily.dispatch(environment, day, files, context.run_id)
     say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
     waits = outcome.kind == "awaiting_approval"
-    said = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
-    yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, said)
+    metadata = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
+    yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, metadata)
     sent = pl.DataFrame(
         [(entry.id, entry.interface, entry.file_name, entry.state) for entry in outcome.entries],
         schema={"entry": pl.Int64, "interface": pl.String, "file_name": pl.String, "state": pl.String},
