@@ -26,14 +26,14 @@ from interfaces.naming import file_name
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
 from pipelines.eligibility import daily
-from pipelines.eligibility.files import Bad
+from pipelines.eligibility.files import Violations
 from pipelines.eligibility.intake import read_extracts
 from pipelines.exchange.batch import OutboundFile
-from pipelines.storage.cms import sealed
+from pipelines.storage.cms import sign_and_encrypt
 from pipelines.storage.files import write_durably
-from schemas.compile import bare_expressions, compiled
-from schemas.rules.registry import Context
-from schemas.validate import judge, validate_file
+from schemas.compile import bare_expressions, compile_record
+from schemas.rules.registry import FileContext
+from schemas.validate import validate_decoded, validate_file
 
 DAY, NEXT = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 OURS = MUNICIPALITIES[0]
@@ -85,8 +85,8 @@ class Bench:
         """Read, check, diff, both files, read back, hash: everything but the sending."""
         extracts = read_extracts(self.environment, day)
         people, households = daily.snapshot_of(extracts.tables, day)
-        bad = Bad(extracts.faults, extracts.findings)
-        return daily.build_day(self.environment, day, people, households, extracts.my_numbers, bad)
+        violations = Violations(extracts.faults, extracts.findings)
+        return daily.build_day(self.environment, day, people, households, extracts.my_numbers, violations)
 
 
 def polars_read(paths: list[Path]) -> list[pl.DataFrame]:
@@ -150,10 +150,12 @@ def measure(root: Path, insured: int) -> dict[str, float]:
 
     specification = load_catalogue().in_force("eligibility_individual", DAY)
     file = next(file for file in built.files if file.interface == "eligibility_individual")
-    decoded = codec.read(bench.environment.safe.content(file.path), file.file_name, specification, DAY)
-    own = Context(OURS.code, OURS.insurer_number, "99", DAY, file_name(specification, bench.environment.header(DAY)))
-    rules = compiled(specification, specification.data, DAY, own)
-    found["judge"], _ = timed(lambda: judge(decoded, own))
+    decoded = codec.read(bench.environment.file_store.read(file.path), file.file_name, specification, DAY)
+    own = FileContext(
+        OURS.code, OURS.insurer_number, "99", DAY, file_name(specification, bench.environment.header(DAY))
+    )
+    rules = compile_record(specification, specification.data, DAY, own)
+    found["judge"], _ = timed(lambda: validate_decoded(decoded, own))
     found["bare"], _ = timed(lambda: decoded.data.select(bare_expressions(rules)))
     spoilt = decoded.data.with_columns(
         pl.when(pl.col("line") % 100 == 7)
@@ -162,45 +164,45 @@ def measure(root: Path, insured: int) -> dict[str, float]:
         .alias("acquired_on")
     )
     decoded.tables["data"] = spoilt
-    found["judge_bad"], judged = timed(lambda: judge(decoded, own))
-    if judged.findings.height < rows // 101:
+    found["judge_bad"], validated_again = timed(lambda: validate_decoded(decoded, own))
+    if validated_again.findings.height < rows // 101:
         raise RuntimeError("the spoilt records were not found")
     found["bare_bad"], _ = timed(lambda: spoilt.select(bare_expressions(rules)))
     resident = load_catalogue().in_force("resident_extract", DAY)
     resident_rows = polars_read(bench.paths[:1])[0].height
     seconds, validated = timed(lambda: validate_file(bench.paths[0], resident, DAY, own))
     found["validate_per_row"] = seconds / resident_rows
-    seconds, _ = timed(lambda: judge(validated.decoded, own))
+    seconds, _ = timed(lambda: validate_decoded(validated.decoded, own))
     found["judge_per_row"] = seconds / resident_rows
     found["frictionless_per_row"] = frictionless_seconds_per_row(bench)
 
     extracts = read_extracts(bench.environment, DAY)
     people, households = daily.snapshot_of(extracts.tables, DAY)
     tables = {**daily.tables_of(extracts), "people": people, "households": households, **daily.tables_of_build(built)}
-    found["closed"], _ = timed(lambda: close_everything(bench, tables, built.files))
+    found["closed"], _ = timed(lambda: encrypt_everything(bench, tables, built.files))
     found["plain"], _ = timed(lambda: leave_everything_open(bench, tables, built.files))
     bench.next_day()
-    before = built.known
+    before = built.snapshot
     found["quiet"], _ = timed(lambda: quiet_day(bench, before))
     found["read"], _ = timed(lambda: polars_read(bench.paths))
     return found
 
 
-def close_everything(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Sequence[OutboundFile]) -> None:
+def encrypt_everything(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Sequence[OutboundFile]) -> None:
     """What a day keeps and sends, closed: encrypted tables, files in the safe, files sealed for the Union."""
     environment = bench.environment
     certificate = environment.keys.current("transfer").certificate
     for asset, frame in tables.items():
         environment.store.write(asset, DAY.isoformat(), frame)
     for file in files:
-        content = environment.safe.content(file.path)
-        environment.safe.keep(file.path, content)
-        write_durably(bench.folder / f"{file.interface}.p7m", sealed(content, environment.keys, certificate))
+        content = environment.file_store.read(file.path)
+        environment.file_store.put(file.path, content)
+        write_durably(bench.folder / f"{file.interface}.p7m", sign_and_encrypt(content, environment.keys, certificate))
 
 
 def leave_everything_open(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Sequence[OutboundFile]) -> None:
     """The same without a key: plain Parquet, plain copies. The content is opened only to be at hand."""
-    contents = [bench.environment.safe.content(file.path) for file in files]
+    contents = [bench.environment.file_store.read(file.path) for file in files]
     for asset, frame in tables.items():
         buffer = BytesIO()
         pq.write_table(frame.to_arrow(), buffer)
@@ -216,8 +218,8 @@ def quiet_day(bench: Bench, before: Any) -> Any:
 
     extracts = read_extracts(bench.environment, NEXT)
     people, households = daily.snapshot_of(extracts.tables, NEXT)
-    bad = Bad(extracts.faults, extracts.findings)
-    return build(bench.environment, NEXT, Register(people, households, extracts.my_numbers), bad, before)
+    violations = Violations(extracts.faults, extracts.findings)
+    return build(bench.environment, NEXT, Register(people, households, extracts.my_numbers), violations, before)
 
 
 @click.command(help=__doc__)

@@ -26,7 +26,7 @@ from pipelines.exchange.ledger.states import DELIVERY
 from pipelines.high_cost.counts import counted_months, counts, qualifying_months
 from pipelines.high_cost.months import months_before
 from pipelines.transfer.baseline import SENT_FILES
-from schemas.validate import Context, validate_file
+from schemas.validate import FileContext, validate_file
 
 MONTH = dt.date(2026, 4, 1)
 OURS, THEIRS = "999997", "999989"
@@ -135,8 +135,8 @@ def _municipality(folder: Path, listed: pl.DataFrame) -> Environment:
         encoding="utf-8",
     )
     environment = Environment.open(Settings.load(folder / "renkei.toml"))
-    known = listed["prefecture_insured_id"].unique().sort().to_list()
-    ids = known + [f"8{number:011d}" for number in range(KNOWN_PEOPLE - len(known))]
+    listed_ids = listed["prefecture_insured_id"].unique().sort().to_list()
+    ids = listed_ids + [f"8{number:011d}" for number in range(KNOWN_PEOPLE - len(listed_ids))]
     numbers = [f"{number:015d}" for number in range(KNOWN_PEOPLE)]
     state = pl.DataFrame({"resident_number": numbers, "prefecture_insured_id": ids})
     environment.store.write("linkage_state", LAST_DAY.isoformat(), state)
@@ -144,9 +144,9 @@ def _municipality(folder: Path, listed: pl.DataFrame) -> Environment:
     environment.store.write("sent_people", LAST_DAY.isoformat(), people)
     for interface in SENT_FILES:
         facts = OutboundFacts(interface, LAST_DAY, interface, sha256="0" * 64, size=1, records=1)
-        entry = environment.recorder().enter_outbound(facts)
+        entry = environment.recorder().create_outbound_entry(facts)
         for reached in DELIVERY:
-            environment.recorder().advance(entry, reached)
+            environment.recorder().transition(entry, reached)
     return environment
 
 
@@ -160,13 +160,13 @@ def _worksheet(timed: Timed, folder: Path, listed: pl.DataFrame) -> tuple[float,
     }  # fmt: skip
     path = folder / "KRKKL_999997_202604_000001.csv"
     path.write_bytes(codec.compose(specification, MONTH, listed, header).data)
-    context = Context(OURS, "990010", "99", MONTH, path.name)
+    context = FileContext(OURS, "990010", "99", MONTH, path.name)
 
     environment = _municipality(folder, listed)
 
     def read() -> tuple[pl.DataFrame, pl.DataFrame]:
         validated = validate_file(path, specification, MONTH, context)
-        people = to_canonical(validated.good, specification.data, specification, MONTH).drop("line")
+        people = to_canonical(validated.valid_rows, specification.data, specification, MONTH).drop("line")
         return people, names_of(environment, LAST_DAY)
 
     read_seconds, (people, names) = timed(read, 3)

@@ -1,1 +1,1 @@
-"""What a file looks like: specifications as data, bytes to tables and back. Knows no rule's meaning and no Dagster."""
+"""What a file looks like: specifications as data, bytes to tables and back. Knows no rules and no Dagster."""

@@ -1,6 +1,6 @@
-"""Loading the catalogue of specifications and choosing the version in force. Soundness is proved in `lint`, not here.
+"""Loading the catalogue of specifications and choosing the version in force. `lint` checks the catalogue for faults.
 
-What cannot even be read is told with its file, row and column, and the rest is loaded, so that `lint` can judge it.
+What cannot be read is recorded with its file, row and column, and the rest is loaded, so that `lint` can check it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from interfaces.spec import (
     DateRange,
     Dates,
     Era,
-    FilePlan,
+    FileLayout,
     Item,
     ItemType,
     Record,
@@ -43,7 +43,7 @@ UNREADABLE, UNSOUND = "KR-7101", "KR-7118"
 class Fault:
     """One fault of the data: where (a file with its row, or an item of an interface's table) and what, in Japanese.
 
-    `code`: KR-7101 for what cannot be read, KR-7118 for what can and is wrong.
+    `code`: KR-7101 for data that cannot be read, KR-7118 for data that is wrong.
     """
 
     place: str
@@ -55,7 +55,7 @@ class Fault:
 
 
 class Row(dict[str, str]):
-    """A row of a table by heading. It knows its place, so that a cell that cannot be read is told with it (KR-7101)."""
+    """A row of a table, by heading. It knows its file and number, for the error about a cell that cannot be read (KR-7101)."""
 
     def __init__(self, cells: Iterable[tuple[str, str]], path: Path, number: int) -> None:
         super().__init__(cells)
@@ -66,7 +66,7 @@ class Row(dict[str, str]):
         raise RenkeiError(UNREADABLE, path=str(self.path), reason=f"列 {column} がありません")
 
     def read(self, column: str, how: Callable[[str], Made], form: str) -> Made:
-        """A cell as `how` reads it; KR-7101 when it raises KeyError or ValueError: it is no `form`."""
+        """A cell as `how` reads it; KR-7101 when that raises KeyError or ValueError because it is no `form`."""
         try:
             return how(self[column])
         except (KeyError, ValueError) as error:
@@ -78,11 +78,11 @@ class Row(dict[str, str]):
         return self.read(column, int, "整数")
 
     def integer_or_none(self, column: str) -> int | None:
-        """A whole number, None where nothing stands."""
+        """A whole number, None if the cell is empty."""
         return self.read(column, _number, "整数")
 
     def day(self, column: str, otherwise: dt.date | None = None) -> dt.date:
-        """A day; where nothing stands, `otherwise` if there is one."""
+        """A day; `otherwise`, if given, when the cell is empty."""
         return otherwise if otherwise and not self[column] else self.read(column, _day, "日付")
 
 
@@ -93,7 +93,7 @@ def _unlike(cell: str, form: str) -> str:
 def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
     """Rows of a catalogue CSV (UTF-8 with BOM, as Excel saves it); KR-7101 when it, or one of `columns`, is not there.
 
-    Rows without any value, which Excel leaves behind, are none.
+    Empty rows, which Excel leaves behind, are ignored.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
@@ -110,13 +110,13 @@ def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
 
 
 def _why_unread(error: Exception) -> str:
-    """Why a file of the catalogue could not be read, in words for whoever can mend it."""
+    """Why a file of the catalogue could not be read, worded for the person who can fix it."""
     if isinstance(error, OSError):
         return reason_of(error)
     if isinstance(error, UnicodeDecodeError):
         return "UTF-8 ではありません"
     if isinstance(error, ValidationError):
-        return "項目の誤り: " + ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        return "項目の誤り: " + ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors())
     if isinstance(error, tomllib.TOMLDecodeError):
         line = re.search(r"line ([0-9]+)", str(error))
         return f"{line[1]}行目を TOML として読めません" if line else "TOML として読めません（終わりが欠けています）"
@@ -124,7 +124,7 @@ def _why_unread(error: Exception) -> str:
 
 
 class Column(NamedTuple):
-    """A column of a table: its heading, how a cell is read (KeyError or ValueError when it cannot be), as what."""
+    """A column of a table: heading, reader of a cell (KeyError or ValueError when it cannot be read), form in words."""
 
     heading: str
     read: Callable[[str], Any] = str
@@ -203,8 +203,8 @@ class DictionaryEntry:
 class Catalogue:
     """Every specification below one folder, with the dictionary, types, codes and characters that they share.
 
-    `unreadable`: what could not be read. It is left out here, a specification with such a cell as a whole.
-    `load_catalogue` refuses a catalogue that has any; only `lint` looks at what is left.
+    `unreadable`: what could not be read. It is left out here; a specification with such a cell is left out as a whole.
+    `load_catalogue` rejects a catalogue that has any; only `lint` works on the rest.
     """
 
     def __init__(self, root: Path = DEFAULT_ROOT) -> None:
@@ -213,34 +213,36 @@ class Catalogue:
         # In file order and with every row that stands twice, for `lint`.
         eras = tuple(sorted(self._table(root / "eras.csv", _ERA, Era), key=lambda era: era.start))
         types = self._table(root / "types.csv", _TYPE, ItemType)
-        self.all_types = tuple(replace(one, eras=eras) if one.date_format.startswith("G") else one for one in types)
+        self.all_types = tuple(
+            replace(type_, eras=eras) if type_.date_format.startswith("G") else type_ for type_ in types
+        )
         self.all_sensitivities = self._table(root / "sensitivity.csv", _SENSITIVITY, Sensitivity)
         self.all_entries = self._table(root / "items.csv", _ENTRY, DictionaryEntry)
         self.all_ranges = self._table(root / "dates.csv", _RANGE, DateRange)
         self.all_sentinels = self._table(root / "sentinels.csv", _SENTINEL, Sentinel)
-        # Without them no item table says anything: one fault, and not one for each item.
-        plans = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
-        self.types = {one.id: one for one in self.all_types}
-        self.sensitivities = {one.id: one for one in self.all_sensitivities}
-        self.dictionary = {one.id: one for one in self.all_entries}
+        # Without these tables no item table can be read: one fault, and not one for each item.
+        layouts = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
+        self.types = {type_.id: type_ for type_ in self.all_types}
+        self.sensitivities = {sensitivity.id: sensitivity for sensitivity in self.all_sensitivities}
+        self.dictionary = {entry.id: entry for entry in self.all_entries}
         self.codes = {path.stem: self._table(path, _CODE, Code) for path in sorted((root / "codes").glob("*.csv"))}
         self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
-        self.dates = Dates({one.id: one for one in self.all_ranges}, self.all_sentinels)
+        self.dates = Dates({date_range.id: date_range for date_range in self.all_ranges}, self.all_sentinels)
         self._versions: dict[str, list[Specification]] = {}
-        for specification in filter(None, map(self._specification, plans)):
+        for specification in filter(None, map(self._specification, layouts)):
             self._versions.setdefault(specification.id, []).append(specification)
         for versions in self._versions.values():
-            versions.sort(key=lambda s: s.plan.effective_from)
+            versions.sort(key=lambda s: s.layout.effective_from)
 
     def _rows(self, path: Path, columns: Collection[str]) -> list[Row]:
         try:
             return read_rows(path, columns)
         except RenkeiError as error:
-            self._tell(str(error.values["reason"]), path)
+            self._add_fault(str(error.values["reason"]), path)
             return []
 
     def _table(self, path: Path, columns: Mapping[str, Column], make: Callable[..., Made]) -> tuple[Made, ...]:
-        """What the rows of a table say. A cell that cannot be read is told, and its row left out."""
+        """An object for each row of a table. A cell that cannot be read is recorded as a fault, and its row is left out."""
         made: list[Made] = []
         for row in self._rows(path, [column.heading for column in columns.values()]):
             values: dict[str, Any] = {}
@@ -250,44 +252,44 @@ class Catalogue:
                     values[field] = column.read(cell)
                 except (KeyError, ValueError):
                     within = (f"{row.number}行目", row.get("id", ""), column.heading)
-                    self._tell(_unlike(cell, column.form), path, *within)
+                    self._add_fault(_unlike(cell, column.form), path, *within)
             if len(values) == len(columns):
                 made.append(make(**values))
         return tuple(made)
 
-    def _tell(self, text: str, path: Path, *within: str) -> None:
+    def _add_fault(self, text: str, path: Path, *within: str) -> None:
         place = " ".join(filter(None, [path.relative_to(self.root).as_posix(), *within]))
         self.unreadable.append(Fault(place, text, UNREADABLE))
 
-    def _specification(self, plan_path: Path) -> Specification | None:
+    def _specification(self, layout_path: Path) -> Specification | None:
         before = len(self.unreadable)
         try:
-            plan = FilePlan.model_validate(tomllib.loads(plan_path.read_text(encoding="utf-8-sig")))
+            layout = FileLayout.model_validate(tomllib.loads(layout_path.read_text(encoding="utf-8-sig")))
         except (OSError, ValueError) as error:
-            self._tell(_why_unread(error), plan_path)
+            self._add_fault(_why_unread(error), layout_path)
             return None
-        if why := self._why_elsewhere(plan, plan_path.parent):
-            self._tell(why, plan_path)
+        if why := self._why_elsewhere(layout, layout_path.parent):
+            self._add_fault(why, layout_path)
             return None
         records = tuple(
-            Record(part.kind, part.occurrence, part.key, self._table(plan_path.parent / part.items, self._item, Item))
-            for part in plan.records
+            Record(part.kind, part.occurrence, part.key, self._table(layout_path.parent / part.items, self._item, Item))
+            for part in layout.records
         )
         return (
-            None if len(self.unreadable) > before else Specification(plan, records, self.codes, self.dates, self.root)
+            None if len(self.unreadable) > before else Specification(layout, records, self.codes, self.dates, self.root)
         )
 
-    def _why_elsewhere(self, plan: FilePlan, folder: Path) -> str | None:
-        """Why a specification cannot lie in its folder: under another one's name it would stand before that one."""
-        own = self.root / plan.id / plan.effective_from.isoformat()
+    def _why_elsewhere(self, layout: FileLayout, folder: Path) -> str | None:
+        """Why a specification is in the wrong folder: under the name of another one it would take its place."""
+        own = self.root / layout.id / layout.effective_from.isoformat()
         if own == folder:
             return None
-        said = f"フォルダの名前が id と効力開始日（{plan.id}/{plan.effective_from}）と違います"
-        return f"{said}。その名前のフォルダは別にあります" if (own / "file.toml").is_file() else said
+        problem = f"フォルダの名前が id と効力開始日（{layout.id}/{layout.effective_from}）と違います"
+        return f"{problem}。その名前のフォルダは別にあります" if (own / "file.toml").is_file() else problem
 
     @cached_property
     def unread(self) -> frozenset[str]:
-        """The files, from the root, of which something could not be read."""
+        """The files, relative to the root, of which something could not be read."""
         return frozenset(fault.place.partition(" ")[0] for fault in self.unreadable)
 
     @cached_property
@@ -313,8 +315,8 @@ class Catalogue:
 
     def of_cycle(self, cycle: str, direction: str | None = None) -> list[str]:
         """Ids of the interfaces whose newest version is exchanged in this cycle (and direction), sorted."""
-        newest = {interface: self._versions[interface][-1].plan for interface in self.ids()}
-        return [i for i, plan in newest.items() if plan.cycle == cycle and direction in (None, plan.direction)]
+        newest = {interface: self._versions[interface][-1].layout for interface in self.ids()}
+        return [i for i, layout in newest.items() if layout.cycle == cycle and direction in (None, layout.direction)]
 
     def versions(self, interface: str) -> list[Specification]:
         """All versions of an interface, oldest first; KR-7102 when there is no such interface."""
@@ -323,17 +325,17 @@ class Catalogue:
         return self._versions[interface]
 
     def in_force(self, interface: str, on: dt.date) -> Specification:
-        """The version in force on the date that the file is *for*; KR-7103 when there is none."""
+        """The version in force on the date that the file is for; KR-7103 when there is none."""
         for specification in self.versions(interface):
-            plan = specification.plan
-            if plan.effective_from <= on and (plan.effective_to is None or on < plan.effective_to):
+            layout = specification.layout
+            if layout.effective_from <= on and (layout.effective_to is None or on < layout.effective_to):
                 return specification
         raise RenkeiError("KR-7103", interface=interface, on=on.isoformat())
 
     def table(self, name: str, on: dt.date) -> list[Row]:
         """The rows of `<root>/<name>.csv` in force on a day by their 開始日 and 終了日 ([start, end)), in file order.
 
-        KR-7101 when the table cannot be read, KR-7107 when no row is in force: there is no nearest table.
+        KR-7101 when the table cannot be read, KR-7107 when no row is in force: rows of another day are never used.
         """
         rows = [
             row

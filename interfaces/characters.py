@@ -1,6 +1,6 @@
-"""Encodings and 外字: which characters a file can hold, how many bytes they take, and what stands in for the others.
+"""Encodings and 外字: which characters a file can represent, how many bytes they take, and what replaces the others.
 
-Nothing is ever replaced that the character table (catalogue/characters/*.csv) does not name.
+Only characters that the character table (catalogue/characters/*.csv) names are ever replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BEYOND_BMP = r"[\x{10000}-\x{10FFFF}]"
 
 @dataclass(frozen=True)
 class CharacterTable:
-    """What to do with characters that an encoding lacks: sequence of code points -> text that the encoding holds.
+    """What to do with characters that an encoding lacks: sequence of code points -> text that can be encoded.
 
     `external` (外字) is reversible and read back; `same` (同字) maps look-alikes of one character;
     `substitute` (縮退) loses the variant and is reported as a warning.
@@ -49,7 +49,7 @@ class CharacterTable:
     @property
     def incoming(self) -> dict[str, str]:
         """Replacements made on reading: 外字 back to their code points."""
-        return {held: sequence for sequence, held in self.external.items()}
+        return {encoded: sequence for sequence, encoded in self.external.items()}
 
 
 def code_points(text: str) -> str:
@@ -64,7 +64,7 @@ def spell(text: str) -> str:
 
 @lru_cache(maxsize=16)
 def load_table(root: Path, name: str, encoding: str) -> CharacterTable:
-    """The character table `characters/<name>.csv`; 外字 bytes are held as what `encoding` decodes them to."""
+    """The character table `characters/<name>.csv`; 外字 bytes are represented by what `encoding` decodes them to."""
     kinds: dict[str, dict[str, str]] = {"外字": {}, "同字": {}, "縮退": {}}
     if name:
         for row in read_rows(root / "characters" / f"{name}.csv"):
@@ -80,18 +80,18 @@ def _replacement(row: Row, encoding: str) -> str:
 
 
 def byte_length(column: pl.Expr, encoding: str) -> pl.Expr:
-    """Bytes that a text takes in a file of that encoding; a base character and its variation selector are one 外字."""
+    """The bytes of a text in a file of that encoding; a base character and its variation selector are one 外字."""
     if encoding == "utf-8":
         return column.str.len_bytes()
     if encoding == "utf-16-le":
         return (column.str.len_chars() + column.str.count_matches(_BEYOND_BMP)) * 2
-    one = _ONE_BYTE[encoding]
-    length = column.str.count_matches(f"[{one}]") + 2 * column.str.count_matches(f"[^{one}{_SELECTORS}]")
+    one_byte = _ONE_BYTE[encoding]
+    length = column.str.count_matches(f"[{one_byte}]") + 2 * column.str.count_matches(f"[^{one_byte}{_SELECTORS}]")
     return length - 2 * column.str.count_matches(_IN_PAIRS) if encoding == "shift_jis_2004" else length
 
 
 def replace_lossy(column: pl.Expr, table: CharacterTable) -> pl.Expr:
-    """The text as the receiver will know it: 同字 and 縮退 replaced, 外字 still as code points."""
+    """The text as the receiver will read it: 同字 and 縮退 replaced, 外字 still as code points."""
     pairs = {**table.same, **table.substitute}
     if not pairs:
         return column
@@ -108,15 +108,15 @@ def replace_outgoing(column: pl.Expr, table: CharacterTable) -> pl.Expr:
 
 
 def replace_incoming(column: pl.Expr, table: CharacterTable) -> pl.Expr:
-    """The text as the program holds it: 外字 of the file back to their code points."""
+    """The text in the program's own form: 外字 of the file back to their code points."""
     pairs = table.incoming
     if not pairs:
         return column
     return column.str.replace_many(list(pairs), list(pairs.values()), leftmost=True)
 
 
-def is_held(text: str, encoding: str) -> bool:
-    """Whether the text comes back from its bytes as it went in. CP932 takes ¢, £ and ¬ and gives back their wide forms."""
+def is_encodable(text: str, encoding: str) -> bool:
+    """Whether the text survives encoding and decoding. CP932 encodes ¢, £ and ¬, but decodes them to their wide forms."""
     try:
         return text.encode(encoding).decode(encoding) == text
     except UnicodeEncodeError:
@@ -133,11 +133,11 @@ def is_external(value: bytes, encoding: str) -> bool:
 
 
 def unencodable(text: str, encoding: str) -> str:
-    """The characters of `text` that the encoding cannot hold, with the base that a lone variation selector follows."""
+    """The characters of `text` that cannot be encoded; a variation selector together with its base character."""
     missing: list[str] = []
     for index, character in enumerate(text):
         marked = text[index - 1 : index + 1]  # Shift_JIS-2004 has some marks only together with their base.
-        if not is_held(character, encoding) and not (index and is_held(marked, encoding)):
+        if not is_encodable(character, encoding) and not (index and is_encodable(marked, encoding)):
             selects = 0xFE00 <= ord(character) <= 0xFE0F or 0xE0100 <= ord(character) <= 0xE01EF
             missing.append(marked if selects and index else character)
     return "".join(missing)

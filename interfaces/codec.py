@@ -1,4 +1,4 @@
-"""Bytes <-> tables, per specification. Says where the bytes break the form; what a value may be is judged in `schemas`.
+"""Bytes <-> tables, per specification. Reports where the bytes break the form; values are validated in `schemas`.
 
 A line is a record: no value holds a line end. Fixed-length records are cut in bytes before decoding.
 """
@@ -24,7 +24,7 @@ from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.characters import (
     CharacterTable,
     byte_length,
-    is_held,
+    is_encodable,
     load_table,
     replace_incoming,
     replace_lossy,
@@ -62,7 +62,7 @@ PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
 BLANKS = " 　"
 # Problems of a value that keep its file from being written at all.
 UNWRITABLE = ("KR-1021", "KR-2002")
-# CP932 writes any of these as 外字 bytes: one that the table does not name would become somebody else's character.
+# CP932 encodes any of these as 外字 bytes: one that the table does not name would be read as another character.
 _PRIVATE_USE = r"[\x{E000}-\x{F8FF}\x{F0000}-\x{10FFFF}]"
 _BOM = BYTES_OF_BOM["utf-8"]
 _TEXTS = pl.col(pl.String)
@@ -93,7 +93,7 @@ class Decoded:
 
     @property
     def unread(self) -> int:
-        """How many lines are no record, where the file itself is one of records."""
+        """How many lines are no record, in a file whose structure is valid."""
         return self.problems.filter(pl.col("item").is_null() & pl.col("line").is_not_null())["line"].n_unique()
 
     def lines(self, numbers: Iterable[int]) -> dict[int, bytes]:
@@ -132,7 +132,7 @@ def _empty_tables(spec: Specification) -> dict[str, pl.DataFrame]:
 def read(content: bytes, name: str, spec: Specification, on: dt.date) -> Decoded:
     """Read a file's bytes by its specification: raw tables and structural problems (KR-1xxx).
 
-    Never raises for what the file holds. `name` is the file's, for people.
+    Never raises because of the file's content. `name`: of the file, for people.
     """
     return _decoded(lines_of(content, spec), name, on)
 
@@ -140,7 +140,7 @@ def read(content: bytes, name: str, spec: Specification, on: dt.date) -> Decoded
 def read_file(path: Path, spec: Specification, on: dt.date) -> Decoded:
     """As `read`, of a file on disk. RenkeiError KR-7104 when it cannot be read at all.
 
-    What is no regular file is not opened (KR-1018), and a line too long for any record is never loaded (KR-1013).
+    Only a regular file is opened (KR-1018), and a line too long for any record is never loaded (KR-1013).
     """
     try:
         if not path.is_file() or path.is_symlink():
@@ -158,13 +158,13 @@ def _decoded(lines: Lines, name: str, on: dt.date) -> Decoded:
     if lines.faults:
         return _rejected(lines, name, on)
     tables, problems = _read_fixed(lines) if spec.format.kind == "fixed" else _read_csv(lines)
-    if not problems and not spec.plan.zero_records_allowed and tables[spec.data.kind].height == 0:
+    if not problems and not spec.layout.zero_records_allowed and tables[spec.data.kind].height == 0:
         problems = [{"code": "KR-1017"}]
     return Decoded(name, spec, on, tables, _problems(problems), lines.content, lines.starts)
 
 
 def _rejected(lines: Lines, name: str, on: dt.date) -> Decoded:
-    # A file cut in its last line lacks its end record too: one cause, one finding.
+    # A file truncated in its last line lacks its end record too: one cause, one finding.
     first = _problems(lines.faults[:1])
     return Decoded(name, lines.spec, on, _empty_tables(lines.spec), first, lines.content, lines.starts)
 
@@ -176,7 +176,7 @@ def _read_csv(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, obj
     if first:
         problems = _header_problems(lines, spec) + problems
     blocks = [] if problems else [(record, start + first, stop + first) for record, start, stop in kinds]
-    # The heading goes with the first block. A line that is no record cannot spoil another block's reading.
+    # The heading goes with the first block. A line that is no record does not affect the reading of another block.
     begins = [0 if start == first else start for _, start, _ in blocks]
     try:
         if problems:
@@ -225,7 +225,7 @@ def _as_utf8(content: bytes, encoding: str) -> bytes:
 
 
 def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, int, int]], list[dict[str, object]]]:
-    """Which lines belong to which record kind, as (record, first, behind the last), or what is wrong with the order."""
+    """Which lines belong to which record kind, as (record, start, stop) with [start, stop), or what is wrong with the order."""
     spec = lines.spec
     count = len(lines) - headings
     if len(spec.records) == 1:
@@ -284,7 +284,7 @@ def _marked(lines: Lines, mark: str) -> NDArray[np.bool_]:
 
 
 def _shown_mark(lines: Lines, number: int) -> str:
-    """What stands where a line's mark should stand; only said to be none when it is too long to be one, or not ASCII."""
+    """What a line has in place of its record mark; not shown when it is too long to be a mark, or not ASCII."""
     spec = lines.spec
     width = spec.characters(spec.records[0].items[0])
     line = lines.line(number).decode(spec.format.encoding, "replace").rstrip("\r\n")
@@ -313,7 +313,7 @@ def _csv_block(
 ) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     """The records in lines [start, stop) as a raw table; lines that are no record of the kind are problems.
 
-    `text`: these lines in UTF-8, behind `skipped` others.
+    `text`: these lines in UTF-8, after `skipped` others.
     """
     spec = lines.spec
     if start == stop:
@@ -323,10 +323,10 @@ def _csv_block(
     frame = _parsed(text, skipped, lines, start, stop, record)
     if frame is None:
         sound = (lines.fields[start:stop] == len(record.items)) & (lines.torn[start:stop] < 0)
-        bad = np.flatnonzero(~sound) + start
-        if len(bad) > MOST_MISFORMED:
-            return _empty_tables(spec)[record.kind], [misformed(int(bad[0]) + 1, len(bad))]
-        problems = [_line_problem(int(line), lines, record) for line in bad]
+        malformed = np.flatnonzero(~sound) + start
+        if len(malformed) > MOST_MISFORMED:
+            return _empty_tables(spec)[record.kind], [misformed(int(malformed[0]) + 1, len(malformed))]
+        problems = [_line_problem(int(line), lines, record) for line in malformed]
         numbers = numbers.filter(pl.Series(sound))
         if len(numbers) == 0:
             return _empty_tables(spec)[record.kind], problems
@@ -336,7 +336,7 @@ def _csv_block(
 
 
 def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl.DataFrame:
-    begin = _behind_lines(text, skipped)
+    begin = _offset_after_lines(text, skipped)
     if text.startswith(_BOM, begin):  # polars takes one away where it begins to read; none belongs here
         text, skipped = _BOM + text[begin:], 0
     return pl.read_csv(
@@ -346,22 +346,22 @@ def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl
     )  # fmt: skip
 
 
-def _behind_lines(text: bytes, count: int) -> int:
-    """The place behind the first lines of a text."""
-    place = 0
+def _offset_after_lines(text: bytes, count: int) -> int:
+    """The offset after the first `count` lines of a text."""
+    offset = 0
     for _ in range(count):
-        place = text.index(b"\n", place) + 1
-    return place
+        offset = text.index(b"\n", offset) + 1
+    return offset
 
 
 def _parsed(text: bytes, skipped: int, lines: Lines, start: int, stop: int, record: Record) -> pl.DataFrame | None:
-    """The lines [start, stop) when each of them is a record of the kind; None when some line is not, or it is not sure.
+    """The lines [start, stop) if each of them is a record of the kind; None if some line is not, or cannot be proved to be.
 
-    Each byte of a sound text is a value's, a comma's, a quote's or a line end's: a line with too few fields lacks commas,
-    and polars itself refuses one with too many. A quote inside a value stands there twice: that is not sure.
+    Each byte of a valid text belongs to a value, a comma, a quote or a line end: a line with too few fields lacks commas,
+    and polars rejects one with too many. A doubled quote within a value is the case that cannot be proved.
     """
     spec, quotes = lines.spec, lines.quotes
-    begin = _behind_lines(text, skipped)
+    begin = _offset_after_lines(text, skipped)
     of_a_line = len(record.items) - 1 + len(spec.format.line_end_text)
     of_values = len(text) - begin - (stop - start) * of_a_line
     if quotes is None or of_values < 0:
@@ -381,7 +381,7 @@ def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]
         return base | {"code": "KR-1011", "byte_position": int(lines.torn[index]) + 1}
     wanted = len(record.items)
     return base | {"code": "KR-1012", "expected": str(wanted), "value": str(lines.fields[index]),
-                   "byte_position": lines.behind(index + 1, wanted)}  # fmt: skip
+                   "byte_position": lines.byte_after_fields(index + 1, wanted)}  # fmt: skip
 
 
 def _incoming(
@@ -462,7 +462,7 @@ def _table(spec: Specification) -> CharacterTable:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A file as bytes, what could not be written as it was (KR-1021, KR-1022, KR-2002), and the raw tables that reading gives."""
+    """A file as bytes, the values that could not be written unchanged (KR-1021, KR-1022, KR-2002), and the raw tables as read back."""
 
     data: bytes
     problems: pl.DataFrame
@@ -474,13 +474,13 @@ class Encoded:
 
 
 def with_header(data: pl.DataFrame, record: Record, header: Mapping[str, object]) -> pl.DataFrame:
-    """The data with the header's values in the items that it lacks (市区町村コード, 処理年月日 …)."""
+    """The data with the header's values added for the items that it lacks (市区町村コード, 処理年月日 …)."""
     absent = [name for name in record.item_ids if name in header and name not in data.columns]
     return data.with_columns([pl.lit(header[name]).alias(name) for name in absent])
 
 
 def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, spec: Specification) -> pl.DataFrame:
-    """The values of some columns that the encoding cannot hold (KR-1021) or holds as an agreed substitute (KR-1022).
+    """The values of some columns that the encoding cannot represent (KR-1021) or only by an agreed substitute (KR-1022).
 
     `record_number` is the row's 1-based position in `raw`. The value shown is the code points, never the whole text.
     """
@@ -491,11 +491,11 @@ def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, 
         column = raw[name]
         rows = (column.str.len_bytes() != column.str.len_chars()).arg_true()
         texts = column.gather(rows)
-        held = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
+        encoded = pl.select(replace_outgoing(pl.lit(texts), table)).to_series()
         private = not unicode and texts.str.contains(_PRIVATE_USE).any()
-        if private or not is_held(held.str.join("\n").item(), spec.format.encoding):
+        if private or not is_encodable(encoded.str.join("\n").item(), spec.format.encoding):
             strays = _strays(texts, list(table.outgoing)) if private else texts.clear(texts.len()).fill_null("")
-            for row, text, stray in zip(rows, held, strays, strict=True):
+            for row, text, stray in zip(rows, encoded, strays, strict=True):
                 missing = stray or unencodable(text, spec.format.encoding)
                 if missing:
                     found.append(_cell(row, record, name, "KR-1021", spec.format.encoding, spell(missing)))
@@ -508,7 +508,7 @@ def _character_problems(raw: pl.DataFrame, wide: Iterable[str], record: Record, 
 
 
 def _as_read(raw: pl.DataFrame, wide: Iterable[str], record: Record, spec: Specification) -> pl.DataFrame:
-    """The raw table as the receiver will read it: agreed characters, and no blanks at the end of a fixed-length item."""
+    """The raw table as the receiver will read it: substitutes applied, and no trailing blanks in a fixed-length item."""
     read = raw.with_columns(replace_lossy(pl.col(name), _table(spec)) for name in wide)
     if spec.format.kind != "fixed":
         return read
@@ -517,7 +517,7 @@ def _as_read(raw: pl.DataFrame, wide: Iterable[str], record: Record, spec: Speci
 
 
 def _overlong(raw: pl.DataFrame, record: Record, spec: Specification) -> pl.DataFrame:
-    """The values that would push the rest of their fixed-length record aside (KR-2002); a CSV can hold any length."""
+    """The values too long for their place in a fixed-length record (KR-2002); a CSV value can have any length."""
     found: list[dict[str, object]] = []
     for item in record.items if spec.format.kind == "fixed" else ():
         length = byte_length(replace_outgoing(pl.col(item.id), _table(spec)), spec.format.encoding)
@@ -527,7 +527,7 @@ def _overlong(raw: pl.DataFrame, record: Record, spec: Specification) -> pl.Data
 
 
 def _strays(texts: pl.Series, named: list[str]) -> pl.Series:
-    """The private-use characters of each text that are not part of a sequence that the character table names."""
+    """The private-use characters of each text that belong to no sequence of the character table."""
     rest = texts.str.replace_many(named, [""] * len(named), leftmost=True) if named else texts
     return rest.str.extract_all(_PRIVATE_USE).list.join("")
 

@@ -1,6 +1,6 @@
-"""Digits as people write them: wide, in groups, with dashes, dots and spaces between. What a number means is judged elsewhere.
+"""Digits as people write them: full-width, in groups, separated by dashes, dots and spaces. Does not check what they mean.
 
-What stands between digits without being part of the number is data: catalogue/separators.csv.
+The separators are data: catalogue/separators.csv.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ SEPARATOR_KINDS = ("dash", "dot", "slash", "space", NOTHING)
 
 @dataclass(frozen=True)
 class Separators:
-    """What may stand between digits: kind (dash, dot, slash, space; `nothing` is not even seen) by Unicode category or
-    by character."""
+    """What may separate digits: kind (dash, dot, slash, space; `nothing` is invisible) by Unicode category or by character."""
 
     by_category: Mapping[str, str]
     by_character: Mapping[str, str]
 
     def kind(self, character: str) -> str | None:
-        """The kind of a separator, None of any other character."""
+        """The kind of a separator, None for any other character."""
         return self.by_character.get(character) or self.by_category.get(unicodedata.category(character))
 
 
@@ -44,24 +43,24 @@ def separators(root: Path = DEFAULT_ROOT) -> Separators:
     )
 
 
-def plain(text: str, known: Separators) -> str:
-    """Digits of any width as ASCII, spaces as a space, every other separator as `-`, what is not even seen left out."""
-    return "".join(_plain(character, known) for character in text)
+def plain(text: str, separators: Separators) -> str:
+    """Digits of any width as ASCII, spaces as a space, every other separator as `-`, invisible characters removed."""
+    return "".join(_plain(character, separators) for character in text)
 
 
-def _plain(character: str, known: Separators) -> str:
+def _plain(character: str, separators: Separators) -> str:
     value = unicodedata.decimal(character, None)
     if value is not None:
         return str(value)
-    kind = known.kind(character)
+    kind = separators.kind(character)
     return character if kind is None else {NOTHING: "", "space": " "}.get(kind, "-")
 
 
 @dataclass(frozen=True)
 class Run:
-    """Digits (ASCII) that can be read as one number, and where they stand in the text: [start, stop).
+    """Digits (ASCII) that can be read as one number, and their position in the text: [start, stop).
 
-    `is_part`: more groups stand beside them in the same way, so that they need not belong together.
+    `is_part`: there are more groups with the same separator next to them, so they need not belong together.
     """
 
     digits: str
@@ -72,26 +71,26 @@ class Run:
 
 @dataclass(frozen=True)
 class _Group:
-    """Digits without anything between, and the kinds of the separators before them."""
+    """Digits without separators, and the kinds of the separators before them."""
 
     run: Run
     gap: tuple[str, ...]
 
 
 def digit(character: str) -> str | None:
-    """The ASCII digit that a character is, whatever its width or script; None of any other."""
+    """The ASCII digit of a character, whatever its width or script; None for any other character."""
     plain = unicodedata.normalize("NFKC", character)
     value = unicodedata.digit(plain, None) if len(plain) == 1 else None
     return None if value is None else str(value)
 
 
 def _clusters(text: str) -> Iterator[list[_Group]]:
-    """Groups of digits that nothing but separators parts."""
-    known = separators()
+    """Groups of digits with nothing but separators between them."""
+    of_catalogue = separators()
     cluster: list[_Group] = []
     gap: list[str] = []
     for at, character in enumerate(text):
-        kind = known.kind(character)
+        kind = of_catalogue.kind(character)
         value = digit(character)
         if value is not None:
             if cluster and not gap:
@@ -115,14 +114,14 @@ def _clusters(text: str) -> Iterator[list[_Group]]:
 
 
 def _joined(groups: list[_Group]) -> Run:
-    return Run("".join(one.run.digits for one in groups), groups[0].run.start, groups[-1].run.stop)
+    return Run("".join(group.run.digits for group in groups), groups[0].run.start, groups[-1].run.stop)
 
 
 def runs(text: str) -> list[Run]:
     """Everything in a text that can be read as one number, each once, in order.
 
-    A group of digits by itself; three groups of four; and groups that one and the same separator parts, all of them
-    together. So 1234-5678-9018 is a number, and a date beside it is not taken for a part of it.
+    A single group of digits; three groups of four; and all groups separated by the same separator together. So
+    1234-5678-9018 is a number, and a date next to it is not read as part of it.
     """
     found: set[Run] = set()
     for cluster in _clusters(text):

@@ -1,6 +1,6 @@
-"""Where the lines of a file begin and how many fields they hold, found in its bytes. What is between is `codec`'s.
+"""Finds where the lines of a file begin and how many fields they have, from its bytes. `codec` reads the fields.
 
-No byte of a Shift_JIS or UTF-8 character of several bytes is a comma, a quote or a line end, so nothing is decoded here.
+No byte of a multi-byte Shift_JIS or UTF-8 character is a comma, a quote or a line end, so nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from interfaces.spec import Specification
 
-# What is made of so many bytes at once stays in the processor's cache.
+# The arrays made of this many bytes fit into the processor's cache.
 CHUNK = 1024 * 1024
 BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
-# As many lines that are no record as a municipality has households (100,000): then the file is of another layout. To
-# tell of one takes about 1 kB, so that a file of nothing but line ends takes 100 MB and not all the memory there is.
+# As many malformed lines as a municipality has households (100,000): then the file has another layout. A finding takes
+# about 1 kB, so a file of nothing but line ends takes 100 MB and not all the memory there is.
 MOST_MISFORMED = 100_000
 # A value can double (every quote twice) and be quoted (2), and every item has a comma: a longer line is no record.
 _LINE_SLACK = 3
@@ -34,10 +34,10 @@ Units = NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True)
 class Lines:
-    """A file's bytes as lines. `starts`: the byte where each line starts, and the one behind the last line.
+    """A file's bytes as lines. `starts`: the offset of each line, and the end of the last one.
 
-    `faults`: what keeps the bytes from being lines at all, worst first (KR-1001, KR-1008, KR-1009, KR-1013, KR-1014,
-    KR-1019, KR-1025). With a line too long for any record (KR-1013) nothing of the file is kept.
+    `faults`: why the bytes cannot be read as lines, worst first (KR-1001, KR-1008, KR-1009, KR-1013, KR-1014, KR-1019,
+    KR-1025). If a line is too long for any record (KR-1013), nothing of the file is kept.
     """
 
     content: bytes = field(repr=False)
@@ -67,7 +67,7 @@ class Lines:
         return values[np.repeat(wanted, np.diff(bounds))].tobytes()
 
     def begin_with(self, text: str) -> NDArray[np.bool_]:
-        """Of each line, whether it begins with a text (ASCII, without a line end)."""
+        """For each line, whether it begins with a text (ASCII, without a line end)."""
         values = np.frombuffer(self.content, self._unit, len(self.content) // self._unit.itemsize)
         firsts = self.starts[:-1] // self._unit.itemsize
         found = np.ones(len(self), np.bool_)
@@ -90,7 +90,7 @@ class Lines:
 
     @cached_property
     def quotes(self) -> NDArray[np.int32] | None:
-        """How many quotes each line holds; None when some field's quotes do not enclose it whole.
+        """The number of quotes in each line; None when the quotes of some field do not enclose the whole field.
 
         Found without looking for the fields.
         """
@@ -106,23 +106,23 @@ class Lines:
 
     @property
     def fields(self) -> NDArray[np.int32]:
-        """How many fields each line holds."""
+        """The number of fields in each line."""
         return self._fields[0]
 
     @property
     def torn(self) -> Positions:
-        """The byte (0-based, in its line) of the first field whose quotes do not enclose it whole; -1 where none is."""
+        """For each line, the byte (0-based) of the first field that its quotes do not enclose whole; -1 if there is none."""
         return self._fields[1]
 
-    def behind(self, number: int, fields: int) -> int:
-        """The byte (1-based) of a line (1-based) at which what follows so many fields begins; its end, if it has fewer."""
+    def byte_after_fields(self, number: int, fields: int) -> int:
+        """The byte (1-based) of a line (1-based) after so many fields; the end of the line, if it has fewer."""
         values, bounds = self._chunk(number - 1, number)
         separators, _ = _separators(values, bounds, quoted=self.spec.format.quote != "none")
         end = len(values) - len(self.spec.format.line_end_text)
         return int(separators[fields - 1] + 1 if len(separators) >= fields else end) * self._unit.itemsize + 1
 
     def _chunk(self, first: int, last: int) -> tuple[Units, Positions]:
-        """The lines [first, last) and where in them each one begins, and the place behind the last."""
+        """The characters of the lines [first, last), and the offset of each line in them with the end of the last one."""
         begin = self.starts[first]
         bounds = (self.starts[first : last + 1] - begin) // self._unit.itemsize
         return np.frombuffer(self.content, self._unit, bounds[-1], begin), bounds
@@ -155,9 +155,9 @@ def field_starts(lines: dict[int, bytes], spec: Specification) -> pl.DataFrame:
 
 
 def _separators(values: Units, bounds: Positions, *, quoted: bool) -> tuple[Positions, Positions]:
-    """The commas that separate fields, and the quotes that stand where none can, of the lines between `bounds`.
+    """The commas that separate fields, and the misplaced quotes, of the lines between `bounds`.
 
-    A quote opens a field at its beginning and closes it at its end; between them two of them stand for one.
+    A quote opens a field at its beginning and closes it at its end; in between, a doubled quote stands for one.
     """
     commas = values == _COMMA
     marks = np.flatnonzero(commas | (values == _QUOTE)) if quoted else np.flatnonzero(commas)
@@ -178,19 +178,19 @@ def _separators(values: Units, bounds: Positions, *, quoted: bool) -> tuple[Posi
 
 
 def _may_open(values: Units, at: Positions) -> NDArray[np.bool_]:
-    """Whether a quote there can open a field, or is the second of two that stand for one."""
+    """Whether a quote there can open a field, or is the second of a doubled quote."""
     before = values[at - 1]
     return np.asarray((before == _COMMA) | (before == _QUOTE) | (before == _LF) | (at == 0))
 
 
 def _may_close(values: Units, at: Positions) -> NDArray[np.bool_]:
-    """Whether a quote there can close a field, or is the first of two that stand for one."""
+    """Whether a quote there can close a field, or is the first of a doubled quote."""
     after = values[np.minimum(at + 1, len(values) - 1)]
     return np.asarray((after == _COMMA) | (after == _QUOTE) | (after == _CR) | (after == _LF) | (at + 1 == len(values)))
 
 
 class _LineEnds:
-    """Where the lines of a file end, found block by block as its bytes come."""
+    """Finds where the lines of a file end, block by block."""
 
     def __init__(self, spec: Specification) -> None:
         self._spec, self._unit, self._limit = spec, _unit(spec), longest_line(spec)
@@ -198,7 +198,7 @@ class _LineEnds:
         self._size = self._count = self._controls = 0
 
     def add(self, block: bytes | memoryview) -> Lines | None:
-        """Look at the next CHUNK bytes. Gives the refused file when a line is too long for any record (KR-1013)."""
+        """Look at the next CHUNK bytes. Returns the rejected file if a line is too long for any record (KR-1013)."""
         begun, self._size = self._size, self._size + len(block)
         values = np.frombuffer(block, self._unit, len(block) // self._unit.itemsize)
         control = np.flatnonzero(values < _SPACE)
@@ -216,22 +216,22 @@ class _LineEnds:
     def lines(self, content: bytes) -> Lines:
         """The file, of which every byte was added."""
         spec, starts = self._spec, np.concatenate(self._ends)
-        closed = bool(starts[-1] == len(content))
-        if not closed:
+        is_terminated = bool(starts[-1] == len(content))
+        if not is_terminated:
             starts = np.append(starts, len(content))
-        faults = _bom_faults(content, spec) + _line_faults(content, starts, closed, self._controls, spec)
+        faults = _bom_faults(content, spec) + _line_faults(content, starts, is_terminated, self._controls, spec)
         if not content:
             faults = [{"code": "KR-1001"}]
-        elif not closed:
-            behind = len(content) - int(starts[-2]) + 1
-            faults.append({"code": "KR-1019", "line": len(starts) - 1, "byte_position": behind})
+        elif not is_terminated:
+            after_last_byte = len(content) - int(starts[-2]) + 1
+            faults.append({"code": "KR-1019", "line": len(starts) - 1, "byte_position": after_last_byte})
         if spec.format.bom and not faults:
             starts[0] = len(BYTES_OF_BOM[spec.format.encoding])
         return Lines(content, starts, tuple(faults), spec)
 
 
 def refused(fault: dict[str, object], spec: Specification) -> Lines:
-    """A file of which nothing is kept, for one reason."""
+    """A file rejected for one reason, of which nothing is kept."""
     return Lines(b"", np.zeros(1, np.int64), (fault,), spec)
 
 
@@ -246,7 +246,7 @@ def lines_of(content: bytes, spec: Specification) -> Lines:
 
 
 def lines_of_file(path: Path, spec: Specification) -> Lines:
-    """As `lines_of`, of a file on disk; what follows a line that is too long is not read. OSError when it cannot be read."""
+    """Like `lines_of`, for a file on disk; nothing is read after a line that is too long. OSError when it cannot be read."""
     ends, content = _LineEnds(spec), BytesIO()
     with path.open("rb") as handle:
         while block := handle.read(CHUNK):
@@ -278,7 +278,7 @@ def _bom_faults(content: bytes, spec: Specification) -> list[dict[str, object]]:
 
 
 def _line_faults(
-    content: bytes, starts: Positions, closed: bool, controls: int, spec: Specification
+    content: bytes, starts: Positions, is_terminated: bool, controls: int, spec: Specification
 ) -> list[dict[str, object]]:
     """Too many empty lines (KR-1025), or the first wrong line end (KR-1008), or the first control character (KR-1014).
 
@@ -290,7 +290,7 @@ def _line_faults(
     if len(blank) > MOST_MISFORMED:
         return [misformed(int(blank[0]) + 1, len(blank))]
     values = np.frombuffer(content, unit, len(content) // unit.itemsize)
-    newlines = starts[1 : None if closed else -1] // unit.itemsize - 1
+    newlines = starts[1 : None if is_terminated else -1] // unit.itemsize - 1
     after_return = (values[newlines - 1] == _CR) & (newlines > 0)
     wrong = newlines[after_return != crlf]
     if len(wrong):
@@ -309,5 +309,5 @@ def _line_faults(
 
 
 def misformed(line: int, count: int) -> dict[str, object]:
-    """So many lines are no record, from that one on, that the file is refused without telling of each (KR-1025)."""
+    """The file is rejected because of `count` malformed lines, the first of them `line`, instead of a finding for each (KR-1025)."""
     return {"code": "KR-1025", "line": line, "value": str(count), "expected": str(MOST_MISFORMED)}

@@ -1,4 +1,4 @@
-"""Proof that the specifications are sound: every fault a person can put into the data, named with its place."""
+"""The linter of the specifications: every fault that a person can make in the data, reported with its place."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from typing import Protocol, get_args
 
 import polars as pl
 
-from interfaces.arguments import At, miscounted, misused, unfilling, unheld
+from interfaces.arguments import (
+    CallContext,
+    codes_without_leading_zeros,
+    invalid_arguments,
+    unrepresentable_values,
+    wrong_argument_count,
+)
 from interfaces.catalogue import Catalogue, Fault, Row, read_rows
-from interfaces.characters import code_points, is_external, is_held
+from interfaces.characters import code_points, is_encodable, is_external
 from interfaces.digits import SEPARATOR_KINDS
 from interfaces.lines import BYTES_OF_BOM
 from interfaces.messages import RenkeiError
@@ -25,25 +31,25 @@ CONDITION = re.compile(r"^(必須|任意|条件 ([a-z_]+)(?:=([^=]+))?)$")
 DATE_LENGTHS = {"YYYYMMDD": 8, "YYYY-MM-DD": 10, "GYYMMDD": 7, "YYYYMM": 6, "YYYY-MM": 7}
 
 
-class KnownNormalisation(Protocol):
+class NormalisationSignature(Protocol):
     """What the linter needs to know of a normalisation: what each of its arguments is."""
 
     @property
     def arguments(self) -> tuple[ArgumentKind, ...]: ...
 
 
-class KnownRule(KnownNormalisation, Protocol):
+class RuleSignature(NormalisationSignature, Protocol):
     """What it needs to know of a rule besides: where it applies, and at items of which types."""
 
     @property
     def scope(self) -> str: ...
-    def fits(self, kind: ItemType) -> bool: ...
+    def can_apply_to(self, kind: ItemType) -> bool: ...
 
 
 def lint(
-    catalogue: Catalogue, rules: Mapping[str, KnownRule], normalisations: Mapping[str, KnownNormalisation]
+    catalogue: Catalogue, rules: Mapping[str, RuleSignature], normalisations: Mapping[str, NormalisationSignature]
 ) -> list[Fault]:
-    """Every fault of the catalogue; an empty list proves it sound.
+    """Every fault of the catalogue; an empty list means that it is valid.
 
     `rules` and `normalisations` are what `schemas` knows; they are passed in because interfaces imports no rule.
     """
@@ -61,7 +67,7 @@ def lint(
 
 
 def _files(catalogue: Catalogue) -> Iterator[Fault]:
-    """Tables that nobody could read, or that Excel could not; folders of specifications where none is looked for."""
+    """Tables that cannot be read, or not by Excel; specification folders in the wrong place."""
     root = catalogue.root
     for path in sorted(root.rglob("*.csv")):
         place = path.relative_to(root).as_posix()
@@ -76,7 +82,9 @@ def _files(catalogue: Catalogue) -> Iterator[Fault]:
     looked_at = set(root.glob("*/*/file.toml"))
     for path in sorted(set(root.rglob("file.toml")) - looked_at):
         yield Fault(path.relative_to(root).as_posix(), "id/効力開始日/file.toml という場所にないので読みません")
-    for path in sorted(one for one in root.glob("*/*/") if one.is_dir() and one / "file.toml" not in looked_at):
+    for path in sorted(
+        folder for folder in root.glob("*/*/") if folder.is_dir() and folder / "file.toml" not in looked_at
+    ):
         yield Fault(path.relative_to(root).as_posix(), "file.toml がありません")
 
 
@@ -99,9 +107,9 @@ def _separators(catalogue: Catalogue) -> Iterator[Fault]:
 
 def _shared(catalogue: Catalogue) -> Iterator[Fault]:
     for name, what, keys in (
-        ("types.csv", "属性", [one.id for one in catalogue.all_types]),
-        ("sensitivity.csv", "秘匿区分", [one.id for one in catalogue.all_sensitivities]),
-        ("items.csv", "id", [one.id for one in catalogue.all_entries]),
+        ("types.csv", "属性", [row.id for row in catalogue.all_types]),
+        ("sensitivity.csv", "秘匿区分", [row.id for row in catalogue.all_sensitivities]),
+        ("items.csv", "id", [row.id for row in catalogue.all_entries]),
     ):
         for number, earlier in _again(keys):
             yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
@@ -126,17 +134,17 @@ def _shared(catalogue: Catalogue) -> Iterator[Fault]:
 
 def _dates(catalogue: Catalogue) -> Iterator[Fault]:
     for name, what, keys in (
-        ("dates.csv", "id", [one.id for one in catalogue.all_ranges]),
-        ("sentinels.csv", "値", [one.digits for one in catalogue.all_sentinels]),
+        ("dates.csv", "id", [row.id for row in catalogue.all_ranges]),
+        ("sentinels.csv", "値", [row.digits for row in catalogue.all_sentinels]),
     ):
         for number, earlier in _again(keys):
             yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
-    for one in catalogue.all_ranges:
-        if one.id not in catalogue.dictionary and "items.csv" not in catalogue.unread:
-            yield Fault(f"dates.csv {one.id}", "項目辞書 items.csv にありません")
-        for meaning in one.none:
+    for row in catalogue.all_ranges:
+        if row.id not in catalogue.dictionary and "items.csv" not in catalogue.unread:
+            yield Fault(f"dates.csv {row.id}", "項目辞書 items.csv にありません")
+        for meaning in row.none:
             if meaning not in get_args(NoDate):
-                yield Fault(f"dates.csv {one.id}", f"値なし {meaning} は使えません（{_listed(NoDate)}）")
+                yield Fault(f"dates.csv {row.id}", f"値なし {meaning} は使えません（{_listed(NoDate)}）")
     for sentinel in catalogue.all_sentinels:
         if sentinel.meaning not in get_args(NoDate):
             yield Fault(
@@ -157,12 +165,12 @@ def _again(keys: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
 
 
 def _code_table(name: str, codes: tuple[Code, ...]) -> Iterator[Fault]:
-    for one, other in ((a, b) for i, a in enumerate(codes) for b in codes[i + 1 :]):
-        together = (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
-        if together and one.value == other.value:
-            yield Fault(f"codes/{name}.csv {one.value}", "同じコードの効力期間が重なっています")
-        if together and one.meaning == other.meaning:
-            yield Fault(f"codes/{name}.csv {one.value}", f"意味 {one.meaning} が同じ時期の二つのコードにあります")
+    for code, other in ((a, b) for i, a in enumerate(codes) for b in codes[i + 1 :]):
+        together = (code.end is None or other.start < code.end) and (other.end is None or code.start < other.end)
+        if together and code.value == other.value:
+            yield Fault(f"codes/{name}.csv {code.value}", "同じコードの効力期間が重なっています")
+        if together and code.meaning == other.meaning:
+            yield Fault(f"codes/{name}.csv {code.value}", f"意味 {code.meaning} が同じ時期の二つのコードにあります")
     for code in codes:
         if code.end is not None and code.end <= code.start:
             yield Fault(f"codes/{name}.csv {code.value}", "終了日が開始日より後ではありません")
@@ -178,16 +186,18 @@ def _characters(catalogue: Catalogue) -> Iterator[Fault]:
     for name, rows in catalogue.characters.items():
         places = [f"characters/{name}.csv {number}行目 {row['文字']}" for number, row in enumerate(rows, 2)]
         read = [_character(row) for row in rows]
-        for place, row, one in zip(places, rows, read, strict=True):
+        for place, row, character in zip(places, rows, read, strict=True):
             if row["扱い"] not in ("外字", "同字", "縮退"):
                 yield Fault(place, f"扱い {row['扱い']} は使えません（外字・同字・縮退）")
-            elif one is None:
+            elif character is None:
                 yield Fault(place, "文字か値を読めません（例: U+8FBB U+E0100、外字は16進 F040）")
             else:
-                yield from _held(place, row, one[1], encodings.get(name, set()))
-        for number, earlier in _again(one and one[0] for one in read):
+                yield from _character_faults(place, row, character[1], encodings.get(name, set()))
+        for number, earlier in _again(character and character[0] for character in read):
             yield Fault(places[number - 2], f"同じ文字が{earlier}行目にもあります")
-        for number, earlier in _again(one[1] if one and isinstance(one[1], bytes) else None for one in read):
+        for number, earlier in _again(
+            character[1] if character and isinstance(character[1], bytes) else None for character in read
+        ):
             yield Fault(
                 places[number - 2],
                 f"外字 {rows[number - 2]['値']} は{earlier}行目の文字にも使われていて、読み返すと別の文字になります",
@@ -204,18 +214,18 @@ def _character(row: Row) -> tuple[str, str | bytes] | None:
     return (sequence, value) if sequence and value else None
 
 
-def _held(place: str, row: Row, value: str | bytes, encodings: Iterable[str]) -> Iterator[Fault]:
+def _character_faults(place: str, row: Row, value: str | bytes, encodings: Iterable[str]) -> Iterator[Fault]:
     """What stands for a character must be in every encoding with which the table is used."""
     for encoding in sorted(encodings):
         if isinstance(value, bytes) and not is_external(value, encoding):
             yield Fault(place, f"値 {row['値']} は {encoding} の外字ではありません")
-        elif isinstance(value, str) and not is_held(value, encoding):
+        elif isinstance(value, str) and not is_encodable(value, encoding):
             yield Fault(place, f"値 {row['値']} を {encoding} で表せません")
 
 
 def _effective_dates(interface: str, versions: list[Specification]) -> Iterator[Fault]:
     for earlier, later in pairwise(versions):
-        end, start = earlier.plan.effective_to, later.plan.effective_from
+        end, start = earlier.layout.effective_to, later.layout.effective_from
         if end is None or end > start:
             yield Fault(f"{interface}/{earlier.version}", f"効力期間が次の版 {later.version} と重なっています")
         elif end < start:
@@ -226,7 +236,7 @@ def _file_names(catalogue: Catalogue) -> Iterator[Fault]:
     stems: dict[str, str] = {}
     for interface in catalogue.ids():
         for specification in catalogue.versions(interface):
-            blank = re.sub(r"\{[^}]*\}", "{}", specification.plan.file_name)
+            blank = re.sub(r"\{[^}]*\}", "{}", specification.layout.file_name)
             owner = stems.setdefault(blank, interface)
             if owner != interface:
                 yield Fault(f"{interface}/{specification.version}", f"ファイル名の規則が {owner} と見分けられません")
@@ -252,8 +262,8 @@ class _Linter:
         catalogue: Catalogue,
         specification: Specification,
         interfaces: frozenset[str],
-        rules: Mapping[str, KnownRule],
-        normalisations: Mapping[str, KnownNormalisation],
+        rules: Mapping[str, RuleSignature],
+        normalisations: Mapping[str, NormalisationSignature],
     ) -> None:
         self.catalogue = catalogue
         self.specification = specification
@@ -263,35 +273,39 @@ class _Linter:
         self.place = f"{specification.id}/{specification.version}"
 
     def faults(self) -> list[Fault]:
-        found = [*self._plan(), *self._kinds(), *self._format()]
-        for part, record in zip(self.specification.plan.records, self.specification.records, strict=True):
+        found = [*self._layout(), *self._kinds(), *self._format()]
+        for part, record in zip(self.specification.layout.records, self.specification.records, strict=True):
             table = f"{self.place}/{part.items}"
             found += self._record(table, record)
             for item in record.items:
                 found += self._item(f"{table} 項番{item.number} {item.id}", record, item)
         return found
 
-    def _plan(self) -> Iterator[Fault]:
-        plan, place = self.specification.plan, self.place
-        if plan.effective_to is not None and plan.effective_to <= plan.effective_from:
+    def _layout(self) -> Iterator[Fault]:
+        layout, place = self.specification.layout, self.place
+        if layout.effective_to is not None and layout.effective_to <= layout.effective_from:
             yield Fault(place, "効力の終わりが始まりより後ではありません")
         items = {item.id for record in self.specification.records for item in record.items}
-        if ("my_number" in items) != plan.carries_my_number:
+        if ("my_number" in items) != layout.carries_my_number:
             yield Fault(place, "carries_my_number と個人番号の項目の有無が合いません")
-        if "my_number" in items and plan.direction == "from_union":
+        if "my_number" in items and layout.direction == "from_union":
             yield Fault(place, "連合会から来るファイルに個人番号の項目は置けません（seed 別添1）")
-        for field, count in Counter(fields_of(plan.file_name)).items():
+        for field, count in Counter(fields_of(layout.file_name)).items():
             if field not in items | {"processed_on"}:
                 yield Fault(place, f"ファイル名の {field} は項目にありません")
             if count > 1:
                 yield Fault(place, f"ファイル名に {field} が{count}回あります")
-        for text in plan.relations:
+        for text in layout.relations:
             yield from self._relation(f"{place} relations", text)
-        if plan.direction == "to_union" and plan.quiet_day == "zero_record_file" and not plan.zero_records_allowed:
+        if (
+            layout.direction == "to_union"
+            and layout.quiet_day == "zero_record_file"
+            and not layout.zero_records_allowed
+        ):
             yield Fault(place, "0件のファイルを許さないのに、異動のない日に0件のファイルを作ることになっています")
 
     def _kinds(self) -> Iterator[Fault]:
-        """The order of the record kinds, and how a line tells its kind: what `codec` relies on."""
+        """The order of the record kinds, and how a line shows its kind: what `codec` relies on."""
         place, records = self.place, self.specification.records
         if [record.occurrence for record in records].count("many") != 1:
             yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ要ります")
@@ -328,7 +342,7 @@ class _Linter:
         if rule is None or rule.scope != "relation":
             yield Fault(place, f"{call.name} という規則はありません")
             return
-        yield from (Fault(place, said) for said in miscounted(call, rule.arguments))
+        yield from (Fault(place, problem) for problem in wrong_argument_count(call, rule.arguments))
         for argument in call.arguments:
             if argument not in self.interfaces:
                 yield Fault(place, f"{call} の {argument} というインタフェースはありません")
@@ -386,27 +400,30 @@ class _Linter:
             yield Fault(place, f"日付の範囲が dates.csv にありません（属性 {item.type.id}）")
         yield from self._codes(place, item)
         yield from self._required(place, record, item)
-        yield from self._calls(place, At(self.specification, record, item))
+        yield from self._calls(place, CallContext(self.specification, record, item))
         if not item.source:
             yield Fault(place, "出典が空です")
 
-    def _calls(self, place: str, at: At) -> Iterator[Fault]:
-        for call in at.item.rules:
+    def _calls(self, place: str, context: CallContext) -> Iterator[Fault]:
+        for call in context.item.rules:
             rule = self.rules.get(call.name)
             if rule is None or rule.scope == "relation":
                 yield Fault(f"{place} 規則", f"{call.name} という規則はありません")
                 continue
-            if not rule.fits(at.item.type):
-                yield Fault(f"{place} 規則", f"{call} は属性 {at.item.type.id} の項目に置けません")
-            yield from (Fault(f"{place} 規則", said) for said in misused(call, rule.arguments, at))
-        if at.item.normalise and self.specification.plan.direction != "extract":
+            if not rule.can_apply_to(context.item.type):
+                yield Fault(f"{place} 規則", f"{call} は属性 {context.item.type.id} の項目に置けません")
+            yield from (Fault(f"{place} 規則", problem) for problem in invalid_arguments(call, rule.arguments, context))
+        if context.item.normalise and self.specification.layout.direction != "extract":
             yield Fault(f"{place} 正規化", "正規化は抽出だけで行われます")
-        for call in at.item.normalise:
+        for call in context.item.normalise:
             normalisation = self.normalisations.get(call.name)
             if normalisation is None:
                 yield Fault(f"{place} 正規化", f"{call.name} という正規化はありません")
                 continue
-            yield from (Fault(f"{place} 正規化", said) for said in misused(call, normalisation.arguments, at))
+            yield from (
+                Fault(f"{place} 正規化", problem)
+                for problem in invalid_arguments(call, normalisation.arguments, context)
+            )
 
     def _codes(self, place: str, item: Item) -> Iterator[Fault]:
         if not item.code_table:
@@ -417,20 +434,22 @@ class _Linter:
             return
         if not self._is_read(item.code_table):
             return
-        plan = self.specification.plan
-        last = (plan.effective_to or dt.date.max) - dt.timedelta(days=1)
-        alive = [code for code in codes if code.start <= last and (code.end is None or code.end > plan.effective_from)]
+        layout = self.specification.layout
+        last = (layout.effective_to or dt.date.max) - dt.timedelta(days=1)
+        alive = [
+            code for code in codes if code.start <= last and (code.end is None or code.end > layout.effective_from)
+        ]
         if not alive:
             yield Fault(place, f"コード表 {item.code_table} に版の効力期間のコードがありません")
         values = list(dict.fromkeys(code.value for code in alive))
-        for value, why in unheld(values, item, self.specification):
+        for value, why in unrepresentable_values(values, item, self.specification):
             yield Fault(place, f"コード表 {item.code_table} の {value} {why}")
-        if short := unfilling(values, item, self.specification):
-            said = f"コード表 {item.code_table} の {'・'.join(short)} は{item.length}バイトに足りません"
-            yield Fault(place, f"{said}（Excel は 01 を 1 に変えます）")
+        if short := codes_without_leading_zeros(values, item, self.specification):
+            problem = f"コード表 {item.code_table} の {'・'.join(short)} は{item.length}バイトに足りません"
+            yield Fault(place, f"{problem}（Excel は 01 を 1 に変えます）")
 
     def _is_read(self, code_table: str) -> bool:
-        """Whether all of a code table could be read: else it cannot be told what it lacks."""
+        """Whether all of a code table could be read: otherwise nothing can be said about missing codes."""
         return code_table in self.catalogue.codes and f"codes/{code_table}.csv" not in self.catalogue.unread
 
     def _required(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
@@ -444,7 +463,7 @@ class _Linter:
         if other not in record.by_id:
             yield Fault(place, f"必須の条件の {other} は項目にありません")
         elif values and self._is_read(record.by_id[other].code_table):
-            known = {code.value for code in self.catalogue.codes[record.by_id[other].code_table]}
+            defined = {code.value for code in self.catalogue.codes[record.by_id[other].code_table]}
             for value in values.split("|"):
-                if value not in known:
+                if value not in defined:
                     yield Fault(place, f"必須の条件の値 {value} は {other} のコード表にありません")

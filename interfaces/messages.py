@@ -1,4 +1,4 @@
-"""KR codes: every message, its level and its remedy come from catalogue/messages/*.csv. No other module holds a text."""
+"""KR codes: every message, its level and its remedy come from catalogue/messages/*.csv. No other module contains texts."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Message:
     remedy: str
 
     def render(self, **values: object) -> str:
-        """The message with its blanks filled; a blank without a value stays visible as （不明）."""
+        """The message with its placeholders filled; one without a value is shown as （不明）."""
         return _filled(self.template, values)
 
     def advise(self, **values: object) -> str:
-        """The remedy with its blanks filled."""
+        """The remedy with its placeholders filled."""
         return _filled(self.remedy, values)
 
 
@@ -58,7 +58,7 @@ def message(code: str) -> Message:
 
 
 def reason_of(error: OSError) -> str:
-    """Why a file could not be read or written, in words for whoever can mend it."""
+    """Why a file could not be read or written, worded for the person who can fix it."""
     return _REASONS_BY_NUMBER.get(error.errno or 0) or _REASONS.get(type(error), error.strerror or type(error).__name__)
 
 
@@ -79,7 +79,7 @@ _REASONS: dict[type[OSError], str] = {
 
 
 def runbook(code: str) -> str:
-    """Where docs/runbook.md tells of a code. Headings are anchors in lower case, punctuation left out, blanks as hyphens."""
+    """The link to a code in docs/runbook.md. Anchors are headings in lower case without punctuation, with hyphens for spaces."""
     heading = f"{code} {message(code).title}".lower()
     return "docs/runbook.md#" + re.sub(r"[^\w -]", "", heading).replace(" ", "-")
 
@@ -92,19 +92,19 @@ EFFECTS: Mapping[Level, str] = {
 }
 
 
-def explained(one: Message) -> str:
-    """A code in Markdown for the person who meets it: what it means, what it does, what to do; blanks stay as …."""
+def explained(described: Message) -> str:
+    """A code in Markdown for the person who meets it: meaning, effect, remedy; placeholders become …."""
     blanks: defaultdict[str, str] = defaultdict(lambda: "…")
-    return f"""### {one.code} {one.title}
+    return f"""### {described.code} {described.title}
 
-- **文面**: {one.template.format_map(blanks)}
-- **どうなるか**: {EFFECTS[one.level]}
-- **対処**: {one.remedy.format_map(blanks)}
+- **文面**: {described.template.format_map(blanks)}
+- **どうなるか**: {EFFECTS[described.level]}
+- **対処**: {described.remedy.format_map(blanks)}
 """
 
 
 class RenkeiError(Exception):
-    """An error that a person can mend: a KR code, its Japanese sentence and what to do. Never holds personal data."""
+    """An error that a person can fix: a KR code, its Japanese message and remedy. Never contains personal data."""
 
     def __init__(self, code: str, **values: object) -> None:
         self.code = code
@@ -113,5 +113,5 @@ class RenkeiError(Exception):
         super().__init__(f"{code} {message(code).render(**values)}")
 
     def for_people(self) -> str:
-        """Sentence and remedy, as the CLI prints them."""
+        """Message and remedy, as the CLI prints them."""
         return f"{self}\n  対処: {self.remedy}"

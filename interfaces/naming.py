@@ -10,7 +10,7 @@ from typing import Final
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
-from interfaces.spec import FilePlan, Specification
+from interfaces.spec import FileLayout, Specification
 
 # A name of 255 bytes is the limit of usual file systems; while the archive writes, a hash of 12, the seal's `.p7m`
 # and a hidden `.part` are added to it (our temporary name at the Union is shorter).
@@ -19,7 +19,7 @@ SAMPLE_DAY, SAMPLE_MONTH = "20260401", "202604"
 
 
 def why_unsafe(name: str) -> str | None:
-    """Why a name cannot be a base name here and at the Union, in words for people; None when it can."""
+    """Why a name is unsafe as a base name here and at the Union, worded for people; None when it is safe."""
     if not name:
         return "空の名前"
     if "/" in name or "\\" in name:
@@ -36,22 +36,22 @@ def why_unsafe(name: str) -> str | None:
 
 
 def sample_name(specification: Specification) -> str:
-    """A name by the specification's rule: a day of April 2026, ones for the other digits."""
+    """A sample name by the specification's rule: a day of April 2026, and 1 for the other digits."""
     texts = {}
-    for field in fields_of(specification.plan.file_name):
+    for field in fields_of(specification.layout.file_name):
         day = SAMPLE_MONTH if field.endswith("_month") else SAMPLE_DAY if field.endswith("_on") else ""
         texts[field] = day or "1" * digits_of(field, specification)
-    return specification.plan.file_name.format(**texts)
+    return specification.layout.file_name.format(**texts)
 
 
 def fields_of(pattern: str) -> list[str]:
-    """The item ids that a file-name rule holds."""
+    """The item ids in a file-name rule."""
     return [field for _, field, _, _ in Formatter().parse(pattern) if field]
 
 
 def file_name(specification: Specification, values: Mapping[str, object]) -> str:
     """The file's name by its rule; dates are written YYYYMMDD, months YYYYMM. KR-7105 when a value is missing."""
-    pattern = specification.plan.file_name
+    pattern = specification.layout.file_name
     texts: dict[str, str] = {}
     for field in fields_of(pattern):
         if values.get(field) in (None, ""):
@@ -66,7 +66,7 @@ def _plain(field: str, value: object) -> str:
 
 
 def digits_of(field: str, specification: Specification) -> int:
-    """How many digits a field of the name has: a day 8 and a month 6, however the file itself writes them."""
+    """The number of digits of a field of the name: 8 for a day and 6 for a month, whatever their form in the file."""
     if field.endswith("_month"):
         return 6
     item = next((record.by_id[field] for record in specification.records if field in record.by_id), None)
@@ -75,7 +75,7 @@ def digits_of(field: str, specification: Specification) -> int:
 
 def _expression(specification: Specification) -> re.Pattern[str]:
     parts = []
-    for literal, field, _, _ in Formatter().parse(specification.plan.file_name):
+    for literal, field, _, _ in Formatter().parse(specification.layout.file_name):
         parts.append(re.escape(literal))
         if field:
             parts.append(f"(?P<{field}>[0-9]{{{digits_of(field, specification)}}})")
@@ -83,17 +83,17 @@ def _expression(specification: Specification) -> re.Pattern[str]:
 
 
 def parse(specification: Specification, name: str) -> dict[str, str] | None:
-    """The values that a name holds under this specification's rule, or None when it does not follow the rule."""
+    """The values in a name by this specification's rule, or None when the name does not follow the rule."""
     match = _expression(specification).fullmatch(name)
     return match.groupdict() if match else None
 
 
-def date_of(fields: Mapping[str, str], plan: FilePlan) -> dt.date | None:
-    """The day that a file is for, as its name says, or the first day of the month that it is for.
+def date_of(fields: Mapping[str, str], layout: FileLayout) -> dt.date | None:
+    """The day that a file is for according to its name, or the first day of its month.
 
-    None when the name holds neither, or when no such day exists.
+    None when the name has neither, or when no such day exists.
     """
-    for field in fields_of(plan.file_name):
+    for field in fields_of(layout.file_name):
         form = "%Y%m%d" if field.endswith("_on") else "%Y%m" if field.endswith("_month") else None
         if form:
             try:

@@ -1,4 +1,4 @@
-"""Excel books that we make: text stays text, the same content gives the same bytes, and no part of one lies in a file meanwhile."""
+"""Excel books that we make: text stays text, the same content gives the same bytes, and no temporary file is written."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _OPTIONS = {
 
 @contextmanager
 def new_book(data: BytesIO, title: str) -> Iterator[Any]:
-    """An xlsxwriter book, whose bytes are in `data` when the block ends."""
+    """An xlsxwriter book; its bytes are in `data` when the block ends."""
     with xlsxwriter.Workbook(data, _OPTIONS) as book:
         book.set_properties({"created": _CREATED, "title": title})
         yield book
 
 
 def print_on_a4(sheet: Any) -> None:
-    """A sheet prints on A4 landscape, as wide as one page."""
+    """Set a sheet to print on A4 landscape, one page wide."""
     sheet.set_landscape()
     sheet.set_paper(9)  # A4
     sheet.fit_to_pages(1, 0)
@@ -35,7 +35,7 @@ def print_on_a4(sheet: Any) -> None:
 def new_list(
     title: str, heading: str, columns: Sequence[tuple[str, str, float]], rows: Sequence[Mapping[str, str]]
 ) -> bytes:
-    """A book of one sheet, a heading above a table that prints. columns: name in `rows`, heading, width in characters."""
+    """A printable book of one sheet: a heading above a table. columns: name in `rows`, heading, width in characters."""
     data = BytesIO()
     with new_book(data, title) as book:
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})

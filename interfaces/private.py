@@ -1,4 +1,4 @@
-"""Files and folders for their owner alone, whatever the umask of the process is. Nothing here knows what is in them."""
+"""Files and folders accessible to their owner alone, whatever the umask of the process. Knows nothing of their content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OWNER_FOLDER, OWNER_FILE, OTHERS = 0o700, 0o600, 0o077
 
 
 def private_folder(path: Path) -> Path:
-    """The folder; it and the folders above it are made for their owner alone where they are not there yet."""
+    """The folder; it and its parents are created for their owner alone if they do not exist."""
     if not path.is_dir():
         private_folder(path.parent)
         path.mkdir(mode=OWNER_FOLDER, exist_ok=True)
@@ -21,7 +21,7 @@ def private_folder(path: Path) -> Path:
 
 
 def open_private(path: Path) -> BinaryIO:
-    """A file opened for writing anew, readable by its owner alone; also one that others could read before."""
+    """A file opened for writing and truncated, readable by its owner alone, even if others could read it before."""
     handle = os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, OWNER_FILE), "wb")
     mode = os.fstat(handle.fileno()).st_mode
     if stat.S_ISREG(mode) and mode & OTHERS:
@@ -30,14 +30,14 @@ def open_private(path: Path) -> BinaryIO:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that its owner alone can read, in a folder that is made where it is not there yet."""
+    """Write a file that its owner alone can read; its folder is created if it does not exist."""
     private_folder(path.parent)
     with open_private(path) as handle:
         handle.write(data)
 
 
 def close_folder(path: Path) -> None:
-    """A folder of ours that somebody else made is closed to others; another account's is left as it is."""
+    """Remove other accounts' access to a folder that we own; a folder of another account is left as it is."""
     found = path.stat()
     if found.st_uid == os.geteuid() and found.st_mode & OTHERS:
         path.chmod(OWNER_FOLDER)
@@ -45,7 +45,7 @@ def close_folder(path: Path) -> None:
 
 @contextmanager
 def for_owner_alone() -> Iterator[None]:
-    """What this process writes meanwhile, whoever's code writes it, is readable by its owner alone."""
+    """Everything that this process writes within the block, by any code, is readable by its owner alone."""
     before = os.umask(OTHERS)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Which items the program reads of a file that comes to it: those it cannot do without, and those that a layout may lack. Pure."""
+"""Which items the program reads of an inbound file: the necessary ones, and those that a layout may lack. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from interfaces.messages import RenkeiError
 
 @dataclass(frozen=True)
 class ItemsRead:
-    """The items that the program reads of an interface. Nothing else about a layout is known to code.
+    """The items that the program reads of an interface. Code assumes nothing else about a layout.
 
-    necessary: whom a file is about and what it says of them. optional: null where a Union's layout does not have it.
+    necessary: whom a file is about and what it states about them. optional: null if a Union's layout does not have it.
     """
 
     interface: str

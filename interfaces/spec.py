@@ -1,4 +1,4 @@
-"""The model of a specification: what file.toml and the item tables say. Loading lives in `catalogue`, proof in `lint`."""
+"""The model of a specification: what file.toml and the item tables say. `catalogue` loads it, `lint` checks it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Direction = Literal["extract", "to_union", "from_union"]
 Occurrence = Literal["one", "many"]
 Padding = Literal["", "space_right", "zero_left"]
 Mask = Literal["all", "first1", "last3", "none"]
-NoDate = Literal["no_end", "no_value"]  # what a sentinel in a date's place says
-# What an argument of a rule or a normalisation is (judged in `arguments`): a count of characters, a count of days, a whole
-# number, any value of the item, a month, another item of the record, one that holds a day, a field of the file's name, an
-# interface.
+NoDate = Literal["no_end", "no_value"]  # what a sentinel in place of a date means
+# The kinds of arguments of rules and normalisations (validated in `arguments`): a count of characters, a count of days, a
+# whole number, any value of the item, a month, another item of the record, another item with a day, a field of the file's
+# name, an interface.
 ArgumentKind = Literal["count", "days", "number", "value", "month", "item", "day", "file_name_field", "interface"]
 
-# What of a pattern of types.csv stands for characters: a class, an escape or a letter, not a count or a bracket.
+# The parts of a pattern in types.csv that match characters: a class, an escape or a letter, not a count or a bracket.
 _OF_CHARACTERS = re.compile(
     r"(\[(?:\\.|[^\]\\])*\]|\\(?:[xu]\{[^}]*\}|x[0-9A-Fa-f]{2}|[pP]\{[^}]*\}|.))|\{[0-9,]*\}|\(\?:|([^\\\[(){}|*+?^$])"
 )
@@ -54,7 +54,7 @@ class Format(_Frozen):
         return 2 if self.encoding == "utf-16-le" else 1
 
 
-class RecordPlan(_Frozen):
+class RecordLayout(_Frozen):
     """One record kind of a file, in the order in which the kinds appear."""
 
     kind: str
@@ -63,7 +63,7 @@ class RecordPlan(_Frozen):
     key: tuple[str, ...] = ()
 
 
-class FilePlan(_Frozen):
+class FileLayout(_Frozen):
     """`file.toml`: what the file is. Dates are half-open [effective_from, effective_to)."""
 
     id: str
@@ -81,7 +81,7 @@ class FilePlan(_Frozen):
     quiet_day: Literal["zero_record_file", "no_file", "not_applicable"]
     carries_my_number: bool = False
     format: Format
-    records: tuple[RecordPlan, ...] = Field(min_length=1)
+    records: tuple[RecordLayout, ...] = Field(min_length=1)
     relations: tuple[str, ...] = ()
 
 
@@ -112,7 +112,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Era:
-    """A row of eras.csv: the digit that stands for an era, and its first day. It goes on until the next one begins."""
+    """A row of eras.csv: the digit of an era, and its first day. An era lasts until the next one begins."""
 
     digit: str
     name: str
@@ -120,7 +120,7 @@ class Era:
 
     @property
     def year_before(self) -> int:
-        """The western year before its first one: 昭和1年 = 1926 = 1925 + 1."""
+        """The western year before its first year: 昭和1年 = 1926 = 1925 + 1."""
         return self.start.year - 1
 
 
@@ -153,9 +153,9 @@ class Ahead:
 
 @dataclass(frozen=True)
 class DateRange:
-    """A row of dates.csv: between which days the values of an item lie, both included.
+    """A row of dates.csv: the range of an item's values, both ends included.
 
-    `none`: the meanings of sentinels.csv that stand for no value where the item may be blank.
+    `none`: the meanings of sentinels.csv that count as no value if the item may be blank.
     """
 
     id: str
@@ -167,7 +167,7 @@ class DateRange:
 
 @dataclass(frozen=True)
 class Sentinel:
-    """A row of sentinels.csv: digits that stand in a date's place and are no date. `meaning`: no_end | no_value."""
+    """A row of sentinels.csv: digits that are used in place of a date. `meaning`: no_end | no_value."""
 
     digits: str
     meaning: str
@@ -176,22 +176,22 @@ class Sentinel:
 
 @dataclass(frozen=True)
 class Dates:
-    """What the whole catalogue says of dates: the ranges by item id, and the sentinels."""
+    """The date rules of the whole catalogue: the ranges by item id, and the sentinels."""
 
     ranges: Mapping[str, DateRange]
     sentinels: tuple[Sentinel, ...]
 
     def none(self, item: Item) -> list[str]:
-        """The digits that say that the item has no value; none of an item that must have one."""
-        known = self.ranges.get(item.id)
-        if known is None or not item.type.is_date or item.required == "必須":
+        """The digits that mean that the item has no value; empty for an item that must have one."""
+        limits = self.ranges.get(item.id)
+        if limits is None or not item.type.is_date or item.required == "必須":
             return []
-        return [one.digits for one in self.sentinels if one.meaning in known.none]
+        return [sentinel.digits for sentinel in self.sentinels if sentinel.meaning in limits.none]
 
 
 @dataclass(frozen=True)
 class ItemType:
-    """属性: a row of types.csv. `eras`: of a type with era dates, oldest first.
+    """属性: a row of types.csv. `eras`: for a type with era dates, oldest first.
 
     `date_format` is one of '', 'YYYYMMDD', 'YYYY-MM-DD', 'GYYMMDD', 'YYYYMM', 'YYYY-MM'.
     """
@@ -210,7 +210,7 @@ class ItemType:
 
     @property
     def stray(self) -> str | None:
-        """A pattern of one character, no digit, that stands in no value of the type; None where any may stand."""
+        """A pattern that matches one character, no digit, that no value of the type may contain; None if any may."""
         pieces = [found[1] or re.escape(found[2] or "") for found in _OF_CHARACTERS.finditer(self.pattern)]
         return None if r"\." in pieces else f"([^{''.join(pieces)}\\p{{Nd}}])"
 
@@ -271,7 +271,7 @@ class Item:
 
     @property
     def period_end_inclusive(self) -> bool:
-        """True when the file holds the last day itself; inside the program a period ends the day after (half-open)."""
+        """True when the file contains the last day itself; within the program a period ends the day after (half-open)."""
         return self.rule("inclusive_end") is not None
 
 
@@ -302,7 +302,7 @@ class Record:
 class Specification:
     """One version of one interface, complete."""
 
-    plan: FilePlan
+    layout: FileLayout
     records: tuple[Record, ...]
     codes: dict[str, tuple[Code, ...]]
     dates: Dates
@@ -310,15 +310,15 @@ class Specification:
 
     @property
     def id(self) -> str:
-        return self.plan.id
+        return self.layout.id
 
     @property
     def version(self) -> str:
-        return self.plan.effective_from.isoformat()
+        return self.layout.effective_from.isoformat()
 
     @property
     def format(self) -> Format:
-        return self.plan.format
+        return self.layout.format
 
     @cached_property
     def by_kind(self) -> dict[str, Record]:
@@ -330,7 +330,7 @@ class Specification:
         return next(record for record in self.records if record.occurrence == "many")
 
     def characters(self, item: Item) -> int:
-        """How many ASCII characters fill the item, whose length is in bytes."""
+        """How many ASCII characters fit into the item, whose length is in bytes."""
         return item.length // self.format.unit
 
     def codes_on(self, table: str, on: dt.date) -> tuple[Code, ...]:

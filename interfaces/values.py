@@ -1,4 +1,4 @@
-"""Raw text of a file <-> the values that the program works with. Only form changes here; nothing is judged or repaired."""
+"""Raw text of a file <-> the values that the program works with. Converts only; nothing is validated or repaired."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parse_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
 
 
 def first_day(column: pl.Expr, kind: ItemType) -> pl.Expr:
-    """The day that a text of a dated type names, of a month its first; null as in `parse_date`."""
+    """The day of a text of a dated type, for a month its first day; null as in `parse_date`."""
     if kind.is_date:
         return parse_date(column, kind)
     return (column.str.replace("-", "", literal=True) + "01").str.to_date("%Y%m%d", strict=False)
@@ -37,10 +37,10 @@ def format_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
         return column.dt.strftime("%Y-%m-%d")
     era = pl.lit(None, pl.String)
     year = pl.lit(None, pl.Int32)
-    for one in kind.eras:
-        begun = column >= one.start
-        era = pl.when(begun).then(pl.lit(one.digit)).otherwise(era)
-        year = pl.when(begun).then(column.dt.year() - one.year_before).otherwise(year)
+    for row in kind.eras:
+        begun = column >= row.start
+        era = pl.when(begun).then(pl.lit(row.digit)).otherwise(era)
+        year = pl.when(begun).then(column.dt.year() - row.year_before).otherwise(year)
     return era + year.cast(pl.String).str.zfill(2) + column.dt.strftime("%m%d")
 
 
@@ -84,7 +84,7 @@ def _raw(item: Item, dtype: pl.DataType, specification: Specification, on: dt.da
 def from_canonical(frame: pl.DataFrame, record: Record, specification: Specification, on: dt.date) -> pl.DataFrame:
     """Canonical values -> raw String columns of the record kind, in file order; an absent column is written blank.
 
-    A word that the code table does not hold is written as it is, so that validation names it (never silently blank).
+    A meaning that the code table does not have is written as it is, so that validation reports it (never silently blank).
     """
     return frame.select(
         [

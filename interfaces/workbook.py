@@ -1,7 +1,7 @@
-"""Excel books that people hand us, as plain values: looked at before they are unpacked, and never more than there is room for.
+"""Excel books that people give us, as plain values: checked before they are unpacked, and limited in size.
 
-What the sheets mean is the business of whoever reads them. Only text, numbers and days are values; what else a cell holds is
-said, never read as text. Macros are not run. openpyxl is imported where a book is read: it takes 0.2 s, and most commands read none.
+The callers know what the sheets mean. Only text, numbers and days are values; any other content of a cell is reported and
+never read as text. Macros are not run. openpyxl is imported on use: it takes 0.2 s, and most commands read no book.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_MEMBERS = 100  # Excel writes about 20 for three sheets
 # Books of ours are packed to a twelfth, saved by other programs to a twentieth; a bomb to a thousandth.
 MOST_RATIO = 200
 MOST_DIGITS = 15  # of a number: Excel keeps no more of them
-# What only a book with a life of its own declares. None of it is ever run or followed here; a filled form has none.
+# Active content that a book may declare. None of it is ever run or followed here, and a filled form has none.
 _FOREIGN = {
     "macroEnabled": "マクロ", "vbaProject": "マクロ", "macrosheet": "マクロ", "externalLink": "外部リンク",
     "oleObject": "埋め込み", "activeX": "埋め込み",
@@ -42,7 +42,7 @@ _TRUE = ("1", "true")
 
 
 class CellFault(StrEnum):
-    """Why a cell may not be read, in the words that people are shown."""
+    """Why a cell may not be read, in the words of the messages."""
 
     FORMULA = "数式"
     NO_RESULT = "計算の結果が入っていない数式"
@@ -57,7 +57,7 @@ class CellFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a cell holds: text, a number or a day. `fault`: why it may not be read."""
+    """The content of a cell: text, a number or a day. `fault`: why it may not be read."""
 
     value: str | int | float | dt.date | None = None
     fault: CellFault | None = None
@@ -82,7 +82,7 @@ _NOTHING = Cell()
 
 @dataclass(frozen=True)
 class Book:
-    """A book that was read once. sheets: the cells by the sheet's name, from the top, MOST_COLUMNS wide; sha256: of its bytes."""
+    """A book that was read. sheets: the cells by the sheet's name, from the top, MOST_COLUMNS wide; sha256: of its bytes."""
 
     sheets: dict[str, Rows]
     sha256: str
@@ -103,8 +103,8 @@ def holds_anything(rows: Rows) -> bool:
 def read_book(path: Path, *, results: bool = False) -> Book:
     """The book in a file. With `results` a formula is its result.
 
-    KR-7104 when the file cannot be read, KR-7401 when it is no sound .xlsx, KR-7420 when it is larger than any form,
-    KR-7421 when it holds macros, links to other books or embedded objects. Never any other error.
+    KR-7104 when the file cannot be read, KR-7401 when it is no valid .xlsx, KR-7420 when it is larger than any form,
+    KR-7421 when it contains macros, links to other books or embedded objects. Never any other error.
     """
     if path.suffix.casefold() != ".xlsx":
         raise RenkeiError("KR-7401", name=path.name)
@@ -118,12 +118,14 @@ def read_book(path: Path, *, results: bool = False) -> Book:
         return Book(_values(data, path.name, results), sha256(data).hexdigest())
     except RenkeiError:
         raise
-    except Exception as error:  # the readers of ZIP, XML and Excel have no closed list of what damage makes them raise
+    except (
+        Exception
+    ) as error:  # the readers of ZIP, XML and Excel document no complete list of errors for damaged files
         raise RenkeiError("KR-7401", name=path.name) from error
 
 
 def _check(data: bytes, name: str) -> None:
-    """What the directory of the ZIP says, before anything is unpacked; a member never unpacks to more than it says."""
+    """Check the directory of the ZIP before anything is unpacked; no member unpacks to more than its stated size."""
     _require(len(data), LARGEST_FILE, "ファイルのバイト数", name)
     with zipfile.ZipFile(BytesIO(data)) as archive:
         members = archive.infolist()
@@ -149,12 +151,12 @@ def _values(data: bytes, name: str, results: bool) -> dict[str, Rows]:
     book = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
     sheets: dict[str, Rows] = {}
     for sheet in book.worksheets:
-        sheet.reset_dimensions()  # as the sheet tells them; only its rows are to be believed
+        sheet.reset_dimensions()  # those that the sheet states may be wrong; only its rows count
         found = list(islice(_rows(sheet), MOST_ROWS + 1))
         _require(len(found), MOST_ROWS, "行数", name)
         layout = _layout(sheet)
         sheets[sheet.title] = [
-            tuple(layout.judged(row, column, cell, results) for column, cell in enumerate(cells, 1))
+            tuple(layout.checked(row, column, cell, results) for column, cell in enumerate(cells, 1))
             for row, cells in enumerate(found, 1)
         ]
     return sheets
@@ -166,7 +168,7 @@ def _rows(sheet: Any) -> Iterator[tuple[Cell, ...]]:
 
 
 def _cell(cell: Any) -> Cell:
-    """A cell by its value's kind; what formulas, merging and hiding make of it is judged later."""
+    """A cell by the kind of its value; formulas, merging and hiding are checked later."""
     value = cell.value
     if cell.data_type == "e":
         return Cell(None, CellFault.ERROR)
@@ -192,14 +194,14 @@ def _number(value: float, form: str | None) -> Cell:
 
 @dataclass
 class _Layout:
-    """What a sheet says of its cells besides their values. `formulas`: whether a result lies beside each."""
+    """The properties of a sheet's cells besides their values. `formulas`: whether each has a stored result."""
 
     formulas: dict[tuple[int, int], bool] = field(default_factory=dict)
     merged: set[tuple[int, int]] = field(default_factory=set)
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
 
-    def judged(self, row: int, column: int, cell: Cell, results: bool) -> Cell:
+    def checked(self, row: int, column: int, cell: Cell, results: bool) -> Cell:
         """The cell with the first reason why it may not be read."""
         has_result = self.formulas.get((row, column))
         if has_result is not None and not results:
@@ -216,7 +218,7 @@ class _Layout:
 
 
 def _layout(sheet: Any) -> _Layout:
-    """Formulas, merged and hidden cells of a sheet, from its XML: the reader of values tells none of them."""
+    """Formulas, merged and hidden cells of a sheet, from its XML: the reader of values reports none of them."""
     from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 
     found = _Layout()

@@ -1,6 +1,6 @@
-"""The command line `renkei`: the door for operators and clerks. Which commands there are; each lives in `commands`.
+"""The command line `renkei` for operators and clerks: the list of commands. Each is defined in `commands`.
 
-A command's module is imported when the command is given, so that the list of commands is there at once.
+A command's module is imported only when the command is used, so that the list of commands appears at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import click
 
 
-class Place(NamedTuple):
+class CommandLocation(NamedTuple):
     """Where a command is defined, and its line in the list of commands."""
 
     module: str
@@ -21,38 +21,40 @@ class Place(NamedTuple):
 
 
 COMMANDS = {
-    "spec": Place("specifications", "spec", "インタフェースの仕様"),
-    "validate": Place(
+    "spec": CommandLocation("specifications", "spec", "インタフェースの仕様"),
+    "validate": CommandLocation(
         "specifications", "validate_command", "ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）"
     ),
-    "explain": Place("specifications", "explain", "KR コードの意味と対処（--all で全部を Markdown で）"),
-    "run": Place("running", "run", "処理の実行"),
-    "rerun": Place(
+    "explain": CommandLocation("specifications", "explain", "KR コードの意味と対処（--all で全部を Markdown で）"),
+    "run": CommandLocation("running", "run", "処理の実行"),
+    "rerun": CommandLocation(
         "running", "rerun", "失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）"
     ),
-    "expected": Place("expected", "expected", "届くはず・送るはずのもので、まだないもの（0 なし、1 あり）"),
-    "held": Place(
-        "eligibility", "held_command", "要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く"
+    "expected": CommandLocation("expected", "expected", "届くはず・送るはずのもので、まだないもの（0 なし、1 あり）"),
+    "withheld": CommandLocation(
+        "eligibility",
+        "withheld_command",
+        "要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く",
     ),
-    "confirm-person": Place(
+    "confirm-person": CommandLocation(
         "eligibility",
         "confirm_person_command",
         "要修正の一覧の「別の人の疑い」（KR-7221）を確かめ、本人に間違いないと記録する",
     ),
-    "continuity": Place("continuity", "continuity", "世帯の継続性（月次）"),
-    "high-cost": Place("high_cost", "high_cost", "高額該当回数と限度額"),
-    "ledger": Place("ledger", "ledger", "送付・受領の台帳"),
-    "approve": Place(
+    "continuity": CommandLocation("continuity", "continuity", "世帯の継続性（月次）"),
+    "high-cost": CommandLocation("high_cost", "high_cost", "高額該当回数と限度額"),
+    "ledger": CommandLocation("ledger", "ledger", "送付・受領の台帳"),
+    "approve": CommandLocation(
         "ledger",
         "approve_command",
         "大量・初回の送付を、作成した人とは別の人が承認する（--by がなければ待っているものを示す）",
     ),
-    "quarantine": Place("ledger", "quarantine", "隔離されたファイル"),
-    "linkage": Place("linkage", "linkage", "取り込んだ連携の状態"),
-    "audit": Place("audit", "audit", "監査: 台帳・ファイル・判定の照合と、月の報告"),
-    "retention": Place("audit", "retention", "保存期間の過ぎたものの消去"),
-    "keys": Place("keys", "keys", "鍵（封・署名、控え、個人番号）"),
-    "media": Place("media", "media", "電子記録媒体での受け渡しと媒体管理簿"),
+    "quarantine": CommandLocation("ledger", "quarantine", "隔離されたファイル"),
+    "linkage": CommandLocation("linkage", "linkage", "取り込んだ連携の状態"),
+    "audit": CommandLocation("audit", "audit", "監査: 台帳・ファイル・判定の照合と、月の報告"),
+    "retention": CommandLocation("audit", "retention", "保存期間の過ぎたものの消去"),
+    "keys": CommandLocation("keys", "keys", "鍵（封・署名、控え、個人番号）"),
+    "media": CommandLocation("media", "media", "電子記録媒体での受け渡しと媒体管理簿"),
 }
 
 
@@ -65,12 +67,12 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now."""
-        place = COMMANDS.get(cmd_name)
-        if place is None:
+        location = COMMANDS.get(cmd_name)
+        if location is None:
             return None
         gc.disable()  # importing makes many objects and no garbage: looking for some takes a sixth of the time
         try:
-            command: click.Command = getattr(import_module(f"pipelines.commands.{place.module}"), place.name)
+            command: click.Command = getattr(import_module(f"pipelines.commands.{location.module}"), location.name)
         finally:
             gc.enable()
         return command
@@ -78,7 +80,7 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, place.help) for name, place in COMMANDS.items()])
+            formatter.write_dl([(name, location.help) for name, location in COMMANDS.items()])
 
 
 @click.group(cls=_Commands, help="国保連携: 市町村と国保連合会のファイル連携")

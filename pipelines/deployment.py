@@ -1,4 +1,4 @@
-"""What a step needs from outside, opened once: settings, catalogue, ledger, store, clock. The edge of the program."""
+"""What a step needs from outside, opened once: settings, catalogue, ledger, store, clock. The composition root."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.sent_log import SentLog
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
-from pipelines.storage.archive import Safe
+from pipelines.storage.archive import EncryptedFileStore
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
-from schemas.validate import Context
+from schemas.validate import FileContext
 
-# What is in these can be read with the keys only, and the ledger tells what became of it: where one of them is, no new
-# key and no new ledger may quietly take an old one's place.
-CLOSED_FOLDERS = ("assets", "archive", "outbox")
-# Columns of our own tables that hold names of files, counts, codes and hashes; no person can be known from them.
+# Their content can be decrypted only with the existing keys, and only the existing ledger explains it: while one of them
+# exists, no new key and no new ledger may silently be created.
+ENCRYPTED_FOLDERS = ("assets", "archive", "outbox")
+# Columns of our own tables with file names, counts, codes and hashes; they identify no person.
 OWN_PUBLIC_COLUMNS = frozenset({"file_name", "sha256", "size", "records", "code", "level", "title", "due_on", "age",
                                 "partition", "baseline", "told_by", "snapshot_sha256",
                                 "in_doubt", "change_kinds", "count", "is_multiple", "handed_over"})  # fmt: skip
 
 
 def public_columns(catalogue: Catalogue) -> frozenset[str]:
-    """The columns that may lie open: items that the dictionary calls 公開, and OWN_PUBLIC_COLUMNS."""
+    """The columns that need no encryption: items that the dictionary calls 公開, and OWN_PUBLIC_COLUMNS."""
     open_items = {
         entry.id for entry in catalogue.dictionary.values() if catalogue.sensitivities[entry.sensitivity].mask == "none"
     }
     return frozenset(open_items | OWN_PUBLIC_COLUMNS)
 
 
-def may_begin_anew(data_folder: Path) -> bool:
-    """Whether a data folder has nothing yet that a new key or a new ledger could not read or explain."""
-    return not any((data_folder / name).exists() for name in CLOSED_FOLDERS)
+def is_new_deployment(data_folder: Path) -> bool:
+    """Whether a data folder has no data yet, so that new keys and a new ledger may be created for it."""
+    return not any((data_folder / name).exists() for name in ENCRYPTED_FOLDERS)
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,20 @@ class Environment:
 
     @classmethod
     def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
-        """Open the ledger, the keys and the store of a deployment; folders are made with mode 0700.
+        """Open the ledger, the keys and the store of a deployment; folders are created with mode 0700.
 
-        KR-6105, KR-6107 the ledger cannot be opened or is not there; KR-6109, KR-6110 it is another version's; KR-6141
-        folder, ledger or keys are another municipality's: then nothing of them is used.
+        KR-6105, KR-6107 the ledger cannot be opened or does not exist; KR-6109, KR-6110 it has another version; KR-6141
+        folder, ledger or keys belong to another municipality: then none of them is used.
         """
         folder, own = private_folder(settings.data_folder), Municipality.of(settings)
         require_own_folder(folder, own)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
-        may_begin = may_begin_anew(folder)
-        ledger = Ledger(settings.ledger, clock, may_begin=may_begin)
+        create_if_missing = is_new_deployment(folder)
+        ledger = Ledger(settings.ledger, clock, create_if_missing=create_if_missing)
         require_own_ledger(ledger, ledger.shown_url, own)
 
-        def told(pair: KeyPair) -> None:
-            ledger.recorder(settings.operator).note(
+        def record_key_created(pair: KeyPair) -> None:
+            ledger.recorder(settings.operator).append_event(
                 LedgerEvent.KEY_CREATED, purpose=pair.purpose, key=pair.name, certificate_sha256=pair.fingerprint
             )
 
@@ -84,9 +84,9 @@ class Environment:
             settings.key_folder,
             settings.passphrase_file,
             own.key_owner,
-            may_begin=may_begin,
+            create_if_missing=create_if_missing,
             clock=clock,
-            tell=told,
+            on_key_created=record_key_created,
         )
         require_own_keys(keys, own)
         bind(folder, ledger.recorder(settings.operator), own)
@@ -98,21 +98,21 @@ class Environment:
         return cls(settings, catalogue, ledger, store, keys, clock)
 
     @property
-    def safe(self) -> Safe:
-        """Where copies of what left and arrived are kept."""
-        return Safe(self.keys, self.settings.data_folder)
+    def file_store(self) -> EncryptedFileStore:
+        """Where copies of sent and received files are kept."""
+        return EncryptedFileStore(self.keys, self.settings.data_folder)
 
     @property
     def sent_log(self) -> SentLog:
-        """What has left, told outside the data folder."""
+        """The log of sent files, outside the data folder."""
         return SentLog(self.settings.sent_log_file)
 
     def recorder(self, run_id: str | None = None) -> Recorder:
-        """Who writes into the ledger for the deployment: the operator of its settings."""
+        """A recorder of the ledger for the operator of the settings."""
         return self.ledger.recorder(self.settings.operator, run_id)
 
     def partners(self) -> list[x509.Certificate]:
-        """The Union's certificates, newest first; empty when files are not sealed. KR-6005 one cannot be read."""
+        """The Union's certificates, newest first; empty when files are not encrypted. KR-6005 one cannot be read."""
         if self.settings.sealing is None:
             return []
         found = []
@@ -124,12 +124,12 @@ class Environment:
         return found
 
     def to_union(self, patience_seconds: float | None = None) -> closing[Transport]:
-        """The Union's folder for what we send; with `patience_seconds` no wait for the server is longer than that."""
+        """The Union's folder for what we send; `patience_seconds` limits every wait for the server."""
         sftp = self._sftp(patience_seconds)
         return closing(SftpTransport(sftp, sftp.to_union_folder))
 
     def from_union(self, patience_seconds: float | None = None) -> closing[Transport]:
-        """The Union's folder for what we receive; with `patience_seconds` no wait for the server is longer than that."""
+        """The Union's folder for what we receive; `patience_seconds` limits every wait for the server."""
         sftp = self._sftp(patience_seconds)
         return closing(SftpTransport(sftp, sftp.from_union_folder))
 
@@ -154,13 +154,13 @@ class Environment:
         """The version in force on a day."""
         return self.catalogue.in_force(interface, on)
 
-    def context(self, partition: dt.date | None, file_name: str | None) -> Context:
+    def file_context(self, partition: dt.date | None, file_name: str | None) -> FileContext:
         """What this municipality's files are checked against."""
         own = self.settings
-        return Context(own.municipality_code, own.insurer_number, own.prefecture_code, partition, file_name)
+        return FileContext(own.municipality_code, own.insurer_number, own.prefecture_code, partition, file_name)
 
     def header(self, day: dt.date, number: int = 1) -> dict[str, object]:
-        """Values of the control record and of every record: ours, the day's, and which file of the day it is."""
+        """Values of the control record and of every record: the municipality's, the day, and the file number of the day."""
         own = self.settings
         return {
             "municipality_code": own.municipality_code,

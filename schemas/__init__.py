@@ -1,1 +1,1 @@
-"""What makes a record right: rules, schemas compiled from specifications, findings, reports. Knows no pipeline."""
+"""What makes a record valid: rules, schemas compiled from specifications, findings, reports. Knows no pipeline."""

@@ -1,4 +1,4 @@
-"""A finding: one fault at one place, in words for the person who can mend it, with its value masked."""
+"""A finding: one fault at one place, worded for the person who can fix it, with its value masked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FINDING_SCHEMA: dict[str, type[pl.DataType]] = {
     "value": pl.String,
     "message": pl.String,
 }
-# What a rule or the codec reports before names, levels and masks are added.
+# What rules and the codec report, before names, levels and masks are added.
 FAULT_SCHEMA: dict[str, type[pl.DataType]] = {
     "line": pl.UInt32,
     "record_number": pl.UInt32,
@@ -41,7 +41,7 @@ FAULT_SCHEMA: dict[str, type[pl.DataType]] = {
 HIDDEN = "********"
 CHARACTERS = "KR-2003"
 _MY_NUMBER_DIGITS = 12
-# Codes whose value says what was seen of the file's form, made by the codec itself and never a person's data.
+# Codes whose value describes the file's form: the codec makes it, and it never contains a person's data.
 _FORM_ONLY = (
     "KR-1002",
     "KR-1008",
@@ -57,16 +57,16 @@ _FORM_ONLY = (
     "KR-1024",
 )
 
-# Codes of a value that is not of its item's own form: it may be another item's, and so of any sensitivity.
+# Codes of a value that does not have its item's form: it may belong to another item, and so be of any sensitivity.
 _MISFITS = ("KR-2002", "KR-2003", "KR-2006")
-# What of it may be seen where the item is public: what looks like a code or a date, never a name or an identifier.
+# Such a value of a public item is shown only if it looks like a code or a date, not like a name or an identifier.
 _HARMLESS = r"^([0-9A-Za-z]{1,3}|[0-9/-]{1,10})$"
 
 
 def masked(values: pl.Series, masks: pl.Series) -> pl.Series:
-    """Values as people may see them, by their 伏せ方 (all, first1, last3, none); 個人番号 is hidden wherever it stands.
+    """Values as people may see them, by their 伏せ方 (all, first1, last3, none); a 個人番号 is hidden in any item.
 
-    A value of unknown place (mask null) is hidden. Length is never told.
+    A value of unknown item (mask null) is hidden. The length is never shown.
     """
     value, mask = pl.col("value"), pl.col("mask")
     shown = (
@@ -86,9 +86,9 @@ def masked(values: pl.Series, masks: pl.Series) -> pl.Series:
 
 
 def _rows_with_my_number(table: pl.DataFrame) -> pl.Series:
-    """The rows whose value holds a 個人番号: any 12 digits in a row where the whole is shown, else exactly 12.
+    """The rows whose value contains a 個人番号: any 12 digits in sequence if the whole value is shown, else exactly 12.
 
-    Inside a longer identifier 12 digits pass by chance too often to hide its last three for that.
+    Within a longer identifier 12 digits pass the check digit by chance too often to hide its last three for that reason.
     """
     length = pl.col("run").str.len_bytes()
     runs = (
@@ -105,7 +105,7 @@ def _rows_with_my_number(table: pl.DataFrame) -> pl.Series:
 
 
 def codes_in_words(codes: Iterable[str]) -> str:
-    """The codes for a sentence, each once."""
+    """The codes as text for a sentence, each once."""
     return "、".join(sorted(set(codes)))
 
 
@@ -156,8 +156,8 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
 
 
 def _with_strays(faults: pl.DataFrame, shown: pl.Series, specification: Specification) -> pl.Series:
-    """The values as they are shown; of a hidden one that has a character which its type lacks, the first such one is
-    named by its code point: who must mend it cannot see which dash or space it is."""
+    """The values as they are shown. If a hidden value has a character that its type does not allow, the code point of the
+    first one is added: nobody can see which dash or space it is."""
     of_characters = faults.filter(pl.col("code") == CHARACTERS).select("record_kind", "item").unique().rows()
     stray = pl.lit(None, pl.String)
     for kind, item in of_characters:
@@ -167,7 +167,7 @@ def _with_strays(faults: pl.DataFrame, shown: pl.Series, specification: Specific
             stray = pl.when(here).then(pl.col("value").str.extract(pattern)).otherwise(stray)
     table = faults.select("value", stray=stray).with_columns(shown=shown)
     hidden = pl.col("shown") != pl.col("value")
-    points = {one: f"、使えない文字 {spell(one)}" for one in table["stray"].drop_nulls().unique()}
+    points = {character: f"、使えない文字 {spell(character)}" for character in table["stray"].drop_nulls().unique()}
     named = pl.col("stray").replace_strict(points, default="", return_dtype=pl.String)
     return table.select(pl.when(hidden).then(pl.col("shown") + named).otherwise("shown")).to_series()
 
@@ -175,19 +175,19 @@ def _with_strays(faults: pl.DataFrame, shown: pl.Series, specification: Specific
 def _is_readable(pattern: str) -> bool:
     try:
         pl.select(pl.lit("").str.extract(pattern))
-    except pl.exceptions.PolarsError:  # a class within a class, which is beyond `ItemType.stray`
+    except pl.exceptions.PolarsError:  # a class within a class, which `ItemType.stray` does not handle
         return False
     return True
 
 
 def places(found: pl.DataFrame) -> pl.Series:
-    """Of each finding, the item and the characters that do not fit it, for a list that shows no values; else null."""
+    """For each finding, the item and the characters that it does not allow, for a list without values; else null."""
     points = pl.col("value").str.extract(r"(U\+[0-9A-F]{4,6}(?: U\+[0-9A-F]{4,6})*)$")
     return found.select(pl.concat_str("item_name", pl.lit(" ") + points, ignore_nulls=True)).to_series()
 
 
 def without_place(found: pl.DataFrame) -> pl.DataFrame:
-    """The same findings where the lines that they stood in are no more: item and fault stay, line and byte are gone."""
+    """The same findings without line and byte, for a file that was made again without those lines."""
     nowhere = [pl.lit(None, FINDING_SCHEMA[name]).alias(name) for name in ("line", "record", "byte_position")]
     placed = found.with_columns(nowhere)
     texts = [_sentence(row) for row in placed.iter_rows(named=True)]

@@ -1,6 +1,6 @@
-"""Normalisations of what we receive: wide and narrow kana, digits and what parts them, lost zeros; dates that mean none.
+"""Normalisation of what we receive: full- and half-width kana, digits and their separators, lost zeros, sentinel dates.
 
-Each is counted. What parts digits is data (catalogue/separators.csv), as everywhere.
+Each change is counted. The separators are data (catalogue/separators.csv).
 """
 
 from __future__ import annotations
@@ -25,46 +25,45 @@ def half_width_digits(text: str) -> str:
     return str(jaconv.z2h(text, kana=False, ascii=False, digit=True)).translate({0xFF0D: "-", 0x2010: "-", 0x2212: "-"})
 
 
-def full_width(text: str, known: Separators) -> str:
+def full_width(text: str, separators: Separators) -> str:
     """Half-width kana, letters and digits, and spaces of every kind, to full width; every other character stays."""
     wide = str(jaconv.h2z(text, kana=True, ascii=True, digit=True))
-    return "".join(WIDE_SPACE if known.kind(one) == "space" else one for one in wide)
+    return "".join(WIDE_SPACE if separators.kind(character) == "space" else character for character in wide)
 
 
-def full_width_kana(text: str, known: Separators) -> str:
+def full_width_kana(text: str, separators: Separators) -> str:
     """Half-width kana and spaces to full width, hiragana to katakana."""
-    return str(jaconv.hira2kata(full_width(text, known)))
+    return str(jaconv.hira2kata(full_width(text, separators)))
 
 
 def zero_fill(text: str, length: str) -> str:
-    """Leading zeros that a spreadsheet took away; digits only."""
+    """Restore leading zeros that a spreadsheet removed; digits only."""
     return text.zfill(int(length)) if text.isascii() and text.isdigit() else text
 
 
-def joined_digits(text: str, known: Separators) -> str:
-    """Digits in groups, whatever parts them and however wide they are, as one number; anything else stays."""
-    found = _JOINED.fullmatch(plain(text, known))
+def joined_digits(text: str, separators: Separators) -> str:
+    """Digits in groups, with any separator and of any width, as one number; anything else stays."""
+    found = _JOINED.fullmatch(plain(text, separators))
     return re.sub("[- ]", "", found[1]) if found else text
 
 
-def postal_code(text: str, known: Separators) -> str:
-    """A 郵便番号 as its seven digits, whatever parts them and however wide they are, with or without 〒."""
-    found = _POSTAL_CODE.fullmatch(plain(text, known))
+def postal_code(text: str, separators: Separators) -> str:
+    """A 郵便番号 as its seven digits, with any separator and of any width, with or without 〒."""
+    found = _POSTAL_CODE.fullmatch(plain(text, separators))
     return found[1] + found[2] if found else text
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """A named normalisation. `make`: text, separators and arguments -> text. `touches`: arguments -> what a value must
-    hold to be changed at all, as a polars pattern; asked of whole columns before any value is touched. `arguments`: the
-    kind of each."""
+    """A named normalisation. `make`: text, separators and arguments -> text. `touches`: arguments -> a polars pattern that
+    matches every value that could change; whole columns are filtered with it first. `arguments`: the kind of each."""
 
     make: Callable[..., str]
     touches: Callable[..., str]
     arguments: tuple[ArgumentKind, ...] = ()
 
 
-# Whatever is no plain Japanese text may be a space that is not one of ours.
+# Anything but plain Japanese text may be a space of another kind.
 _NOT_WIDE = r"[^\x{3000}-\x{30FE}\x{3400}-\x{9FFF}\x{FF01}-\x{FF60}]"
 NORMALISATIONS: Mapping[str, Normalisation] = {
     "half_width_digits": Normalisation(
@@ -80,9 +79,9 @@ NORMALISATIONS: Mapping[str, Normalisation] = {
 }
 
 
-def _apply(calls: tuple[Call, ...], text: str, known: Separators) -> str:
+def _apply(calls: tuple[Call, ...], text: str, separators: Separators) -> str:
     for call in calls:
-        text = NORMALISATIONS[call.name].make(text, known, *call.arguments)
+        text = NORMALISATIONS[call.name].make(text, separators, *call.arguments)
     return text
 
 
@@ -93,8 +92,8 @@ def _may_change(item: Item) -> pl.Expr:
 
 
 def normalise(table: pl.DataFrame, specification: Specification) -> tuple[pl.DataFrame, dict[str, int]]:
-    """A raw data table with its items' declared normalisations done and without the sentinels that mean no value, and
-    how many values of each item changed."""
+    """A raw data table with the declared normalisations applied and without the sentinels that mean no value, and how many
+    values of each item changed."""
     table, changed = _declared(table, specification)
     columns: list[pl.Expr] = []
     for item in specification.data.items:
@@ -112,10 +111,12 @@ def _declared(table: pl.DataFrame, specification: Specification) -> tuple[pl.Dat
     columns: list[pl.Series] = []
     changed: dict[str, int] = {}
     declared = [item for item in specification.data.items if item.normalise]
-    known = separators(specification.root) if declared else Separators({}, {})
+    of_catalogue = separators(specification.root) if declared else Separators({}, {})
     touched = table.select(map(_may_change, declared))
     for item in declared:
-        pairs = {text: new for text in touched[item.id].item() if (new := _apply(item.normalise, text, known)) != text}
+        pairs = {
+            text: new for text in touched[item.id].item() if (new := _apply(item.normalise, text, of_catalogue)) != text
+        }
         if not pairs:
             continue
         before = table[item.id]

@@ -1,6 +1,6 @@
-"""The report of a judged file: JSON for programs, an Excel book for people. Never the source of truth.
+"""The report of a validated file: JSON for programs, an Excel book for people. Never the source of truth.
 
-Either is readable by its owner alone.
+Both are readable by their owner alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from interfaces.new_books import new_book, print_on_a4
 from interfaces.private import write_private
 from schemas.validate import Validated
 
-SHOWN = 500  # what a person can read; the summary counts everything
-# No clock in a file: the same findings give the same book.
+SHOWN = 500  # as many as a person can read; the summary counts everything
 _PUBLIC = [
     "file", "line", "record", "item_no", "item_name", "byte_position", "code", "level", "expected", "value", "message",
 ]  # fmt: skip
@@ -63,12 +62,12 @@ def write_xlsx(validated: Validated, path: Path) -> None:
 
 
 def _facts(validated: Validated) -> list[tuple[str, str]]:
-    """What was judged, and with what result, as (name, text)."""
-    specification, plan = validated.decoded.spec, validated.decoded.spec.plan
+    """What was validated, and the result, as (name, text)."""
+    specification, layout = validated.decoded.spec, validated.decoded.spec.layout
     return [
         ("ファイル", validated.decoded.name),
-        ("インタフェース", f"{plan.name}（{plan.id}）"),
-        ("仕様の版", f"{specification.version}（{'公式' if plan.status == 'official' else '仮定'}）"),
+        ("インタフェース", f"{layout.name}（{layout.id}）"),
+        ("仕様の版", f"{specification.version}（{'公式' if layout.status == 'official' else '仮定'}）"),
         ("データ件数", f"{validated.records}"),
         ("判定", "正しい" if validated.valid else "誤りがある"),
         ("検出事項", f"{validated.findings.height}件"),
@@ -92,7 +91,7 @@ def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
 
 
 def normalised(validated: Validated) -> str:
-    """How many values of which items came in another form (wide digits, narrow kana, lost zeros, dates that mean none)."""
+    """How many values of which items were normalised (full-width digits, half-width kana, lost zeros, sentinel dates)."""
     names = {item.id: item.name for item in validated.decoded.spec.data.items}
     return "、".join(f"{names[item]} {count}件" for item, count in validated.normalised.items()) or "なし"
 

@@ -1,4 +1,4 @@
-"""A file -> its findings. The same path for the CLI, Dagster, files that arrive and files that we made ourselves."""
+"""A file -> its findings. One path for the CLI, Dagster, received files and files that we make ourselves."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from schemas import compile as compilation
 from schemas.findings import FAULT_SCHEMA, FINDING_SCHEMA, findings
 from schemas.normalise import normalise
 from schemas.rules import files, relations
-from schemas.rules.registry import Context, all_rules
+from schemas.rules.registry import FileContext, all_rules
 
-# A fault in every record of a first sending (300,000 insured), and room for two thirds more. To tell of one takes
-# about 1 kB, so that a file of nothing but faults takes 500 MB and not all the memory there is.
+# A fault in every record of a first sending (300,000 insured), and two thirds more. A finding takes about 1 kB, so a
+# file of nothing but faults takes 500 MB and not all the memory there is.
 MOST_FINDINGS = 500_000
 
-__all__ = ["Context", "Validated", "judge", "relate", "validate", "validate_file"]
+__all__ = ["FileContext", "Validated", "relate", "validate", "validate_decoded", "validate_file"]
 
 
 @dataclass
 class Validated:
-    """A judged file. data: raw data records (normalised unless the file is ours for the Union), with `line`."""
+    """A validated file. data: raw data records (normalised unless the file is ours for the Union), with `line`."""
 
     decoded: Decoded
     data: pl.DataFrame
@@ -44,12 +44,12 @@ class Validated:
 
     @property
     def unreadable(self) -> bool:
-        """Whether the file's structure is broken, so that none of its records was read."""
+        """Whether the file's structure is broken, so none of its records was read."""
         return _any_of_the_file(self.decoded.problems["code"])
 
     @property
     def records(self) -> int:
-        """Data records, with the lines that should have been one; none of an unreadable file."""
+        """How many data records, including lines that should have been one; 0 for an unreadable file."""
         return 0 if self.unreadable else self.data.height + self.decoded.unread
 
     @property
@@ -58,66 +58,66 @@ class Validated:
         return dict(self.findings["code"].value_counts().sort("code").rows())
 
     @cached_property
-    def _bad_lines(self) -> pl.Series:
+    def _rejected_lines(self) -> pl.Series:
         return self.findings.filter(pl.col("level") == "record")["line"].unique()
 
     @property
-    def good(self) -> pl.DataFrame:
+    def valid_rows(self) -> pl.DataFrame:
         """Data records without a finding of level record."""
-        return self.data.filter(~pl.col("line").is_in(self._bad_lines.implode()))
+        return self.data.filter(~pl.col("line").is_in(self._rejected_lines.implode()))
 
     @property
-    def held(self) -> pl.DataFrame:
+    def rejected_rows(self) -> pl.DataFrame:
         """Data records with a finding of level record."""
-        return self.data.filter(pl.col("line").is_in(self._bad_lines.implode()))
+        return self.data.filter(pl.col("line").is_in(self._rejected_lines.implode()))
 
 
-def validate(content: bytes, name: str, specification: Specification, on: dt.date, context: Context) -> Validated:
-    """Read and judge a file's bytes; anything in them is a finding, never an exception. `name` is the file's."""
-    return judge(read(content, name, specification, on), context)
+def validate(content: bytes, name: str, specification: Specification, on: dt.date, context: FileContext) -> Validated:
+    """Read and validate a file's bytes; anything wrong is a finding, never an exception. `name`: of the file."""
+    return validate_decoded(read(content, name, specification, on), context)
 
 
-def validate_file(path: Path, specification: Specification, on: dt.date, context: Context) -> Validated:
-    """As `validate`, of a file on disk. KR-7104 when it cannot be read."""
-    return judge(read_file(path, specification, on), context)
+def validate_file(path: Path, specification: Specification, on: dt.date, context: FileContext) -> Validated:
+    """Like `validate`, for a file on disk. KR-7104 when it cannot be read."""
+    return validate_decoded(read_file(path, specification, on), context)
 
 
-def judge(decoded: Decoded, context: Context) -> Validated:
-    """Findings of a decoded file. A file whose structure is broken gets no follow-on findings.
+def validate_decoded(decoded: Decoded, context: FileContext) -> Validated:
+    """Validate a decoded file. A file with a broken structure gets no follow-on findings.
 
-    Lines that are no record do not keep the rules from the records that are; what depends on every record being there
-    (the count, rules between records) is then not judged.
+    Lines that are no record do not stop the rules for the other records; checks that need every record (the count, rules
+    between records) are skipped then.
     """
     specification = decoded.spec
     data = decoded.data
     normalised: dict[str, int] = {}
-    if specification.plan.direction != "to_union":
+    if specification.layout.direction != "to_union":
         data, normalised = normalise(data, specification)
     faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
     complete = decoded.problems["item"].null_count() == 0
     if not _any_of_the_file(decoded.problems["code"]):
         reported = decoded.problems.group_by("record_kind", "item").agg("line")
-        judged_records = [_no_rows()]
+        checked_records = [_no_rows()]
         for record in specification.records:
             table = data if record.kind == specification.data.kind else decoded.tables[record.kind]
-            rules = compilation.compiled(specification, record, decoded.on, context)
-            known = dict(reported.filter(pl.col("record_kind") == record.kind).select("item", "line").rows())
-            judged_records.append(_with_columns(compilation.judge(table, rules, known)))
-        of_records = _one_per_file(pl.concat(judged_records))
+            rules = compilation.compile_record(specification, record, decoded.on, context)
+            of_kind = dict(reported.filter(pl.col("record_kind") == record.kind).select("item", "line").rows())
+            checked_records.append(_with_columns(compilation.find_violations(table, rules, of_kind)))
+        of_records = _one_per_file(pl.concat(checked_records))
         faults.append(of_records)
         faults.append(_rows(_duplicates(data, specification, of_records)))
-        miscounted = _rows(files.counts(decoded) if complete else [])
-        faults.append(miscounted.join(of_records, on=["line", "item"], how="anti"))
+        count_faults = _rows(files.wrong_counts(decoded) if complete else [])
+        faults.append(count_faults.join(of_records, on=["line", "item"], how="anti"))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.name
     found = findings(_placed(_bounded(pl.concat(faults)), decoded), specification, name)
-    judged = Validated(decoded, data, found, name, normalised)
-    alone = [call for call in _relations(specification) if not call.arguments]
-    if alone and complete and not _broken(judged):
-        own = _canonical(judged)
-        within = [_related(judged, call, own, None) for call in alone]
-        judged.findings = pl.concat([found, findings(_placed(pl.concat(within), decoded), specification, name)])
-    return judged
+    validated = Validated(decoded, data, found, name, normalised)
+    within_file = [call for call in _relations(specification) if not call.arguments]
+    if within_file and complete and not _broken(validated):
+        own = _canonical(validated)
+        within = [_related(validated, call, own, None) for call in within_file]
+        validated.findings = pl.concat([found, findings(_placed(pl.concat(within), decoded), specification, name)])
+    return validated
 
 
 def _with_columns(frame: pl.DataFrame) -> pl.DataFrame:
@@ -136,7 +136,7 @@ def _no_rows() -> pl.DataFrame:
 
 
 def _bounded(faults: pl.DataFrame) -> pl.DataFrame:
-    """The faults as they are; of more than MOST_FINDINGS the first ones, and one that refuses the whole file (KR-4009)."""
+    """At most MOST_FINDINGS faults; if there are more, with one that rejects the whole file (KR-4009)."""
     if faults.height <= MOST_FINDINGS:
         return faults
     refused = _rows([{"code": "KR-4009", "expected": str(MOST_FINDINGS), "value": str(faults.height)}])
@@ -148,20 +148,20 @@ def _any_of_the_file(codes: Iterable[str]) -> bool:
 
 
 def _one_per_file(faults: pl.DataFrame) -> pl.DataFrame:
-    """Of a rule about the whole file, the first record that breaks it stands for all (one cause, one finding)."""
+    """Only the first record that breaks a rule about the whole file (one cause, one finding)."""
     whole = pl.col("rule").is_in([name for name, rule in all_rules().items() if rule.scope == "file"])
     first = faults.filter(whole).unique(["rule", "item"], keep="first", maintain_order=True)
     return pl.concat([first, faults.filter(~whole)])
 
 
-def _duplicates(data: pl.DataFrame, specification: Specification, known: pl.DataFrame) -> list[dict[str, object]]:
-    """Every record whose key stands twice in the file (KR-3004), unless the key has a finding already."""
+def _duplicates(data: pl.DataFrame, specification: Specification, reported: pl.DataFrame) -> list[dict[str, object]]:
+    """Every record whose key occurs twice in the file (KR-3004), unless the key already has a finding."""
     key = list(specification.data.key)
     if not key:
         return []
     if data.select(pl.struct(key).n_unique() if len(key) > 1 else pl.col(key[0]).n_unique()).item() == data.height:
         return []
-    silent = known.filter((pl.col("record_kind") == specification.data.kind) & pl.col("item").is_in(key))["line"]
+    silent = reported.filter((pl.col("record_kind") == specification.data.kind) & pl.col("item").is_in(key))["line"]
     rows = data.filter(
         pl.struct(key).is_duplicated()
         & pl.all_horizontal(pl.col(name) != "" for name in key)
@@ -175,7 +175,7 @@ def _duplicates(data: pl.DataFrame, specification: Specification, known: pl.Data
 
 
 def _placed(faults: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
-    """Faults with their record number and, where an item is named, the byte at which it starts."""
+    """Faults with their record number and, where they name an item, the byte at which it starts."""
     headings = 1 if decoded.spec.format.header else 0
     record = pl.when(pl.col("line") > headings).then(pl.col("line") - headings).cast(pl.UInt32)
     numbered = faults.with_columns(pl.coalesce("record_number", record).alias("record_number"))
@@ -193,51 +193,53 @@ def _placed(faults: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
 def relate(validated: Mapping[str, Validated]) -> pl.DataFrame:
     """Findings across the files of a day (FINDING_SCHEMA), by the `relations` of their specifications.
 
-    A relation to a file that is not among them, or whose structure is broken, is not judged.
+    A relation to a file that is not among them, or whose structure is broken, is skipped.
     """
-    tables = {interface: _canonical(one) for interface, one in validated.items() if not _broken(one)}
+    tables = {interface: _canonical(file) for interface, file in validated.items() if not _broken(file)}
     found = [pl.DataFrame(schema=FINDING_SCHEMA)]
-    for interface, one in validated.items():
+    for interface, file in validated.items():
         if interface not in tables:
             continue
-        for call in _relations(one.decoded.spec):
+        for call in _relations(file.decoded.spec):
             if call.arguments and call.arguments[0] in tables:
-                faults = _related(one, call, tables[interface], tables[call.arguments[0]])
-                found.append(findings(_placed(faults, one.decoded), one.decoded.spec, one.file_name))
+                faults = _related(file, call, tables[interface], tables[call.arguments[0]])
+                found.append(findings(_placed(faults, file.decoded), file.decoded.spec, file.file_name))
     return pl.concat(found)
 
 
 def _relations(specification: Specification) -> list[Call]:
-    return [Call.parse(text) for text in specification.plan.relations]
+    return [Call.parse(text) for text in specification.layout.relations]
 
 
-def _canonical(one: Validated) -> pl.DataFrame:
-    """The columns that relations look at, canonical, with `line`."""
-    specification = one.decoded.spec
+def _canonical(validated: Validated) -> pl.DataFrame:
+    """The columns that relations read, canonical, with `line`."""
+    specification = validated.decoded.spec
     record = specification.data
     looked_at = tuple(item for item in record.items if item.id in relations.items_read())
     part = replace(record, items=looked_at)
-    return to_canonical(one.data.select("line", *part.item_ids), part, specification, one.decoded.on)
+    return to_canonical(validated.data.select("line", *part.item_ids), part, specification, validated.decoded.on)
 
 
-def _broken(one: Validated) -> bool:
-    return _any_of_the_file(one.findings["code"])
+def _broken(validated: Validated) -> bool:
+    return _any_of_the_file(validated.findings["code"])
 
 
-def _related(one: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
-    """The rows that break a relation (FAULT_SCHEMA); silent where the item that it looks at has a finding already.
+def _related(validated: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
+    """The rows that break a relation (FAULT_SCHEMA), except where its item already has a finding.
 
     A relation that crashes is a finding (KR-9001), not an exception.
     """
-    kind = pl.lit(one.decoded.spec.data.kind).alias("record_kind")
+    kind = pl.lit(validated.decoded.spec.data.kind).alias("record_kind")
     rule = pl.lit(call.name).alias("rule")
     try:
         relation = relations.RELATIONS[call.name]
         item = relation.item
-        known = one.findings.filter(pl.col("item") == item)["line"]
-        faulty = relation.find(own, other, one.decoded.on).filter(~pl.col("line").is_in(known.implode()))
-        told = relations.FOUND in faulty.columns
-        values = faulty.select("line", value=relations.FOUND) if told else one.data.select("line", value=item)
+        reported = validated.findings.filter(pl.col("item") == item)["line"]
+        faulty = relation.find(own, other, validated.decoded.on).filter(~pl.col("line").is_in(reported.implode()))
+        has_found = relations.FOUND in faulty.columns
+        values = (
+            faulty.select("line", value=relations.FOUND) if has_found else validated.data.select("line", value=item)
+        )
         broken = values.join(faulty, on="line", how="semi").select(
             "line",
             "value",

@@ -26,12 +26,12 @@ def outbound_entry(
     """A file for the Union, moved through these states. `more`: other facts of it."""
     facts: dict[str, Any] = {"sha256": "0" * 64, "size": 1, "records": 1, **more}
     recorder = ledger.recorder(operator)
-    entry = recorder.enter_outbound(OutboundFacts(interface, partition, file_name, **facts))
+    entry = recorder.create_outbound_entry(OutboundFacts(interface, partition, file_name, **facts))
     return moved(ledger, entry, *states, operator=operator)
 
 
 def moved(ledger: Ledger, entry: Entry, *states: str, operator: str = "試験", **detail: Any) -> Entry:
     """The entry after these moves."""
     for state in states:
-        entry = ledger.recorder(operator).advance(entry, EntryState(state), **detail)
+        entry = ledger.recorder(operator).transition(entry, EntryState(state), **detail)
     return entry

@@ -55,8 +55,8 @@ def sound_ids(number: str = "000001", day: dt.date = DAY) -> bytes:
         "media_kind": "transmission", "created_on": day, "file_number": number,
     }  # fmt: skip
     assert file_name(specification, header) == NAME.replace("000001", number).replace("20260401", f"{day:%Y%m%d}")
-    nobody = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
-    return codec.compose(specification, day, nobody, header).data
+    no_recipient = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
+    return codec.compose(specification, day, no_recipient, header).data
 
 
 class Place:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from fixtures.prefecture import MUNICIPALITIES
-from pipelines.storage.archive import Safe
+from pipelines.storage.archive import EncryptedFileStore
 from pipelines.storage.keyring import PURPOSES, KeyRing
 
 # Our municipality's, as a deployment of it names itself.
@@ -32,8 +32,8 @@ def ring() -> KeyRing:
     return KeyRing(key_folder(), key_folder() / "passphrase", OWNER)
 
 
-def safe(data_folder: Path) -> Safe:
-    return Safe(ring(), data_folder)
+def file_store(data_folder: Path) -> EncryptedFileStore:
+    return EncryptedFileStore(ring(), data_folder)
 
 
 def settings_lines() -> str:

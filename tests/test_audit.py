@@ -40,7 +40,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     assert file is not None
     (tmp_path / "union").mkdir()
     batch = Batch(MONTH, (file,), carried_by_later=False)
-    Outbox(made.recorder(), made.safe).send(batch, LocalFolderTransport(tmp_path / "union"))
+    Outbox(made.recorder(), made.file_store).send(batch, LocalFolderTransport(tmp_path / "union"))
     return made
 
 
@@ -113,7 +113,7 @@ def added_decision(environment: Environment) -> None:
 
 def changed_archive(environment: Environment) -> None:
     path = next((environment.settings.data_folder / "archive").rglob("*.p7m"))
-    environment.safe.keep(path, environment.safe.content(path).replace(b"20260410", b"20260411"))
+    environment.file_store.put(path, environment.file_store.read(path).replace(b"20260410", b"20260411"))
 
 
 def removed_archive(environment: Environment) -> None:
@@ -166,6 +166,6 @@ def test_work_outside_business_hours_is_named(tmp_path: Path) -> None:
     for now in (night, holiday):
         folder = tmp_path / now.strftime("%d")
         made = opened(folder, now=now)
-        made.ledger.recorder("夜の人").note(LedgerEvent.ALREADY_SENT, month=MONTH)
+        made.ledger.recorder("夜の人").append_event(LedgerEvent.ALREADY_SENT, month=MONTH)
         rows = report(made, dt.date(2026, 5, 1))["時間外"].rows()
         assert rows == [(now.strftime("%Y-%m-%d %H:%M:%S"), "already_sent", "2026-04-01", "夜の人")]

@@ -27,9 +27,13 @@ def renkei(*arguments: str) -> Result:
 
 
 def test_the_list_names_every_version_with_its_status() -> None:
-    plans = json.loads(renkei("spec", "list", "--json").stdout)
-    assert {plan["id"] for plan in plans} >= {"eligibility_household", "eligibility_individual", "verification_list"}
-    assert {plan["status"] for plan in plans} == {"assumed"}
+    layouts = json.loads(renkei("spec", "list", "--json").stdout)
+    assert {layout["id"] for layout in layouts} >= {
+        "eligibility_household",
+        "eligibility_individual",
+        "verification_list",
+    }
+    assert {layout["status"] for layout in layouts} == {"assumed"}
     assert "資格情報(個人)ファイル" in renkei("spec", "list").output
 
 

@@ -1,4 +1,4 @@
-"""Bad input through the public door: each small file has one defect, and gives one finding that names it. No traceback."""
+"""Violations input through the public door: each small file has one defect, and gives one finding that names it. No traceback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fixtures.monthly_defects import SOUND
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import recognise
 from pipelines.cli import main
-from schemas.validate import Context, relate, validate_file
+from schemas.validate import FileContext, relate, validate_file
 
 DAY = "2026-04-01"
 # (code, line, item number, byte of the line). The bytes are counted by hand in the files: what stands before, commas
@@ -193,7 +193,9 @@ def test_an_individual_without_household_is_found_across_the_two_files() -> None
         recognised = recognise(load_catalogue(), path.name)
         assert recognised is not None
         specification = load_catalogue().in_force(recognised[0], dt.date(2026, 4, 1))
-        judged[recognised[0]] = validate_file(path, specification, dt.date(2026, 4, 1), Context(file_name=path.name))
+        judged[recognised[0]] = validate_file(
+            path, specification, dt.date(2026, 4, 1), FileContext(file_name=path.name)
+        )
     found = relate(judged).select("code", "line", "item_no", "byte_position", "value").rows()
     assert found == [("KR-5001", 4, 7, 46, "********099")]
 

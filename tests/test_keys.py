@@ -29,7 +29,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     environment = opened()
     environment.store.write("my_numbers", "2026-04-01", NUMBERS)
     environment.store.write("people", "2026-04-01", PEOPLE)
-    environment.safe.keep(tmp_path / "data" / "archive" / "a.csv.p7m", b"synthetic")
+    environment.file_store.put(tmp_path / "data" / "archive" / "a.csv.p7m", b"synthetic")
     (tmp_path / "data" / "archive" / "a.csv.to_union.p7m").write_bytes(b"sealed for the Union")
     return tmp_path / "data"
 
@@ -48,7 +48,7 @@ def everything_is_read() -> None:
     environment = opened()
     assert environment.store.read("my_numbers", "2026-04-01").equals(NUMBERS)
     assert environment.store.read("people", "2026-04-01").equals(PEOPLE)
-    assert environment.safe.content(environment.settings.data_folder / "archive" / "a.csv.p7m") == b"synthetic"
+    assert environment.file_store.read(environment.settings.data_folder / "archive" / "a.csv.p7m") == b"synthetic"
 
 
 def states() -> dict[str, tuple[bool, bool]]:

@@ -39,7 +39,7 @@ def test_a_day_is_sent_carried_or_quiet(environment: Environment) -> None:
     entered(environment, day(3), "superseded")
     entered(environment, day(6), "sending")
     entered(environment, day(8), "sending", "uploaded", "sent", "rejected")
-    environment.ledger.recorder("試験").note(LedgerEvent.QUIET_DAY, partition=day(7))
+    environment.ledger.recorder("試験").append_event(LedgerEvent.QUIET_DAY, partition=day(7))
     assert days_not_sent(environment, FIRST, LAST) == [day(6), day(8)]
 
 

@@ -43,7 +43,7 @@ def sent(environment: Environment, day: dt.date, *more: str) -> None:
 
 def answered(environment: Environment, day: dt.date, *interfaces: str, state: str = "applied") -> None:
     for interface in interfaces:
-        entry = environment.ledger.recorder("試験").enter_inbound(f"{interface}_{day}")
+        entry = environment.ledger.recorder("試験").create_inbound_entry(f"{interface}_{day}")
         moved(environment.ledger, entry, "claimed")
         moved(environment.ledger, entry, "received", sha256=f"{interface}{day}", size=1)
         kept: dict[str, Any] = {"interface": interface, "partition": day, "records": 0}

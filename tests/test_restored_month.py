@@ -58,9 +58,9 @@ def test_the_month_is_recorded_as_sent_once(environment: Environment) -> None:
     assert "台帳にないもの 2件" in said
     assert "KRKKS_999997_202604_000001.csv: sent" in renkei("mark-sent", *WHY)
     assert "台帳にないもの 0件" in renkei("unrecorded")
-    entry = environment.ledger.standing(MONTH, {monthly.INSTRUCTION})[monthly.INSTRUCTION]
+    entry = environment.ledger.current_entries(MONTH, {monthly.INSTRUCTION})[monthly.INSTRUCTION]
     assert (entry.state, entry.records, entry.baseline, entry.snapshot_sha256) == ("sent", 2, None, None)
-    assert environment.safe.holds(
+    assert environment.file_store.matches(
         next((environment.settings.data_folder / "outbox" / "2026-04-01").iterdir()), str(entry.sha256)
     )
     assert "KR-6147" in renkei("mark-sent", *WHY, status=2)
@@ -76,7 +76,7 @@ def test_without_its_copy_nobody_can_say_what_was_sent(environment: Environment)
 def test_two_copies_of_one_name_are_not_guessed_at(environment: Environment) -> None:
     (copy,) = (environment.settings.data_folder / "outbox" / "2026-04-01").iterdir()
     other = copy.with_name("0" * 12 + copy.name[12:])
-    environment.safe.keep(other, b"other content")
+    environment.file_store.put(other, b"other content")
     assert "KR-6144" in renkei("mark-sent", *WHY, status=2)
     reference = other.relative_to(environment.settings.data_folder).as_posix()
     renkei("dismiss", reference, "--reason", "送っていない", "--by", "合成　操作者")

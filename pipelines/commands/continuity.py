@@ -17,9 +17,9 @@ from pipelines.commands.common import (
     SHOWN,
     environment_of_settings,
     operator,
-    say_arrivals,
+    print_received,
     say_json,
-    speaks_to_people,
+    with_error_messages,
     writing,
 )
 from pipelines.operations.inbound_interfaces import INBOUND
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def print_status(environment: Environment, month: dt.date) -> None:
-    """Say how far the month has come."""
+    """Print the progress of the month."""
     from pipelines.continuity import monthly
 
     for line in monthly.status(environment, month, environment.clock().date()).lines():
@@ -39,7 +39,7 @@ def print_status(environment: Environment, month: dt.date) -> None:
 
 
 def print_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> pl.DataFrame:
-    """Make the month's worksheet, say where it lies and whose book was left or set aside; gives the cases."""
+    """Make the month's worksheet and print its path and which book was kept or renamed; returns the cases."""
     from pipelines.continuity import monthly
 
     with writing(path or monthly.worksheet_path(environment, month)):
@@ -57,7 +57,7 @@ def continuity() -> None:
 @continuity.command("worksheet", help="判定表（Excel）と継続候補世帯リスト（印刷用）を作る")
 @MONTH_OPTION
 @click.option("--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: 設定の clerk_folder）")
-@speaks_to_people
+@with_error_messages
 def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
     """Write the month's worksheet."""
     from pipelines.continuity import monthly
@@ -70,32 +70,32 @@ def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
 
 @continuity.command("import", help="書き込んだ判定表を取り込む（全部か、なし）")
 @click.argument("file", type=click.Path(path_type=Path))
-@speaks_to_people
+@with_error_messages
 def continuity_import(file: Path) -> None:
-    """Take the decisions, or print everything that must be mended and exit 1."""
+    """Import the decisions, or print everything that must be corrected and exit 1."""
     from pipelines.continuity import monthly
 
     environment = environment_of_settings()
-    taken = monthly.import_worksheet(environment, file)
-    if taken.problems:
-        for problem in taken.problems[:SHOWN]:
+    imported = monthly.import_worksheet(environment, file)
+    if imported.problems:
+        for problem in imported.problems[:SHOWN]:
             click.echo(str(problem), err=True)
-        click.echo(RenkeiError("KR-7416", count=len(taken.problems)).for_people(), err=True)
+        click.echo(RenkeiError("KR-7416", count=len(imported.problems)).for_people(), err=True)
         sys.exit(FAULTS)
     click.echo(
-        f"{taken.month:%Y-%m} の判定 新しく{taken.new}件"
-        if taken.new
+        f"{imported.month:%Y-%m} の判定 新しく{imported.new}件"
+        if imported.new
         else "この判定は取り込み済みです。何も変わっていません"
     )
-    print_status(environment, taken.month)
+    print_status(environment, imported.month)
 
 
 @continuity.command("status", help="月の継続判定がどこまで進んだか")
 @MONTH_OPTION
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def continuity_status(month: dt.datetime, as_json: bool) -> None:
-    """Where the month stands."""
+    """Print the progress of the month."""
     from pipelines.continuity import monthly
 
     environment = environment_of_settings()
@@ -115,16 +115,16 @@ INTERFACE = click.argument(
 @INTERFACE
 @MONTH_OPTION
 @click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="入力票を書く場所")
-@speaks_to_people
+@with_error_messages
 def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
     """An empty form for an interface that is switched off."""
-    from pipelines.transfer import manual_entry as typed
+    from pipelines.transfer import manual_entry as manual_entry
 
     environment = environment_of_settings()
     if path.exists():
         raise RenkeiError("KR-6405", name=path.name, reason="もうあります")
     with writing(path):
-        typed.write_form(environment, interface, month.date(), path)
+        manual_entry.write_form(environment, interface, month.date(), path)
     click.echo(f"入力票 {path}")
 
 
@@ -133,15 +133,15 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @MONTH_OPTION
 @click.option("--by", help="書き写した人（既定: 設定の operator）")
-@speaks_to_people
+@with_error_messages
 def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
-    """Take a typed form."""
-    from pipelines.transfer import manual_entry as typed
+    """Import a typed form."""
+    from pipelines.transfer import manual_entry as manual_entry
 
     environment = environment_of_settings()
-    arrivals = typed.enter(environment, INBOUND, interface, month.date(), file, operator(environment, by))
-    complete = say_arrivals(arrivals, "入力")
-    if any(one.state == "verified" for one in arrivals):
+    received = manual_entry.import_form(environment, INBOUND, interface, month.date(), file, operator(environment, by))
+    complete = print_received(received, "入力")
+    if any(file.state == "verified" for file in received):
         step = f"renkei run monthly --month {month:%Y-%m} --step {INBOUND[interface].step}"
         click.echo(f"取込を待っています。次に {step} を実行してください（自動運転のときは数分で取り込みます）")
     sys.exit(0 if complete else FAULTS)

@@ -13,7 +13,16 @@ from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, message, messages
 from interfaces.naming import date_of, recognise
-from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
+from pipelines.commands.common import (
+    AS_JSON,
+    DATE,
+    FAULTS,
+    SHOWN,
+    catalogue_root,
+    say_json,
+    with_error_messages,
+    writing,
+)
 from pipelines.configuration.calendar import tokyo_now
 
 
@@ -24,29 +33,31 @@ def spec() -> None:
 
 @spec.command("list", help="仕様の一覧（版・効力期間・方向）")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def spec_list(as_json: bool) -> None:
     """One line per version of every interface."""
     catalogue = load_catalogue(catalogue_root())
-    plans = [s.plan for interface in catalogue.ids() for s in catalogue.versions(interface)]
+    layouts = [s.layout for interface in catalogue.ids() for s in catalogue.versions(interface)]
     if as_json:
-        say_json([plan.model_dump(mode="json") for plan in plans])
+        say_json([layout.model_dump(mode="json") for layout in layouts])
         return
-    for plan in plans:
-        end = plan.effective_to.isoformat() if plan.effective_to else "（期限なし）"
-        click.echo(f"{plan.id:28}{plan.effective_from} 〜 {end}  {plan.status:9}{plan.direction:11}{plan.name}")
+    for layout in layouts:
+        end = layout.effective_to.isoformat() if layout.effective_to else "（期限なし）"
+        click.echo(
+            f"{layout.id:28}{layout.effective_from} 〜 {end}  {layout.status:9}{layout.direction:11}{layout.name}"
+        )
 
 
 @spec.command("lint", help="仕様データに誤りがないことを確かめる")
-@speaks_to_people
+@with_error_messages
 def spec_lint() -> None:
     """Print every fault; exit 1 when there is one."""
     from pipelines.operations.reference_data import KEYS, lint_tables
     from schemas.normalise import NORMALISATIONS
-    from schemas.rules import known_rules
+    from schemas.rules import registered_rules
 
     catalogue = Catalogue(catalogue_root())
-    faults = list(dict.fromkeys([*lint(catalogue, known_rules(), NORMALISATIONS), *lint_tables(catalogue)]))
+    faults = list(dict.fromkeys([*lint(catalogue, registered_rules(), NORMALISATIONS), *lint_tables(catalogue)]))
     for fault in faults:
         click.echo(f"{fault.code} {fault}")
     for code in sorted({fault.code for fault in faults}):
@@ -60,7 +71,7 @@ def spec_lint() -> None:
 @click.argument("interface")
 @click.option("--on", type=DATE, help="どの日のファイルの仕様か（既定: 今日）")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
     """The specification in force as a table, laid out like the printed document."""
     day = on.date() if on else tokyo_now().date()
@@ -70,16 +81,16 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
 
         say_json(specification_json(specification))
         return
-    plan = specification.plan
+    layout = specification.layout
     click.echo(
-        f"{plan.name}（{plan.id} {specification.version} {plan.status}）\n{plan.description}\n出典: {plan.source}"
+        f"{layout.name}（{layout.id} {specification.version} {layout.status}）\n{layout.description}\n出典: {layout.source}"
     )
-    form = plan.format
-    until = f"{plan.effective_to}の前日まで" if plan.effective_to else "終わりなし"
+    form = layout.format
+    until = f"{layout.effective_to}の前日まで" if layout.effective_to else "終わりなし"
     click.echo(
-        f"向き: {DIRECTIONS[plan.direction]}（{plan.partner}）  周期: {CYCLES[plan.cycle]}"
-        f"  効力: {plan.effective_from}から{until}  0件: {'可' if plan.zero_records_allowed else '不可'}\n"
-        f"ファイル名: {plan.file_name}  形式: {form.kind} {form.encoding}{' BOM付き' if form.bom else ''}"
+        f"向き: {DIRECTIONS[layout.direction]}（{layout.partner}）  周期: {CYCLES[layout.cycle]}"
+        f"  効力: {layout.effective_from}から{until}  0件: {'可' if layout.zero_records_allowed else '不可'}\n"
+        f"ファイル名: {layout.file_name}  形式: {form.kind} {form.encoding}{' BOM付き' if form.bom else ''}"
         f" {form.line_end} 引用符 {form.quote}{' 見出しあり' if form.header else ''}"
     )
     for record in specification.records:
@@ -106,13 +117,13 @@ CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
 @click.option("--on", type=DATE, help="どの日のファイルか（既定: ファイル名の日付、なければ今日）")
 @AS_JSON
 @click.option("--xlsx", type=click.Path(path_type=Path), help="Excel の報告書を書く場所")
-@speaks_to_people
+@with_error_messages
 def validate_command(
     file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
 ) -> None:
-    """Judge one file without a deployment."""
+    """Validate one file without a deployment."""
     from schemas.report import normalised, to_json, write_xlsx
-    from schemas.validate import Context, validate_file
+    from schemas.validate import FileContext, validate_file
 
     if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
         raise RenkeiError("KR-7104", path=str(file), reason="ありません")
@@ -125,11 +136,11 @@ def validate_command(
     chosen = interface or (recognised[0] if recognised else "")
     named = None
     if recognised and recognised[0] == chosen:
-        named = date_of(recognised[1], catalogue.versions(chosen)[-1].plan)
+        named = date_of(recognised[1], catalogue.versions(chosen)[-1].layout)
     day = on.date() if on else named or tokyo_now().date()
     specification = catalogue.in_force(chosen, day)
     by_name = recognised is not None and recognised[0] == chosen
-    context = Context(None, None, None, day if on or named else None, file.name if by_name else None)
+    context = FileContext(None, None, None, day if on or named else None, file.name if by_name else None)
     validated = validate_file(file, specification, day, context)
     if xlsx:
         with writing(xlsx):
@@ -145,7 +156,7 @@ def validate_command(
         if validated.normalised:
             click.echo(f"正規化した値: {normalised(validated)}")
         verdict = "正しいファイルです" if validated.valid else "誤りがあります"
-        click.echo(f"{specification.plan.name}（{specification.version}）{validated.records}件: {verdict}")
+        click.echo(f"{specification.layout.name}（{specification.version}）{validated.records}件: {verdict}")
     sys.exit(0 if validated.valid else FAULTS)
 
 
@@ -158,15 +169,18 @@ RUNBOOK = """# 手引 — KR コードごとに、何が起き、どうなり、
 @click.command("explain", help="KR コードの意味と対処（--all で全部を Markdown で）")
 @click.argument("code", required=False)
 @click.option("--all", "everything", is_flag=True, help="全てのコード（docs/runbook.md の中身）")
-@speaks_to_people
+@with_error_messages
 def explain(code: str | None, everything: bool) -> None:
     """What a code means and what to do about it."""
-    known = messages()
+    all_messages = messages()
     if code is not None:
         code = code.upper() if code.upper().startswith("KR-") else f"KR-{code}"
     if everything:
-        click.echo("\n".join([RUNBOOK, *(explained(known[one]) for one in sorted(known))]), nl=False)
+        click.echo(
+            "\n".join([RUNBOOK, *(explained(all_messages[known_code]) for known_code in sorted(all_messages))]),
+            nl=False,
+        )
         return
-    if code not in known:
+    if code not in all_messages:
         raise RenkeiError("KR-7110", asked=code or "（指定なし）")
-    click.echo(explained(known[code]), nl=False)
+    click.echo(explained(all_messages[code]), nl=False)

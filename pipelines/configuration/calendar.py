@@ -19,7 +19,7 @@ _YEAR_END = frozenset({(12, 29), (12, 30), (12, 31), (1, 1), (1, 2), (1, 3)})
 
 
 def tokyo_now() -> dt.datetime:
-    """The time of day in Asia/Tokyo."""
+    """The current time in Asia/Tokyo."""
     return dt.datetime.now(TOKYO)
 
 
@@ -29,7 +29,7 @@ def tokyo_time(at: str) -> dt.datetime:
 
 
 def time_in_words(at: str) -> str:
-    """Such a time as people read it: `YYYY-MM-DD HH:MM:SS` in Asia/Tokyo."""
+    """Such a time as text for people: `YYYY-MM-DD HH:MM:SS` in Asia/Tokyo."""
     return f"{tokyo_time(at):%Y-%m-%d %H:%M:%S}"
 
 
@@ -38,10 +38,10 @@ def is_business_day(day: dt.date) -> bool:
     return day.weekday() < _SATURDAY and (day.month, day.day) not in _YEAR_END and not jpholiday.is_holiday(day)
 
 
-def business_days(first: dt.date, behind_last: dt.date) -> Iterator[dt.date]:
-    """The business days of [first, behind_last)."""
+def business_days(first: dt.date, end: dt.date) -> Iterator[dt.date]:
+    """The business days of [first, end)."""
     day = first
-    while day < behind_last:
+    while day < end:
         if is_business_day(day):
             yield day
         day += dt.timedelta(days=1)
@@ -55,9 +55,9 @@ def next_business_day(day: dt.date) -> dt.date:
     return following
 
 
-def closed_days(first: dt.date, behind_last: dt.date) -> list[dt.date]:
-    """The weekdays of [first, behind_last) on which the Union is closed."""
-    days = (first + dt.timedelta(days=n) for n in range((behind_last - first).days))
+def holidays(first: dt.date, end: dt.date) -> list[dt.date]:
+    """The holidays of [first, end): weekdays on which the Union is closed."""
+    days = (first + dt.timedelta(days=n) for n in range((end - first).days))
     return [day for day in days if day.weekday() < _SATURDAY and not is_business_day(day)]
 
 

@@ -1,4 +1,4 @@
-"""Who decided and who approved what, and on which facts: rows in the ledger's database, only added. Judges nothing."""
+"""Who decided and who approved what, and on which facts: append-only rows in the ledger's database. Judges nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Add decisions; an earlier one on the same candidate stays readable. Gives [first, behind last) of their sequence."""
+    """Add decisions; an earlier one on the same candidate stays readable. Returns [first, end) of their sequence numbers."""
     first = int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.sequence), 0))).scalar_one()) + 1
     if rows:
         numbered = [dict(row) | {"sequence": first + offset} for offset, row in enumerate(rows)]
@@ -51,9 +51,9 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, in
     return first, first + len(rows)
 
 
-def digest(connection: Connection, first: int, behind: int) -> str:
-    """SHA-256 over the decisions [first, behind) as canonical JSON: the ledger keeps it, so that none can change unseen."""
-    chosen = (table.c.sequence >= first) & (table.c.sequence < behind)
+def digest(connection: Connection, first: int, end: int) -> str:
+    """SHA-256 over the decisions [first, end) as canonical JSON: the ledger keeps it, so that every change is detected."""
+    chosen = (table.c.sequence >= first) & (table.c.sequence < end)
     rows = connection.execute(sa.select(table).where(chosen).order_by(table.c.sequence)).mappings()
     return hashlib.sha256("\n".join(canonical_json(dict(row)) for row in rows).encode()).hexdigest()
 

@@ -1,6 +1,6 @@
-"""The monthly files that are applied here: one entry for each, with how a new file's records join those of the month before it.
+"""The monthly files that are applied here: one entry for each, with how a new file's records join the earlier ones of the month.
 
-What the records mean is in `judgement` and `reconcile`; when files are taken in is in `receiving`.
+`judgement` and `reconcile` interpret the records; `receiving` applies the files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from interfaces.required_items import ItemsRead
-from pipelines.transfer.inbound_interface import InboundInterface, OvertakenBy, by_id
+from pipelines.transfer.inbound_interface import InboundInterface, StaleAfter, by_id
 
 GROUP, OWNERS = "continuity", ("team:国保給付担当",)
 ENTRY = "entry"  # the ledger's number of the file that a record came in
@@ -22,12 +22,12 @@ CANDIDATES, RESULT, HANDOVER = "continuity_candidates", "continuity_result", "hi
 class MonthlyInterface(InboundInterface):
     """joined: the month's records before a file, and the file's own, both with ENTRY -> the month's records after it.
 
-    last_word: of records with the same values of these columns only the one of the file with the highest name is kept,
+    unique_by: of records with the same values in these columns only the one of the file with the highest name is kept,
     whichever came first; empty: all are kept.
     """
 
     joined: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
-    last_word: tuple[str, ...] = ()
+    unique_by: tuple[str, ...] = ()
     group: str = GROUP
     owners: tuple[str, ...] = OWNERS
 
@@ -56,7 +56,7 @@ INTERFACES = by_id(
             ("prefecture_insured_id", "left_on", "leave_reason", "next_municipality_code"),
         ),
         description="継続候補世帯リスト: 県内で異動した世帯の、前後の二つの世帯の人",
-        overtaken_by=OvertakenBy.HIGHER_NUMBER,
+        stale_after=StaleAfter.HIGHER_NUMBER,
         step="candidates",
         joined=_replaced,
     ),
@@ -77,7 +77,7 @@ INTERFACES = by_id(
         description="継続世帯確定結果: 連合会が確定した継続",
         step="results",
         joined=_added,
-        last_word=("new_municipality_code", "candidate_number"),
+        unique_by=("new_municipality_code", "candidate_number"),
     ),
     MonthlyInterface(
         items=ItemsRead(

@@ -1,4 +1,4 @@
-"""A second person's approval of what is about to leave. When one is needed is told by who sends."""
+"""A second person's approval of files before they are sent. The sender decides when one is needed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SHORTEST_HASH: Final = 12  # hexadecimal digits: 48 bits, more than a person cou
 
 
 def awaiting(ledger: Reader, partition: date) -> list[Entry]:
-    """The partition's files that wait: written, and neither approved nor sent; in the order of their interfaces."""
+    """The partition's files that wait for approval: written, neither approved nor sent; in the order of their interfaces."""
     entries = ledger.entries(direction=Direction.OUTBOUND, partition=partition)
-    standing = ledger.standing(partition, {str(one.interface) for one in entries})
-    return [standing[one] for one in sorted(standing) if standing[one].state == EntryState.WRITTEN]
+    current = ledger.current_entries(partition, {str(entry.interface) for entry in entries})
+    return [current[interface] for interface in sorted(current) if current[interface].state == EntryState.WRITTEN]
 
 
 @dataclass(frozen=True)
 class TwoPersons:
-    """How it is seen that the approver is another person. titles: see persons.same_person.
+    """How to verify that the approver is another person. titles: see persons.same_person.
 
-    separate_accounts: the maker's account may not approve even when it is not known to be one person's.
+    separate_accounts: the account that made a file may not approve it, even if several people may share the account.
     """
 
     titles: tuple[str, ...]
@@ -36,14 +36,14 @@ class TwoPersons:
 
 
 def approve(recorder: Recorder, partition: date, hashes: Sequence[str], two_persons: TwoPersons) -> tuple[Entry, ...]:
-    """Approve all that waits, or nothing: `hashes` must begin the SHA-256 of every waiting file, and of nothing else.
+    """Approve all waiting files or none: `hashes` must be prefixes of the SHA-256 of every waiting file, and of nothing else.
 
-    What is approved is the content: files made again with other bytes wait again. The approver's account is kept.
-    Errors: KR-6134 nothing waits, KR-6132 the operator may be who made one of the files, KR-6151 it was made from this account,
-    KR-6133 a hash is missing, too short, or another's.
+    The content is approved: files made again with other bytes wait again. The approver's account is recorded.
+    Errors: KR-6134 nothing waits, KR-6132 the operator may be the person who made one of the files, KR-6151 a file was made
+    from this account, KR-6133 a hash is missing, too short, or of another file.
     """
-    here = account()
-    alone = two_persons.separate_accounts or here.startswith(PERSONAL)
+    this_account = account()
+    must_differ = two_persons.separate_accounts or this_account.startswith(PERSONAL)
     with recorder.transaction() as work:
         waiting = awaiting(work, partition)
         if not waiting:
@@ -52,20 +52,20 @@ def approve(recorder: Recorder, partition: date, hashes: Sequence[str], two_pers
             made = work.events(entry.id)[0]
             if same_person(made.operator, work.operator, two_persons.titles):
                 raise RenkeiError("KR-6132", partition=partition, maker=made.operator)
-            if alone and made.detail.get(ACCOUNT) == here:
-                raise RenkeiError("KR-6151", partition=partition, account=here)
-            if not any(_begins(entry, one) for one in hashes):
+            if must_differ and made.detail.get(ACCOUNT) == this_account:
+                raise RenkeiError("KR-6151", partition=partition, account=this_account)
+            if not any(_matches(entry, prefix) for prefix in hashes):
                 raise RenkeiError("KR-6133", partition=partition, interface=entry.interface)
-        strangers = [one for one in hashes if not any(_begins(entry, one) for entry in waiting)]
-        if strangers:
+        unmatched = [prefix for prefix in hashes if not any(_matches(entry, prefix) for entry in waiting)]
+        if unmatched:
             raise RenkeiError("KR-6133", partition=partition, interface="・".join(str(e.interface) for e in waiting))
         return tuple(
-            work.advance(
-                entry, EntryState.APPROVED, expected=EntryState.WRITTEN, sha256=entry.sha256, **{ACCOUNT: here}
+            work.transition(
+                entry, EntryState.APPROVED, expected=EntryState.WRITTEN, sha256=entry.sha256, **{ACCOUNT: this_account}
             )
             for entry in waiting
         )
 
 
-def _begins(entry: Entry, text: str) -> bool:
+def _matches(entry: Entry, text: str) -> bool:
     return len(text) >= SHORTEST_HASH and str(entry.sha256).startswith(text.lower())

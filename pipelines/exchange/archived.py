@@ -1,4 +1,4 @@
-"""Deliveries in the archive: put there once, opened again and proved against the ledger. What they say is not known here."""
+"""Received files in the archive: stored once, read again and verified against the ledger. Does not know their content."""
 
 from __future__ import annotations
 
@@ -14,76 +14,78 @@ from interfaces.messages import RenkeiError
 from pipelines.exchange.fetching import Copies, Copy
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
-from pipelines.exchange.ledger.states import KNOWN_STATES, Direction, EntryState
-from pipelines.storage.archive import Safe
-from pipelines.storage.cms import SUFFIX, plain_name, unsealed
+from pipelines.exchange.ledger.states import DEDUPLICATED_STATES, Direction, EntryState
+from pipelines.storage.archive import EncryptedFileStore
+from pipelines.storage.cms import SUFFIX, decrypt_and_verify, plain_name
 
-# What is wrong with a file's seal, and not with our keys: the file is kept apart.
+# Faults of a file's signature or encryption, not of our keys: the file is quarantined.
 BROKEN_SEALS: Final = frozenset({"KR-6321", "KR-6322", "KR-6323"})
 
 
-def archive_of(safe: Safe, entry: Entry) -> Path | None:
-    """Where the archive holds an entry; None before it is received, and for a duplicate."""
-    return None if entry.archive_path is None else safe.data_folder / entry.archive_path
+def archive_of(file_store: EncryptedFileStore, entry: Entry) -> Path | None:
+    """The path of an entry's file in the archive; None before it is received, and for a duplicate."""
+    return None if entry.archive_path is None else file_store.data_folder / entry.archive_path
 
 
-def archived_content(safe: Safe, entry: Entry) -> bytes:
-    """What the archive holds of a received entry, proved against the ledger; KR-6313 when it is gone or changed."""
-    archive = archive_of(safe, entry)
-    content = safe.read(archive, str(entry.sha256)) if archive else None
+def archived_content(file_store: EncryptedFileStore, entry: Entry) -> bytes:
+    """The archived content of a received entry, verified against the ledger; KR-6313 when it is missing or changed."""
+    archive = archive_of(file_store, entry)
+    content = file_store.read_intact(archive, str(entry.sha256)) if archive else None
     if content is None:
         raise RenkeiError("KR-6313", entry_id=entry.id)
     return content
 
 
 @dataclass(frozen=True)
-class Archive:
-    """Takes what was fetched into the archive. `partners`: the Union's certificates; empty where files come unsealed."""
+class InboundArchive:
+    """Stores fetched files in the archive. `partners`: the Union's certificates; empty if files are not encrypted."""
 
     recorder: Recorder
-    safe: Safe
+    file_store: EncryptedFileStore
     partners: Sequence[x509.Certificate]
 
     @property
     def copies(self) -> Copies:
-        """Deliveries of which it is not sure that they are what the server holds."""
-        return Copies(self.recorder, self.safe)
+        """Fetched copies that may differ from what the server has."""
+        return Copies(self.recorder, self.file_store)
 
-    def take(self, entry: Entry, copy: Copy, **told: Any) -> Entry:
-        """Put what was fetched into the archive, `received`; the same content again is not kept, `duplicate`."""
+    def put(self, entry: Entry, copy: Copy, **more_facts: Any) -> Entry:
+        """Store a fetched file in the archive (`received`); the same content again is not stored (`duplicate`)."""
         data, facts = self._content(entry, copy)
         sha256 = copy.sha256 if data is copy.data else hashlib.sha256(data).hexdigest()
-        facts |= {"sha256": sha256, "size": len(data), **told}
-        delivered = self.recorder.entries(direction=Direction.INBOUND, sha256=sha256, states=KNOWN_STATES)
-        # What came without a sound seal is nobody's word: the same content under a sound one is not its duplicate.
-        known = [one for one in delivered if one.seal_fault is None]
-        if known:
+        facts |= {"sha256": sha256, "size": len(data), **more_facts}
+        delivered = self.recorder.entries(direction=Direction.INBOUND, sha256=sha256, states=DEDUPLICATED_STATES)
+        # A file with a seal fault has no proven sender: the same content with a valid seal is not its duplicate.
+        earlier = [delivered_entry for delivered_entry in delivered if delivered_entry.seal_fault is None]
+        if earlier:
             with self.recorder.transaction() as work:
-                received = work.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)
-                taken = work.advance(received, EntryState.DUPLICATE, expected=received.state, duplicate_of=known[0].id)
+                received = work.transition(entry, EntryState.RECEIVED, expected=entry.state, **facts)
+                archived = work.transition(
+                    received, EntryState.DUPLICATE, expected=received.state, duplicate_of=earlier[0].id
+                )
         else:
             day = self.recorder.now().date().isoformat()
             archive = Path("archive", "from_union", day, f"{sha256[:12]}_{plain_name(entry.file_name)}{SUFFIX}")
-            self.safe.keep(self.safe.data_folder / archive, data)
+            self.file_store.put(self.file_store.data_folder / archive, data)
             facts["archive"] = archive.as_posix()
-            taken = self.recorder.advance(entry, EntryState.RECEIVED, expected=entry.state, **facts)
+            archived = self.recorder.transition(entry, EntryState.RECEIVED, expected=entry.state, **facts)
         self.copies.drop(entry, copy.data)
-        return taken
+        return archived
 
-    def take_newest(self, entry: Entry) -> Entry | None:
-        """Take the copy that was kept last; None when there is none."""
+    def put_newest_copy(self, entry: Entry) -> Entry | None:
+        """Store the copy that was kept last; None when there is none."""
         copy = self.copies.newest(entry)
-        return None if copy is None else self.take(entry, copy, **({} if copy.is_whole else {"incomplete": True}))
+        return None if copy is None else self.put(entry, copy, **({} if copy.is_whole else {"incomplete": True}))
 
     def _content(self, entry: Entry, copy: Copy) -> tuple[bytes, dict[str, Any]]:
-        """What a delivery holds, and what the ledger should know of its seal. One that cannot be opened stays as it came."""
+        """The content of a fetched file, and the facts about its seal. A file that cannot be decrypted stays as it is."""
         if not self.partners:
             return copy.data, {}
         if not entry.file_name.endswith(SUFFIX):
             return copy.data, {"seal": "KR-6325"}
         facts = {"sealed_sha256": copy.sha256}
         try:
-            return unsealed(copy.data, self.safe.ring, self.partners, self.recorder.now()), facts
+            return decrypt_and_verify(copy.data, self.file_store.ring, self.partners, self.recorder.now()), facts
         except RenkeiError as error:
             if error.code not in BROKEN_SEALS:
                 raise

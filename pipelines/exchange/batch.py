@@ -1,4 +1,4 @@
-"""Files that leave together, what is wanted around their leaving, and what became of them. Opens and sends nothing."""
+"""Files that are sent together, hooks around the sending, and its outcome. Reads and sends nothing itself."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pipelines.exchange.transport import Transport
 
 @dataclass(frozen=True)
 class OutboundFile:
-    """A file ready to leave: checked, and not to change any more.
+    """A file that is ready to be sent: validated and final.
 
-    `path`: its copy in the safe. `sha256`, `size` (bytes) and `records` (data records) are those of the content.
+    `path`: its encrypted copy. `sha256`, `size` (bytes) and `records` (data records) are those of the content.
     """
 
     interface: str
@@ -32,9 +32,9 @@ class OutboundFile:
 class Batch:
     """All files of a partition, one for each interface.
 
-    `baseline`: the partition that they were compared with. `snapshot_sha256`: what the Union knows once they are in.
-    `carried_by_later`: a later partition's files hold the difference, so this one is not sent after them; else every
-    partition stands for itself. `needs_approval`: a second person must approve them before they leave.
+    `baseline`: the partition that they were compared with. `snapshot_sha256`: of what the Union knows once it has imported
+    them. `carried_by_later`: a later partition's files contain the difference, so this one is not sent after them; else
+    every partition is independent. `needs_approval`: a second person must approve them before they are sent.
     """
 
     partition: date
@@ -50,7 +50,7 @@ class Batch:
         return frozenset(file.interface for file in self.files)
 
     def facts(self, file: OutboundFile) -> OutboundFacts:
-        """What the ledger is told of one of its files."""
+        """The facts that the ledger records of one of its files."""
         return OutboundFacts(
             interface=file.interface,
             partition=self.partition,
@@ -69,10 +69,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class SendOutcome:
-    """What became of a batch. `message` says why nothing was sent (KR-6113), else it is empty.
+    """The outcome of sending a batch. `message` says why nothing was sent (KR-6113), else it is empty.
 
-    nothing_to_send: a quiet day on which the specification wants no file. awaiting_approval: KR-6131, a second person
-    must approve first.
+    nothing_to_send: a day without changes for which the specification requires no file. awaiting_approval: KR-6131, a
+    second person must approve first.
     """
 
     kind: Literal["sent", "already_sent", "superseded", "nothing_to_send", "awaiting_approval"]
@@ -80,16 +80,16 @@ class SendOutcome:
     message: str = ""
 
 
-def _nothing(*_: object) -> None:
-    """Nothing is to be done."""
+def _do_nothing(*_: object) -> None:
+    """The default hook."""
 
 
 @dataclass(frozen=True)
-class Leaving:
-    """What the caller wants done around the leaving of files: before the first one leaves, and for each that has left."""
+class SendHooks:
+    """Hooks of the caller: `before` the first file is sent, and `after` each file that was sent."""
 
-    before: Callable[[Transport], None] = _nothing
-    after: Callable[[Entry], None] = _nothing
+    before: Callable[[Transport], None] = _do_nothing
+    after: Callable[[Entry], None] = _do_nothing
 
 
-NOTHING_AROUND: Final = Leaving()
+NO_HOOKS: Final = SendHooks()

@@ -1,6 +1,6 @@
-"""To which municipality a data folder, a ledger and a set of keys belong: bound at their first use, compared at every other.
+"""Which municipality a data folder, a ledger and a set of keys belong to: bound at first use, checked at every other use.
 
-The ledger's binding is an event of its chain, the folder's a small file, that of the keys the subject of their certificates.
+The binding of the ledger is an event, that of the folder a small file, that of the keys the subject of their certificates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FILE: Final = "municipality.json"
 
 @dataclass(frozen=True)
 class Municipality:
-    """The three numbers by which a municipality is known, as the settings hold them."""
+    """The three numbers that identify a municipality, as in the settings."""
 
     municipality_code: str
     insurer_number: str
@@ -36,7 +36,7 @@ class Municipality:
 
     @property
     def key_owner(self) -> str:
-        """What the certificates of its keys say of their owner."""
+        """The owner named in the certificates of its keys."""
         return f"国保連携 {self.municipality_code}"
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ def require_own_folder(folder: Path, own: Municipality) -> None:
 
 def require_own_ledger(ledger: Reader, shown_url: str, own: Municipality) -> None:
     """KR-6141 when the first binding of the ledger (at `shown_url`) names another municipality."""
-    bound = ledger.first_note(LedgerEvent.BELONGS_TO)
+    bound = ledger.first_event_of(LedgerEvent.BELONGS_TO)
     if bound is not None and bound.detail != asdict(own):
         raise _refusal("台帳", shown_url, str(Municipality(**bound.detail)), own)
 
@@ -71,13 +71,13 @@ def require_own_keys(keys: KeyRing, own: Municipality) -> None:
 
 
 def bind(folder: Path, recorder: Recorder, own: Municipality) -> None:
-    """Bind what is not bound yet. Keys need nothing: their certificates are made with the owner's name."""
+    """Bind what is not bound yet. Keys need no binding: their certificates are created with the owner's name."""
     if not (folder / FILE).exists():
         write_durably(folder / FILE, json.dumps(asdict(own), indent=1).encode())
-    if recorder.first_note(LedgerEvent.BELONGS_TO) is None:
+    if recorder.first_event_of(LedgerEvent.BELONGS_TO) is None:
         with recorder.transaction() as work:
-            if work.first_note(LedgerEvent.BELONGS_TO) is None:
-                work.note(LedgerEvent.BELONGS_TO, **asdict(own))
+            if work.first_event_of(LedgerEvent.BELONGS_TO) is None:
+                work.append_event(LedgerEvent.BELONGS_TO, **asdict(own))
 
 
 def _refusal(what: str, place: str, theirs: str, own: Municipality) -> RenkeiError:

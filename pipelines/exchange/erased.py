@@ -1,4 +1,4 @@
-"""What retention has erased, as the ledger says. Erases nothing itself."""
+"""What retention has erased, according to the ledger. Erases nothing itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pipelines.exchange.ledger.states import LedgerEvent
 
 
 def table_file(asset: str, partition: str) -> str:
-    """A table's path from the data folder, as the ledger names it."""
+    """A table's path relative to the data folder, as in the ledger."""
     return f"assets/{asset}/{partition}.parquet"
 
 
 def erased_files(ledger: Ledger) -> dict[str, dt.date]:
-    """Paths from the data folder that the ledger says are erased, and on which day (the last time)."""
-    return {str(event.detail["file"]): tokyo_time(event.at).date() for event in ledger.notes(LedgerEvent.ERASED)}
+    """Paths relative to the data folder that were erased according to the ledger, and on which day (the last time)."""
+    return {str(event.detail["file"]): tokyo_time(event.at).date() for event in ledger.events_of(LedgerEvent.ERASED)}

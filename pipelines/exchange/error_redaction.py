@@ -1,4 +1,4 @@
-"""What may be told of an error that is not ours: its kind and place. Its text may hold a row, and is never told."""
+"""Redaction of unexpected errors to their kind and place: the text of an error may contain a row and is never shown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from pipelines.storage.files import LOCAL_DISK_FAULTS
 
 
-def outline(error: BaseException | None) -> str:
-    """The kinds of an error and of those that caused it, each with its places in the code, innermost cause last."""
+def redacted_traceback(error: BaseException | None) -> str:
+    """The type of an error and of its causes, each with its places in the code, innermost cause last."""
     lines: list[str] = []
     while error is not None:
         lines.append(type(error).__name__)
@@ -20,30 +20,30 @@ def outline(error: BaseException | None) -> str:
     return "\n".join(lines)
 
 
-DAGSTERS_LOGGER = "dagster.redacted_errors"  # to which Dagster gives the errors that it masks (dagster.md 3)
+DAGSTER_ERROR_LOGGER = "dagster.redacted_errors"  # Dagster logs the errors that it masks here (dagster.md 3)
 
 
-def tell_outlines(handler: logging.Handler) -> None:
-    """From now on the errors that Dagster masks go to this handler alone, as outlines."""
-    logger = logging.getLogger(DAGSTERS_LOGGER)
+def redirect_error_log(handler: logging.Handler) -> None:
+    """Send the errors that Dagster masks to this handler alone, as redacted tracebacks."""
+    logger = logging.getLogger(DAGSTER_ERROR_LOGGER)
     for other in list(logger.handlers):
         logger.removeHandler(other)
-    handler.setFormatter(OutlineFormatter("%(asctime)s %(message)s"))
+    handler.setFormatter(RedactedTracebackFormatter("%(asctime)s %(message)s"))
     logger.addHandler(handler)
     logger.propagate = False
 
 
 def mask_errors() -> None:
-    """From now on Dagster stores an id only of an error that is not ours (dagster.md 3); the outline goes to standard error.
+    """From now on Dagster stores an id only of an error that is not ours (dagster.md 3); the redacted one goes to standard error.
 
     Until a deployment is opened, which has a file for it.
     """
     os.environ.setdefault("DAGSTER_REDACT_USER_CODE_ERRORS", "1")
-    tell_outlines(logging.StreamHandler())
+    redirect_error_log(logging.StreamHandler())
 
 
 def is_disk_fault(error: BaseException | None) -> bool:
-    """Whether our own disk is to blame, for the error or one that caused it: no room, or not to be written."""
+    """Whether the error or one of its causes is a fault of our own disk: full, or not writable."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in LOCAL_DISK_FAULTS:
             return True
@@ -51,9 +51,9 @@ def is_disk_fault(error: BaseException | None) -> bool:
     return False
 
 
-class OutlineFormatter(logging.Formatter):
-    """Formats log records with the outline of their error in place of its text."""
+class RedactedTracebackFormatter(logging.Formatter):
+    """Formats log records with the redacted traceback of their error instead of its text."""
 
     def formatException(self, ei: Any) -> str:
-        """See `outline`."""
-        return outline(ei[1])
+        """See `redacted_traceback`."""
+        return redacted_traceback(ei[1])

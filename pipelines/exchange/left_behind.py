@@ -1,7 +1,7 @@
-"""What lies in a folder and is not taken, since when, and why; and when a file counts as finished. Fetches nothing.
+"""Files that are left in a folder, since when, and why; and when a file counts as finished. Fetches nothing.
 
-The sensor, `run` and `media import` ask the same rule and share one memory: a table in the ledger's database that holds
-what is there now. It is no history, so its rows change and go.
+The sensor, `run` and `media import` share the same rule and one table in the ledger's database with the present content
+of the folders. It is no history: its rows change and disappear.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipelines.exchange.transport import PermanentTransportError, RemoteFile, sh
 
 UNION: Final = "union"
 KINDS: Final = {"folder": "フォルダ", "link": "リンク", "other": "特殊なファイル"}
-YOUNG, AHEAD, WITHOUT_TIME = "KR-6331", "KR-6332", "KR-6333"
+TOO_YOUNG, CLOCK_AHEAD, NO_TIME = "KR-6331", "KR-6332", "KR-6333"
 
 metadata = sa.MetaData()
 left_table = sa.Table(
@@ -40,10 +40,10 @@ left_table = sa.Table(
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """One name in a folder that was not taken.
+    """One file that was left in a folder.
 
-    `name`: as it may be shown. `size`, `modified`: as the server says, None where it says nothing. `since`: when it was
-    first seen so (ISO 8601, Asia/Tokyo). `code`: why it was not taken.
+    `name`: as it may be shown. `size`, `modified`: as listed by the server, None if not listed. `since`: when it was first
+    seen with these (ISO 8601, Asia/Tokyo). `code`: why it was not received.
     """
 
     name: str
@@ -58,22 +58,22 @@ def unsettled(
 ) -> RenkeiError | None:
     """Why a file may still be being written; None when it is finished.
 
-    Finished: its time is at least `settle_seconds` old, or it was seen unchanged (size and time) that long ago. The second
-    serves a server whose clock is ahead (KR-6332, with the difference) or that tells no time (KR-6333); a file that is
-    only young is KR-6331.
+    Finished: its time is at least `settle_seconds` old, or it was first seen with the same size and time that long ago.
+    The second rule is for a server whose clock is ahead (KR-6332, with the difference) or that lists no time (KR-6333);
+    a file that is merely too new is KR-6331.
     """
     seen = (now - unchanged_since).total_seconds() if unchanged_since else -1.0
     if settle_seconds == 0 or seen >= settle_seconds:
         return None
     name, wait = file.name, f"{settle_seconds:g}"
     if file.modified is None:
-        return RenkeiError(WITHOUT_TIME, name=name, wait=wait)
+        return RenkeiError(NO_TIME, name=name, wait=wait)
     age = now.timestamp() - file.modified
     if age >= settle_seconds:
         return None
     if age < 0:
-        return RenkeiError(AHEAD, name=name, ahead=_duration(-age), wait=wait)
-    return RenkeiError(YOUNG, name=name, age=int(age), wait=wait)
+        return RenkeiError(CLOCK_AHEAD, name=name, ahead=_duration(-age), wait=wait)
+    return RenkeiError(TOO_YOUNG, name=name, age=int(age), wait=wait)
 
 
 def _duration(seconds: float) -> str:
@@ -83,57 +83,58 @@ def _duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder in which files arrive. `place`: its name in the memory. `is_known`: whether a specification has such a name."""
+    """A folder in which files arrive. `place`: its name in the table. `has_specified_name`: whether a name follows a
+    specification's rule."""
 
     place: str
     settle_seconds: float
-    is_known: Callable[[str], bool]
+    has_specified_name: Callable[[str], bool]
 
     def shown(self, name: str) -> str:
-        """A name as it may stand in a message. Digits of a name that a specification makes are no 個人番号."""
-        return name if self.is_known(name) else shown_name(name)
+        """A name as it may be shown in a message. Digits in a name that follows a specification are no 個人番号."""
+        return name if self.has_specified_name(name) else shown_name(name)
 
 
-def not_yet(recorder: Recorder, folder: Folder, files: Iterable[RemoteFile]) -> dict[str, RenkeiError]:
-    """Why each listed file cannot be taken now, by its name as listed; what can be taken is not in it.
+def not_receivable(recorder: Recorder, folder: Folder, files: Iterable[RemoteFile]) -> dict[str, RenkeiError]:
+    """Why a listed file cannot be received now, by its listed name; files that can be received are not included.
 
-    A name that is not safe or holds what looks like a 個人番号 (KR-6207), no regular file (KR-6302), or not finished
-    (`unsettled`). Remembers them, and forgets what is not listed any more.
+    Its name is unsafe or seems to contain a 個人番号 (KR-6207), it is no regular file (KR-6302), or it is not finished
+    (`unsettled`). Remembers these files, and forgets those that are not listed any more.
     """
     listed, now = list(files), recorder.now()
     with recorder.viewing() as view:
-        known = {one.name: one for one in _rows(view, folder.place)}
+        remembered = {row.name: row for row in _rows(view, folder.place)}
     found: dict[str, RenkeiError] = {}
     codes: dict[str, str] = {}
     for file in listed:
         name = folder.shown(file.name)
-        earlier = _same(known.get(name), file)
-        reason = _unfit(folder, file) or unsettled(file, now, folder.settle_seconds, _since(earlier, now))
+        earlier = _same(remembered.get(name), file)
+        reason = _never_receivable(folder, file) or unsettled(file, now, folder.settle_seconds, _since(earlier, now))
         if reason is not None:
             found[file.name], codes[name] = reason, reason.code
-        elif earlier is not None:  # finished, and an earlier attempt did not take it
+        elif earlier is not None:  # finished, and an earlier attempt failed to receive it
             codes[name] = earlier.code
     remember(recorder, folder, listed, codes)
     return found
 
 
 def _same(earlier: LeftBehind | None, file: RemoteFile) -> LeftBehind | None:
-    """An earlier look, if it still holds: the same size and time."""
+    """The earlier row, if the file still has the same size and time."""
     if earlier is None or (earlier.size, earlier.modified) != (file.size, file.modified):
         return None
     return earlier
 
 
 def _since(earlier: LeftBehind | None, now: datetime) -> datetime | None:
-    """Since when a file is unchanged; a look in the future was taken by another clock and says nothing."""
+    """Since when a file is unchanged; an earlier row in the future comes from another clock and does not count."""
     since = datetime.fromisoformat(earlier.since) if earlier else now
     return since if earlier and since <= now else None
 
 
-def _unfit(folder: Folder, file: RemoteFile) -> RenkeiError | None:
-    """Why nothing by this name is ever taken."""
+def _never_receivable(folder: Folder, file: RemoteFile) -> RenkeiError | None:
+    """Why a file of this name and kind can never be received."""
     reason = why_unsafe(file.name)
-    if reason is None and seems_individual_number(file.name) and not folder.is_known(file.name):
+    if reason is None and seems_individual_number(file.name) and not folder.has_specified_name(file.name):
         reason = "個人番号らしい12桁の数字を含む"
     if reason is not None:
         return PermanentTransportError("KR-6207", name=shown_name(file.name), reason=reason)
@@ -143,7 +144,7 @@ def _unfit(folder: Folder, file: RemoteFile) -> RenkeiError | None:
 
 
 def left_behind(ledger: Reader, place: str = UNION) -> list[LeftBehind]:
-    """What was left in a folder when it was last looked at, by name."""
+    """The files that were left in a folder when it was last listed, by name."""
     with ledger.viewing() as view:
         return _rows(view, place)
 
@@ -155,24 +156,24 @@ def _rows(connection: Connection, place: str) -> list[LeftBehind]:
 
 
 def remember(recorder: Recorder, folder: Folder, listed: Iterable[RemoteFile], codes: Mapping[str, str]) -> None:
-    """From now on these are left in a folder: `codes` by shown name, of files that are `listed`. All else is forgotten."""
+    """Store the files left in a folder: `codes` by shown name, of files that are `listed`. All other rows are deleted."""
     now = recorder.now().isoformat()
     files, place = {folder.shown(file.name): file for file in listed}, folder.place
-    told = [
+    left = [
         LeftBehind(name, files[name].size, files[name].modified, now, code)
         for name, code in sorted(codes.items())
         if name in files
     ]
     with recorder.transaction() as work:
-        before = {one.name: one for one in _rows(work.connection, place)}
-        after = [_as_first_seen(one, before.get(one.name), now) for one in told]
+        before = {file.name: file for file in _rows(work.connection, place)}
+        after = [_as_first_seen(file, before.get(file.name), now) for file in left]
         if after != list(before.values()):
             work.connection.execute(sa.delete(left_table).where(left_table.c.place == place))
             if after:
-                work.connection.execute(sa.insert(left_table), [{"place": place, **vars(one)} for one in after])
+                work.connection.execute(sa.insert(left_table), [{"place": place, **vars(file)} for file in after])
 
 
-def _as_first_seen(one: LeftBehind, before: LeftBehind | None, now: str) -> LeftBehind:
-    """Unchanged, it lies there since it was first seen; unless that was by a clock that is ahead of ours."""
-    is_same = before is not None and (before.size, before.modified) == (one.size, one.modified)
-    return replace(one, since=before.since) if before and is_same and before.since <= now else one
+def _as_first_seen(file: LeftBehind, before: LeftBehind | None, now: str) -> LeftBehind:
+    """The file with the time when it was first seen unchanged, unless that time is of a clock ahead of ours."""
+    is_same = before is not None and (before.size, before.modified) == (file.size, file.modified)
+    return replace(file, since=before.since) if before and is_same and before.since <= now else file

@@ -1,4 +1,4 @@
-"""An electronic medium (電子記録媒体) as a folder: recognised, written, read, erased with a proof. Knows no ledger."""
+"""An electronic medium (電子記録媒体) as a folder: recognised, written, read, erased with verification. Knows no ledger."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from interfaces.messages import RenkeiError, reason_of
 from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
 from pipelines.storage.files import erase_file, erasing, part_of, sha256_of, sync_folder, write_durably
 
-# The file on a medium that holds its 管理番号 and nothing else.
+# The file on a medium that contains its 管理番号 and nothing else.
 MARKER: Final = "媒体管理番号.txt"
 
 
 @dataclass(frozen=True)
 class SystemNames:
-    """Names that operating systems put on media, as patterns (`media/system_names.csv`); upper and lower case are one.
+    """Patterns of names that operating systems put on media (`media/system_names.csv`), case-insensitive.
 
-    `left_alone`: nobody's files. `bins`: what a person threw away lies in them, so their content is looked at.
+    `left_alone`: to be ignored. `bins`: folders with deleted files of a person, whose content counts.
     """
 
     left_alone: tuple[str, ...] = ()
     bins: tuple[str, ...] = ()
 
     def are_left_alone(self, name: str) -> bool:
-        """Whether it is nothing of ours."""
+        """Whether a name is to be ignored."""
         return _matches(name, self.left_alone)
 
     def are_bins(self, name: str) -> bool:
-        """Whether it is a folder for what was thrown away."""
+        """Whether a name is that of a folder for deleted files."""
         return _matches(name, self.bins)
 
 
@@ -44,7 +44,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Erased:
-    """What was on a medium and is not any more."""
+    """A file that was erased from a medium."""
 
     name: str
     size: int
@@ -53,7 +53,7 @@ class Erased:
 
 @dataclass(frozen=True)
 class Medium:
-    """A medium that may be used. `number`: its 管理番号. `system`: what on it is not ours."""
+    """A medium that may be used. `number`: its 管理番号. `system`: the names of files that are not ours."""
 
     number: str
     folder: Path
@@ -71,7 +71,7 @@ class Medium:
         return cls(number, folder, system)
 
     def files(self) -> list[Path]:
-        """Everything on it but its number and what systems make; folders, hidden files and what lies in a bin too."""
+        """Everything on it but its number and system files; including folders, hidden files and the content of bins."""
         return sorted(self._files())
 
     def _files(self) -> Iterator[Path]:
@@ -79,7 +79,9 @@ class Medium:
             if path.name == MARKER or self.system.are_left_alone(path.name):
                 continue
             if self.system.are_bins(path.name) and path.is_dir() and not path.is_symlink():
-                yield from (one for one in path.rglob("*") if not one.is_dir() and not self._is_systems(one))
+                yield from (
+                    content for content in path.rglob("*") if not content.is_dir() and not self._is_systems(content)
+                )
             else:
                 yield path
 
@@ -87,12 +89,12 @@ class Medium:
         return self.system.are_left_alone(path.name)
 
     def require_empty(self) -> None:
-        """KR-6603 when something of an earlier job is still there."""
+        """KR-6603 when files of an earlier job are still there."""
         if self.files():
             raise RenkeiError("KR-6603", medium=self.number, count=len(self.files()))
 
     def write(self, data: bytes, name: str, sha256: str) -> None:
-        """A verified copy; KR-6604 when it cannot be written or reads back otherwise: then no part of it is left there."""
+        """Write and verify a copy; KR-6604 when it cannot be written or reads back differently: then no part of it stays."""
         reason = "読み返した内容が元と違います"
         try:
             write_durably(self.folder / name, data)
@@ -104,21 +106,21 @@ class Medium:
             part_of(self.folder / name).unlink(missing_ok=True)
         raise RenkeiError("KR-6604", medium=self.number, name=name, reason=reason)
 
-    def erase(self, tell: Callable[[Erased], None]) -> list[Erased]:
-        """Overwrite and remove everything but the number, and look again; KR-6606 when something is left.
+    def erase(self, on_erased: Callable[[Erased], None]) -> list[Erased]:
+        """Overwrite and remove everything but the number, and list again; KR-6606 when something is left.
 
-        `tell` is told of each file when it is gone, so that what was erased is known also when the next one stays.
-        What a flash chip keeps beyond the reach of its file system only its destruction removes: that is for people.
+        `on_erased` is called for each erased file, so it is recorded even if erasing the next one fails. Data that a flash
+        chip keeps out of reach of the file system is only removed by destroying the medium: people have to do that.
         """
         erased: list[Erased] = []
         for path in self.files():
             for file in sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]:
                 if file.is_file() and not file.is_symlink():
                     with erasing(self.shown, file.name):
-                        one = Erased(str(file.relative_to(self.folder)), file.stat().st_size, sha256_of(file))
+                        gone = Erased(str(file.relative_to(self.folder)), file.stat().st_size, sha256_of(file))
                         erase_file(file)
-                    erased.append(one)
-                    tell(one)
+                    erased.append(gone)
+                    on_erased(gone)
             with erasing(self.shown, path.name):
                 if path.is_symlink():
                     path.unlink()
@@ -132,12 +134,12 @@ class Medium:
 
     @property
     def shown(self) -> str:
-        """The medium as a message calls it."""
+        """The medium's name in messages."""
         return f"媒体 {self.number}"
 
 
 def _text(data: bytes) -> str:
-    """What an editor saved: UTF-16 or UTF-8 with its mark, UTF-8, or CP932. UnicodeDecodeError when it is none of them."""
+    """Decode what an editor saved: UTF-16 or UTF-8 with BOM, UTF-8, or CP932. UnicodeDecodeError when it is none of them."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")
     try:
@@ -147,21 +149,21 @@ def _text(data: bytes) -> str:
 
 
 class MediumTransport(LocalFolderTransport):
-    """A medium as the place from which files arrive; what was taken in is overwritten before it is removed."""
+    """A medium as a source of files; a received file is overwritten before it is removed."""
 
     def __init__(self, medium: Medium) -> None:
         super().__init__(medium.folder)
         self._medium = medium
 
     def list(self) -> list[RemoteFile]:
-        """Everything but the medium's number and what systems make."""
+        """Everything but the medium's number and system files."""
         return [file for file in super().list() if file.name != MARKER and not self._is_systems(file.name)]
 
     def _is_systems(self, name: str) -> bool:
         return self._medium.system.are_left_alone(name) or self._medium.system.are_bins(name)
 
     def remove(self, name: str) -> None:
-        """Overwrite, then remove; KR-6606 when the medium does not let it."""
+        """Overwrite, then remove; KR-6606 when the medium does not allow it."""
         with erasing(self._medium.shown, name):
             if (self.folder / name).is_file():
                 erase_file(self.folder / name)

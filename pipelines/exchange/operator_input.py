@@ -1,4 +1,4 @@
-"""What people write into records that are kept for years: their names and their reasons. Keeps nothing itself."""
+"""Checks what people write into long-lived records: their reasons. Stores nothing itself."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Final
 from interfaces.messages import RenkeiError
 from schemas.rules.identifiers import Numbers, my_numbers_in
 
-# What a person writes beside twelve digits that are no 個人番号. It answers KR-7121 and is kept with the text.
+# A person adds this to twelve digits that are no 個人番号. It answers KR-7121 and is stored with the text.
 NO_INDIVIDUAL_NUMBER: Final = "個人番号ではない"
 
 
 def seems_individual_number(text: str) -> bool:
-    """Whether a text holds what looks like a 個人番号, whatever its check digit says."""
+    """Whether a text contains what looks like a 個人番号, whatever its check digit says."""
     return my_numbers_in(text) is not Numbers.NONE
 
 
 def individual_number_in(text: str) -> Numbers:
-    """What is to be thought of the digits of a text: CERTAIN is refused, PERHAPS is asked about; nothing is asked twice."""
+    """What the digits of a text may be: CERTAIN is refused, PERHAPS is asked about unless the text already answers it."""
     found = my_numbers_in(text)
     return Numbers.NONE if found is Numbers.PERHAPS and NO_INDIVIDUAL_NUMBER in text else found
 
 
 def required_reason(text: str) -> str:
-    """The reason without the spaces around it.
+    """The reason without surrounding spaces.
 
-    KR-6312 when it is empty, KR-6314 when it holds a 個人番号, KR-7121 when it holds twelve digits that may be one.
+    KR-6312 when it is empty, KR-6314 when it contains a 個人番号, KR-7121 when it contains twelve digits that may be one.
     """
     if not text.strip():
         raise RenkeiError("KR-6312")

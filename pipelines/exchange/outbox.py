@@ -1,6 +1,6 @@
-"""The one way out: a batch sent, sealed for a medium, recorded as delivered by hand, taken back, or confirmed.
+"""Everything that can be done with a batch: send it, seal it for a medium, record a manual delivery, recall or confirm it.
 
-One at a time for a data folder. How a file gets to the server is `delivery`, what a sealed form is `sealing`.
+One operation at a time per data folder. `delivery` uploads the files, `sealing` signs and encrypts them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from cryptography import x509
 
 from interfaces.messages import RenkeiError
-from pipelines.exchange.batch import NOTHING_AROUND, Batch, Leaving, OutboundFile, SendOutcome
+from pipelines.exchange.batch import NO_HOOKS, Batch, OutboundFile, SendHooks, SendOutcome
 from pipelines.exchange.delivery import Delivery
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.recording import Recorder
@@ -22,72 +22,72 @@ from pipelines.exchange.ledger.states import DELIVERY, UNSENT_STATES, EntryState
 from pipelines.exchange.operator_input import required_reason
 from pipelines.exchange.sealing import SealedFile, Sealer
 from pipelines.exchange.transport import Retry, Transport
-from pipelines.storage.archive import Safe
-from pipelines.storage.locks import exclusive
+from pipelines.storage.archive import EncryptedFileStore
+from pipelines.storage.locks import exclusive_lock
 
 ONCE: Final = Retry()
 
 
-def nobody() -> None:
-    """Files leave as they are."""
+def no_recipient() -> None:
+    """Files are sent in plaintext."""
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """Where a deployment's files leave from. `recorder`: who sends. `safe`: where the copies of the files lie.
+    """The outbox of a deployment. `recorder`: who sends. `file_store`: where the copies of the files are.
 
-    `recipient`: gives the Union's certificate, for which files are sealed, or None; its errors come through.
-    Every method: KR-6114 when another run holds the data folder.
+    `recipient`: returns the Union's certificate to encrypt for, or None; it may raise.
+    Every method: KR-6114 when another run has locked the data folder.
     """
 
     recorder: Recorder
-    safe: Safe
-    recipient: Callable[[], x509.Certificate | None] = nobody
-    leaving: Leaving = NOTHING_AROUND
+    file_store: EncryptedFileStore
+    recipient: Callable[[], x509.Certificate | None] = no_recipient
+    hooks: SendHooks = NO_HOOKS
 
     def send(self, batch: Batch, transport: Transport, retry: Retry = ONCE) -> SendOutcome:
-        """Send all files of a batch, in the order of their interfaces' ids, and say what became of it.
+        """Send all files of a batch, in the order of their interfaces' ids, and return the outcome.
 
-        A later partition already out: nothing is sent, `superseded`, because its files hold the difference; unless the
-        batch is not carried by later ones. The same bytes already sent: `already_sent`, with a note in the ledger. Else
-        `leaving.before` may refuse. Files that need an approval and have none wait: `awaiting_approval`. Else the files
-        are sent, sealed when there is a recipient, from wherever an earlier run was cut off. Safe to repeat at any point.
+        A later partition is already out: nothing is sent, `superseded`, because its files contain the difference; unless
+        the batch is not carried by later ones. The same bytes were sent: `already_sent`, with an event in the ledger. Else
+        `hooks.before` may refuse. Files that need an approval and have none wait: `awaiting_approval`. Else the files are
+        sent, sealed if there is a recipient, from wherever an earlier run was interrupted. Safe to repeat at any point.
 
         Errors: KR-6111 other bytes than those already sent, KR-6112 the bytes that the Union rejected, KR-6115 a file is
-        not what the batch says, KR-6116 another file has the name, KR-6222 the server took a file away before it was
+        not what the batch says, KR-6116 another file has the name, KR-6222 the server removed a file before it was
         confirmed, KR-62xx from the transport.
         """
         ordered = replace(batch, files=tuple(sorted(batch.files, key=lambda file: file.interface)))
         recipient = self.recipient()
         sealer = None if recipient is None else self._sealer(recipient)
-        with self._alone():
+        with self._exclusive_lock():
             contents = self._contents(ordered)
-            delivery = Delivery(self.recorder, transport, ordered, contents, sealer, self.leaving)
+            delivery = Delivery(self.recorder, transport, ordered, contents, sealer, self.hooks)
             return retry.run(delivery.attempt)
 
     def required_recipient(self) -> x509.Certificate:
-        """For whom files are sealed; KR-6605 when there is nobody."""
+        """The certificate to encrypt for; KR-6605 when there is none."""
         recipient = self.recipient()
         if recipient is None:
             raise RenkeiError("KR-6605")
         return recipient
 
     def seal(self, batch: Batch) -> list[SealedFile]:
-        """Seal a batch's files without sending them, for a medium. All of them, or none; safe to repeat.
+        """Sign and encrypt a batch's files for a medium, without sending them. All or none; safe to repeat.
 
-        Errors: KR-6115 a file is not what the batch says, KR-6118 one is on its way or was sent already, KR-6131 a second
-        person must approve first, KR-6605 there is nobody to seal for.
+        Errors: KR-6115 a file is not what the batch says, KR-6118 one is being sent or was sent already, KR-6131 a second
+        person must approve first, KR-6605 there is no certificate to encrypt for.
         """
         sealer = self._sealer(self.required_recipient())
-        with self._alone():
+        with self._exclusive_lock():
             contents = self._contents(batch)
-            known = self.recorder.standing(batch.partition, batch.interfaces)
+            current_entries = self.recorder.current_entries(batch.partition, batch.interfaces)
             for file in batch.files:
-                if file.interface in known:
-                    _require_same(known[file.interface], file, UNSENT_STATES)
+                if file.interface in current_entries:
+                    _require_same(current_entries[file.interface], file, UNSENT_STATES)
             with self.recorder.transaction() as work:
                 entries = {
-                    file.interface: known.get(file.interface) or work.enter_outbound(batch.facts(file))
+                    file.interface: current_entries.get(file.interface) or work.create_outbound_entry(batch.facts(file))
                     for file in batch.files
                 }
             if batch.awaits_approval(entries.values()):
@@ -95,84 +95,84 @@ class Outbox:
             return [sealer.sealed_file(entries[file.interface], file, contents[file.interface]) for file in batch.files]
 
     def record_manual_delivery(self, batch: Batch, reason: str) -> tuple[Entry, ...]:
-        """Record that a person brought a batch to the Union by other means (a medium, another terminal).
+        """Record that a person delivered a batch to the Union by other means (a medium, another terminal).
 
-        All files or none, with the name and the reason; the next day is then compared with them as with any sent day.
-        Errors: KR-6115 a file is not what the batch says, KR-6118 one was sent, rejected or given up already, KR-6119 a
+        All files or none, with operator and reason; the next day is then compared with them like with any sent day.
+        Errors: KR-6115 a file is not what the batch says, KR-6118 one was sent, rejected or withdrawn already, KR-6119 a
         later partition is out, KR-6131 a second person must approve first.
         """
-        with self._alone(), self.recorder.transaction() as work:
+        with self._exclusive_lock(), self.recorder.transaction() as work:
             self._contents(batch)
             later = work.later_sent(batch.partition, batch.interfaces)
             if later is not None:
                 raise RenkeiError("KR-6119", partition=batch.partition, later=later)
-            known = work.standing(batch.partition, batch.interfaces)
+            current_entries = work.current_entries(batch.partition, batch.interfaces)
             done = []
             for file in batch.files:
-                entry = known.get(file.interface) or work.enter_outbound(batch.facts(file))
+                entry = current_entries.get(file.interface) or work.create_outbound_entry(batch.facts(file))
                 _require_same(entry, file, UNSENT_STATES | {EntryState.SENDING})
                 if batch.awaits_approval([entry]):
                     raise RenkeiError("KR-6131", partition=batch.partition)
                 for state in DELIVERY:
                     if entry.state != state:
-                        entry = work.advance(entry, state, expected=entry.state, other_means=True, reason=reason)
+                        entry = work.transition(entry, state, expected=entry.state, other_means=True, reason=reason)
                 done.append(entry)
             for entry in done:
-                self.leaving.after(entry)
+                self.hooks.after(entry)
         return tuple(done)
 
     def recall(self, partition: date, interfaces: Collection[str], reason: str) -> tuple[Entry, ...]:
-        """Take a sent partition back for its corrected resending (訂正再送), as agreed with the Union; all files or none.
+        """Recall a sent partition in order to send it corrected (訂正再送), as agreed with the Union; all files or none.
 
-        The partition is then as if it had not been sent; made again it gets the next file number.
-        Errors: KR-6135 a file is not `sent` (the Union accepted or rejected it, or it never left), KR-6136 a later
+        The partition then counts as not sent; when it is made again it gets the next file number.
+        Errors: KR-6135 a file is not `sent` (the Union accepted or rejected it, or it was never sent), KR-6136 a later
         partition is out, which was compared with this one.
         """
-        with self._alone(), self.recorder.transaction() as work:
-            standing = work.standing(partition, interfaces)
-            states = sorted({entry.state for entry in standing.values()})
+        with self._exclusive_lock(), self.recorder.transaction() as work:
+            current_entries = work.current_entries(partition, interfaces)
+            states = sorted({entry.state for entry in current_entries.values()})
             if states != [EntryState.SENT]:
                 raise RenkeiError("KR-6135", partition=partition, state="・".join(states) or "なし")
             later = work.later_sent(partition, interfaces)
             if later is not None:
                 raise RenkeiError("KR-6136", partition=partition, later=later)
             return tuple(
-                work.advance(entry, EntryState.RECALLED, expected=entry.state, reason=reason)
-                for entry in standing.values()
+                work.transition(entry, EntryState.RECALLED, expected=entry.state, reason=reason)
+                for entry in current_entries.values()
             )
 
     def confirm(self, entry_id: int, reason: str, *, arrived: bool) -> Entry:
-        """Record what the Union says of an `unconfirmed` file: it has it (`sent`), or not, and it may be sent again.
+        """Record the Union's answer about an `unconfirmed` file: it has it (`sent`), or not, and it may be sent again.
 
         Errors: KR-6223 the entry is not unconfirmed, KR-6103, KR-6312, KR-6314.
         """
-        with self._alone():
+        with self._exclusive_lock():
             entry = self.recorder.entry(entry_id)
             if entry.state != EntryState.UNCONFIRMED:
                 raise RenkeiError("KR-6223", entry_id=entry_id, state=entry.state)
             if arrived:
-                self.leaving.after(entry)
+                self.hooks.after(entry)
             state = EntryState.SENT if arrived else EntryState.WITHDRAWN
-            return self.recorder.advance(entry, state, expected=entry.state, reason=required_reason(reason))
+            return self.recorder.transition(entry, state, expected=entry.state, reason=required_reason(reason))
 
-    def _alone(self) -> AbstractContextManager[None]:
-        return exclusive(self.safe.data_folder, "outbox")
+    def _exclusive_lock(self) -> AbstractContextManager[None]:
+        return exclusive_lock(self.file_store.data_folder, "outbox")
 
     def _sealer(self, recipient: x509.Certificate) -> Sealer:
-        return Sealer(self.recorder, self.safe.ring, recipient)
+        return Sealer(self.recorder, self.file_store.ring, recipient)
 
     def _contents(self, batch: Batch) -> dict[str, bytes]:
-        """What is to leave, by interface, opened once; KR-6115 when it is not what the batch says."""
+        """The contents to send, by interface; KR-6115 when one is not what the batch says."""
         return {file.interface: self._content(file) for file in batch.files}
 
     def _content(self, file: OutboundFile) -> bytes:
-        content = self.safe.read(file.path, file.sha256)
+        content = self.file_store.read_intact(file.path, file.sha256)
         if content is None:
             raise RenkeiError("KR-6115", file_name=file.file_name)
         return content
 
 
 def _require_same(entry: Entry, file: OutboundFile, states: Collection[EntryState]) -> None:
-    """KR-6118 when the entry is in none of the states, or of another content."""
+    """KR-6118 when the entry is in none of the states, or has other content."""
     if entry.state not in states or entry.sha256 != file.sha256:
         raise RenkeiError("KR-6118", partition=entry.partition, interface=file.interface, state=entry.state)

@@ -1,4 +1,4 @@
-"""Whether two names may be one person's, and from which account of the machine a command came. Names are declared, not proved."""
+"""Whether two names may belong to one person, and which machine account a command came from. Names are declared, not proved."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ PERSONAL: Final = "sudo:"
 
 
 def load_titles(catalogue: Catalogue, on: dt.date) -> tuple[str, ...]:
-    """Titles and forms of address of a day (`persons/titles.csv`), the longest first. Errors of `Catalogue.table`."""
+    """The titles and forms of address in force on a day (`persons/titles.csv`), longest first. Errors of `Catalogue.table`."""
     rows = catalogue.table("persons/titles", on)
     return tuple(sorted({_letters(row["役職・敬称"]) for row in rows}, key=lambda title: (-len(title), title)))
 
 
-def same_person(one: str, other: str, titles: tuple[str, ...]) -> bool:
-    """Whether two names, as people write them, may be one person's.
+def same_person(name: str, other: str, titles: tuple[str, ...]) -> bool:
+    """Whether two names, as people write them, may belong to one person.
 
-    Width, case, spaces, dots, brackets with what stands in them, and titles make no other person. Nor does a part of a
-    name: 山田 may be 山田太郎. A name without a letter may be anybody's.
+    Width, case, spaces, dots, bracketed text and titles are ignored. A part of a name counts as the same person: 山田 may
+    be 山田太郎. A name without any letter may belong to anybody.
     """
-    first, second = _bare(one, titles), _bare(other, titles)
+    first, second = _bare(name, titles), _bare(other, titles)
     return first.startswith(second) or second.startswith(first)
 
 
 def _bare(name: str, titles: tuple[str, ...]) -> str:
     wide = unicodedata.normalize("NFKC", name)
     bare = _letters(_BRACKETED.sub("", wide)) or _letters(wide)
-    while title := next((one for one in titles if one != bare and bare.endswith(one)), None):
-        bare = bare.removesuffix(title)
-    while title := next((one for one in titles if one != bare and bare.startswith(one)), None):
-        bare = bare.removeprefix(title)
+    while suffix := next((title for title in titles if title != bare and bare.endswith(title)), None):
+        bare = bare.removesuffix(suffix)
+    while prefix := next((title for title in titles if title != bare and bare.startswith(title)), None):
+        bare = bare.removeprefix(prefix)
     return bare
 
 
@@ -46,9 +46,9 @@ def _letters(text: str) -> str:
 
 
 def account() -> str:
-    """The account that a command came from: `sudo:` and who called sudo, else `user:` and the process's own.
+    """The account that a command came from: `sudo:` and the account that called sudo, else `user:` and the process's own.
 
-    The first is a person's; the second may be a machine account that several people share.
+    The first belongs to a person; the second may be a machine account that several people share.
     """
     if caller := os.environ.get("SUDO_USER"):
         return PERSONAL + caller

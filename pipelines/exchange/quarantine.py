@@ -1,4 +1,4 @@
-"""What a person does with a file kept apart, or stale: look, release, reject. Why it was kept apart is decided in the inbox."""
+"""What a person can do with a quarantined or stale file: show, release, reject. The inbox decides what is quarantined."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from interfaces.messages import RenkeiError
 from pipelines.exchange.archived import archived_content
 from pipelines.exchange.fetching import quarantine_folder
-from pipelines.exchange.judging import REPORT_NAME
 from pipelines.exchange.ledger.entry import Entry, Event
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import DECIDABLE_STATES, Direction, EntryState
 from pipelines.exchange.operator_input import required_reason
-from pipelines.storage.archive import Safe
+from pipelines.exchange.validation import REPORT_NAME
+from pipelines.storage.archive import EncryptedFileStore
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A file kept apart: its entry, where its copy and reports lie, the report's content, and its history."""
+    """A quarantined file: its entry, the folder of its copy and reports, the report's content, and its history."""
 
     entry: Entry
     folder: Path
@@ -31,12 +31,12 @@ class Quarantined:
 
 
 def quarantined(ledger: Ledger) -> list[Entry]:
-    """The files that wait for a person, kept apart or stale, oldest first."""
+    """The files that wait for a person's decision, quarantined or stale, oldest first."""
     return ledger.entries(direction=Direction.INBOUND, states=DECIDABLE_STATES)
 
 
 def show(ledger: Ledger, data_folder: Path, entry_id: int) -> Quarantined:
-    """One file that waits; KR-6311 when none does by this number. A stale one is sound, and has no report."""
+    """One waiting file; KR-6311 when the entry does not wait. A stale file is valid and has no report."""
     entry = _decidable(ledger, entry_id)
     folder = quarantine_folder(data_folder, entry_id)
     has_report = entry.state != EntryState.STALE
@@ -44,23 +44,23 @@ def show(ledger: Ledger, data_folder: Path, entry_id: int) -> Quarantined:
     return Quarantined(entry, folder, report, ledger.events(entry_id))
 
 
-def release(recorder: Recorder, safe: Safe, entry_id: int, reason: str) -> Entry:
-    """Let the file be applied in spite of what was found. Its content is proved against the ledger first.
+def release(recorder: Recorder, file_store: EncryptedFileStore, entry_id: int, reason: str) -> Entry:
+    """Release a file so that it is applied in spite of its findings. Its content is verified against the ledger first.
 
-    Errors: KR-6104 no operator, KR-6311 neither in quarantine nor stale, KR-6312 no reason, KR-6313 the copy is gone or changed,
-    KR-6314 the reason holds what looks like an individual number, KR-6315 it cannot be applied whoever releases it: its
-    seal is not sound, nobody knows which file of which day it is, its records cannot be read, or it holds 個人番号.
+    Errors: KR-6104 no operator, KR-6311 neither quarantined nor stale, KR-6312 no reason, KR-6313 the copy is missing or
+    changed, KR-6314 the reason seems to contain a 個人番号, KR-6315 the file cannot be applied at all: it has a seal fault, its
+    interface or day is unknown, its records cannot be read, or it contains 個人番号.
     """
     entry = _decidable(recorder, entry_id)
-    may_go = entry.state == EntryState.STALE or entry.is_releasable
-    if entry.interface is None or entry.partition is None or not may_go:
+    is_releasable = entry.state == EntryState.STALE or entry.is_releasable
+    if entry.interface is None or entry.partition is None or not is_releasable:
         raise RenkeiError("KR-6315", name=entry.file_name)
-    archived_content(safe, entry)
+    archived_content(file_store, entry)
     return _decide(recorder, entry, EntryState.RELEASED, reason)
 
 
 def reject(recorder: Recorder, entry_id: int, reason: str) -> Entry:
-    """Refuse the file for good; the archived copy stays. Errors as `release`, without KR-6313."""
+    """Reject a file for good; the archived copy stays. Errors as `release`, without KR-6313."""
     return _decide(recorder, _decidable(recorder, entry_id), EntryState.REJECTED, reason)
 
 
@@ -72,4 +72,4 @@ def _decidable(ledger: Reader, entry_id: int) -> Entry:
 
 
 def _decide(recorder: Recorder, entry: Entry, state: EntryState, reason: str) -> Entry:
-    return recorder.advance(entry, state, expected=entry.state, reason=required_reason(reason))
+    return recorder.transition(entry, state, expected=entry.state, reason=required_reason(reason))

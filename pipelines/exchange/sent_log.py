@@ -1,5 +1,5 @@
-"""What has left, a line of JSON for each file, kept outside the data folder: a data folder that comes from a backup does
-not know of it, this file does. Names and hashes only; decides nothing."""
+"""The log of sent files, one line of JSON each, outside the data folder: it survives when the data folder is restored from an
+older backup. Names and hashes only; decides nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipelines.storage.files import sync_folder
 
 
 @dataclass(frozen=True)
-class Left:
-    """A file that left: the day or month that it is for (ISO 8601), its name, the SHA-256 of its content."""
+class SentFile:
+    """A file that was sent: the day or month that it is for (ISO 8601), its name, the SHA-256 of its content."""
 
     partition: str
     file_name: str
@@ -25,41 +25,43 @@ class Left:
 
 @dataclass(frozen=True)
 class SentLog:
-    """The file with the lines, owner only. It is only ever added to."""
+    """The log file, readable by its owner alone and append-only."""
 
     path: Path
 
     def require_writable(self) -> None:
-        """KR-6146 when no line could be added: to be asked before a file leaves."""
+        """KR-6146 when no line could be appended: to be checked before a file is sent."""
         try:
             private_folder(self.path.parent)
-            os.close(self._opened())
+            os.close(self._open())
         except OSError as error:
             raise RenkeiError("KR-6146", path=str(self.path), reason=reason_of(error)) from error
 
     def add(self, entry: Entry) -> None:
-        """Tell that a file has left; on the disk when this returns."""
-        line = json.dumps(asdict(Left(str(entry.partition), entry.file_name, str(entry.sha256))), ensure_ascii=False)
-        handle = self._opened()
+        """Append a sent file; on the disk when this returns."""
+        line = json.dumps(
+            asdict(SentFile(str(entry.partition), entry.file_name, str(entry.sha256))), ensure_ascii=False
+        )
+        handle = self._open()
         try:
-            # A line that a crash cut off stays a line of its own.
+            # The leading newline separates it from a line that a crash cut off.
             os.write(handle, f"\n{line}\n".encode())
             os.fsync(handle)
         finally:
             os.close(handle)
         sync_folder(self.path.parent)
 
-    def lines(self) -> list[Left]:
-        """Every file that left, oldest first; what a crash cut off is no line."""
+    def lines(self) -> list[SentFile]:
+        """Every sent file, oldest first; lines that a crash cut off are skipped."""
         if not self.path.is_file():
             return []
         found = []
         for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                found.append(Left(**json.loads(line)))
+                found.append(SentFile(**json.loads(line)))
             except (ValueError, TypeError):
                 continue
         return found
 
-    def _opened(self) -> int:
+    def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

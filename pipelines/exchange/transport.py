@@ -1,9 +1,9 @@
-"""One remote folder: list, fetch, put under a temporary name, rename, remove. What to send is told elsewhere.
+"""One remote folder: list, fetch, put under a temporary name, rename, remove. Does not decide what is sent.
 
-Failures are of two kinds. Permanent: another host key, a refused login, no permission, no such folder, a bad
-name, another file under the same name; a person must act. Transient: connection, silence, a bare "Failure" of the
-server. A full disk at the Union is transient, because SFTP cannot tell it from other failures; it is reported
-when the attempts are used up.
+Failures are of two kinds. Permanent: another host key, a refused login, no permission, no such folder, an unsafe name,
+another file under the same name; a person must act. Transient: connection, silence, a bare "Failure" of the server. A
+full disk at the Union is transient, because SFTP cannot distinguish it from other failures; it is reported when the
+attempts are used up.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from pipelines.configuration.settings import SftpSettings
 from pipelines.storage.files import CHUNK_BYTES, LOCAL_DISK_FAULTS, sha256_of, sync_folder, write_durably
 from schemas.rules.identifiers import without_my_numbers
 
-# Where nobody listens, Python would print paramiko's tracebacks on the screen; people read our messages.
+# Without a handler, Python would print paramiko's tracebacks on the screen; people read our messages.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 Result = TypeVar("Result")
 Kind = Literal["file", "folder", "link", "other"]
 
-# paramiko raises the same class for a refusal and for silence; only this text tells them apart.
+# paramiko raises the same class for a refusal and for silence; only this text distinguishes them.
 SILENT_LOGIN: Final = "Authentication timeout."
-SWEPT: Final = "KR-6222"
+REMOVED_BY_SERVER: Final = "KR-6222"
 OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
 
 
 class TransportError(RenkeiError):
-    """A transfer that failed. `received`: what came of a file before its fetch failed."""
+    """A failed transfer. `received`: the part of a file that arrived before its fetch failed."""
 
     received: bytes = b""
 
@@ -62,7 +62,7 @@ class PermanentTransportError(TransportError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One name in the remote folder. `size` in bytes; `modified` in seconds since 1970; None where the server says nothing."""
+    """One name in the remote folder. `size` in bytes; `modified` in seconds since 1970; None if the server does not say."""
 
     name: str
     size: int | None
@@ -86,7 +86,7 @@ class Retry:
         return Retry(settings.attempts, settings.first_pause_seconds, settings.total_deadline_seconds)
 
     def run(self, action: Callable[[], Result]) -> Result:
-        """The action's own result; its last error when every attempt failed. `action` must be safe to repeat."""
+        """The action's result; its last error when every attempt failed. `action` must be safe to repeat."""
         end = self.now() + self.deadline_seconds
         attempt = 1
         while True:
@@ -101,7 +101,7 @@ class Retry:
 
 
 class Source(Protocol):
-    """One folder from which files are taken. Names are base names: any other is refused with KR-6207."""
+    """One folder from which files are received. Names are base names: any other is refused with KR-6207."""
 
     def list(self) -> list[RemoteFile]:
         """Everything in the folder, sorted by name; a name may be one that `check_name` refuses."""
@@ -110,13 +110,13 @@ class Source(Protocol):
         """One name; None when it is not there."""
 
     def get(self, name: str) -> bytes:
-        """What the server holds under a name. A TransportError tells what came before it failed."""
+        """The content under a name. A TransportError contains the part that arrived before it failed."""
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there is removed."""
+        """Remove a file; no error if it is not there."""
 
     def read_sha256(self, name: str) -> str:
-        """SHA-256 of what the server holds under a name."""
+        """SHA-256 of the content under a name on the server."""
 
     def close(self) -> None:
         """End the connection."""
@@ -126,9 +126,9 @@ class Transport(Source, Protocol):
     """One remote folder into which files are put as well."""
 
     def put_temporary(self, data: bytes, name: str, sha256: str) -> str:
-        """Upload anew under the temporary name of `name`, read back and compare (KR-6206). Gives the temporary name.
+        """Upload under the temporary name of `name`, read back and compare (KR-6206). Returns the temporary name.
 
-        SWEPT when the server took the file, and it is not there any more.
+        REMOVED_BY_SERVER when the server accepted the file, and it is not there any more.
         """
 
     def rename(self, temporary: str, name: str) -> None:
@@ -136,13 +136,13 @@ class Transport(Source, Protocol):
 
 
 def shown_name(name: str) -> str:
-    """A name as it may stand in a message: whatever does not print is escaped, what looks like a 個人番号 is blotted out."""
+    """A name as it may be shown in a message: unprintable characters are escaped, what looks like a 個人番号 is masked."""
     printable = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
     return without_my_numbers("".join(printable))
 
 
 def check_name(name: str) -> str:
-    """The name itself when it is safe as a base name here and there; KR-6207 else. Every remote name passes here."""
+    """The name itself if it is safe as a base name here and on the server, else KR-6207. Every remote name is checked."""
     reason = why_unsafe(name)
     if reason is not None:
         raise PermanentTransportError("KR-6207", name=shown_name(name), reason=reason)
@@ -150,11 +150,11 @@ def check_name(name: str) -> str:
 
 
 def temporary_name(name: str, sha256: str) -> str:
-    """Where a file lies until it is complete: hidden, and tied to its content."""
+    """The name of a file until it is complete: hidden, and derived from its content."""
     return f".{check_name(name)}.{sha256[:12]}.part"
 
 
-def _either_name(name: str) -> str:
+def _check_any_name(name: str) -> str:
     """A safe base name, or our temporary name of one."""
     ours = OUR_TEMPORARY.fullmatch(name)
     check_name(ours["name"] if ours else name)
@@ -169,84 +169,84 @@ def _kind(mode: int | None) -> Kind:
     return "link" if modes.S_ISLNK(mode) else "other"
 
 
-def _refuse_other_content(found: str, sha256: str, name: str) -> None:
+def _require_same_content(found: str, sha256: str, name: str) -> None:
     if found != sha256:
         raise TransientTransportError("KR-6206", name=name)
 
 
 @contextmanager
-def _there(name: str) -> Iterator[None]:
-    """What was just uploaded, read back; SWEPT when the server took it and it is gone."""
+def _reading_back(name: str) -> Iterator[None]:
+    """For reading back an upload: REMOVED_BY_SERVER when it is not there any more."""
     try:
         yield
     except FileNotFoundError as error:
-        raise PermanentTransportError(SWEPT, name=name) from error
+        raise PermanentTransportError(REMOVED_BY_SERVER, name=name) from error
 
 
 @contextmanager
-def _told(name: str, host: str = "媒体のフォルダ") -> Iterator[None]:
-    """Whatever fails inside is told as a permanent or a transient failure."""
+def _translate_errors(name: str, host: str = "媒体のフォルダ") -> Iterator[None]:
+    """Translate every error in the block into a permanent or a transient failure."""
     try:
         yield
     except RenkeiError:
         raise
     except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError) as error:
-        permanent = _permanent(error, name)
+        permanent = _permanent_error(error, name)
         if permanent is not None:
             raise permanent from error
         raise TransientTransportError("KR-6205", host=host, reason=type(error).__name__) from error
-    except Exception as error:  # whatever a library raises over what a server said
+    except Exception as error:  # whatever a library raises about an answer of the server
         raise TransientTransportError("KR-6205", host=host, reason=type(error).__name__) from error
 
 
 class LocalFolderTransport:
-    """A folder that stands for a medium (電子記録媒体) or, in tests, for a server."""
+    """A local folder as transport: a medium (電子記録媒体) or, in tests, a server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def list(self) -> list[RemoteFile]:
-        with _told(str(self.folder)):
+        with _translate_errors(str(self.folder)):
             names = sorted(path.name for path in self.folder.iterdir())
-            return [found for found in map(self._look, names) if found is not None]
+            return [found for found in map(self._stat, names) if found is not None]
 
     def stat(self, name: str) -> RemoteFile | None:
-        with _told(name):
-            return self._look(_either_name(name))
+        with _translate_errors(name):
+            return self._stat(_check_any_name(name))
 
     def get(self, name: str) -> bytes:
-        with _told(name):
+        with _translate_errors(name):
             return (self.folder / check_name(name)).read_bytes()
 
     def put_temporary(self, data: bytes, name: str, sha256: str) -> str:
         temporary = temporary_name(name, sha256)
-        with _told(name):
+        with _translate_errors(name):
             write_durably(self.folder / temporary, data)
-        with _there(name):
+        with _reading_back(name):
             found = sha256_of(self.folder / temporary)
-        _refuse_other_content(found, sha256, name)
+        _require_same_content(found, sha256, name)
         return temporary
 
     def rename(self, temporary: str, name: str) -> None:
         target = self.folder / check_name(name)
         if target.exists():
             raise PermanentTransportError("KR-6116", file_name=name)
-        with _told(name):
-            (self.folder / _either_name(temporary)).rename(target)
+        with _translate_errors(name):
+            (self.folder / _check_any_name(temporary)).rename(target)
             sync_folder(self.folder)
 
     def remove(self, name: str) -> None:
-        with _told(name):
-            (self.folder / _either_name(name)).unlink(missing_ok=True)
+        with _translate_errors(name):
+            (self.folder / _check_any_name(name)).unlink(missing_ok=True)
 
     def read_sha256(self, name: str) -> str:
-        with _told(name):
-            return sha256_of(self.folder / _either_name(name))
+        with _translate_errors(name):
+            return sha256_of(self.folder / _check_any_name(name))
 
     def close(self) -> None:
         return None
 
-    def _look(self, name: str) -> RemoteFile | None:
+    def _stat(self, name: str) -> RemoteFile | None:
         try:
             found = (self.folder / name).lstat()
         except FileNotFoundError:
@@ -254,8 +254,8 @@ class LocalFolderTransport:
         return RemoteFile(name, found.st_size, found.st_mtime, _kind(found.st_mode))
 
 
-class FilesAtHand:
-    """A Source of files that are in memory: what a person typed, or what is taken in again."""
+class InMemorySource:
+    """A Source of files in memory: what a person typed, or what is received again."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = dict(files)
@@ -280,10 +280,10 @@ class FilesAtHand:
 
 
 class SftpTransport:
-    """One folder of the Union's server by SFTP: key authentication and a pinned host key, nothing else.
+    """One folder of the Union's server by SFTP, with key authentication and a pinned host key only.
 
-    Connects at the first call and again after a failure. Never asks an agent, known_hosts or the user's keys, and knows
-    no password. Errors: see the module; KR-6201 to KR-6212.
+    Connects at the first call and again after a failure. Never uses an agent, known_hosts, the user's keys or a password.
+    Errors: see the module; KR-6201 to KR-6212.
     """
 
     def __init__(self, settings: SftpSettings, folder: str) -> None:
@@ -294,13 +294,13 @@ class SftpTransport:
         self._client: _Client | None = None
 
     def list(self) -> list[RemoteFile]:
-        with self._speaking(self._folder) as client:
+        with self._connected(self._folder) as client:
             found = client.listdir_attr(self._folder or "/")
         return sorted((_remote_file(a.filename, a) for a in found), key=lambda file: file.name)
 
     def stat(self, name: str) -> RemoteFile | None:
         path = self._path(name)
-        with self._speaking(name) as client:
+        with self._connected(name) as client:
             try:
                 return _remote_file(name, client.lstat(path))
             except FileNotFoundError:
@@ -309,7 +309,7 @@ class SftpTransport:
     def get(self, name: str) -> bytes:
         path, content = self._path(name), BytesIO()
         try:
-            with self._speaking(name) as client, client.open(path, "rb") as remote:
+            with self._connected(name) as client, client.open(path, "rb") as remote:
                 for chunk in _chunks(remote):
                     content.write(chunk)
         except TransportError as error:
@@ -320,14 +320,14 @@ class SftpTransport:
     def put_temporary(self, data: bytes, name: str, sha256: str) -> str:
         temporary = temporary_name(name, sha256)
         path = self._path(temporary)
-        with self._speaking(name) as client, _leaving_nothing(client, path):
-            # "w" truncates what an earlier attempt left. paramiko's own confirmation looks at the size alone.
+        with self._connected(name) as client, _cleaning_up(client, path):
+            # "w" truncates what an earlier attempt left. paramiko's own confirmation checks the size only.
             with client.open(path, "wb") as remote:
                 remote.set_pipelined(True)
                 shutil.copyfileobj(BytesIO(data), remote, CHUNK_BYTES)
-            with _there(name):
+            with _reading_back(name):
                 found = _read_hash(client, path)
-            _refuse_other_content(found, sha256, name)
+            _require_same_content(found, sha256, name)
         return temporary
 
     def rename(self, temporary: str, name: str) -> None:
@@ -335,15 +335,15 @@ class SftpTransport:
         source, target = self._path(temporary), self._path(check_name(name))
         if self.stat(name) is not None:
             raise PermanentTransportError("KR-6116", file_name=name)
-        with self._speaking(name) as client:
+        with self._connected(name) as client:
             client.rename(source, target)
-        # A server may say yes and do nothing. That the final name is gone again proves nothing: the Union takes files away.
+        # A server may report success and do nothing. A missing final name proves nothing: the Union removes files.
         if self.stat(temporary) is not None:
             raise TransientTransportError("KR-6212", name=name)
 
     def remove(self, name: str) -> None:
         path = self._path(name)
-        with self._speaking(name) as client:
+        with self._connected(name) as client:
             try:
                 client.remove(path)
             except FileNotFoundError:
@@ -351,7 +351,7 @@ class SftpTransport:
 
     def read_sha256(self, name: str) -> str:
         path = self._path(name)
-        with self._speaking(name) as client:
+        with self._connected(name) as client:
             return _read_hash(client, path)
 
     def close(self) -> None:
@@ -360,13 +360,13 @@ class SftpTransport:
         self._connection = self._client = None
 
     def _path(self, name: str) -> str:
-        return f"{self._folder}/{_either_name(name)}"
+        return f"{self._folder}/{_check_any_name(name)}"
 
     @contextmanager
-    def _speaking(self, name: str) -> Iterator[_Client]:
-        """A connected client; what fails inside is told, and a connection that failed is not used again."""
+    def _connected(self, name: str) -> Iterator[_Client]:
+        """A connected client; errors in the block are translated, and a failed connection is not used again."""
         try:
-            with _told(name, self._settings.host):
+            with _translate_errors(name, self._settings.host):
                 if self._client is None:
                     self._client = self._connect()
                 yield self._client
@@ -379,7 +379,7 @@ class SftpTransport:
         private_key = _private_key(settings.private_key)
         address = (settings.host, settings.port)
         line = socket.create_connection(address, timeout=settings.connect_seconds)
-        # paramiko waits for ever to write into a line that has gone silent; the kernel gives up when we say.
+        # paramiko would wait for ever to write to a silent connection; this makes the kernel give up.
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(settings.reply_seconds * 1000))
         connection = paramiko.Transport(line)
         self._connection = connection
@@ -387,7 +387,7 @@ class SftpTransport:
         connection.handshake_timeout = settings.handshake_seconds
         connection.auth_timeout = settings.authentication_seconds
         connection.channel_timeout = settings.reply_seconds
-        # Asking for the pinned kind of key alone, so that a server with several keys shows the one that we know.
+        # Ask for the pinned kind of key only, so a server with several keys shows the pinned one.
         connection.get_security_options().key_types = _signature_kinds(self._host_key)
         try:
             connection.start_client(timeout=settings.banner_seconds + settings.handshake_seconds)
@@ -400,14 +400,14 @@ class SftpTransport:
         self._log_in(connection, private_key)
         channel = connection.open_session(timeout=settings.reply_seconds)
         channel.settimeout(settings.reply_seconds)
-        # paramiko waits for ever for this answer; ending the connection ends the wait.
-        patience = threading.Timer(settings.reply_seconds, connection.close)
-        patience.daemon = True
-        patience.start()
+        # paramiko would wait for ever for this answer; closing the connection ends the wait.
+        timer = threading.Timer(settings.reply_seconds, connection.close)
+        timer.daemon = True
+        timer.start()
         try:
             channel.invoke_subsystem("sftp")
         finally:
-            patience.cancel()
+            timer.cancel()
         return _Client(channel)
 
     def _log_in(self, connection: paramiko.Transport, private_key: paramiko.PKey) -> None:
@@ -425,7 +425,7 @@ class SftpTransport:
 
 
 class _Answer(paramiko.Message):  # type: ignore[misc]
-    """An answer whose texts may not be UTF-8: such a name must be reported, such a refusal is one all the same."""
+    """An answer whose texts may not be UTF-8: such a name must be reportable, and such a refusal readable."""
 
     def get_text(self) -> str:
         return str(self.get_string().decode("utf-8", "surrogateescape"))
@@ -443,8 +443,8 @@ class _Client(paramiko.SFTPClient):  # type: ignore[misc]
 
 
 @contextmanager
-def _leaving_nothing(client: paramiko.SFTPClient, path: str) -> Iterator[None]:
-    """When an upload fails, what came of it is removed again, unless the line itself is gone: then the next attempt overwrites it."""
+def _cleaning_up(client: paramiko.SFTPClient, path: str) -> Iterator[None]:
+    """Remove the partial file of a failed upload, unless the connection is gone: then the next attempt overwrites it."""
     try:
         yield
     except (TimeoutError, ConnectionError, EOFError, paramiko.SSHException):
@@ -461,10 +461,10 @@ def _remote_file(name: str, attributes: paramiko.SFTPAttributes) -> RemoteFile:
 
 
 def _chunks(remote: paramiko.SFTPFile) -> Iterator[bytes]:
-    """The content of an open file, a request's worth at a time: what came before a line is cut is there.
+    """The content of an open file, one request at a time, so the part before a lost connection is not lost.
 
-    Read ahead only as far as the server says that there is something. paramiko takes the end of the connection for the end
-    of the file: where the length does not tell, the server must still answer.
+    Prefetches only as much as the server says that there is. paramiko mistakes the end of the connection for the end of
+    the file: if the length does not prove it, the server must still answer.
     """
     size, count = _size(remote), 0
     if size:
@@ -477,7 +477,7 @@ def _chunks(remote: paramiko.SFTPFile) -> Iterator[bytes]:
 
 
 def _size(remote: paramiko.SFTPFile) -> int | None:
-    """What the server says of an open file; None when it does not say. A silent line is no answer: its error comes through."""
+    """The size of an open file as the server states it; None if it does not. A silent connection raises its error."""
     try:
         size: int | None = remote.stat().st_size
         return size
@@ -495,7 +495,7 @@ def _read_hash(client: paramiko.SFTPClient, path: str) -> str:
     return digest.hexdigest()
 
 
-def _permanent(error: BaseException, name: str) -> PermanentTransportError | None:
+def _permanent_error(error: BaseException, name: str) -> PermanentTransportError | None:
     """The permanent failure that an error stands for; None when it is transient."""
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.ENOENT:
@@ -517,7 +517,7 @@ def _pinned_key(text: str) -> paramiko.PKey:
 
 
 def _signature_kinds(key: paramiko.PKey) -> tuple[str, ...]:
-    """The signatures by which a server proves that it has this key; SHA-1 is not among them."""
+    """The signature algorithms by which a server proves that it has this key, without SHA-1."""
     name = str(key.get_name())
     return ("rsa-sha2-512", "rsa-sha2-256") if name == "ssh-rsa" else (name,)
 

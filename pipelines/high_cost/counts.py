@@ -7,7 +7,7 @@ import datetime as dt
 import polars as pl
 
 from pipelines.high_cost.months import first_day, months_before
-from schemas.rules.handed_over import WINDOW_BEFORE, standing
+from schemas.rules.handed_over import WINDOW_BEFORE, effective_handovers
 
 HOUSEHOLD, MONTH = "household_number", "treatment_month"
 FIRST_MONTH = dt.date(2018, 4, 1)  # 平成30年4月: nothing before it carries over (domain.md 3.3)
@@ -32,26 +32,26 @@ def _sorted(months: pl.DataFrame) -> pl.DataFrame:
 
 
 def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
-    """Every month that counts for a household, once and sorted, with where it is known from.
+    """Every month that counts for a household, once and sorted, with its sources.
 
     own: HOUSEHOLD, MONTH. handed_over: HOUSEHOLD (the new one), MONTH, source (which municipality and household).
     gone: HOUSEHOLD, until (first day of a month): the household was continued elsewhere in that month. Its months up to
-    it still count here for care up to that month (both places halve their limits in it), then they went along; those
-    who stayed behind begin anew (domain.md 3.1, 3.4).
+    then still count here for care up to that month (both municipalities halve their limits in it), but not later; those
+    who stayed start again from zero (domain.md 3.1, 3.4).
     Returns: HOUSEHOLD, MONTH, own (Boolean: we paid in it ourselves), handed_over_from (list of sources, null: none),
     counts_until (the last 診療年月 for which it counts, null: no end).
     """
-    taken_over = (
+    from_handover = (
         handed_over.filter(pl.col(MONTH) >= FIRST_MONTH)
         .group_by(HOUSEHOLD, MONTH)
         .agg(pl.col("source").unique().sort().alias("handed_over_from"))
     )
     kept = own.select(HOUSEHOLD, MONTH, pl.lit(True).alias("own"))
-    if taken_over.is_empty():
+    if from_handover.is_empty():
         merged = kept.with_columns(pl.lit(None, pl.List(pl.String)).alias("handed_over_from"))
     else:
         merged = (
-            kept.join(taken_over, on=[HOUSEHOLD, MONTH], how="full", coalesce=True)
+            kept.join(from_handover, on=[HOUSEHOLD, MONTH], how="full", coalesce=True)
             .with_columns(pl.col("own").fill_null(False))
             .sort(HOUSEHOLD, MONTH)
         )
@@ -66,7 +66,7 @@ def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFr
 
 
 def in_window(month: dt.date) -> pl.Expr:
-    """Whether MONTH counts for `month` (its first day): it lies in M−11 … M−1 and did not go along with a household."""
+    """Whether MONTH counts for `month` (its first day): it is in M−11 … M−1 and was not handed over with a household."""
     near = pl.col(MONTH).is_between(months_before(month, WINDOW_BEFORE), months_before(month, 1))
     return near & (pl.col("counts_until").is_null() | (pl.col("counts_until") >= month))
 
@@ -91,10 +91,10 @@ def handed_over_months(handovers: pl.DataFrame) -> pl.DataFrame:
     """The months that the Union handed over, after its own corrections: HOUSEHOLD (new), MONTH, source.
 
     handovers: rows of all 高額該当引継情報連携ファイル so far, with `sequence`, which is higher the later they came; see
-    `handed_over.standing`. treatment_month is `YYYY-MM`.
+    `handed_over.effective_handovers`. treatment_month is `YYYY-MM`.
     """
     return (
-        standing(handovers.sort("sequence"))
+        effective_handovers(handovers.sort("sequence"))
         .select(
             pl.col("new_household_number").alias(HOUSEHOLD),
             first_day(pl.col(MONTH)).alias(MONTH),

@@ -12,11 +12,11 @@ from schemas.rules.handed_over import WINDOW_BEFORE
 
 MOVED_OUT_ON = "moved_out_on"
 HISTORY_SCHEMA = {HOUSEHOLD: pl.String, MONTH: pl.Date, "month_source": pl.String, MOVED_OUT_ON: pl.Date}
-KNOWN_FOR_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two years, so do their corrections
+CORRECTABLE_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two years, so do their corrections
 
 
-def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) -> pl.DataFrame:
-    """The days in [first, behind) on which insured persons moved out inside the prefecture: HOUSEHOLD, moved_out_on.
+def moved_out_households(people: pl.DataFrame, first: dt.date, end: dt.date) -> pl.DataFrame:
+    """The days in [first, end) on which insured persons moved out inside the prefecture: HOUSEHOLD, moved_out_on.
 
     people: as sent to the Union (household_number, ended_on, end_reason). A household has a row for each such day.
     """
@@ -24,7 +24,7 @@ def moved_out_households(people: pl.DataFrame, first: dt.date, behind: dt.date) 
         people.filter(
             (pl.col("end_reason") == "moved_out_prefecture")
             & (pl.col("ended_on") >= first)
-            & (pl.col("ended_on") < behind)
+            & (pl.col("ended_on") < end)
         )
         .select(HOUSEHOLD, pl.col("ended_on").alias(MOVED_OUT_ON))
         .unique()
@@ -36,8 +36,8 @@ def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFra
     """What the next municipality will need: the counted months M−11 … M of every move out of a household (HISTORY_SCHEMA).
 
     counted: HOUSEHOLD, MONTH, own (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
-    month_source: own when we paid in the month ourselves, else handed_over. A month that two moves need is told once, with
-    the first.
+    month_source: own when we paid in the month ourselves, else handed_over. A month that two moves need is reported once,
+    with the first.
     """
     distance = number(pl.col(MOVED_OUT_ON)) - number(pl.col(MONTH))
     return (
@@ -54,18 +54,18 @@ def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFra
     )
 
 
-def still_known(known: pl.DataFrame, month: dt.date) -> pl.DataFrame:
+def still_correctable(baseline: pl.DataFrame, month: dt.date) -> pl.DataFrame:
     """The rows of `known` whose move is recent enough to be corrected."""
-    return known.filter(number_of(month) - number(pl.col(MOVED_OUT_ON)) <= KNOWN_FOR_MONTHS)
+    return baseline.filter(number_of(month) - number(pl.col(MOVED_OUT_ON)) <= CORRECTABLE_MONTHS)
 
 
-def corrections(known: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+def corrections(baseline: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     """What must be sent: HISTORY_SCHEMA and update_kind, sorted.
 
-    known: what the Union was told so far. A month that it doesn't know yet is `added`, one that no longer holds is
+    baseline: what was reported to the Union so far. A month that is not in it is `added`, one that no longer applies is
     `withdrawn` (過誤, 再審査: domain.md 3.3).
     """
     key = [HOUSEHOLD, MONTH]
-    added = wanted.join(known, on=key, how="anti").with_columns(pl.lit("added").alias("update_kind"))
-    withdrawn = known.join(wanted, on=key, how="anti").with_columns(pl.lit("withdrawn").alias("update_kind"))
+    added = wanted.join(baseline, on=key, how="anti").with_columns(pl.lit("added").alias("update_kind"))
+    withdrawn = baseline.join(wanted, on=key, how="anti").with_columns(pl.lit("withdrawn").alias("update_kind"))
     return pl.concat([added, withdrawn.select(added.columns)]).sort(key)

@@ -29,7 +29,7 @@ TAXES_READ = ItemsRead(
     ("total_income", "former_household_number"),
 )
 RESIDENT = "resident_number"
-NEW_CLASS_MONTH = 8  # 区分 are judged anew every August (domain.md 3.5)
+NEW_CLASS_MONTH = 8  # 区分 are determined again every August (domain.md 3.5)
 ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
 UNDECLARED_UNDER_70, EXEMPT_UNDER_70 = "class_a", "class_o"
 EXCEPTIONS = {"receipts_of_one", "receipts_of_several", "base_income_sum"}
@@ -54,7 +54,7 @@ class Borders:
 
 @dataclass(frozen=True)
 class Minors:
-    """What an insured minor takes off the 課税所得 of his 70–74 head: below an age in years, up to an own 合計所得 (yen)."""
+    """The deduction for an insured minor from the 課税所得 of their 70–74 head: below an age in years, up to an own 合計所得 (yen)."""
 
     below: int
     amount: int
@@ -83,7 +83,7 @@ def load_borders(catalogue: Catalogue, month: dt.date) -> Borders:
         amounts["receipts_of_several"],
         amounts["base_income_sum"],
         exceptions["base_income_sum"].day("生年月日の下限"),
-        tuple(sorted(minors, key=lambda one: one.below)),
+        tuple(sorted(minors, key=lambda minor: minor.below)),
     )
 
 
@@ -118,7 +118,7 @@ def reference_day(month: dt.date) -> dt.date:
 
 
 class Question(StrEnum):
-    """What a clerk must look at before a class of 70–74 can be believed: the codes of its messages."""
+    """What a clerk must check before a class of 70–74 is reliable: the codes of its messages."""
 
     BY_RECEIPTS = "KR-7434"
     RECEIPTS_UNKNOWN = "KR-7435"
@@ -131,7 +131,7 @@ def classify(
     """The classes of every household with an insured person in `month` (first day).
 
     people: household_number, resident_number, head_kind (insured_head | nominal_head | member), born_on. The nominal
-    head's tax counts for 非課税, his income does not. taxes: resident_number, income_year, declaration_kind, base_income,
+    head's tax counts for 非課税, their income does not. taxes: resident_number, income_year, declaration_kind, base_income,
     resident_tax, taxable_income, receipts, low_income; where a layout has them, total_income and former_household_number
     (of whom went from this household to 後期高齢者医療 and still belongs to it). Who has no tax record counts as 未申告.
     then: the insured on `reference_day`, columns as people (None: the same people).
@@ -142,14 +142,14 @@ def classify(
     What is not known never makes a class lower: it is a question where it could.
     """
     of_year = _taxes_of(taxes, income_year(month))
-    known = _with_tax(people, of_year, month)
-    heads = _deductions(known, people if then is None else then, of_year, month, borders)
-    known = known.join(heads, on=[HOUSEHOLD, RESIDENT], how="left").with_columns(
+    with_tax = _with_tax(people, of_year, month)
+    heads = _deductions(with_tax, people if then is None else then, of_year, month, borders)
+    with_tax = with_tax.join(heads, on=[HOUSEHOLD, RESIDENT], how="left").with_columns(
         (pl.col("taxable_income") - pl.col(name).fill_null(0)).alias(f"taxable_{name}") for name in DEDUCTIONS
     )
     facts = (
-        _facts_of_households(known)
-        .join(_former_members(known, of_year), on=HOUSEHOLD, how="left")
+        _facts_of_households(with_tax)
+        .join(_former_members(with_tax, of_year), on=HOUSEHOLD, how="left")
         .with_columns(pl.col("former", "former_receipts", "former_unknown").fill_null(0))
     )
     has_elder = pl.col("elders") > 0
@@ -187,9 +187,9 @@ def _with_tax(people: pl.DataFrame, taxes: pl.DataFrame, month: dt.date) -> pl.D
     )
 
 
-def _facts_of_households(known: pl.DataFrame) -> pl.DataFrame:
+def _facts_of_households(with_tax: pl.DataFrame) -> pl.DataFrame:
     """What the borders are compared with, by household with an insured person."""
-    facts = known.group_by(HOUSEHOLD).agg(
+    facts = with_tax.group_by(HOUSEHOLD).agg(
         pl.col("insured").sum(),
         pl.col("elder").sum().alias("elders"),
         (~pl.col("declared")).any().alias("undeclared"),
@@ -209,9 +209,9 @@ DEDUCTIONS = ("certain", "possible")
 
 
 def _deductions(
-    known: pl.DataFrame, then: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders
+    with_tax: pl.DataFrame, then: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders
 ) -> pl.DataFrame:
-    """What the minors of his household take off a head's 課税所得: household_number, resident_number, certain, possible.
+    """The deductions from a head's 課税所得 for the minors of the household: household_number, resident_number, certain, possible.
 
     certain: the insured of `then` whose 合計所得 is known and low enough, for a head who was it then. possible: with
     those whose income is not known, or of whom it is not known whether they belonged to the household then.
@@ -220,13 +220,13 @@ def _deductions(
     columns = [HOUSEHOLD, RESIDENT, "head_kind", "born_on"]
     age = age_on(pl.col("born_on"), day)
     amount, most = pl.lit(0), pl.lit(None, pl.Int64)
-    for one in reversed(borders.minors):
-        amount = pl.when(age < one.below).then(one.amount).otherwise(amount)
-        most = pl.when(age < one.below).then(one.most_income).otherwise(most)
+    for minor in reversed(borders.minors):
+        amount = pl.when(age < minor.below).then(minor.amount).otherwise(amount)
+        most = pl.when(age < minor.below).then(minor.most_income).otherwise(most)
     at_that_time = then.filter(pl.col("head_kind") != "nominal_head").select(columns)
     heads_then = at_that_time.filter(pl.col("head_kind") == "insured_head")
     alone = heads_then.filter(pl.len().over(HOUSEHOLD) == 1).select(HOUSEHOLD, RESIDENT, pl.lit(True).alias("was_head"))
-    since = known.filter("insured").select(columns).join(at_that_time, on=[HOUSEHOLD, RESIDENT], how="anti")
+    since = with_tax.filter("insured").select(columns).join(at_that_time, on=[HOUSEHOLD, RESIDENT], how="anti")
     minors = pl.concat([at_that_time.with_columns(sure=pl.lit(True)), since.with_columns(sure=pl.lit(False))])
     low = pl.col("total_income") <= most
     of_household = (
@@ -239,7 +239,7 @@ def _deductions(
             pl.col("amount").filter(low.fill_null(True)).sum().alias("possible"),
         )
     )
-    heads = known.filter(pl.col("elder") & (pl.col("head_kind") == "insured_head")).select(HOUSEHOLD, RESIDENT)
+    heads = with_tax.filter(pl.col("elder") & (pl.col("head_kind") == "insured_head")).select(HOUSEHOLD, RESIDENT)
     certain = pl.when("was_head").then("sure_amount").otherwise(0).alias("certain")
     return (
         heads.join(of_household, on=HOUSEHOLD)
@@ -248,9 +248,9 @@ def _deductions(
     )
 
 
-def _former_members(known: pl.DataFrame, taxes: pl.DataFrame) -> pl.DataFrame:
+def _former_members(with_tax: pl.DataFrame, taxes: pl.DataFrame) -> pl.DataFrame:
     """特定同一世帯所属者 by household: former (how many), former_receipts (of those known), former_unknown (without receipts)."""
-    insured = known.filter("insured").select(RESIDENT)
+    insured = with_tax.filter("insured").select(RESIDENT)
     former = taxes.filter(pl.col("former_household_number").is_not_null()).join(insured, on=RESIDENT, how="anti")
     return former.group_by(pl.col("former_household_number").alias(HOUSEHOLD)).agg(
         pl.len().alias("former"),
@@ -286,10 +286,10 @@ def _receipts_with_former(borders: Borders) -> pl.Expr:
 
 
 def _modest_receipts(borders: Borders) -> pl.Expr:
-    one = pl.col("elders") == 1
+    is_single = pl.col("elders") == 1
     return (
-        (one & (pl.col("receipts") < borders.receipts_of_one))
-        | (~one & (pl.col("receipts") < borders.receipts_of_several))
+        (is_single & (pl.col("receipts") < borders.receipts_of_one))
+        | (~is_single & (pl.col("receipts") < borders.receipts_of_several))
         | (_receipts_with_former(borders) & (pl.col("former_unknown") == 0))
     )
 
@@ -311,7 +311,7 @@ def _by_taxable(borders: Borders, deduction: str) -> list[tuple[pl.Expr, str]]:
 
 
 def _questions(borders: Borders) -> pl.Expr:
-    """What could change the class if somebody asked; of a household whose class stands whatever they say, nothing."""
+    """The questions whose answers could change the class; none for a household whose class does not depend on them."""
     by_taxable, at_best = (_first(_by_taxable(borders, name)) for name in DEDUCTIONS)
     open_case = ~pl.col("undeclared") & ~pl.col("exempt") & ~_modest_income(borders) & (by_taxable != GENERAL)
     modest = _modest_receipts(borders)

@@ -1,6 +1,6 @@
 """The monthly high-cost steps: benefit extract -> history out; handover -> counts; tax extract -> income classes.
 
-Wires the pure decisions to store, ledger and server; a month is named by its first day.
+Connects the pure decisions with store, ledger and server; a month is given by its first day.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from pipelines.high_cost.counts import (
     qualifying_months,
 )
 from pipelines.high_cost.history import (
+    CORRECTABLE_MONTHS,
     HISTORY_SCHEMA,
-    KNOWN_FOR_MONTHS,
     corrections,
     moved_out_households,
-    still_known,
+    still_correctable,
     wanted_history,
 )
 from pipelines.high_cost.income_class import classify, load_borders, reference_day
 from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import questions_path
-from pipelines.high_cost.sending import HISTORY, INCOME, KNOWN, baseline_of
+from pipelines.high_cost.sending import HISTORY, INCOME, SNAPSHOT_ASSETS, baseline_of
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file
@@ -49,21 +49,21 @@ from schemas.validate import Validated, relate, validate_file
 
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
 # Tables of a month that its steps make and later months read; a month that retention has erased is not made again.
-KEPT_OF_A_MONTH = (*KNOWN.values(), "high_cost_counts", "high_cost_months")
+KEPT_OF_A_MONTH = (*SNAPSHOT_ASSETS.values(), "high_cost_counts", "high_cost_months")
 CLASS_COLUMNS = ("income_class_under_70", "income_class_70_74", "income_year")
 
 
 @dataclass(frozen=True)
 class Extract:
-    """A monthly extract: its sound records (canonical), and the households whose records have a fault (held back)."""
+    """A monthly extract: its valid records (canonical), and the withheld households or persons, whose records are invalid."""
 
     records: pl.DataFrame
-    held: pl.Series
+    withheld: pl.Series
     findings: pl.DataFrame
 
 
 def require_sent(environment: Environment, month: dt.date) -> dt.date:
-    """The cut-off day of a month, when everything up to it was sent or carried; KR-7601 names the days that are not."""
+    """The cut-off day of a month, if everything up to it was sent or carried; KR-7601 names the days that were not."""
     cut_off = monthly_days(environment.catalogue, month).cut_off
     missing = days_not_sent(environment, month, cut_off)
     if cut_off in missing:
@@ -73,48 +73,48 @@ def require_sent(environment: Environment, month: dt.date) -> dt.date:
 
 
 def read_extract(environment: Environment, interface: str, month: dt.date) -> Extract:
-    """Read and judge a monthly extract as of the month's cut-off day.
+    """Read and validate a monthly extract as of the month's cut-off day.
 
-    KR-7210 when retention has erased the month's tables; KR-7202 when the extract is not there yet; KR-7203 when the file
-    as a whole is wrong. A record with a fault holds its household back; one that names no household or person stops the
-    month (KR-7211): nobody could say who is meant.
+    KR-7210 when retention has erased the month's tables; KR-7202 when the extract does not exist yet; KR-7203 when the
+    file as a whole is invalid. The household of an invalid record is withheld; a record that identifies no household or
+    person stops the month (KR-7211): nobody could say who is meant.
     """
     erased.require_kept(environment, month, KEPT_OF_A_MONTH, environment.catalogue.of_cycle("monthly"))
-    judged = {interface: _judged(environment, interface, month)}
+    validated = {interface: _validate_extract(environment, interface, month)}
     if interface == BENEFITS:
-        judged[HOUSEHOLDS_EXTRACT] = _judged(environment, HOUSEHOLDS_EXTRACT, month)
-    one = judged[interface]
-    across = relate(judged).filter(pl.col("file") == one.file_name)
-    findings = pl.concat([one.findings, across])
+        validated[HOUSEHOLDS_EXTRACT] = _validate_extract(environment, HOUSEHOLDS_EXTRACT, month)
+    extract = validated[interface]
+    across = relate(validated).filter(pl.col("file") == extract.file_name)
+    findings = pl.concat([extract.findings, across])
     if (findings["level"] == "file").any():
         codes = codes_in_words(findings.filter(pl.col("level") == "file")["code"])
-        raise RenkeiError("KR-7203", name=one.file_name, codes=codes, report=f"{interface}.xlsx")
-    bad = findings.filter(pl.col("level") == "record")["line"].unique()
+        raise RenkeiError("KR-7203", name=extract.file_name, codes=codes, report=f"{interface}.xlsx")
+    faulty_lines = findings.filter(pl.col("level") == "record")["line"].unique()
     key = HOUSEHOLD if interface == BENEFITS else "resident_number"
-    at_fault = one.data.filter(pl.col("line").is_in(bad.implode()))
-    nameless = at_fault.filter(pl.col(key) == "").height + len(set(bad) - set(one.data["line"]))
-    if nameless:
-        raise RenkeiError("KR-7211", name=one.file_name, count=nameless, report=f"{interface}.xlsx")
-    specification = one.decoded.spec
-    sound = one.data.filter(~pl.col("line").is_in(bad.implode()))
+    at_fault = extract.data.filter(pl.col("line").is_in(faulty_lines.implode()))
+    unidentified = at_fault.filter(pl.col(key) == "").height + len(set(faulty_lines) - set(extract.data["line"]))
+    if unidentified:
+        raise RenkeiError("KR-7211", name=extract.file_name, count=unidentified, report=f"{interface}.xlsx")
+    specification = extract.decoded.spec
+    sound = extract.data.filter(~pl.col("line").is_in(faulty_lines.implode()))
     records = to_canonical(sound, specification.data, specification, month).drop("line")
     return Extract(records, at_fault[key].unique().sort(), findings)
 
 
-def _judged(environment: Environment, interface: str, month: dt.date) -> Validated:
+def _validate_extract(environment: Environment, interface: str, month: dt.date) -> Validated:
     cut_off = monthly_days(environment.catalogue, month).cut_off
     specification = environment.specification(interface, cut_off)
     own = environment.settings.municipality_code
     name = file_name(specification, {"municipality_code": own, "processed_on": cut_off})
-    partition = cut_off if specification.plan.cycle == "daily" else month
+    partition = cut_off if specification.layout.cycle == "daily" else month
     path = environment.settings.extract_folder / name
     if not path.is_file():
         raise RenkeiError("KR-7202", day=cut_off.isoformat(), name=name)
-    judged = validate_file(path, specification, cut_off, environment.context(partition, name))
-    if specification.plan.cycle != "daily":
-        write_json(judged, environment.reports(month) / f"{interface}.json")
-        write_xlsx(judged, environment.reports(month) / f"{interface}.xlsx")
-    return judged
+    validated = validate_file(path, specification, cut_off, environment.file_context(partition, name))
+    if specification.layout.cycle != "daily":
+        write_json(validated, environment.reports(month) / f"{interface}.json")
+        write_xlsx(validated, environment.reports(month) / f"{interface}.xlsx")
+    return validated
 
 
 def months_that_count(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> pl.DataFrame:
@@ -129,10 +129,10 @@ def _up_to(environment: Environment, asset: str, month: dt.date) -> list[pl.Data
 
 
 def _handed_over(environment: Environment, month: dt.date) -> pl.DataFrame:
-    taken = _up_to(environment, "handover_taken", month)
-    if not taken:
+    handovers = _up_to(environment, "handover_taken", month)
+    if not handovers:
         return pl.DataFrame(schema={HOUSEHOLD: pl.String(), MONTH: pl.Date(), "source": pl.String()})
-    return handed_over_months(pl.concat(taken, how="diagonal_relaxed").with_row_index("sequence"))
+    return handed_over_months(pl.concat(handovers, how="diagonal_relaxed").with_row_index("sequence"))
 
 
 def _gone(environment: Environment, month: dt.date) -> pl.DataFrame:
@@ -141,7 +141,7 @@ def _gone(environment: Environment, month: dt.date) -> pl.DataFrame:
 
 
 def count_month(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The counts for 診療年月 `month` (counts.counts), and the months behind them with their sources."""
+    """The counts for 診療年月 `month` (counts.counts), and the months that they are made of, with their sources."""
     counted = months_that_count(environment, month, benefits)
     return counts(counted, month), counted
 
@@ -165,7 +165,7 @@ def counted_households(environment: Environment, month: dt.date) -> pl.DataFrame
 def explain(environment: Environment, month: dt.date, household: str) -> list[tuple[dt.date, list[str]]]:
     """The months that a household's count of `month` is made of, each with its sources: `own`, or who handed it over.
 
-    KR-7604 a household that neither had a month nor was ever sent to the Union: a slip must not be answered with 0.
+    KR-7604 a household that neither had a month nor was ever sent to the Union: a typing error must not be answered with 0.
     """
     counted = environment.store.read("high_cost_months", month.isoformat())
     if household not in counted[HOUSEHOLD] and household not in people_sent(environment)[HOUSEHOLD]:
@@ -176,79 +176,80 @@ def explain(environment: Environment, month: dt.date, household: str) -> list[tu
 
 @dataclass(frozen=True)
 class History:
-    """The month's 高額該当情報: the file (None: nothing to tell), its rows, and what the Union then knows."""
+    """The month's 高額該当情報: the file (None: nothing to report), its rows, and what the Union then knows."""
 
     file: OutboundFile | None
     rows: pl.DataFrame
-    known: pl.DataFrame
+    snapshot: pl.DataFrame
 
 
 def build_history(environment: Environment, month: dt.date, extract: Extract) -> History:
-    """The months of the households that moved away and that the Union does not know, and corrections of those it knows.
+    """The months, unknown to the Union, of the households that moved away, and corrections of those that it knows.
 
-    The history is that of before this month's confirmation: what follows a household is what it had here. Households
-    with a faulty record keep what the Union knows of them until they pass. KR-7601 when the month's days are not sent.
+    The history is as of before this month's confirmation: a household takes along what it had here. Withheld households
+    keep what the Union knows of them until their records are valid. KR-7601 when the month's days are not sent.
     """
     cut_off = require_sent(environment, month)
-    known = still_known(_known(environment, HISTORY, month, HISTORY_SCHEMA), month)
-    people, behind = people_sent(environment, cut_off), month + relativedelta(months=1)
-    moved = moved_out_households(people, _answerable_since(environment, month), behind)
-    moved_out = pl.concat([moved, known.select(moved.columns)]).unique()
+    baseline = still_correctable(_load_baseline(environment, HISTORY, month, HISTORY_SCHEMA), month)
+    people, end = people_sent(environment, cut_off), month + relativedelta(months=1)
+    moved = moved_out_households(people, _answerable_since(environment, month), end)
+    moved_out = pl.concat([moved, baseline.select(moved.columns)]).unique()
     handed = _handed_over(environment, month - relativedelta(months=1))
     counted = counted_months(
         qualifying_months(extract.records), handed, pl.DataFrame(schema={HOUSEHOLD: pl.String, "until": pl.Date})
     )
-    held = pl.col(HOUSEHOLD).is_in(extract.held.implode())
-    wanted = wanted_history(counted, moved_out).filter(~held)
-    waiting = known.filter(held)
-    rows = corrections(known.filter(~held), wanted)
+    withheld = pl.col(HOUSEHOLD).is_in(extract.withheld.implode())
+    wanted = wanted_history(counted, moved_out).filter(~withheld)
+    waiting = baseline.filter(withheld)
+    rows = corrections(baseline.filter(~withheld), wanted)
     after = pl.concat([wanted, waiting.select(wanted.columns)]).sort(HOUSEHOLD, MONTH)
     if rows.is_empty() or HISTORY in environment.settings.switched_off_interfaces:
-        return History(None, rows, known)
+        return History(None, rows, baseline)
     data = rows.with_columns(as_text(pl.col(MONTH)).alias(MONTH))
     file = checked_file(environment, HISTORY, month, data, environment.monthly_header(month, cut_off))
     return History(file, rows, after)
 
 
 def _answerable_since(environment: Environment, month: dt.date) -> dt.date:
-    """The first day whose moves we tell of: as long as they can be corrected, but none before our own first sending.
+    """The first day whose moves we report: as long as they can be corrected, but none before our own first sending.
 
-    All of them are looked at every month: a move may be notified late, a benefit decided late, a faulty record mended late.
+    All of them are checked every month: a move may be notified late, a benefit decided late, an invalid record corrected
+    late.
     """
     began = first_month_sent(environment) or month
-    oldest: dt.date = month - relativedelta(months=KNOWN_FOR_MONTHS)
+    oldest: dt.date = month - relativedelta(months=CORRECTABLE_MONTHS)
     return max(min(began, month), oldest)
 
 
-def _known(
+def _load_baseline(
     environment: Environment, interface: str, month: dt.date, schema: Mapping[str, type[pl.DataType]]
 ) -> pl.DataFrame:
     """What the Union knows by the last month of an interface that reached it (design.md 4 rule 4)."""
     partition = baseline_of(environment, interface, month)
     if partition is None:
         return pl.DataFrame(schema=schema)
-    return environment.store.read(KNOWN[interface], partition.isoformat())
+    return environment.store.read(SNAPSHOT_ASSETS[interface], partition.isoformat())
 
 
 @dataclass(frozen=True)
 class Classes:
     """The month's 所得区分: the file (None: nothing changed), its rows, what the Union then knows, who had no tax record.
 
-    asked: household_number, income_class_70_74, questions of whom a clerk must look at (income_class.Question).
+    asked: household_number, income_class_70_74, questions for the clerk to check (income_class.Question).
     """
 
     file: OutboundFile | None
     rows: pl.DataFrame
-    known: pl.DataFrame
+    snapshot: pl.DataFrame
     without_record: int
     asked: pl.DataFrame
 
 
 def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> Classes:
-    """What differs from what the Union knows: in August everybody, because the income year does (domain.md 3.5).
+    """What differs from what the Union knows: in August everybody, because the income year changes (domain.md 3.5).
 
-    A household with a faulty tax record, its former members' in 後期高齢者医療 too, keeps the class that the Union knows
-    until it passes.
+    A household with an invalid tax record, also of a former member in 後期高齢者医療, keeps the class that the Union knows
+    until the record is valid.
     """
     cut_off = require_sent(environment, month)
     people = people_sent(environment, cut_off)
@@ -259,24 +260,24 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     found = classify(present, taxes.records, month, load_borders(environment.catalogue, month), then)
     asked = found.filter(pl.col("questions").list.len() > 0).select(HOUSEHOLD, "income_class_70_74", "questions")
     elderly = counted | (pl.col("end_reason") == "joined_late_elderly")
-    held = people.filter(elderly & pl.col("resident_number").is_in(taxes.held.implode()))[HOUSEHOLD].unique()
+    withheld = people.filter(elderly & pl.col("resident_number").is_in(taxes.withheld.implode()))[HOUSEHOLD].unique()
     schema = dict.fromkeys((HOUSEHOLD, *CLASS_COLUMNS), pl.String)
-    known = _known(environment, INCOME, month, schema)
-    now = found.select(list(schema)).filter(~pl.col(HOUSEHOLD).is_in(held.implode()))
-    waiting = known.filter(pl.col(HOUSEHOLD).is_in(held.implode()))
-    rows = now.join(known, on=list(schema), how="anti", nulls_equal=True)
+    baseline = _load_baseline(environment, INCOME, month, schema)
+    now = found.select(list(schema)).filter(~pl.col(HOUSEHOLD).is_in(withheld.implode()))
+    waiting = baseline.filter(pl.col(HOUSEHOLD).is_in(withheld.implode()))
+    rows = now.join(baseline, on=list(schema), how="anti", nulls_equal=True)
     rows = rows.with_columns(
         pl.lit(f"{month:%Y-%m}").alias("class_from_month"),
-        pl.when(pl.col(HOUSEHOLD).is_in(known[HOUSEHOLD].implode()))
+        pl.when(pl.col(HOUSEHOLD).is_in(baseline[HOUSEHOLD].implode()))
         .then(pl.lit("changed"))
         .otherwise(pl.lit("added"))
         .alias("update_kind"),
     ).sort(HOUSEHOLD)
     without = int(found["without_record"].sum())
     if rows.is_empty() or INCOME in environment.settings.switched_off_interfaces:
-        return Classes(None, rows, known, without, asked)
+        return Classes(None, rows, baseline, without, asked)
     file = checked_file(environment, INCOME, month, rows, environment.monthly_header(month, cut_off))
-    gone = known.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
+    gone = baseline.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
     after = pl.concat([now, waiting.select(now.columns), gone.select(now.columns)]).sort(HOUSEHOLD)
     return Classes(file, rows, after, without, asked)
 

@@ -1,4 +1,4 @@
-"""The monthly files that carry a difference: their manifests, and that one leaves only with the table that it belongs to."""
+"""The monthly files that contain a difference: their manifests, and sending one only together with its matching table."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import needs_approval, published
 
 HISTORY, INCOME = "high_cost_history", "income_class"
-# For each file the table of what the Union knows once it is in; the next month is compared with it.
-KNOWN = {HISTORY: "known_high_cost_history", INCOME: "known_income_class"}
-# What a file must hold (size in bytes) and what it belongs to: the month that it was compared with, and the fingerprint of
-# the table of what the Union then knows.
+# For each file the asset with what the Union knows once it has imported it: the baseline of the next month.
+SNAPSHOT_ASSETS = {HISTORY: "known_high_cost_history", INCOME: "known_income_class"}
+# A file's expected content (size in bytes) and what it belongs to: the month that it was compared with, and the fingerprint
+# of the table of what the Union then knows.
 MANIFEST = {
     "file_name": pl.String,
     "sha256": pl.String,
@@ -34,12 +34,14 @@ def baseline_of(environment: Environment, interface: str, month: dt.date) -> dt.
     return environment.ledger.effective_baseline(before=month, interfaces={interface})
 
 
-def manifest(environment: Environment, month: dt.date, file: OutboundFile | None, known: pl.DataFrame) -> pl.DataFrame:
+def manifest(
+    environment: Environment, month: dt.date, file: OutboundFile | None, snapshot: pl.DataFrame
+) -> pl.DataFrame:
     """The row that names a file of the month and what it belongs to (MANIFEST); no row when there is nothing to send."""
     if file is None:
         return pl.DataFrame(schema=MANIFEST)
     before = baseline_of(environment, file.interface, month)
-    row = (file.file_name, file.sha256, file.size, file.records, before, fingerprint((known,)))
+    row = (file.file_name, file.sha256, file.size, file.records, before, fingerprint((snapshot,)))
     return pl.DataFrame([row], schema=MANIFEST, orient="row")
 
 
@@ -48,19 +50,19 @@ def send(
 ) -> SendOutcome:
     """Send the file that a manifest names, or say that there is nothing to send.
 
-    KR-7215 when it and the table of what the Union then knows were not made together: a run was cut off, or two made the
-    month at once. KR-7214 when the Union has another month by now than the one that it was compared with; a month that is
-    out already stays what it is. The errors of `Outbox.send`.
+    KR-7215 when it and the table of what the Union then knows were not built together: a run was interrupted, or two runs
+    built the month at once. KR-7214 when the baseline is another month by now; a month that is out already stays as it
+    is. The errors of `Outbox.send`.
     """
     if made.is_empty():
         return SendOutcome("nothing_to_send", ())
     (row,) = made.iter_rows(named=True)
-    known = environment.store.read(KNOWN[interface], month.isoformat())
-    if fingerprint((known,)) != row["known_sha256"]:
+    snapshot = environment.store.read(SNAPSHOT_ASSETS[interface], month.isoformat())
+    if fingerprint((snapshot,)) != row["known_sha256"]:
         raise RenkeiError("KR-7215", day=month)
     present = baseline_of(environment, interface, month)
-    standing = environment.ledger.standing(month, {interface}).get(interface)
-    is_out = standing is not None and standing.state in SENT_STATES
+    current_entry = environment.ledger.current_entries(month, {interface}).get(interface)
+    is_out = current_entry is not None and current_entry.state in SENT_STATES
     if not is_out and present != row["baseline"]:
         raise RenkeiError("KR-7214", day=month, made_with=row["baseline"] or "なし", present=present or "なし")
     file = published(environment, month, interface, (row["file_name"], row["sha256"], row["size"], row["records"]))

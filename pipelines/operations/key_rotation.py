@@ -1,4 +1,4 @@
-"""Key pairs over their life in a deployment: made, listed, renewed, retired, each with its row in the ledger."""
+"""The life cycle of a deployment's key pairs: created, listed, rotated, retired, each with an event in the ledger."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import polars as pl
 from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.storage.archive import Safe
+from pipelines.storage.archive import EncryptedFileStore
 from pipelines.storage.cms import SUFFIX, TO_UNION
 from pipelines.storage.keyring import PURPOSES, KeyPair, KeyRing, Purpose
-from pipelines.storage.locks import exclusive
+from pipelines.storage.locks import exclusive_lock
 from pipelines.storage.tables import Store
 
-# Folders with files that our own records key closes.
-SAFE_FOLDERS = ("outbox", "archive", "quarantine")
+# Folders with files that are encrypted for our own records key.
+COPY_FOLDERS = ("outbox", "archive", "quarantine")
 
 
 def init(environment: Environment) -> list[KeyPair]:
-    """Make the first generation of every purpose that has none; gives what was made."""
+    """Create the first generation of every purpose that has none; returns the new pairs."""
     return [environment.keys.create(purpose) for purpose in PURPOSES if not environment.keys.pairs(purpose)]
 
 
@@ -44,77 +44,79 @@ def listed(environment: Environment) -> pl.DataFrame:
 
 
 def rotate(environment: Environment, purpose: Purpose, by: str, reason: str) -> tuple[KeyPair, int]:
-    """A new generation, and everything of ours that must stay readable closed with it; gives how much that was.
+    """Create a new generation and re-encrypt all our own data with it; returns the pair and how many files that were.
 
-    May be run again after a crash: it goes on with what is still closed by an older key. Nothing is sent or received
-    meanwhile (KR-6114). What is sealed for the Union stays as it was sent.
+    Safe to repeat after a crash: it continues with what is still encrypted with an older key. Nothing is sent or received
+    meanwhile (KR-6114). Files encrypted for the Union stay as they were sent.
     """
     folder = environment.settings.data_folder
-    with exclusive(folder, "outbox"), exclusive(folder, "inbox"):
-        older = _needing_older(environment, purpose)
+    with exclusive_lock(folder, "outbox"), exclusive_lock(folder, "inbox"):
+        older = _needing_older_key(environment, purpose)
         if environment.keys.pairs(purpose) and not older:
-            environment.keys.create(purpose, anew=True)
+            environment.keys.create(purpose, new_generation=True)
         pair = environment.keys.current(purpose)
-        closed = _needing_older(environment, purpose)
-        for one in closed:
-            _close_again(environment, one)
-        environment.ledger.recorder(by).note(
+        pending = _needing_older_key(environment, purpose)
+        for path in pending:
+            _reencrypt(environment, path)
+        environment.ledger.recorder(by).append_event(
             LedgerEvent.KEY_ROTATED,
             purpose=purpose,
             reason=reason,
             key=pair.name,
             certificate_sha256=pair.fingerprint,
-            closed_again=len(closed),
+            closed_again=len(pending),
         )
-    return pair, len(closed)
+    return pair, len(pending)
 
 
 def retire(environment: Environment, key: str, by: str, reason: str) -> None:
-    """Destroy the private key of an old generation. KR-7116 it is in use, KR-7115 something is still closed with it."""
+    """Destroy the private key of an old generation. KR-7116 it is in use, KR-7115 something is still encrypted with it."""
     pair = environment.keys.named(key)
     if pair == environment.keys.current(pair.purpose):
         raise RenkeiError("KR-7116", key=key)
     folder = environment.settings.data_folder
-    with exclusive(folder, "outbox"), exclusive(folder, "inbox"):
-        needed = _closed_by(environment, pair.purpose, environment.keys.lacking(key))
+    with exclusive_lock(folder, "outbox"), exclusive_lock(folder, "inbox"):
+        needed = _encrypted_with_missing_key(environment, pair.purpose, environment.keys.excluding(key))
         if needed:
             raise RenkeiError("KR-7115", key=key, count=len(needed))
         environment.keys.destroy(pair)
-        environment.ledger.recorder(by).note(LedgerEvent.KEY_RETIRED, purpose=pair.purpose, key=key, reason=reason)
+        environment.ledger.recorder(by).append_event(
+            LedgerEvent.KEY_RETIRED, purpose=pair.purpose, key=key, reason=reason
+        )
 
 
-def _needing_older(environment: Environment, purpose: Purpose) -> list[Path]:
-    """What the newest generation alone does not open."""
-    older = environment.keys.pairs(purpose)[1:]
+def _needing_older_key(environment: Environment, purpose: Purpose) -> list[Path]:
+    """Everything that needs an older generation than the newest."""
+    older_pairs = environment.keys.pairs(purpose)[1:]
     found: dict[Path, None] = {}
-    for pair in older:
-        found |= dict.fromkeys(_closed_by(environment, purpose, environment.keys.lacking(pair.name)))
+    for pair in older_pairs:
+        found |= dict.fromkeys(_encrypted_with_missing_key(environment, purpose, environment.keys.excluding(pair.name)))
     return list(found)
 
 
-def _closed_by(environment: Environment, purpose: Purpose, ring: KeyRing) -> list[Path]:
-    """What of ours a ring does not open for want of a key."""
-    safe = Safe(ring, environment.settings.data_folder)
+def _encrypted_with_missing_key(environment: Environment, purpose: Purpose, ring: KeyRing) -> list[Path]:
+    """Our files and tables that a ring cannot decrypt because it does not have the key."""
+    file_store = EncryptedFileStore(ring, environment.settings.data_folder)
     store = Store(environment.store.root, ring, ())
-    return [path for path in _closed(environment, purpose) if not _opens(safe, store, path)]
+    return [path for path in _encrypted_paths(environment, purpose) if not _can_decrypt(file_store, store, path)]
 
 
-def _closed(environment: Environment, purpose: Purpose) -> Iterator[Path]:
-    """Every table and file that a purpose's key closes."""
+def _encrypted_paths(environment: Environment, purpose: Purpose) -> Iterator[Path]:
+    """Every table and file that is encrypted with a purpose's key."""
     for path in sorted(environment.store.root.glob("*/*.parquet")):
         if environment.store.purpose_of(path.parent.name) == purpose:
             yield path
     if purpose == "records":
-        for name in SAFE_FOLDERS:
+        for name in COPY_FOLDERS:
             for path in sorted((environment.settings.data_folder / name).rglob(f"*{SUFFIX}")):
                 if not path.name.endswith(TO_UNION):
                     yield path
 
 
-def _opens(safe: Safe, store: Store, path: Path) -> bool:
+def _can_decrypt(file_store: EncryptedFileStore, store: Store, path: Path) -> bool:
     try:
         if path.suffix == SUFFIX:
-            safe.content(path)
+            file_store.read(path)
         else:
             store.read(path.parent.name, path.stem)
     except RenkeiError as error:
@@ -124,8 +126,8 @@ def _opens(safe: Safe, store: Store, path: Path) -> bool:
     return True
 
 
-def _close_again(environment: Environment, path: Path) -> None:
+def _reencrypt(environment: Environment, path: Path) -> None:
     if path.suffix == SUFFIX:
-        environment.safe.keep(path, environment.safe.content(path))
+        environment.file_store.put(path, environment.file_store.read(path))
     else:
         environment.store.write(path.parent.name, path.stem, environment.store.read(path.parent.name, path.stem))

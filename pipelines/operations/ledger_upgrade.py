@@ -1,5 +1,5 @@
-"""The deployment's ledger brought to the version of the program: whose it is, and whether it may begin, are looked at first.
-How it is done is in `exchange.ledger.upgrading`."""
+"""Upgrades the deployment's ledger to the version of the program, after checking whose it is and whether it may be created.
+The upgrade itself is in `exchange.ledger.upgrading`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from interfaces.private import private_folder
 from pipelines.configuration.calendar import tokyo_now
 from pipelines.configuration.settings import Settings
-from pipelines.deployment import may_begin_anew
+from pipelines.deployment import is_new_deployment
 from pipelines.exchange.belonging import Municipality, require_own_folder, require_own_ledger
 from pipelines.exchange.ledger.database import shown
 from pipelines.exchange.ledger.reading import Reader
@@ -21,7 +21,7 @@ def upgrade_ledger(
 ) -> Upgrade:
     """Upgrade the ledger at `url`: the settings' own, or the same one under the name of the database's owner.
 
-    KR-6141 when folder or ledger are another municipality's; else as `upgrading.upgrade`.
+    KR-6141 when folder or ledger belong to another municipality; else as `upgrading.upgrade`.
     """
     folder, own = private_folder(settings.data_folder), Municipality.of(settings)
     require_own_folder(folder, own)
@@ -29,4 +29,4 @@ def upgrade_ledger(
     def require(ledger: Reader) -> None:
         require_own_ledger(ledger, shown(url), own)
 
-    return upgrade(url, operator, clock, may_begin=may_begin_anew(folder), require=require)
+    return upgrade(url, operator, clock, create_if_missing=is_new_deployment(folder), require=require)

@@ -1,4 +1,4 @@
-"""Files by medium instead of by line: each export, import and erasure is a row of the 媒体管理簿, which is the ledger."""
+"""Exchange by medium instead of SFTP: each export, import and erasure is an event of the ledger, and a row of the 媒体管理簿."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from interfaces.messages import RenkeiError
 from pipelines.configuration.calendar import TOKYO, time_in_words
 from pipelines.deployment import Environment
 from pipelines.eligibility.daily import seal_day
-from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.ledger.entry import Event
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.medium import Erased, Medium, MediumTransport, SystemNames
+from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.sealing import SealedFile
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
@@ -26,7 +26,7 @@ USES: dict[str, str] = {
     LedgerEvent.MEDIA_IMPORTED: "読み取り",
     LedgerEvent.MEDIA_ERASED: "消去",
 }
-LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a name that a system makes
+LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a system's file or folder
 BOOK = {
     "日時": pl.String, "媒体管理番号": pl.String, "何を": pl.String, "ファイル": pl.String, "件数": pl.String, "SHA-256": pl.String,
     "理由": pl.String, "操作者": pl.String,
@@ -39,7 +39,7 @@ def _medium(environment: Environment, folder: Path) -> Medium:
 
 
 def system_names(catalogue: Catalogue, on: dt.date) -> SystemNames:
-    """The names in force on a day. KR-7101 for a word in 中身 that is none."""
+    """The names in force on a day. KR-7101 for an unknown value of 中身."""
     rows = catalogue.table("media/system_names", on)
     words: dict[str, list[str]] = {LEFT_ALONE: [], BIN: []}
     for row in rows:
@@ -52,7 +52,7 @@ def system_names(catalogue: Catalogue, on: dt.date) -> SystemNames:
 
 
 def export_day(environment: Environment, day: dt.date, folder: Path, by: str, reason: str) -> list[SealedFile]:
-    """A day's files, sealed for the Union, on an empty medium; read back and compared. Sending is recorded separately.
+    """Write a day's files, signed and encrypted, to an empty medium and verify them. Sending is recorded separately.
 
     Errors: KR-6601 to KR-6605, and those of `seal_day`.
     """
@@ -63,7 +63,7 @@ def export_day(environment: Environment, day: dt.date, folder: Path, by: str, re
         medium.write(file.data, file.name, file.sha256)
     recorder = environment.ledger.recorder(by)
     for file in files:
-        recorder.note(
+        recorder.append_event(
             LedgerEvent.MEDIA_EXPORTED,
             entry_id=file.entry.id,
             medium=medium.number,
@@ -75,47 +75,47 @@ def export_day(environment: Environment, day: dt.date, folder: Path, by: str, re
     return files
 
 
-def take(environment: Environment, folder: Path, by: str, reason: str) -> list[Arrival]:
-    """Take in what a medium holds, as if it had come by line; what is in our archive is erased from it.
+def import_medium(environment: Environment, folder: Path, by: str, reason: str) -> list[ReceivedFile]:
+    """Receive the files of a medium like those of the server; archived files are erased from it.
 
-    Errors: KR-6601, KR-6602. A file that is refused stays on the medium.
+    Errors: KR-6601, KR-6602. A refused file stays on the medium.
     """
     medium = _medium(environment, folder)
     found = receiving.receive_from(environment, INBOUND, MediumTransport(medium), by, f"medium {medium.number}")
     recorder = environment.ledger.recorder(by)
-    for one in found:
-        recorder.note(
+    for file in found:
+        recorder.append_event(
             LedgerEvent.MEDIA_IMPORTED,
-            entry_id=one.entry.id if one.entry else None,
+            entry_id=file.entry.id if file.entry else None,
             medium=medium.number,
-            file_name=one.name,
-            sha256=one.entry.sha256 if one.entry else None,
-            state=one.state,
+            file_name=file.name,
+            sha256=file.entry.sha256 if file.entry else None,
+            state=file.state,
             reason=reason,
         )
     return found
 
 
 def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[Erased]:
-    """Erase a medium after its job; gives what was on it. The proof is that nothing is found when it is listed again.
+    """Erase a medium after its job; returns what was on it. The proof is an empty listing afterwards.
 
-    Errors: KR-6601, KR-6602, KR-6606: what was erased before is recorded all the same.
+    Errors: KR-6601, KR-6602, KR-6606: what was erased before is recorded nevertheless.
     """
     medium, recorder = _medium(environment, folder), environment.ledger.recorder(by)
 
-    def tell(one: Erased) -> None:
-        recorder.note(
+    def record_erased(erased_file: Erased) -> None:
+        recorder.append_event(
             LedgerEvent.MEDIA_ERASED,
             medium=medium.number,
-            file_name=one.name,
-            sha256=one.sha256,
-            size=one.size,
+            file_name=erased_file.name,
+            sha256=erased_file.sha256,
+            size=erased_file.size,
             reason=reason,
         )
 
-    erased = medium.erase(tell)
+    erased = medium.erase(record_erased)
     if not erased:
-        recorder.note(LedgerEvent.MEDIA_ERASED, medium=medium.number, file_name="（空）", reason=reason)
+        recorder.append_event(LedgerEvent.MEDIA_ERASED, medium=medium.number, file_name="（空）", reason=reason)
     return erased
 
 
@@ -125,7 +125,7 @@ def book(environment: Environment) -> pl.DataFrame:
 
 
 def book_of(events: list[Event]) -> pl.DataFrame:
-    """The rows of the 媒体管理簿 that some events make."""
+    """The rows of the 媒体管理簿 for some events."""
     rows = [
         (
             time_in_words(event.at),

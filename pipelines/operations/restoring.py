@@ -1,4 +1,4 @@
-"""After a backup was brought back: what the ledger lost is told to it again, by a person and with a reason. Sends nothing."""
+"""After a restore from backup: records again what the ledger lost, for an operator and with a reason. Sends nothing."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity.monthly import INSTRUCTION
 from pipelines.deployment import Environment
 from pipelines.eligibility.files import FILES
-from pipelines.exchange.arrival import Arrival, Judgement
 from pipelines.exchange.batch import Batch, OutboundFile
 from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.exchange.transport import FilesAtHand
+from pipelines.exchange.received_file import ReceivedFile, ValidationOutcome
+from pipelines.exchange.transport import InMemorySource
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving
 from pipelines.transfer.sending import outbox, outbox_path
 from pipelines.transfer.unrecorded import (
-    Place,
     Trace,
+    TraceLocation,
     interface_of,
     local_traces,
-    refuse,
+    refuse_traces,
     require_same_content,
     sent_traces,
 )
 
 
 def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
-    """Record that the month's files of which there are traces were sent, as their copies in the outbox say.
+    """Record that the month's files with traces were sent, with the content of their copies in the outbox.
 
-    KR-6147 no such trace, KR-6144 traces of one file tell two contents, KR-6115 the copy is not in the outbox.
+    KR-6147 no such trace, KR-6144 traces of one file have different content, KR-6115 the copy is not in the outbox.
     """
     traces = [
-        one
-        for one in sent_traces(environment, month.isoformat())
-        if interface_of(environment, one.file_name) not in FILES
+        trace
+        for trace in sent_traces(environment, month.isoformat())
+        if interface_of(environment, trace.file_name) not in FILES
     ]
     if not traces:
         raise RenkeiError("KR-6147", month=f"{month:%Y-%m}")
     files = []
-    for trace in {one.file_name: one for one in traces}.values():
+    for trace in {trace.file_name: trace for trace in traces}.values():
         file = _copy(environment, month, trace)
         require_same_content(traces, file.file_name, file.sha256)
         files.append(file)
@@ -55,48 +55,48 @@ def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: s
 
 def _copy(environment: Environment, month: dt.date, trace: Trace) -> OutboundFile:
     interface = interface_of(environment, trace.file_name)
-    # The digits that the trace tells are those with which the copy's name begins.
-    path = outbox_path(environment, month, trace.file_name, trace.begins)
+    # The copy's name begins with the trace's hash prefix.
+    path = outbox_path(environment, month, trace.file_name, trace.hash_prefix)
     if interface is None or not path.is_file():
         raise RenkeiError("KR-6115", file_name=trace.file_name)
     specification = environment.specification(interface, month)
-    content = environment.safe.content(path)
+    content = environment.file_store.read(path)
     records = codec.read(content, trace.file_name, specification, month).data.height
     return OutboundFile(interface, trace.file_name, path, hashlib.sha256(content).hexdigest(), len(content), records)
 
 
 def _mark(environment: Environment, month: dt.date, file: OutboundFile, by: str, reason: str) -> Sequence[Entry]:
     ledger = environment.ledger
-    # An instruction stands for itself; the others tell the difference to the last month that was sent.
+    # An instruction is independent; the others contain the difference to the last month that was sent.
     before = (
         None if file.interface == INSTRUCTION else ledger.effective_baseline(before=month, interfaces={file.interface})
     )
     return outbox(environment, operator=by).record_manual_delivery(Batch(month, (file,), before), reason)
 
 
-def retake(environment: Environment, by: str, reason: str) -> list[Arrival]:
-    """Take in again what lies in the archive and the ledger does not know: judged as at its arrival, then to be applied.
+def receive_again(environment: Environment, by: str, reason: str) -> list[ReceivedFile]:
+    """Receive again the archived files that the ledger does not contain: validated as on arrival, then to be applied.
 
-    Whose word a copy is only its seal told: where files arrive sealed, a person decides about each (it is quarantined).
-    KR-6143 while there are traces of files sent: the answers among these speak of them.
+    Only its seal proved the sender of a file: if files arrive sealed, a person decides about each (it is quarantined).
+    KR-6143 while there are traces of sent files, because answers among the archived files refer to them.
     """
     traces = local_traces(environment)
-    refuse(one for one in traces if one.place in (Place.OUTBOX, Place.SENT_LOG))
-    taken: list[Arrival] = []
+    refuse_traces(trace for trace in traces if trace.place in (TraceLocation.OUTBOX, TraceLocation.SENT_LOG))
+    received: list[ReceivedFile] = []
     for trace in traces:
-        if trace.place == Place.ARCHIVE:
-            taken += _retaken(environment, trace, by, reason)
-    return taken
+        if trace.place == TraceLocation.ARCHIVE:
+            received += _receive_trace(environment, trace, by, reason)
+    return received
 
 
-def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[Arrival]:
-    content = environment.safe.content(environment.settings.data_folder / trace.reference)
+def _receive_trace(environment: Environment, trace: Trace, by: str, reason: str) -> list[ReceivedFile]:
+    content = environment.file_store.read(environment.settings.data_folder / trace.reference)
     recorder = environment.ledger.recorder(by)
-    recorder.note(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
-    own = Inbox(recorder, environment.safe, partial(_judge, environment))
-    return own.collect(FilesAtHand({trace.file_name: content}))
+    recorder.append_event(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)
+    own = Inbox(recorder, environment.file_store, partial(_validate, environment))
+    return own.receive(InMemorySource({trace.file_name: content}))
 
 
-def _judge(environment: Environment, content: bytes, name: str) -> Judgement:
-    found = receiving.judge(environment, INBOUND, content, name, typed=True)
+def _validate(environment: Environment, content: bytes, name: str) -> ValidationOutcome:
+    found = receiving.validate_received(environment, INBOUND, content, name, typed=True)
     return found if environment.settings.sealing is None else replace(found, accepted=False)

@@ -10,22 +10,22 @@ import polars as pl
 from interfaces.private import OWNER_FILE, close_folder
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
-from pipelines.exchange.error_redaction import DAGSTERS_LOGGER, tell_outlines
+from pipelines.exchange.error_redaction import DAGSTER_ERROR_LOGGER, redirect_error_log
 from pipelines.orchestration import checks
 from pipelines.orchestration.dead_runs import Process
 from pipelines.storage.tables import MY_NUMBER_ASSETS
 
 
 def _keep_unexpected_errors_apart(path: Path) -> None:
-    """Errors that are not ours may hold a row: Dagster stores an id, their outline goes to a file for the owner alone.
+    """Unexpected errors may contain a row: Dagster stores an id, and their redacted traceback goes to a file for the owner alone.
 
     Without this it would fall to standard error, and from there into whatever keeps that (dagster.md 3).
     """
-    logger = logging.getLogger(DAGSTERS_LOGGER)
+    logger = logging.getLogger(DAGSTER_ERROR_LOGGER)
     if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):
         return
     path.touch(mode=OWNER_FILE)
-    tell_outlines(logging.FileHandler(path, encoding="utf-8"))
+    redirect_error_log(logging.FileHandler(path, encoding="utf-8"))
 
 
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -43,7 +43,7 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     @cached_property
     def environment(self) -> Environment:
         """Opened at first use, once per process. Settings or a ledger that cannot be opened fail the step with their code."""
-        with checks.reported():
+        with checks.failing_with_code():
             environment = Environment.open(Settings.load(self.settings_path))
         _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
         return environment
@@ -57,7 +57,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         """Write atomically; the UI gets rows and bytes, never a value."""
         asset = context.asset_key.path[-1]
-        with checks.reported():
+        with checks.failing_with_code():
             path = self.deployment.environment.store.write(asset, context.partition_key, obj)
         context.add_output_metadata(
             {
@@ -69,5 +69,5 @@ class StoreIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame:
         """Read the same partition; KR-7207 when it was never written, KR-7112 when this process lacks its key."""
-        with checks.reported():
+        with checks.failing_with_code():
             return self.deployment.environment.store.read(context.asset_key.path[-1], context.partition_key)

@@ -8,7 +8,7 @@ from interfaces.spec import Specification
 
 def name_of(interface: str) -> str:
     """The Japanese name of an interface, as the embedded catalogue has it."""
-    return load_catalogue().versions(interface)[-1].plan.name
+    return load_catalogue().versions(interface)[-1].layout.name
 
 
 def item_tables(catalogue: Catalogue, interface: str) -> str:
@@ -17,14 +17,14 @@ def item_tables(catalogue: Catalogue, interface: str) -> str:
 
 
 def _item_table(specification: Specification) -> str:
-    plan, form = specification.plan, specification.format
-    status = "公式" if plan.status == "official" else "仮定"
+    layout, form = specification.layout, specification.format
+    status = "公式" if layout.status == "official" else "仮定"
     lines = [
-        f"**{plan.name}** {specification.version}（{status}）",
+        f"**{layout.name}** {specification.version}（{status}）",
         "",
-        f"{plan.description}。出典: {plan.source}",
+        f"{layout.description}。出典: {layout.source}",
         "",
-        f"`{plan.file_name}` {form.kind} {form.encoding} {form.line_end}",
+        f"`{layout.file_name}` {form.kind} {form.encoding} {form.line_end}",
     ]
     for record in specification.records:
         lines += [

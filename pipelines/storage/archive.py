@@ -1,4 +1,4 @@
-"""Files at rest: copies of what left and arrived, each a CMS envelope for our own `records` key. Knows no ledger."""
+"""Files at rest: copies of sent and received files, each encrypted (CMS) for our own `records` key. Knows no ledger."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interfaces.messages import RenkeiError
-from pipelines.storage.cms import enveloped, opened
+from pipelines.storage.cms import decrypt, encrypt
 from pipelines.storage.files import write_durably
 from pipelines.storage.keyring import KeyRing
 
 
 @dataclass(frozen=True)
-class Safe:
-    """Keeps files in the data folder so that nobody without the `records` key reads them; `openssl cms` can."""
+class EncryptedFileStore:
+    """Files in the data folder that only the `records` key can decrypt, with `openssl cms` too."""
 
     ring: KeyRing
     data_folder: Path
 
-    def keep(self, path: Path, data: bytes) -> None:
-        """Write a file closed. `path` ends in `.p7m`; what was there is replaced whole."""
-        write_durably(path, enveloped(data, self.ring.current("records").certificate))
+    def put(self, path: Path, data: bytes) -> None:
+        """Write a file encrypted. `path` ends in `.p7m`; an existing file is replaced atomically."""
+        write_durably(path, encrypt(data, self.ring.current("records").certificate))
 
-    def content(self, path: Path) -> bytes:
-        """What a kept file holds. KR-6321 when it is broken or not ours, KR-71xx when the key is not at hand."""
-        return opened(path.read_bytes(), self.ring, "records")
+    def read(self, path: Path) -> bytes:
+        """The decrypted content of a file. KR-6321 when it is damaged or not ours, KR-71xx when the key is not available."""
+        return decrypt(path.read_bytes(), self.ring, "records")
 
-    def read(self, path: Path, sha256: str) -> bytes | None:
-        """A kept file's content, proved by its SHA-256; None when it is gone or changed. Errors of the key come through."""
+    def read_intact(self, path: Path, sha256: str) -> bytes | None:
+        """The content of a file if it has this SHA-256; None when it is missing or changed. Errors of the key are raised."""
         if not path.is_file():
             return None
         try:
-            content = self.content(path)
+            content = self.read(path)
         except RenkeiError as error:
             if error.code == "KR-6321":
                 return None
             raise
         return content if hashlib.sha256(content).hexdigest() == sha256 else None
 
-    def holds(self, path: Path, sha256: str) -> bool:
-        """Whether the file is there, and its content has this SHA-256. Errors of the key come through."""
-        return self.read(path, sha256) is not None
+    def matches(self, path: Path, sha256: str) -> bool:
+        """Whether the file exists and its content has this SHA-256. Errors of the key are raised."""
+        return self.read_intact(path, sha256) is not None

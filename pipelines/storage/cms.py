@@ -1,4 +1,4 @@
-"""CMS (RFC 5652): envelopes for a certificate, signatures by a key, and their opening. Bytes in, bytes out; no files."""
+"""CMS (RFC 5652): encryption for a certificate, signatures, decryption and verification. Bytes in, bytes out; no files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from interfaces.messages import RenkeiError
 from pipelines.storage.keyring import KeyPair, KeyRing, Purpose
 
 SUFFIX: Final = ".p7m"  # RFC 8551: application/pkcs7-mime
-TO_UNION: Final = f".to_union{SUFFIX}"  # a copy that is closed for the Union, beside our own
+TO_UNION: Final = f".to_union{SUFFIX}"  # a copy that is encrypted for the Union, next to our own
 _DIGESTS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
     "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512,
 }  # fmt: skip
@@ -26,21 +26,21 @@ _SIGNATURES: Final = frozenset({"rsassa_pkcs1v15", "sha256_rsa", "sha384_rsa", "
 
 
 def plain_name(name: str) -> str:
-    """A file's name once its seal is broken."""
+    """The file's name without the suffix of the signed and encrypted form."""
     return name.removesuffix(SUFFIX)
 
 
-def enveloped(data: bytes, recipient: x509.Certificate) -> bytes:
-    """EnvelopedData (DER, AES-256) that only the recipient's private key opens."""
+def encrypt(data: bytes, recipient: x509.Certificate) -> bytes:
+    """EnvelopedData (DER, AES-256) that only the recipient's private key decrypts."""
     builder = pkcs7.PKCS7EnvelopeBuilder().set_data(data).add_recipient(recipient)
     builder = builder.set_content_encryption_algorithm(algorithms.AES256)
     return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
 
 
-def opened(data: bytes, ring: KeyRing, purpose: Purpose) -> bytes:
-    """The content of an envelope for any generation of a purpose; KR-6321 when none opens it.
+def decrypt(data: bytes, ring: KeyRing, purpose: Purpose) -> bytes:
+    """The content of EnvelopedData for any generation of a purpose; KR-6321 when none decrypts it.
 
-    Errors of the key itself (KR-7106, KR-7112, KR-7113) come through: they are mended elsewhere.
+    Errors of the key itself (KR-7106, KR-7112, KR-7113) are raised as they are: their remedy is another one.
     """
     pair = _recipient(data, ring.pairs(purpose))
     if pair is None:
@@ -49,12 +49,12 @@ def opened(data: bytes, ring: KeyRing, purpose: Purpose) -> bytes:
         return pkcs7.pkcs7_decrypt_der(data, pair.certificate, ring.unlock(pair), [])
     except RenkeiError:
         raise
-    except Exception as error:  # a broken envelope fails in many ways, all of which mean the same
+    except Exception as error:  # damaged EnvelopedData fails in many ways, all of which mean the same
         raise RenkeiError("KR-6321") from error
 
 
 def _recipient(data: bytes, pairs: Sequence[KeyPair]) -> KeyPair | None:
-    """Whose envelope it is, by issuer and serial number."""
+    """The key pair that it is encrypted for, by the certificate's serial number."""
     try:
         infos = cms.ContentInfo.load(data)["content"]["recipient_infos"]
         wanted = {int(info.chosen["rid"].chosen["serial_number"].native) for info in infos}
@@ -63,24 +63,24 @@ def _recipient(data: bytes, pairs: Sequence[KeyPair]) -> KeyPair | None:
     return next((pair for pair in pairs if pair.certificate.serial_number in wanted), None)
 
 
-def sealed(data: bytes, ring: KeyRing, recipient: x509.Certificate) -> bytes:
-    """Signed by our transfer key, then enveloped for the recipient: the form in which a file leaves the house."""
+def sign_and_encrypt(data: bytes, ring: KeyRing, recipient: x509.Certificate) -> bytes:
+    """Sign with our transfer key, then encrypt for the recipient: the form in which files are sent."""
     pair = ring.current("transfer")
     builder = pkcs7.PKCS7SignatureBuilder().set_data(data)
     builder = builder.add_signer(pair.certificate, ring.unlock(pair), hashes.SHA256())
     signed = builder.sign(Encoding.DER, [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoCapabilities])
-    return enveloped(signed, recipient)
+    return encrypt(signed, recipient)
 
 
-def unsealed(data: bytes, ring: KeyRing, signers: Sequence[x509.Certificate], at: dt.datetime) -> bytes:
-    """The content of a file sealed for us, when one of `signers` signed it and his certificate is valid at `at`.
+def decrypt_and_verify(data: bytes, ring: KeyRing, signers: Sequence[x509.Certificate], at: dt.datetime) -> bytes:
+    """The content of a file encrypted for us and signed by one of `signers`, whose certificate must be valid at `at`.
 
-    KR-6321 not for us or not an envelope, KR-6322 signature wrong or somebody else's, KR-6323 certificate expired.
+    KR-6321 not for us or not EnvelopedData, KR-6322 signature wrong or another signer, KR-6323 certificate expired.
     """
-    return verified(opened(data, ring, "transfer"), signers, at)
+    return verify_signature(decrypt(data, ring, "transfer"), signers, at)
 
 
-def verified(signed: bytes, signers: Sequence[x509.Certificate], at: dt.datetime) -> bytes:
+def verify_signature(signed: bytes, signers: Sequence[x509.Certificate], at: dt.datetime) -> bytes:
     """The content of SignedData (DER) with exactly one signature, by one of `signers`. KR-6322, KR-6323 as above."""
     try:
         content, signer, attributes = _parts(signed)
@@ -105,10 +105,10 @@ def _parts(signed: bytes) -> tuple[bytes, Any, Any]:
     return bytes(data["encap_content_info"]["content"].native), signer, attributes
 
 
-def _signer_of(signer: Any, known: Sequence[x509.Certificate]) -> x509.Certificate:
-    """The pinned certificate that the signature names; what the file itself carries proves nothing."""
+def _signer_of(signer: Any, signers: Sequence[x509.Certificate]) -> x509.Certificate:
+    """The pinned certificate that the signature names; a certificate in the file itself proves nothing."""
     named = signer["sid"].chosen
-    for certificate in known:
+    for certificate in signers:
         same_issuer = named["issuer"].dump() == certificate.issuer.public_bytes()
         if same_issuer and int(named["serial_number"].native) == certificate.serial_number:
             return certificate

@@ -1,4 +1,4 @@
-"""Files on our own disk: hashing, and writing so that a crash leaves the old file or the new one. No ledger here."""
+"""Files on our own disk: hashing, and durable atomic writing (after a crash: the old file or the new one). No ledger here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from interfaces.messages import RenkeiError, reason_of
 from interfaces.private import OWNER_FILE, private_folder
 
 CHUNK_BYTES = 1 << 20
-# Such a lock is held for moments; who waits longer waits for a process that hangs.
+# Such a lock is held for moments; a longer wait means that another process hangs.
 LOCK_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 LOCAL_DISK_FAULTS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -31,7 +31,7 @@ def sha256_of(path: Path) -> str:
 
 
 def wait_for_lock(handle: int, path: Path) -> None:
-    """Lock an open file for this process; KR-6021 when another one does not let go of it within LOCK_SECONDS."""
+    """Lock an open file for this process; KR-6021 when another process does not release it within LOCK_SECONDS."""
     end = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -45,7 +45,7 @@ def wait_for_lock(handle: int, path: Path) -> None:
 
 
 def sync(handle: IO[bytes]) -> None:
-    """What was written is on the disk when this returns."""
+    """Everything written is on the disk when this returns."""
     handle.flush()
     os.fsync(handle.fileno())
 
@@ -67,7 +67,7 @@ def move_durably(source: Path, target: Path) -> None:
 
 
 def part_of(target: Path) -> Path:
-    """Where a file lies while it is written."""
+    """The temporary name of a file while it is written."""
     return target.with_name(f".{target.name}.part")
 
 
@@ -85,18 +85,18 @@ def write_durably(target: Path, data: bytes) -> None:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[BinaryIO]:
-    """A file that becomes the target when the block ends well. Two processes with the same target wait for each other."""
+    """A temporary file that replaces the target when the block succeeds. Processes with the same target take turns."""
     private_folder(target.parent)
     part = part_of(target)
-    with _alone(part) as writer:
+    with _open_locked(part) as writer:
         writer.truncate()
         yield writer
         sync(writer)
         move_durably(part, target)
 
 
-def _alone(part: Path) -> BinaryIO:
-    """The temporary file, opened and locked. One that was renamed while we waited is no temporary file any more."""
+def _open_locked(part: Path) -> BinaryIO:
+    """The temporary file, opened and locked; opened again if another process renamed it while we waited."""
     while True:
         handle = os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, OWNER_FILE), "wb")
         try:
@@ -113,7 +113,7 @@ def _alone(part: Path) -> BinaryIO:
 
 @contextmanager
 def erasing(place: str, name: str) -> Iterator[None]:
-    """Something is erased inside: KR-6606 when the disk or the medium does not let it."""
+    """For a block that erases: KR-6606 when the disk or the medium does not allow it."""
     try:
         yield
     except OSError as error:
@@ -121,7 +121,7 @@ def erasing(place: str, name: str) -> Iterator[None]:
 
 
 def erase_file(path: Path) -> None:
-    """Random bytes over the whole file, on the disk, and then no file."""
+    """Overwrite the whole file with random bytes on the disk, then remove it."""
     left = path.stat().st_size
     with path.open("r+b") as handle:
         while left > 0:

@@ -1,4 +1,4 @@
-"""Our key pairs on disk: made, found, unlocked, one folder. What is sealed with them is told in `seal` and `safe`."""
+"""Our key pairs in one folder: created, found, unlocked. They are used by `cms`, `archive` and `tables`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from interfaces.private import private_folder
 from pipelines.storage.files import erasing, wait_for_lock, write_durably
 
 Purpose = Literal["transfer", "records", "my_number"]
-# transfer: signs what we send, opens what is sealed for us. records: personal columns, and the copies of files that left
-# or arrived. my_number: the tables of 個人番号, and nothing else (design.md 4 rule 8).
+# transfer: signs what we send, decrypts what is encrypted for us. records: personal columns, and the copies of sent and
+# received files. my_number: the tables of 個人番号, and nothing else (design.md 4 rule 8).
 PURPOSES: Final[tuple[Purpose, ...]] = ("transfer", "records", "my_number")
 # CRYPTREC asks for more than 112 bits of security after 2030; 3072 bits of RSA give 128.
 RSA_BITS: Final = 3072
-# Two years of use and a quarter to change over.
+# Two years of use and a quarter for the rotation.
 VALID_DAYS: Final = 2 * 365 + 92
 PASSPHRASE_BYTES: Final = 32
 
@@ -44,21 +44,21 @@ class KeyPair:
 
     @property
     def name(self) -> str:
-        """The name under which encrypted tables remember it, e.g. `records-1`."""
+        """The name by which encrypted tables refer to it, e.g. `records-1`."""
         return f"{self.purpose}-{self.generation}"
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the certificate, in hexadecimal: what two people read to each other on the telephone."""
+        """SHA-256 of the certificate, in hexadecimal: what two people compare on the telephone."""
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
 
 class KeyRing:
     """The key pairs of a deployment: `<purpose>-<generation>.{key,cert}.pem`, private keys under the passphrase.
 
-    `may_begin`: a missing pair is made at its first use, because there is nothing yet that an older one should open.
-    A process whose ring lacks a private key can write for it, and read nothing that it closes. `clock` dates certificates;
-    `tell` hears of every pair that is made; `without` leaves one pair out, by its name.
+    `create_if_missing`: create a missing pair at its first use, because nothing exists yet that an older one would have to
+    decrypt. A process without a private key can encrypt for it, but decrypt nothing. `clock` dates certificates;
+    `on_key_created` is called with every new pair; `excluded` is the name of a pair to leave out.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class KeyRing:
         passphrase_file: Path,
         owner: str,
         *,
-        may_begin: bool = False,
+        create_if_missing: bool = False,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
-        tell: Callable[[KeyPair], None] = lambda pair: None,
-        without: str = "",
+        on_key_created: Callable[[KeyPair], None] = lambda pair: None,
+        excluded: str = "",
     ) -> None:
         self.folder = folder
         self._passphrase_file = passphrase_file
         self._owner = owner
-        self._may_begin = may_begin
+        self._create_if_missing = create_if_missing
         self._clock = clock
-        self._tell = tell
-        self._without = without
+        self._on_key_created = on_key_created
+        self._excluded = excluded
         self._unlocked: dict[Path, rsa.RSAPrivateKey] = {}
         self._pairs: dict[Purpose, list[KeyPair]] = {}
 
@@ -90,24 +90,24 @@ class KeyRing:
                 generation = int(path.name.removeprefix(f"{purpose}-").removesuffix(".cert.pem"))
                 certificate = _read_certificate(path)
                 pair = KeyPair(purpose, generation, certificate, _key_path(path))
-                found += [pair] if pair.name != self._without else []
+                found += [pair] if pair.name != self._excluded else []
             self._pairs[purpose] = sorted(found, key=lambda pair: -pair.generation)
         return self._pairs[purpose]
 
     def current(self, purpose: Purpose) -> KeyPair:
-        """The newest generation, made now when this deployment has just begun; KR-7111 when there is none."""
+        """The newest generation, created now with `create_if_missing`; else KR-7111 when there is none."""
         if not self.pairs(purpose):
-            if not self._may_begin:
+            if not self._create_if_missing:
                 raise RenkeiError("KR-7111", purpose=purpose, folder=self.folder.name)
             self.create(purpose)
         return self.pairs(purpose)[0]
 
     def owners(self) -> set[str]:
-        """Whom the certificates of all generations name as their owner."""
+        """The owners that the certificates of all generations name."""
         return {_owner(pair) for purpose in PURPOSES for pair in self.pairs(purpose)}
 
     def named(self, name: str) -> KeyPair:
-        """The pair that an encrypted table remembers; KR-7112 when this ring does not have it."""
+        """The pair that an encrypted table refers to; KR-7112 when this ring does not have it."""
         purpose = name.rpartition("-")[0]
         for pair in self.pairs(purpose) if purpose in PURPOSES else ():  # type: ignore[arg-type]  # one of PURPOSES
             if pair.name == name:
@@ -131,47 +131,52 @@ class KeyRing:
     def _passphrase(self) -> bytes:
         return _owners_alone(self._passphrase_file, self._passphrase_file.name).strip()
 
-    def lacking(self, name: str) -> KeyRing:
-        """This ring without one of its pairs: what it still opens does not need that pair."""
-        return KeyRing(self.folder, self._passphrase_file, self._owner, without=name)
+    def excluding(self, name: str) -> KeyRing:
+        """This ring without one of its pairs: whatever it still decrypts does not need that pair."""
+        return KeyRing(self.folder, self._passphrase_file, self._owner, excluded=name)
 
-    def create(self, purpose: Purpose, *, anew: bool = False) -> KeyPair:
-        """A generation more: the first one unless there is one already, the next one with `anew`. Private files.
+    def create(self, purpose: Purpose, *, new_generation: bool = False) -> KeyPair:
+        """Create the first generation unless there is one already, or the next one with `new_generation`, as private files.
 
-        A passphrase is made with the very first key only. KR-7112, KR-7113 when the one at hand does not open what is there.
+        A passphrase is created with the very first key only. KR-7112, KR-7113 when the passphrase does not unlock an
+        existing key.
         """
-        with self._alone():
+        with self._locked():
             self._pairs.clear()
-            known = self.pairs(purpose)
-            if known and not anew:
-                return known[0]
-            here = [pair for one in PURPOSES for pair in self.pairs(one) if pair.key_path.is_file()]
-            if here:
-                self.unlock(here[0])  # another passphrase than theirs would lock away what comes: nothing is made then
+            existing = self.pairs(purpose)
+            if existing and not new_generation:
+                return existing[0]
+            unlockable = [
+                pair for other_purpose in PURPOSES for pair in self.pairs(other_purpose) if pair.key_path.is_file()
+            ]
+            if unlockable:
+                self.unlock(
+                    unlockable[0]
+                )  # fails if the passphrase is not theirs: a key under another one could not be unlocked later
             elif not self._passphrase_file.exists():
                 write_durably(self._passphrase_file, secrets.token_hex(PASSPHRASE_BYTES).encode() + b"\n")
-            generation = known[0].generation + 1 if known else 1
+            generation = existing[0].generation + 1 if existing else 1
             key = rsa.generate_private_key(65537, RSA_BITS)
             path = self.folder / f"{purpose}-{generation}.cert.pem"
-            locked = serialization.BestAvailableEncryption(self._passphrase)
-            pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+            encryption = serialization.BestAvailableEncryption(self._passphrase)
+            pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
             # The certificate comes last: a pair without it does not exist.
             write_durably(_key_path(path), pem)
             certificate = _certificate(key, f"{self._owner} {purpose}-{generation}", self._clock())
             write_durably(path, certificate.public_bytes(serialization.Encoding.PEM))
             self._pairs.clear()
-            made = self.pairs(purpose)[0]
-        self._tell(made)
-        return made
+            created = self.pairs(purpose)[0]
+        self._on_key_created(created)
+        return created
 
     def destroy(self, pair: KeyPair) -> None:
-        """Remove a private key that opens nothing any more; its certificate stays, so that its use can be told. KR-6606."""
+        """Remove a private key that is not needed any more; its certificate stays as a record of its use. KR-6606."""
         with erasing("鍵のフォルダ", pair.key_path.name):
             pair.key_path.unlink(missing_ok=True)
         self._unlocked.pop(pair.key_path, None)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         lock = private_folder(self.folder) / ".lock"
         handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
         try:
@@ -190,9 +195,9 @@ def _read_certificate(path: Path) -> x509.Certificate:
 
 
 def _is_sound(key: rsa.RSAPrivateKey, certificate: x509.Certificate) -> bool:
-    """Whether a private key is the certificate's, and undamaged: two factors of its modulus, and exponents that fit.
+    """Whether a private key belongs to the certificate and is undamaged: factors of the modulus, and matching exponents.
 
-    With that the factors are the primes of which the pair was made; testing them again would take 0.1 s a key.
+    Then the factors are the primes from which the pair was made; a primality test would take 0.1 s per key.
     """
     own = key.private_numbers()
     e, p, q = own.public_numbers.e, own.p, own.q

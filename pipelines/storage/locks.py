@@ -1,4 +1,4 @@
-"""One process at a time in a data folder. Who needs that decides for himself."""
+"""Lock files: one process at a time in a data folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from interfaces.private import private_folder
 
 
 @contextmanager
-def exclusive(data_folder: Path, name: str) -> Iterator[None]:
-    """Hold the folder's lock of that name; KR-6114 at once when another holds it. The kernel frees it on a crash."""
+def exclusive_lock(data_folder: Path, name: str) -> Iterator[None]:
+    """Hold the folder's lock of that name; KR-6114 at once when another process holds it. The kernel frees it on a crash."""
     handle = os.open(private_folder(data_folder) / f".{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:

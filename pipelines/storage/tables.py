@@ -1,6 +1,6 @@
-"""Tables at rest: a Parquet file per asset and partition, written atomically; what is personal in them is encrypted.
+"""Tables at rest: a Parquet file per asset and partition, written atomically, with personal columns encrypted.
 
-Knows no asset's meaning and no Dagster; the IO manager in `resources` is a thin coat over this.
+Knows no asset's meaning and no Dagster; the IO manager in `resources` is a thin wrapper around this.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class _KeyPairs(pe.KmsClient):  # type: ignore[misc]  # pyarrow ships no types
 class Store:
     """Parquet files below `root`, as `<asset>/<partition>.parquet`.
 
-    `public_columns` lie open; every other column is encrypted, so that a new column is closed until somebody says that
-    it may be read. The footer (names, types, row counts) is open, and signed. `erased_on`: when a table (asset,
-    partition) was erased, because it had been kept long enough.
+    `public_columns` are plaintext; every other column is encrypted, so a new column is encrypted until it is declared
+    public. The footer (names, types, row counts) is plaintext, and signed. `erased_on`: when a table (asset, partition)
+    was erased, because its retention period was over.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Store:
         self._public = frozenset(public_columns)
 
     def path(self, asset: str, partition: str) -> Path:
-        """Where a table lies (it need not exist)."""
+        """The path of a table (it need not exist)."""
         return self.root / asset / f"{partition}.parquet"
 
     def exists(self, asset: str, partition: str) -> bool:
@@ -78,18 +78,20 @@ class Store:
         return sorted(path.stem for path in (self.root / asset).glob("*.parquet"))
 
     def write(self, asset: str, partition: str, frame: pl.DataFrame) -> Path:
-        """Write a table atomically, personal columns encrypted; KR-7111 when there is no key to do it with."""
+        """Write a table atomically, personal columns encrypted; KR-7111 when there is no key for it."""
         table, buffer = frame.to_arrow(), BytesIO()
-        how = self._encryption(asset, table.schema)
-        properties = how and _factory(self._ring).file_encryption_properties(pe.KmsConnectionConfig(), how)
+        encryption = self._encryption(asset, table.schema)
+        properties = encryption and _factory(self._ring).file_encryption_properties(
+            pe.KmsConnectionConfig(), encryption
+        )
         pq.write_table(table, buffer, encryption_properties=properties, write_page_checksum=True)
         path = self.path(asset, partition)
         write_durably(path, buffer.getvalue())
         return path
 
     def read(self, asset: str, partition: str) -> pl.DataFrame:
-        """Read a table whole; a damaged one is KR-7114. KR-7207 when it was never written, KR-7208 when it was erased,
-        KR-7112 when this process lacks its key."""
+        """Read a whole table. KR-7114 it is damaged, KR-7207 never written, KR-7208 erased, KR-7112 this process does not
+        have its key."""
         path = self.path(asset, partition)
         if not path.is_file():
             on = self._erased_on(asset, partition)
@@ -104,24 +106,24 @@ class Store:
         return pl.DataFrame(table)
 
     def height(self, asset: str, partition: str) -> int:
-        """Rows of a table whose footer is open, without any key; KR-7114 when it is damaged."""
+        """The row count of a table with a plaintext footer, without any key; KR-7114 when it is damaged."""
         try:
             return int(pq.read_metadata(self.path(asset, partition)).num_rows)
         except (OSError, pa.ArrowException) as error:
             raise RenkeiError("KR-7114", asset=asset, partition=partition) from error
 
     def purpose_of(self, asset: str) -> Purpose:
-        """Whose key closes a table."""
+        """The purpose of the key that a table is encrypted with."""
         return "my_number" if asset in MY_NUMBER_ASSETS else "records"
 
     def _encryption(self, asset: str, schema: pa.Schema) -> pe.EncryptionConfiguration | None:
         if asset in MY_NUMBER_ASSETS:
             return pe.EncryptionConfiguration(footer_key=self._ring.current("my_number").name, uniform_encryption=True)
-        closed = [leaf for leaf in _leaves(schema) if leaf.partition(".")[0] not in self._public]
-        if not closed:
+        encrypted = [leaf for leaf in _leaves(schema) if leaf.partition(".")[0] not in self._public]
+        if not encrypted:
             return None
         key = self._ring.current("records").name
-        return pe.EncryptionConfiguration(footer_key=key, column_keys={key: closed}, plaintext_footer=True)
+        return pe.EncryptionConfiguration(footer_key=key, column_keys={key: encrypted}, plaintext_footer=True)
 
 
 def _factory(ring: KeyRing) -> pe.CryptoFactory:

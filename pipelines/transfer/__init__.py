@@ -1,1 +1,1 @@
-"""What every capability uses to send and to receive a file: one gate out, one way in, what the Union was told before."""
+"""What every capability uses to send and receive files: sending, receiving, and what was reported to the Union before."""

@@ -1,4 +1,4 @@
-"""What the Union knows of us: the last effective sending, and which days of a month were sent. Read from the ledger."""
+"""What was reported to the Union: the last effective sending, and which days of a month were sent. Read from the ledger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 
 from pipelines.configuration.calendar import business_days
 from pipelines.deployment import Environment
-from pipelines.exchange.ledger.states import CLOSED_OUTBOUND_STATES, SENT_STATES, Direction, EntryState, LedgerEvent
+from pipelines.exchange.ledger.states import SENT_STATES, TERMINAL_OUTBOUND_STATES, Direction, EntryState, LedgerEvent
 from pipelines.transfer.sending import records_of
 
 SENT_FILES = ("eligibility_household", "eligibility_individual")
@@ -18,74 +18,78 @@ SENT_KEYS = {"eligibility_household": "household_number", "eligibility_individua
 def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataFrame:
     """The people of the last effective sending (at the end of `on`; None: now), as the Union knows them.
 
-    Whom a later file told of that is, or may be, at the Union (`ledger.baseline.in_doubt`) is there as that file told.
+    A person whom a later file reported is included with the facts of that file, where that file is, or may be, at the
+    Union (`ledger.baseline.uncertain_entries`).
     """
     before = on + dt.timedelta(days=1) if on else None
     partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
     if partition is None:
         text = ("resident_number", "household_number", "name", "head_kind", "application_reason", "end_reason")
         days = ("born_on", "acquired_on", "lost_on", "applied_on", "ended_on")
-        known = pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
+        baseline = pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
     else:
-        known = environment.store.read("sent_people", partition.isoformat())
-    told = told_in_doubt(environment, before).get("eligibility_individual")
-    return known if told is None else overlaid(known, told, "resident_number")
+        baseline = environment.store.read("sent_people", partition.isoformat())
+    reported = uncertain_reports(environment, before).get("eligibility_individual")
+    return baseline if reported is None else overlaid(baseline, reported, "resident_number")
 
 
-def told_in_doubt(
-    environment: Environment, before: dt.date | None, *, remade: dt.date | None = None
+def uncertain_reports(
+    environment: Environment, before: dt.date | None, *, rebuilt: dt.date | None = None
 ) -> dict[str, pl.DataFrame]:
-    """What files tell that are, or may be, at the Union, but are no baseline (`ledger.baseline.in_doubt`).
+    """The records of files that are, or may be, at the Union without being a baseline (`ledger.baseline.uncertain_entries`).
 
-    By interface (SENT_FILES): canonical records with `in_doubt` true and `gone`, of each person or household the newest.
-    `gone`: withdrawn by a file that the Union accepted, so that it does not know him any more. Nothing for an interface
-    without such a file. KR-6115 when our copy of one is not what the ledger says.
+    By interface (SENT_FILES): the newest canonical record of each person or household, with `in_doubt` true and `gone`.
+    `gone`: withdrawn by a file that the Union accepted, so the Union does not know the person any more. An interface
+    without such a file is absent. KR-6115 when our copy of a file is not what the ledger says.
     """
-    told: dict[str, list[pl.DataFrame]] = {}
-    for entry in environment.ledger.in_doubt(before, SENT_FILES, remade=remade):
+    reported: dict[str, list[pl.DataFrame]] = {}
+    for entry in environment.ledger.uncertain_entries(before, SENT_FILES, rebuilt=rebuilt):
         records = records_of(environment, entry)
         withdrawn = pl.col("update_kind") == "withdrawn" if "update_kind" in records.columns else pl.lit(False)
         gone = withdrawn & pl.lit(entry.state == EntryState.ACCEPTED)
-        told.setdefault(str(entry.interface), []).append(records.with_columns(in_doubt=pl.lit(True), gone=gone))
+        reported.setdefault(str(entry.interface), []).append(records.with_columns(in_doubt=pl.lit(True), gone=gone))
     return {
         interface: pl.concat(frames, how="diagonal").unique(SENT_KEYS[interface], keep="last", maintain_order=True)
-        for interface, frames in told.items()
+        for interface, frames in reported.items()
     }
 
 
-def overlaid(known: pl.DataFrame, told: pl.DataFrame, key: str) -> pl.DataFrame:
-    """`known` (its columns), with the rows of `told` in the place of those of the same key, sorted by it; who is `gone` is not there."""
-    empty = [pl.lit(None, known.schema[name]).alias(name) for name in known.columns if name not in told.columns]
-    there = told.filter(~pl.col("gone")).with_columns(empty).select(known.columns)
-    return pl.concat([known.join(told, on=key, how="anti"), there]).sort(key)
+def overlaid(baseline: pl.DataFrame, reported: pl.DataFrame, key: str) -> pl.DataFrame:
+    """`baseline` with its rows replaced by the rows of `reported` with the same key, without those that are `gone`; sorted by
+    the key, with the columns of `baseline`."""
+    missing_columns = [
+        pl.lit(None, baseline.schema[name]).alias(name) for name in baseline.columns if name not in reported.columns
+    ]
+    kept_reports = reported.filter(~pl.col("gone")).with_columns(missing_columns).select(baseline.columns)
+    return pl.concat([baseline.join(reported, on=key, how="anti"), kept_reports]).sort(key)
 
 
 def first_month_sent(environment: Environment) -> dt.date | None:
-    """The month (its first day) of the deployment's first daily sending; what was before it is another system's."""
+    """The month (its first day) of the deployment's first daily sending; another system handled the time before."""
     entries = environment.ledger.entries(direction=Direction.OUTBOUND, interfaces=SENT_FILES)
     return min((e.partition.replace(day=1) for e in entries if e.partition is not None), default=None)
 
 
 def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> list[dt.date]:
-    """The business days of [first, last] that were neither sent, nor carried by a later day, nor quiet.
+    """The business days of [first, last] that were neither sent, nor carried by a later day, nor without changes.
 
-    Days before the deployment's first sending are not missed. A day of which the Union rejected a file, or that was taken
-    back, is carried by the next day that reaches it.
+    Days before the deployment's first sending are not included. A day with a rejected file, or that was recalled, is
+    carried by the next day that reaches the Union.
     """
     entries = environment.ledger.entries(direction=Direction.OUTBOUND, interfaces=SENT_FILES)
-    standing: dict[dt.date | None, dict[str | None, EntryState]] = {}
+    current_states: dict[dt.date | None, dict[str | None, EntryState]] = {}
     for entry in entries:
         if entry.state != EntryState.WITHDRAWN:
-            standing.setdefault(entry.partition, {})[entry.interface] = entry.state
+            current_states.setdefault(entry.partition, {})[entry.interface] = entry.state
     out = SENT_STATES | {EntryState.SUPERSEDED}
     carried_by = environment.ledger.effective_baseline(interfaces=SENT_FILES)
     done = {
         day
-        for day, states in standing.items()
+        for day, states in current_states.items()
         if out.issuperset(states.values())
-        or (day and carried_by and day < carried_by and not CLOSED_OUTBOUND_STATES.isdisjoint(states.values()))
+        or (day and carried_by and day < carried_by and not TERMINAL_OUTBOUND_STATES.isdisjoint(states.values()))
     }
-    quiet = {e.detail.get("partition") for e in environment.ledger.notes(LedgerEvent.QUIET_DAY)}
+    quiet = {e.detail.get("partition") for e in environment.ledger.events_of(LedgerEvent.QUIET_DAY)}
     began = min((e.partition for e in entries if e.partition is not None), default=first)
     days = business_days(max(first, began), last + dt.timedelta(days=1))
     return [day for day in days if day not in done and day.isoformat() not in quiet]

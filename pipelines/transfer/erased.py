@@ -1,4 +1,4 @@
-"""What holds of a day or a month whose tables retention has erased: it is done, and is not made again."""
+"""Days and months whose tables retention has erased: they are done, and are not made again."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def require_kept(
     interfaces: Collection[str],
     of: dt.date | None = None,
 ) -> None:
-    """KR-7210 when retention has erased one of `assets` that the work of a day or a month needs (`of`: another's).
+    """KR-7210 when retention has erased one of `assets` that the work of a partition needs (`of`: of another partition).
 
-    Then the work was done (its files are of `interfaces`), or a later sending carries it: there is nothing to do again.
+    Then the work was done (its files are of `interfaces`), or a later sending carries it: nothing is to be done again.
     """
     needed = of or partition
     missing = [asset for asset in assets if not environment.store.exists(asset, needed.isoformat())]
@@ -33,7 +33,7 @@ def require_kept(
 
 
 def _state(environment: Environment, partition: dt.date, interfaces: Collection[str]) -> str:
-    """What the ledger knows of the work of a day or a month."""
+    """What the ledger says about the work of a day or a month, in words."""
     states = SENT_STATES | {EntryState.APPLIED}
     done = environment.ledger.entries(partition=partition, interfaces=interfaces, states=states)
     if done:

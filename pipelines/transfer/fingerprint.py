@@ -1,10 +1,9 @@
-"""The fingerprint of tables: SHA-256 over a text of our own, the same in every release of polars. Stores nothing.
+"""The fingerprint of tables: SHA-256 over a text format of our own, the same in every release of polars. Stores nothing.
 
-The ledger keeps such hashes for years (snapshot_sha256). The text is therefore fixed here and must never change: UTF-8, a
-line of column names and one per row, each ended by LF, with commas between the fields. Null is nothing, the empty string
-is "", days are YYYY-MM-DD, Booleans true and false, integers their digits. A string that is empty or holds a comma, a
-quote, CR or LF stands in quotes, and a quote in it twice. polars 2.1.0 writes the same as CSV: with that the first hashes
-were made.
+The ledger keeps such hashes for years (snapshot_sha256), so the format is fixed here and must never change: UTF-8, a line
+of column names and one per row, each ended by LF, with commas between the fields. Null is nothing, the empty string is "",
+days are YYYY-MM-DD, Booleans true and false, integers their digits. A string that is empty or contains a comma, a quote,
+CR or LF is quoted, with quotes doubled. polars 2.1.0 writes the same as CSV: the first hashes were made with that.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _QUOTED_FOR = '[,"\r\n]'
 
 
 def fingerprint(frames: Iterable[pl.DataFrame]) -> str:
-    """SHA-256 over the texts of tables, one after the other."""
+    """SHA-256 over the texts of tables, concatenated."""
     digest = hashlib.sha256()
     for frame in frames:
         for part in text(frame):
@@ -47,7 +46,7 @@ def _rows(part: pl.DataFrame) -> bytes:
 
 
 def _field(name: str, dtype: pl.DataType, *, quoted: bool) -> pl.Expr:
-    """A column's values as they stand in the text. quoted: some of its strings must stand in quotes."""
+    """A column's values as they appear in the text. quoted: some of its strings must be quoted."""
     value = pl.col(name)
     if isinstance(dtype, pl.String):
         written = _quoted(value) if quoted else value

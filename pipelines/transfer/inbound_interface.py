@@ -1,6 +1,6 @@
-"""What the program knows of a kind of file that the Union sends: one entry for each, written by the capability that applies it.
+"""The definition of a kind of file that the Union sends: one entry for each, written by the capability that applies it.
 
-All entries together are in `operations.inbound_interfaces`; what the records of a file mean is told by the capabilities.
+All entries together are in `operations.inbound_interfaces`; the capabilities define what the records of a file mean.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TypeVar
 from interfaces.required_items import ItemsRead
 
 
-class OvertakenBy(StrEnum):
-    """Which newer file takes a waiting file's place, so that it is stale and not applied (design.md 5)."""
+class StaleAfter(StrEnum):
+    """Which newer file makes a waiting file stale, so that it is not applied (design.md 5)."""
 
-    NOTHING = "nothing"  # it speaks of its own day or month; a newer one does not take its place
+    NOTHING = "nothing"  # a file is only about its own day or month and never becomes stale
     LATER_DAY = "later_day"  # an applied file of a later day
     HIGHER_NUMBER = "higher_number"  # an applied file of the same month with a higher file number
 
@@ -28,7 +28,7 @@ class InboundInterface:
     description: str
     group: str
     owners: tuple[str, ...]
-    overtaken_by: OvertakenBy = OvertakenBy.NOTHING
+    stale_after: StaleAfter = StaleAfter.NOTHING
     step: str | None = None
 
     @property
@@ -41,5 +41,5 @@ Kind = TypeVar("Kind", bound=InboundInterface)
 
 
 def by_id(*entries: Kind) -> dict[str, Kind]:
-    """Entries by the interface's name, in the order in which the files of one day (month) are applied."""
+    """Entries by interface id, in the order in which the files of one day (month) are applied."""
     return {entry.id: entry for entry in entries}

@@ -1,7 +1,7 @@
-"""What a clerk types from the Union's screen, for interfaces that are switched off: a form per specification, both ways.
+"""Manual entry from the Union's screen for interfaces that are switched off: writes and reads a form per specification.
 
-A filled form becomes the file that the Union would have sent, and goes the way of every file that arrives: archived,
-judged, in the ledger. Nothing here knows what an interface means.
+A filled form is converted to the file that the Union would have sent, and received like every file: archived, validated,
+in the ledger. Nothing here knows what an interface means.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from interfaces.new_books import new_book
 from interfaces.spec import Item, Specification
 from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.deployment import Environment
-from pipelines.exchange.arrival import Arrival
 from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.states import Direction, LedgerEvent
-from pipelines.exchange.transport import FilesAtHand
+from pipelines.exchange.received_file import ReceivedFile
+from pipelines.exchange.transport import InMemorySource
 from pipelines.storage.files import write_durably
 from pipelines.transfer import receiving
 from schemas.findings import from_problems
 
 SHEET = "入力"
 ROW = "row"
-# What the program fills in itself: it is the same in every record.
+# Items that the program fills in: they are the same in every record.
 FILLED = frozenset({"record_kind", "record_number", "data_kind", "insurer_number", "municipality_code"})
 _ROWS = 500
 _SHOWN = 20
@@ -48,12 +48,12 @@ def typed_items(specification: Specification) -> list[Item]:
 def write_form(environment: Environment, interface: str, month: dt.date, path: Path) -> None:
     """An empty form of an interface: one column per item, drop-downs for coded items, dates as YYYY-MM-DD.
 
-    KR-7603 when the interface is not switched off: nobody could enter the form.
+    KR-7603 when the interface is not switched off: the form could not be imported.
     """
     _require_typed(environment, interface)
     specification = environment.specification(interface, month)
     data = BytesIO()
-    with new_book(data, specification.plan.name) as book:
+    with new_book(data, specification.layout.name) as book:
         sheet = book.add_worksheet(SHEET)
         bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True})
         text = book.add_format({"num_format": "@"})
@@ -71,8 +71,8 @@ def write_form(environment: Environment, interface: str, month: dt.date, path: P
 
 
 def read_form(specification: Specification, month: dt.date, path: Path) -> pl.DataFrame:
-    """The typed records, canonical, with their `row` of the form. KR-7602 for anything that cannot be read, or that nobody
-    would read (beside the table, on another sheet); errors of the book as in `read_book`.
+    """The typed records, canonical, with their `row` of the form. KR-7602 for anything that cannot be read, or that would
+    be ignored (next to the table, on another sheet); errors of the book as in `read_book`.
     """
     sheets = read_book(path, results=True).sheets
     items = typed_items(specification)
@@ -81,7 +81,7 @@ def read_form(specification: Specification, month: dt.date, path: Path) -> pl.Da
     rows = sheets[SHEET]
     if not rows or [cell.text for cell in rows[0][: len(items)]] != [item.name for item in items]:
         raise RenkeiError("KR-7602", problems="見出しが変わっています")
-    problems = _outside(sheets, len(items))
+    problems = _text_outside_form(sheets, len(items))
     records = []
     for number, row in enumerate(rows[1:], 2):
         cells = row[: len(items)]
@@ -89,8 +89,8 @@ def read_form(specification: Specification, month: dt.date, path: Path) -> pl.Da
             continue
         record: dict[str, object] = {ROW: number}
         for column, (item, cell) in enumerate(zip(items, cells, strict=True), 1):
-            record[item.id], wrong = _value(item, cell, specification, month)
-            problems += [f"{_place(number, column, item.name)}: {wrong}"] if wrong else []
+            record[item.id], problem = _value(item, cell, specification, month)
+            problems += [f"{_place(number, column, item.name)}: {problem}"] if problem else []
         records.append(record)
     if problems:
         raise _refusal(problems)
@@ -102,8 +102,8 @@ def _place(row: int, column: int, heading: str) -> str:
     return f"{address(row, column)} {row}行目 {heading}"
 
 
-def _outside(book: Mapping[str, Rows], width: int) -> list[str]:
-    """Writing that would not be taken: beside the columns of the form, and on other sheets."""
+def _text_outside_form(book: Mapping[str, Rows], width: int) -> list[str]:
+    """Text that would be ignored: next to the columns of the form, and on other sheets."""
     beside = [
         address(number, column)
         for number, row in enumerate(book[SHEET], 1)
@@ -121,7 +121,7 @@ def _refusal(problems: Sequence[str]) -> RenkeiError:
 
 
 def _value(item: Item, cell: Cell, specification: Specification, month: dt.date) -> tuple[object, str]:
-    """One cell as the program's value, or what is wrong with it (without the value)."""
+    """The value of a cell in the program's form, or what is wrong with it (without the value)."""
     if cell.fault is not None:
         return None, f"{cell.fault}なので読めません。値をそのまま書いてください"
     if cell.is_blank:
@@ -147,7 +147,7 @@ def _day(text: str) -> dt.date | None:
 
 
 def _of_a_day(item: Item, day: dt.date) -> tuple[object, str]:
-    """What a day means where none is asked for: Excel makes the first of the month of a typed 2026-02."""
+    """The value of a date cell where no date is expected: Excel turns a typed 2026-02 into the first of the month."""
     if item.type.date_format.startswith("YYYY") and day.day == 1:
         return f"{day:%Y%m}" if item.type.date_format == "YYYYMM" else f"{day:%Y-%m}", ""
     if item.type.date_format:
@@ -158,47 +158,47 @@ def _of_a_day(item: Item, day: dt.date) -> tuple[object, str]:
 _WRITTEN_DAY = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
-def _composed(
+def _compose(
     environment: Environment, specification: Specification, month: dt.date, data: pl.DataFrame
 ) -> tuple[dict[str, object], codec.Encoded]:
-    """The typed records as a file, under the first number that is free or already stands for these very bytes."""
+    """The typed records as a file, under the first file number that is free or already belongs to the same bytes."""
     ledger = environment.ledger
     for number in count(1):
         header = environment.monthly_header(month, ledger.now().date()) | {"file_number": f"{number:06d}"}
         encoded = codec.compose(specification, month, data, header)
-        known = ledger.entries(direction=Direction.INBOUND, file_name=file_name(specification, header))
-        if not known or any(entry.sha256 == encoded.sha256 for entry in known):
+        earlier = ledger.entries(direction=Direction.INBOUND, file_name=file_name(specification, header))
+        if not earlier or any(entry.sha256 == encoded.sha256 for entry in earlier):
             break
     return header, encoded
 
 
-def _told(found: Sequence[Mapping[str, Any]], specification: Specification, data: pl.DataFrame) -> list[str]:
-    """Findings on the file made of a form, at their places of the form: whoever typed it never sees the file."""
+def _form_problems(found: Sequence[Mapping[str, Any]], specification: Specification, data: pl.DataFrame) -> list[str]:
+    """The findings of the file made of a form, with their places in the form: whoever typed it never sees the file."""
     items = [item.name for item in typed_items(specification)]
     rows = dict(enumerate(data[ROW], _first_line(specification)))
-    told = []
-    for one in found:
-        row, heading = rows.get(one.get("line", 0)), one.get("item_name")
+    problems = []
+    for finding in found:
+        row, heading = rows.get(finding.get("line", 0)), finding.get("item_name")
         if row is None:
-            place = specification.plan.name
+            place = specification.layout.name
         elif heading in items:
             place = _place(row, items.index(heading) + 1, heading)
         else:
             place = f"{row}行目 {heading or ''}".strip()
-        written = f"（書かれた値: {one['value']}）" if heading and one["value"] else ""
-        known = {"name": one["file"]} | {name: value for name, value in one.items() if value is not None}
-        told.append(f"{place}: {one['code']} {message(one['code']).render(**known)}{written}")
-    return told
+        written = f"（書かれた値: {finding['value']}）" if heading and finding["value"] else ""
+        values = {"name": finding["file"]} | {name: value for name, value in finding.items() if value is not None}
+        problems.append(f"{place}: {finding['code']} {message(finding['code']).render(**values)}{written}")
+    return problems
 
 
 def _first_line(specification: Specification) -> int:
-    """The line of the first data record in a file: every other kind stands once."""
+    """The line of the first data record in a file: every other record kind occurs once."""
     kinds = [record.kind for record in specification.records]
     return 1 + specification.format.header + kinds.index(specification.data.kind)
 
 
 def _unwritable(encoded: codec.Encoded, specification: Specification, name: str) -> list[dict[str, Any]]:
-    """The values that the file's encoding cannot hold, as findings at the lines where they would stand."""
+    """The values that cannot be encoded, as findings at the lines where they would be."""
     of_data = pl.col("record_kind") == specification.data.kind
     line = pl.when(of_data).then(pl.col("record_number") - 1 + _first_line(specification)).cast(pl.UInt32)
     return from_problems(encoded.problems.with_columns(line.alias("line")), specification, name).to_dicts()
@@ -209,25 +209,27 @@ def _require_typed(environment: Environment, interface: str) -> None:
         raise RenkeiError("KR-7603", interface=interface)
 
 
-def enter(
+def import_form(
     environment: Environment, applied: receiving.Interfaces, interface: str, month: dt.date, path: Path, by: str
-) -> list[Arrival]:
-    """Take a filled form as if the Union had sent it as a file. Gives what became of it.
+) -> list[ReceivedFile]:
+    """Import a filled form as if the Union had sent it as a file. Returns the received file.
 
-    KR-7603 when the interface is not switched off: what comes as a file is not typed. KR-7602 when the form, or the
-    file made of it, is wrong; nothing is taken then.
+    KR-7603 when the interface is not switched off: its data arrives as files. KR-7602 when the form, or the file made of
+    it, is invalid; nothing is imported then.
     """
     _require_typed(environment, interface)
     specification = environment.specification(interface, month)
     data = read_form(specification, month, path)
-    header, encoded = _composed(environment, specification, month, data)
+    header, encoded = _compose(environment, specification, month, data)
     name = file_name(specification, header)
     if encoded.problems.height:
-        raise _refusal(_told(_unwritable(encoded, specification, name), specification, data))
-    judgement = receiving.judge(environment, applied, encoded.data, name, typed=True)
-    if not judgement.accepted:
-        raise _refusal(_told(judgement.report["findings"], specification, data))
+        raise _refusal(_form_problems(_unwritable(encoded, specification, name), specification, data))
+    outcome = receiving.validate_received(environment, applied, encoded.data, name, typed=True)
+    if not outcome.accepted:
+        raise _refusal(_form_problems(outcome.report["findings"], specification, data))
     recorder = environment.ledger.recorder(by)
-    recorder.note(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
-    own = Inbox(recorder, environment.safe, partial(receiving.judge, environment, applied, typed=True))
-    return own.collect(FilesAtHand({name: encoded.data}))
+    recorder.append_event(LedgerEvent.TYPED, interface=interface, month=month, records=data.height)
+    own = Inbox(
+        recorder, environment.file_store, partial(receiving.validate_received, environment, applied, typed=True)
+    )
+    return own.receive(InMemorySource({name: encoded.data}))

@@ -1,6 +1,6 @@
-"""A table -> a checked file in the outbox: made, read back, judged, compared; and the deployment's outbox itself.
+"""A table -> a validated file in the outbox: composed, read back, validated, compared; and the deployment's outbox itself.
 
-Here alone an OutboundFile is made: of a draft that is valid, or of the copy that such a draft left in the outbox.
+An OutboundFile is made only here: from a valid draft, or from the copy that such a draft left in the outbox.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.deployment import Environment
-from pipelines.exchange.batch import Batch, Leaving, OutboundFile, SendOutcome
+from pipelines.exchange.batch import Batch, OutboundFile, SendHooks, SendOutcome
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import POSSIBLY_OUT_STATES, LedgerEvent
 from pipelines.exchange.outbox import Outbox
@@ -31,15 +31,15 @@ from schemas.validate import Validated, validate
 
 
 def outbox_path(environment: Environment, partition: dt.date, name: str, sha256: str) -> Path:
-    """Where a finished file lies, closed. Its content is part of the name: what was sent is never written over."""
+    """The path of a finished, encrypted file. Its content hash is part of the name: a sent file is never overwritten."""
     return environment.settings.data_folder / "outbox" / partition.isoformat() / f"{sha256[:12]}_{name}{SUFFIX}"
 
 
 def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
-    """The data records (canonical, without `line`) of a file that we sent, from our copy; KR-6115 when that is not it."""
+    """The data records (canonical, without `line`) of a file that we sent, from our copy; KR-6115 when the copy differs."""
     assert entry.interface is not None and entry.partition is not None  # noqa: S101  an outbound entry has both
     path = outbox_path(environment, entry.partition, entry.file_name, str(entry.sha256))
-    content = environment.safe.read(path, str(entry.sha256))
+    content = environment.file_store.read_intact(path, str(entry.sha256))
     if content is None:
         raise RenkeiError("KR-6115", file_name=entry.file_name)
     specification = environment.specification(entry.interface, entry.partition)
@@ -49,7 +49,7 @@ def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Draft:
-    """A file as it would leave, and what judging its bytes found; `validated` is None where there are none."""
+    """A file as it would be sent, and the validation of its bytes; `validated` is None if there are none."""
 
     interface: str
     name: str
@@ -62,7 +62,7 @@ class Draft:
         return f"{self.interface}.xlsx"
 
     def require_valid(self, across: pl.DataFrame) -> Validated:
-        """The judgement; KR-7206 when anything of the file, of whatever record kind, is wrong.
+        """The validated file; KR-7206 when any of its records, of any kind, is invalid.
 
         `across`: findings of its relations to other files (FINDING_SCHEMA).
         """
@@ -80,16 +80,16 @@ class Draft:
 def make_draft(
     environment: Environment, partition: dt.date, interface: str, data: pl.DataFrame, header: Mapping[str, object]
 ) -> Draft:
-    """Make a file's bytes of `data` (canonical), read them back, judge and compare them; the reports say what was found.
+    """Compose a file from `data` (canonical), read it back, validate and compare it; writes the reports.
 
-    KR-7205 when they read back otherwise.
+    KR-7205 when it reads back differently.
     """
     specification = environment.specification(interface, partition)
     name = file_name(specification, header)
     encoded = codec.compose(specification, partition, data, header)
     if not encoded.data:
         return Draft(interface, name, encoded, None)
-    validated = validate(encoded.data, name, specification, partition, environment.context(partition, name))
+    validated = validate(encoded.data, name, specification, partition, environment.file_context(partition, name))
     draft = Draft(interface, name, encoded, validated)
     write_json(validated, environment.reports(partition) / f"{interface}.json")
     write_xlsx(validated, environment.reports(partition) / draft.report)
@@ -98,9 +98,8 @@ def make_draft(
 
 
 def require_same(environment: Environment, partition: dt.date, draft: Draft) -> None:
-    """KR-6111 when the partition went out, or may have gone out, with other bytes; KR-6144 when a trace that the ledger
-    doesn't know says so."""
-    entry = environment.ledger.standing(partition, {draft.interface}).get(draft.interface)
+    """KR-6111 when the partition was sent, or may have been sent, with other bytes; KR-6144 when an unrecorded trace says so."""
+    entry = environment.ledger.current_entries(partition, {draft.interface}).get(draft.interface)
     if entry is not None and entry.state in POSSIBLY_OUT_STATES and entry.sha256 != draft.encoded.sha256:
         raise RenkeiError("KR-6111", partition=partition, interface=draft.interface, entry_id=entry.id)
     require_same_content(sent_traces(environment, partition.isoformat()), draft.name, draft.encoded.sha256)
@@ -112,20 +111,20 @@ NOTHING_ACROSS = pl.DataFrame(schema=FINDING_SCHEMA)
 def publish(
     environment: Environment, partition: dt.date, draft: Draft, across: pl.DataFrame = NOTHING_ACROSS
 ) -> OutboundFile:
-    """The draft's copy in the outbox folder, closed. One that is there already stays.
+    """Put an encrypted copy of the draft into the outbox folder; an existing copy stays.
 
-    The ledger hears of the copy before it is there, so a copy that the ledger does not know is from a later ledger.
-    KR-7206 as in `Draft.require_valid`: no other way leads into the outbox. Other errors as `require_same`.
+    The ledger records the copy before it exists, so a copy that the ledger does not know comes from a newer ledger.
+    KR-7206 as in `Draft.require_valid`: this is the only way into the outbox. Other errors as `require_same`.
     """
     validated = draft.require_valid(across)
     require_same(environment, partition, draft)
     content = draft.encoded.data
     path = outbox_path(environment, partition, draft.name, draft.encoded.sha256)
-    if not environment.safe.holds(path, draft.encoded.sha256):
-        environment.recorder().note(
+    if not environment.file_store.matches(path, draft.encoded.sha256):
+        environment.recorder().append_event(
             LedgerEvent.FILE_MADE, partition=partition, file_name=draft.name, sha256=draft.encoded.sha256
         )
-        environment.safe.keep(path, content)
+        environment.file_store.put(path, content)
     return OutboundFile(draft.interface, draft.name, path, draft.encoded.sha256, len(content), validated.records)
 
 
@@ -138,13 +137,13 @@ def published(
 
 
 def outbox(environment: Environment, run_id: str | None = None, operator: str | None = None) -> Outbox:
-    """The outbox of a deployment, in the name of its operator or of whoever acts himself (`operator`)."""
+    """The outbox of a deployment, for its operator or for the person who acts (`operator`)."""
     who = environment.settings.operator if operator is None else operator
     return Outbox(
         environment.ledger.recorder(who, run_id),
-        environment.safe,
+        environment.file_store,
         lambda: sealing(environment),
-        leaving(environment),
+        send_hooks(environment),
     )
 
 
@@ -154,21 +153,21 @@ def send(environment: Environment, batch: Batch, run_id: str | None = None) -> S
         return outbox(environment, run_id).send(batch, transport, environment.retry())
 
 
-def leaving(environment: Environment) -> Leaving:
-    """What is done around a file's leaving: nothing leaves while the ledger is older than what was sent (KR-6143), and
-    what has left is written down outside the data folder too (KR-6146 when it could not be)."""
+def send_hooks(environment: Environment) -> SendHooks:
+    """The hooks around sending: nothing is sent while the ledger is older than the files sent (KR-6143), and every sent file
+    is logged outside the data folder too (KR-6146 when that is not possible)."""
 
     def before(transport: Transport) -> None:
         environment.sent_log.require_writable()
         require_recorded(environment, transport)
 
-    return Leaving(before, environment.sent_log.add)
+    return SendHooks(before, environment.sent_log.add)
 
 
 def sealing(environment: Environment) -> x509.Certificate | None:
-    """For whom files are sealed: the Union's newest certificate; None when they leave as they are.
+    """The certificate to encrypt for: the Union's newest one; None when files are sent in plaintext.
 
-    KR-6324 when it is no longer (or not yet) valid: what is sealed for an expired certificate may never be opened.
+    KR-6324 when it is no longer (or not yet) valid: nobody may be able to decrypt for an expired certificate.
     """
     partners = environment.partners()
     if not partners:
@@ -179,13 +178,13 @@ def sealing(environment: Environment) -> x509.Certificate | None:
 
 
 def needs_approval(environment: Environment, persons: int, *, first: bool) -> bool:
-    """Whether a second person must approve a sending: as many persons as the settings say, or everybody for the first time."""
+    """Whether a second person must approve a sending: it has as many persons as the settings say, or is the first load."""
     rule = environment.settings.approval
     return persons >= rule.persons or (rule.first_load and first and persons > 0)
 
 
 def compare(interface: str, encoded: codec.Encoded, validated: Validated) -> None:
-    """KR-7205 unless what was read back is what was written, record kind by record kind."""
+    """KR-7205 unless the records read back equal those written, for every record kind."""
     for kind, raw in encoded.raw.items():
         if not validated.decoded.tables[kind].drop("line").equals(raw):
             raise RenkeiError("KR-7205", interface=interface, what=kind)
@@ -194,10 +193,10 @@ def compare(interface: str, encoded: codec.Encoded, validated: Validated) -> Non
 def checked_file(
     environment: Environment, interface: str, month: dt.date, data: pl.DataFrame, header: Mapping[str, object]
 ) -> OutboundFile:
-    """The monthly file of `data` (canonical), proved and in the outbox (design.md 4 rule 1).
+    """The monthly file of `data` (canonical), validated and in the outbox (design.md 4 rule 1).
 
-    KR-7206 when a record breaks a rule: such a file holds no personal record that could be held back, so it is not
-    made at all, and the report says why. KR-7205 when it reads back otherwise, KR-6111 when the month went out already.
+    KR-7206 when a record breaks a rule: such a file has no personal record that could be withheld, so it is not made at
+    all, and the report says why. KR-7205 when it reads back differently, KR-6111 when the month was sent already.
     """
     draft = make_draft(environment, month, interface, data, header)
     if draft.encoded.problems.height:

@@ -1,4 +1,4 @@
-"""Rules of a file as a whole: counts, whose it is, which day it is for, and no 個人番号 from the Union. Pure."""
+"""Rules of a file as a whole: record count, municipality, day, and no 個人番号 from the Union. Pure."""
 
 from __future__ import annotations
 
@@ -10,94 +10,94 @@ from interfaces import naming
 from interfaces.codec import Decoded
 from interfaces.values import parse_date
 from schemas.rules.identifiers import digit_runs, my_number_check
-from schemas.rules.registry import Place, known, rule
+from schemas.rules.registry import RuleContext, register_external_rule, rule
 
-known("data_record_count", "KR-4001", "file")
+register_external_rule("data_record_count", "KR-4001", "file")
 
 
 @rule("own_municipality", "KR-4002", "file")
-def own_municipality(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+def own_municipality(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
     """Our own 市区町村コード."""
-    own = place.context.municipality_code
-    return (place.value == own, own) if own else None
+    own = context.file.municipality_code
+    return (context.value == own, own) if own else None
 
 
 @rule("own_insurer", "KR-4003", "file")
-def own_insurer(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+def own_insurer(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
     """Our own 保険者番号."""
-    own = place.context.insurer_number
-    return (place.value == own, own) if own else None
+    own = context.file.insurer_number
+    return (context.value == own, own) if own else None
 
 
 @rule("own_prefecture", "KR-4005", "file")
-def own_prefecture(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+def own_prefecture(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
     """Our own 都道府県番号."""
-    own = place.context.prefecture_code
-    return (place.value == own, own) if own else None
+    own = context.file.prefecture_code
+    return (context.value == own, own) if own else None
 
 
-@rule("partition_date", "KR-4006", "file", holds="day")
-def partition_date(place: Place, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
-    """The day that the file must be for: the content decides, not the label."""
-    day = place.context.partition
-    return (parse_date(place.value, place.item.type) == day, day.isoformat()) if day else None
+@rule("partition_date", "KR-4006", "file", item_kind="day")
+def partition_date(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+    """The day that the file must be for, as its content says."""
+    day = context.file.partition
+    return (parse_date(context.value, context.item.type) == day, day.isoformat()) if day else None
 
 
 @rule("same_as_file_name", "KR-4007", "file", ("file_name_field",))
-def same_as_file_name(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
-    """What the file's name says of the field."""
-    fields = naming.parse(place.specification, place.context.file_name or "")
+def same_as_file_name(context: RuleContext, arguments: tuple[str, ...]) -> tuple[pl.Expr, str] | None:
+    """The same value as in the file's name."""
+    fields = naming.parse(context.specification, context.file.file_name or "")
     if fields is None or arguments[0] not in fields:
         return None
     named = fields[arguments[0]]
-    if place.item.type.is_date:
-        value = parse_date(place.value, place.item.type).dt.strftime("%Y%m%d")
+    if context.item.type.is_date:
+        value = parse_date(context.value, context.item.type).dt.strftime("%Y%m%d")
         return value == named, named
-    if place.item.type.date_format == "YYYY-MM":
-        return place.value.str.replace("-", "", literal=True) == named, named
-    return place.value == named, named
+    if context.item.type.date_format == "YYYY-MM":
+        return context.value.str.replace("-", "", literal=True) == named, named
+    return context.value == named, named
 
 
-def counts(decoded: Decoded) -> list[dict[str, object]]:
-    """The control record's count against the data records, both too few and too many (FAULT_SCHEMA rows)."""
+def wrong_counts(decoded: Decoded) -> list[dict[str, object]]:
+    """Where the control record's count differs from the number of data records (FAULT_SCHEMA rows)."""
     found: list[dict[str, object]] = []
-    real = decoded.data.height
+    actual = decoded.data.height
     for record in decoded.spec.records:
         for item in record.items:
             if not item.rule("data_record_count"):
                 continue
-            for line, told in decoded.tables[record.kind].select("line", item.id).rows():
-                if not (told.isascii() and told.isdigit() and int(told) == real):
+            for line, stated in decoded.tables[record.kind].select("line", item.id).rows():
+                if not (stated.isascii() and stated.isdigit() and int(stated) == actual):
                     found.append(
                         {"line": line, "record_number": line, "record_kind": record.kind, "item": item.id,
-                         "code": "KR-4001", "rule": "data_record_count", "expected": f"{real}件", "value": told}
+                         "code": "KR-4001", "rule": "data_record_count", "expected": f"{actual}件", "value": stated}
                     )  # fmt: skip
     return found
 
 
 CERTAIN_MY_NUMBERS = "KR-4010"
 _MY_NUMBER_DIGITS = 12
-# By chance 1 number in 11 passes the check digit: half of at least three does not happen to an honest column of ids.
+# By chance 1 number in 11 passes the check digit: half of at least three is unlikely in a column of other ids.
 _FEW = 3
 _SHARE = 0.5
-# What chance would do once in a million columns is not chance (6 of 6 that pass, 10 of 18).
+# Below this probability (one column in a million) chance is excluded: 6 of 6 pass, or 10 of 18.
 _BEYOND_DOUBT = 1e-6
 
 
 def _by_chance(passing: int, runs: int) -> float:
-    """The probability that at least so many of these numbers pass the check digit although none is a 個人番号."""
+    """The probability that at least `passing` of `runs` numbers pass the check digit although none is a 個人番号."""
     return sum(math.comb(runs, k) * (1 / 11) ** k * (10 / 11) ** (runs - k) for k in range(passing, runs + 1))
 
 
 def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
-    """Columns of an inbound file that hold 個人番号: files from the Union hold none (seed 別添1; domain.md 1.2).
+    """Columns of an inbound file that contain 個人番号: files from the Union contain none (seed 別添1; domain.md 1.2).
 
-    A column is guilty when, of the runs of exactly 12 digits in its values, all (fewer than 3) or at least half (3 or
-    more) pass the check digit. A column of other 12-digit numbers is so accused by chance with 1 run in 9 % of the
-    files, with 2 in 0.8 %, with 4 in 4.4 %, with 10 in 0.1 %: the operator then releases the file (KR-4004). Where chance
-    is out of the question, nobody can (KR-4010). (FAULT_SCHEMA rows; no value.)
+    A column is reported when, of the runs of exactly 12 digits in its values, all (fewer than 3) or at least half (3 or
+    more) pass the check digit. A column of other 12-digit numbers is reported by chance with 1 run in 9 % of the files,
+    with 2 in 0.8 %, with 4 in 4.4 %, with 10 in 0.1 %: the operator then releases the file (KR-4004). Where chance is
+    excluded, nobody can release it (KR-4010). (FAULT_SCHEMA rows; no value.)
     """
-    if decoded.spec.plan.direction != "from_union":
+    if decoded.spec.layout.direction != "from_union":
         return []
     found: list[dict[str, object]] = []
     for record in decoded.spec.records:
@@ -124,4 +124,4 @@ def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
     return found
 
 
-known("no_my_number", "KR-4004", "file")
+register_external_rule("no_my_number", "KR-4004", "file")

@@ -1,4 +1,4 @@
-"""Check digits of identifiers as integer expressions over text columns (domain.md 2.1). True means sound."""
+"""Check digits of identifiers as integer expressions over text columns (domain.md 2.1). True means valid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 from interfaces.digits import Run, runs
 
 _MY_NUMBER_DIGITS = 12
-# Digits of any kind, so that only a text with enough of them is looked at one character after the other.
+# Digits of any kind: only a text with enough of them is examined character by character.
 _ANY_DIGIT = r"[\p{Nd}\p{No}]"
 # 総務省令85号5条: weights of the 11 digits from the left.
 _MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
@@ -23,7 +23,7 @@ def _digit(column: pl.Expr, position: int) -> pl.Expr:
 def _weighted(column: pl.Expr, weights: tuple[int, ...]) -> pl.Expr:
     """Σ digit × weight of the leading digits; null where one of them is no digit."""
     return pl.sum_horizontal(
-        [_digit(column, place) * weight for place, weight in enumerate(weights)], ignore_nulls=False
+        [_digit(column, position) * weight for position, weight in enumerate(weights)], ignore_nulls=False
     )
 
 
@@ -48,7 +48,7 @@ def digit_runs(values: pl.Series) -> pl.Series:
 
 
 class Numbers(Enum):
-    """What the digits of a text may be: no 個人番号, perhaps one (the check digit does not agree), or one."""
+    """What the digits of a text may be: no 個人番号, perhaps one (with a wrong check digit), or certainly one."""
 
     NONE = 0
     PERHAPS = 1
@@ -56,9 +56,9 @@ class Numbers(Enum):
 
 
 def _twelves(text: str) -> list[tuple[Run, bool]]:
-    """Every twelve digits of a text that can be read as one number, and whether their check digit is a 個人番号's.
+    """Every twelve digits of a text that can be read as one number, and whether their check digit is that of a 個人番号.
 
-    Twelve of more groups, which need not belong together, only where it is.
+    Twelve digits out of more groups, which need not belong together, are included only if it is.
     """
     twelve = [run for run in runs(text) if len(run.digits) == _MY_NUMBER_DIGITS]
     digits = pl.DataFrame({"digits": [run.digits for run in twelve]}, schema={"digits": pl.String})
@@ -73,7 +73,7 @@ def my_numbers_in(text: str) -> Numbers:
 
 
 def without_my_numbers(text: str) -> str:
-    """The text with every twelve digits that stand together blotted out, whatever the check digit says."""
+    """The text with every twelve digits that stand together masked, whatever the check digit says."""
     kept, after = "", 0
     for run, _ in _twelves(text):
         if run.stop > after:

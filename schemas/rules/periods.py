@@ -1,4 +1,4 @@
-"""Half-open periods [start, end) on a day: the one definition of who is insured. Pure expressions; the rules that use them are beside."""
+"""Half-open periods [start, end) on a day: the one definition of who is insured. Pure expressions, used by the rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOMINAL_HEAD = "nominal_head"
 
 
 def not_over(on: dt.date, end: str = "ended_on") -> pl.Expr:
-    """The period does not end, or ends after `on`: an end that lies ahead is a fact, and changes nothing before its day."""
+    """The period does not end, or ends after `on`: an end in the future changes nothing before its day."""
     return pl.col(end).is_null() | (pl.col(end) > on)
 
 
@@ -25,5 +25,5 @@ def runs_or_will(on: dt.date) -> pl.Expr:
 
 
 def in_household(on: dt.date) -> pl.Expr:
-    """Of the 国保世帯 on that day: whose period runs or will run, or a 擬制世帯主, who is not insured himself."""
+    """Of the 国保世帯 on that day: whoever's period runs or will run, or a 擬制世帯主, who is not insured themselves."""
     return runs_or_will(on) | (pl.col("head_kind") == NOMINAL_HEAD)

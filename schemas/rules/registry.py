@@ -1,4 +1,4 @@
-"""What a rule is, and the list of all of them by the name that the data uses. The rules are in the modules beside."""
+"""What a rule is, and the registry of all rules by the name that the data uses. The rules are in the sibling modules."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import polars as pl
 from interfaces.spec import ArgumentKind, Item, ItemType, Record, Specification
 
 Scope = Literal["item", "record", "file", "relation"]
-# What an item must hold for a rule to stand at it: a day, or a month (which a day has too).
-Holds = Literal["anything", "day", "month"]
+# The kind of item that a rule can apply to: any, one with a day, or one with a month (a day contains a month too).
+ItemKind = Literal["anything", "day", "month"]
 
 
 @dataclass(frozen=True)
-class Context:
-    """What a file is checked against besides its specification; None means that the check is not made.
+class FileContext:
+    """What a file is checked against besides its specification; None skips the check.
 
-    partition: the day that the file must be for (Asia/Tokyo). file_name: the name it came under.
+    partition: the day that the file must be for (Asia/Tokyo). file_name: the name that it arrived under.
     """
 
     municipality_code: str | None = None
@@ -31,14 +31,14 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a rule is applied: an item of a record kind of a specification, on the file's day, in a context."""
+class RuleContext:
+    """What a rule is bound to: an item of a record kind of a specification, the file's day, and the file's context."""
 
     item: Item
     record: Record
     specification: Specification
     on: dt.date
-    context: Context
+    file: FileContext
 
     @property
     def value(self) -> pl.Expr:
@@ -50,39 +50,39 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Test:
-    """A rule at its place: where `sound` is false there is a fault. `reads`: other items that it looks at."""
+class BoundRule:
+    """A rule bound to an item: the record is at fault where `sound` is false. `reads`: the other items that it reads."""
 
     item: str
-    rule: str
+    name: str
     code: str
     expected: str
     sound: pl.Expr
     reads: tuple[str, ...] = ()
 
 
-Maker = Callable[[Place, tuple[str, ...]], "tuple[pl.Expr, str] | None"]
+Maker = Callable[[RuleContext, tuple[str, ...]], "tuple[pl.Expr, str] | None"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A named rule. `make` gives (expression that is true where the record is sound, what was expected), or None
-    where there is nothing to check against. `arguments`: the kind of each one; `lint` holds the data to them, so that
-    `make` need not."""
+    """A named rule. `make` returns (expression that is true where the record is valid, what was expected), or None
+    where there is nothing to check against. `arguments`: the kind of each argument; `lint` checks the data against
+    them, so `make` need not."""
 
     name: str
     code: str
     scope: Scope
     arguments: tuple[ArgumentKind, ...] = ()
     make: Maker | None = None
-    holds: Holds = "anything"
+    item_kind: ItemKind = "anything"
 
-    def fits(self, kind: ItemType) -> bool:
-        """Whether the rule can stand at an item of that type."""
-        return {"anything": True, "day": kind.is_date, "month": bool(kind.date_format)}[self.holds]
+    def can_apply_to(self, kind: ItemType) -> bool:
+        """Whether the rule can apply to an item of that type."""
+        return {"anything": True, "day": kind.is_date, "month": bool(kind.date_format)}[self.item_kind]
 
     def reads(self, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        """Which of its arguments are other items that it looks at."""
+        """Which of its arguments are other items that it reads."""
         kinds = zip(self.arguments, arguments, strict=False)
         return tuple(argument for kind, argument in kinds if kind in ("item", "day"))
 
@@ -96,22 +96,22 @@ def rule(
     scope: Scope = "item",
     arguments: tuple[ArgumentKind, ...] = (),
     *,
-    holds: Holds = "anything",
+    item_kind: ItemKind = "anything",
 ) -> Callable[[Maker], Maker]:
     """Register a rule under the name that item tables use."""
 
     def register(make: Maker) -> Maker:
-        _add(Rule(name, code, scope, arguments, make, holds))
+        _add(Rule(name, code, scope, arguments, make, item_kind))
         return make
 
     return register
 
 
-def known(
-    name: str, code: str, scope: Scope, arguments: tuple[ArgumentKind, ...] = (), *, holds: Holds = "anything"
+def register_external_rule(
+    name: str, code: str, scope: Scope, arguments: tuple[ArgumentKind, ...] = (), *, item_kind: ItemKind = "anything"
 ) -> None:
-    """Register a rule that is judged elsewhere: over a whole file, across files, or by the codec."""
-    _add(Rule(name, code, scope, arguments, holds=holds))
+    """Register a rule that is checked elsewhere: over a whole file, across files, or by the codec."""
+    _add(Rule(name, code, scope, arguments, item_kind=item_kind))
 
 
 def _add(new: Rule) -> None:

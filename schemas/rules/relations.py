@@ -1,4 +1,4 @@
-"""Rules across the records of a file and the files of a day. Each gives the faulty rows; their names are data."""
+"""Rules across the records of a file and the files of a day. Each returns the faulty rows; specifications name them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from schemas.rules.periods import NOMINAL_HEAD, in_household, runs
-from schemas.rules.registry import known
+from schemas.rules.registry import register_external_rule
 
 # (own data, the other file's data or None, the file's day) -> own rows at fault. Canonical tables with `line`, and with
-# FOUND where the item's value does not say what was found.
+# FOUND where the item's own value does not show what is wrong.
 Find = Callable[[pl.DataFrame, pl.DataFrame | None, dt.date], pl.DataFrame]
 
 HEADS = ("insured_head", NOMINAL_HEAD)
@@ -23,8 +23,8 @@ FOUND = "found"
 class Relation:
     """A rule between records. item: where a fault is shown; expected: what was expected there, in Japanese.
 
-    reads: the items that it looks at, of either file. names_somebody: a record at fault still names its person or household,
-    who is then held back; else nobody could say who is meant, and the extract stops.
+    reads: the items that it reads, of either file. names_somebody: a faulty record still identifies its person or
+    household, which is then withheld; otherwise nobody could say who is meant, and the extract stops.
     """
 
     name: str
@@ -58,7 +58,7 @@ def relation(
         name = find.__name__
         items = frozenset((item, *reads))
         RELATIONS[name] = Relation(name, code, item, expected, items, to_another_file, names_somebody, find)
-        known(name, code, "relation", ("interface",) if to_another_file else ())
+        register_external_rule(name, code, "relation", ("interface",) if to_another_file else ())
         return find
 
     return register
@@ -66,12 +66,12 @@ def relation(
 
 def items_read() -> frozenset[str]:
     """Every item that a relation reads."""
-    return frozenset().union(*(one.reads for one in RELATIONS.values()))
+    return frozenset().union(*(relation.reads for relation in RELATIONS.values()))
 
 
 def codes_that_name_somebody() -> list[str]:
-    """The codes of relations whose faulty records still name their person or household."""
-    return sorted({one.code for one in RELATIONS.values() if one.names_somebody})
+    """The codes of relations whose faulty records still identify their person or household."""
+    return sorted({relation.code for relation in RELATIONS.values() if relation.names_somebody})
 
 
 def _missing(own: pl.DataFrame, other: pl.DataFrame | None, key: str) -> pl.DataFrame:
@@ -82,7 +82,7 @@ def _missing(own: pl.DataFrame, other: pl.DataFrame | None, key: str) -> pl.Data
 
 @relation("KR-5001", "household_number", "世帯のファイルにある番号", reads=("update_kind",), to_another_file=True)
 def every_individual_has_household(own: pl.DataFrame, other: pl.DataFrame | None, _: dt.date) -> pl.DataFrame:
-    """A person whose 国保世帯番号 is not in the household file. Who is withdrawn may be: his household may be gone already."""
+    """A person whose 国保世帯番号 is not in the household file. Withdrawn persons are exempt: their household may be gone."""
     return _missing(own.filter(pl.col("update_kind").ne_missing("withdrawn")), other, "household_number")
 
 
@@ -108,9 +108,9 @@ def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None, _: 
 def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
     """The heads of a household with several heads for kokuho, or the insured of one with none (domain.md 2.3, 2.5).
 
-    Judged over those whose period runs on the file's day or will run, and over 擬制世帯主; a household without such a
-    period has no head to show.
-    Of several heads nobody but they is at fault. Of none the whole household is: any of its insured may be the head.
+    Checked over those whose period runs on the file's day or will run, and over 擬制世帯主; a household without such a
+    period needs no head.
+    With several heads only the heads are at fault. Without one the whole household is: any of its insured may be the head.
     """
     running = own.filter((pl.col("update_kind") != "withdrawn") & in_household(on))
     insured = running.filter(pl.col("head_kind") != NOMINAL_HEAD)["household_number"].unique()
@@ -124,5 +124,5 @@ def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.dat
 
 @relation("KR-5005", "applied_on", "適用中でないこと", reads=("head_kind", "ended_on"))
 def nominal_head_not_insured(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
-    """A 擬制世帯主 whose period runs on the file's day; one whose period has ended, or begins later, may have its dates."""
+    """A 擬制世帯主 whose period runs on the file's day. Dates of a period that has ended, or begins later, are allowed."""
     return own.filter((pl.col("head_kind") == NOMINAL_HEAD) & runs(on))

@@ -11,56 +11,56 @@ import polars as pl
 from interfaces.characters import byte_length
 from interfaces.spec import Item
 from interfaces.values import first_day, parse_date
-from schemas.rules.registry import Place, Test, rule
+from schemas.rules.registry import BoundRule, RuleContext, rule
 
 _MOST_NAMED = 10  # values of a code table in one sentence
 
 
-def required(place: Place) -> Test | None:
-    """必須 / 条件 item / 条件 item=v1|v2. A value of nothing but spaces, narrow or wide, is none."""
-    words = place.item.required
+def required(context: RuleContext) -> BoundRule | None:
+    """必須 / 条件 item / 条件 item=v1|v2. A value that consists of spaces, half-width or full-width, counts as missing."""
+    words = context.item.required
     if words == "任意":
         return None
-    sound = place.value.str.strip_chars() != ""
+    sound = context.value.str.strip_chars() != ""
     expected = "値"
     reads: tuple[str, ...] = ()
     if words.startswith("条件 "):
         other, _, values = words.removeprefix("条件 ").partition("=")
-        wanted = place.other(other).is_in(values.split("|")) if values else place.other(other) != ""
+        wanted = context.other(other).is_in(values.split("|")) if values else context.other(other) != ""
         sound, reads = sound | ~wanted, (other,)
-        expected = f"{place.record.by_id[other].name}{'が' + values if values else ''}のとき値"
-    return Test(place.item.id, "required", "KR-2001", expected, sound, reads)
+        expected = f"{context.record.by_id[other].name}{'が' + values if values else ''}のとき値"
+    return BoundRule(context.item.id, "required", "KR-2001", expected, sound, reads)
 
 
-def characters(place: Place) -> Test:
+def characters(context: RuleContext) -> BoundRule:
     """The characters and form of the type (types.csv)."""
-    kind = place.item.type
-    return Test(place.item.id, "characters", "KR-2003", kind.id, place.value.str.contains(kind.expression))
+    kind = context.item.type
+    return BoundRule(context.item.id, "characters", "KR-2003", kind.id, context.value.str.contains(kind.expression))
 
 
-def length(place: Place) -> Test:
-    """At most so many bytes in the file's encoding (domain.md 1.3: quotes are not counted)."""
-    encoding, limit = place.specification.format.encoding, place.item.length
-    sound = byte_length(place.value, encoding) <= limit
-    if _only_ascii(place.item) and encoding != "shift_jis_2004":  # It has \ and ~ in two bytes.
-        sound = place.value.str.len_bytes() * place.specification.format.unit <= limit
-    return Test(place.item.id, "length", "KR-2002", f"{limit}バイト以内", sound)
+def length(context: RuleContext) -> BoundRule:
+    """At most n bytes in the file's encoding (domain.md 1.3: quotes are not counted)."""
+    encoding, limit = context.specification.format.encoding, context.item.length
+    sound = byte_length(context.value, encoding) <= limit
+    if _only_ascii(context.item) and encoding != "shift_jis_2004":  # It has \ and ~ in two bytes.
+        sound = context.value.str.len_bytes() * context.specification.format.unit <= limit
+    return BoundRule(context.item.id, "length", "KR-2002", f"{limit}バイト以内", sound)
 
 
 def _only_ascii(item: Item) -> bool:
-    """Whether the type lets only ASCII through, so that bytes are counted without looking at characters."""
+    """Whether the type allows ASCII only, so that bytes can be counted without looking at characters."""
     return not re.search(r"[^\x00-\x7F]|\^|\\u", item.type.pattern)
 
 
-def real_date(place: Place) -> list[Test]:
+def real_date(context: RuleContext) -> list[BoundRule]:
     """The day exists; an era date lies within its era (domain.md 2.2)."""
-    kind = place.item.type.date_format
-    if not place.item.type.is_date:
+    kind = context.item.type.date_format
+    if not context.item.type.is_date:
         if kind in ("YYYYMM", "YYYY-MM"):
-            month = place.value.str.slice(-2)
+            month = context.value.str.slice(-2)
             return [
-                Test(
-                    place.item.id,
+                BoundRule(
+                    context.item.id,
                     "real_date",
                     "KR-2004",
                     "実在する年月",
@@ -68,60 +68,66 @@ def real_date(place: Place) -> list[Test]:
                 )
             ]
         return []
-    date = parse_date(place.value, place.item.type)
+    date = parse_date(context.value, context.item.type)
     # 0000-01-01 is a day to the parser, but no calendar has it.
-    tests = [Test(place.item.id, "real_date", "KR-2004", "実在する日付", date >= dt.date.min)]
+    tests = [BoundRule(context.item.id, "real_date", "KR-2004", "実在する日付", date >= dt.date.min)]
     if kind == "GYYMMDD":
-        era = place.value.str.slice(0, 1)
-        eras = place.item.type.eras
-        begins = {one.digit: one.start for one in eras}
+        era = context.value.str.slice(0, 1)
+        eras = context.item.type.eras
+        begins = {era_row.digit: era_row.start for era_row in eras}
         starts = era.replace_strict(begins, default=None, return_dtype=pl.Date)
-        following = {one.digit: after.start if after else None for one, after in zip_longest(eras, eras[1:])}
+        following = {current.digit: later.start if later else None for current, later in zip_longest(eras, eras[1:])}
         ends = era.replace_strict(following, default=None, return_dtype=pl.Date)
         within = (date >= starts) & (ends.is_null() | (date < ends))
-        tests.append(Test(place.item.id, "era", "KR-2005", "元号の期間の中の日付", within))
+        tests.append(BoundRule(context.item.id, "era", "KR-2005", "元号の期間の中の日付", within))
     return tests
 
 
-def no_sentinel(place: Place) -> list[Test]:
-    """None of the values that stand in a date's place and are no date (sentinels.csv)."""
-    if not place.item.type.is_date:
+def no_sentinel(context: RuleContext) -> list[BoundRule]:
+    """None of the sentinel values (sentinels.csv)."""
+    if not context.item.type.is_date:
         return []
-    digits = place.value.str.replace_all("-", "", literal=True)
-    sound = ~digits.is_in([one.digits for one in place.specification.dates.sentinels])
-    return [Test(place.item.id, "no_sentinel", "KR-2052", "実際の日付", sound)]
+    digits = context.value.str.replace_all("-", "", literal=True)
+    sound = ~digits.is_in([sentinel.digits for sentinel in context.specification.dates.sentinels])
+    return [BoundRule(context.item.id, "no_sentinel", "KR-2052", "実際の日付", sound)]
 
 
-def in_range(place: Place) -> list[Test]:
-    """Within the days that dates.csv gives the item; the last one counts from the day that the file is for."""
-    known = place.specification.dates.ranges.get(place.item.id)
-    if known is None or not place.item.type.date_format:
+def in_range(context: RuleContext) -> list[BoundRule]:
+    """Within the range of dates.csv for the item; its end is relative to the day that the file is for."""
+    limits = context.specification.dates.ranges.get(context.item.id)
+    if limits is None or not context.item.type.date_format:
         return []
-    written = "%Y-%m-%d" if place.item.type.is_date else "%Y-%m"
-    day, latest = first_day(place.value, place.item.type), known.latest.after(place.on)
+    written = "%Y-%m-%d" if context.item.type.is_date else "%Y-%m"
+    day, latest = first_day(context.value, context.item.type), limits.latest.after(context.on)
     return [
-        Test(place.item.id, "earliest", "KR-2051", f"{known.earliest:{written}}以後", day >= known.earliest),
-        Test(place.item.id, "latest", "KR-3005", f"{latest:{written}}以前", day <= latest),
+        BoundRule(
+            context.item.id,
+            "earliest",
+            "KR-2051",
+            f"{limits.earliest:{written}}以後",
+            day >= limits.earliest,
+        ),
+        BoundRule(context.item.id, "latest", "KR-3005", f"{latest:{written}}以前", day <= latest),
     ]
 
 
-def in_code_table(place: Place) -> Test | None:
+def in_code_table(context: RuleContext) -> BoundRule | None:
     """A code of the item's table that is in force on the file's day."""
-    table = place.item.code_table
+    table = context.item.code_table
     if not table:
         return None
-    codes = {code.value: code.name for code in place.specification.codes_on(table, place.on)}
-    return Test(place.item.id, "in_code_table", "KR-2006", _named(codes), place.value.is_in(list(codes)))
+    codes = {code.value: code.name for code in context.specification.codes_on(table, context.on)}
+    return BoundRule(context.item.id, "in_code_table", "KR-2006", _named(codes), context.value.is_in(list(codes)))
 
 
 def _named(codes: dict[str, str]) -> str:
-    """The values of a code table with their names; of a long one the first."""
+    """The values of a code table with their names; only the first ones of a long table."""
     first = [f"{value} {name}" for value, name in codes.items()][:_MOST_NAMED]
     rest = len(codes) - len(first)
     return "・".join(first) + (f"・ほか{rest}件" if rest else "")
 
 
 @rule("digits", "KR-2007", arguments=("count",))
-def digits(place: Place, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
+def digits(context: RuleContext, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """Exactly n letters or digits."""
-    return place.value.str.contains(f"^[0-9A-Za-z]{{{int(arguments[0])}}}$"), f"{arguments[0]}桁"
+    return context.value.str.contains(f"^[0-9A-Za-z]{{{int(arguments[0])}}}$"), f"{arguments[0]}桁"

@@ -23,7 +23,7 @@ from pipelines.continuity import monthly
 from pipelines.continuity.reconcile import Reconciled
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import INBOUND
-from pipelines.transfer.manual_entry import enter, typed_items, write_form
+from pipelines.transfer.manual_entry import import_form, typed_items, write_form
 
 MONTH = dt.date(2026, 4, 1)
 NOW = dt.datetime(2026, 5, 7, 10, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
@@ -86,7 +86,7 @@ def refused(environment: Environment, *arguments: object) -> str:
 def type_in(environment: Environment, interface: str, rows: pl.DataFrame, folder: Path, month: dt.date = MONTH) -> None:
     """Fill the form of an interface with canonical rows, and enter it."""
     path = filled_form(environment, interface, rows, folder, month)
-    (arrived,) = enter(environment, INBOUND, interface, month, path, "入力太郎")
+    (arrived,) = import_form(environment, INBOUND, interface, month, path, "入力太郎")
     assert arrived.state == "verified"
 
 
@@ -172,9 +172,9 @@ def send_days(environment: Environment, people: pl.DataFrame, month: dt.date = M
 def confirm(environment: Environment, month: dt.date) -> Reconciled:
     """A month's confirmation as its step does it, with the tables that the step's assets hold."""
     known = monthly.reconciled(environment, month)
-    monthly.write_results_page(environment, month, known.taken)
+    monthly.write_results_page(environment, month, known.accepted_handovers)
     tables = {
-        "handover_taken": known.taken, "households_gone": known.gone, monthly.DISCREPANCIES: known.discrepancies,
+        "handover_taken": known.accepted_handovers, "households_gone": known.gone, monthly.DISCREPANCIES: known.discrepancies,
     }  # fmt: skip
     for asset, table in tables.items():
         environment.store.write(asset, month.isoformat(), table)

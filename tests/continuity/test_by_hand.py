@@ -18,7 +18,7 @@ from pipelines.continuity.receiving import stored
 from pipelines.deployment import Environment
 from pipelines.high_cost import monthly as high_cost
 from pipelines.operations.inbound_interfaces import INBOUND
-from pipelines.transfer.manual_entry import enter
+from pipelines.transfer.manual_entry import import_form
 
 MOVE = dt.date(2026, 4, 10)
 OLD, NEW = f"{1:014d}1", f"{1:014d}2"
@@ -94,7 +94,9 @@ def test_no_result_is_missed_before_its_day(environment: Environment) -> None:
 def test_what_is_typed_twice_is_taken_once(environment: Environment, tmp_path: Path) -> None:
     type_in(environment, "continuity_result", results("continued", "not_continued"), tmp_path)
     apply_monthly(environment)
-    (again,) = enter(environment, INBOUND, "continuity_result", MONTH, tmp_path / "continuity_result.xlsx", "入力太郎")
+    (again,) = import_form(
+        environment, INBOUND, "continuity_result", MONTH, tmp_path / "continuity_result.xlsx", "入力太郎"
+    )
     assert again.state == "duplicate"
     assert apply_monthly(environment) == []
     assert stored(environment, "continuity_result", MONTH).height == 2
@@ -131,7 +133,7 @@ def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
     sheet.cell(2, place).value = value
     book.save(path)
     with pytest.raises(RenkeiError, match="KR-7602") as refused:
-        enter(environment, INBOUND, "continuity_result", MONTH, path, "入力太郎")
+        import_form(environment, INBOUND, "continuity_result", MONTH, path, "入力太郎")
     assert said in str(refused.value)
     assert len(environment.ledger.entries(interfaces={"continuity_result"})) == 1
 
@@ -186,7 +188,7 @@ def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_p
     assert monthly.import_worksheet(environment, fill(path)).problems == []
     file, _ = monthly.build_instruction(environment, MONTH)
     assert file is not None
-    assert b",000001,,," in environment.safe.content(file.path)
+    assert b",000001,,," in environment.file_store.read(file.path)
 
 
 def test_a_month_without_candidates_has_an_empty_worksheet_and_nothing_to_instruct(tmp_path: Path) -> None:

@@ -22,14 +22,14 @@ NOBODY = pl.Series([], dtype=pl.String)
 
 
 @dataclass
-class Known:
+class UnionSnapshot:
     people: pl.DataFrame
     households: pl.DataFrame
     my_numbers: pl.DataFrame
 
 
-def known(persons: int, first: int = 0, **facts: Any) -> Known:
-    """So many persons, each in a household of his own, from the number `first` on."""
+def known(persons: int, first: int = 0, **facts: Any) -> UnionSnapshot:
+    """So many persons, each in a household of their own, from the number `first` on."""
     numbers = [f"{n:015d}" for n in range(first, first + persons)]
     own = {
         "name": "合成　太郎",
@@ -40,7 +40,7 @@ def known(persons: int, first: int = 0, **facts: Any) -> Known:
     }
     rows = [{"resident_number": number, **own, **facts} for number in numbers]
     people = pl.DataFrame(rows, schema_overrides={"my_number": pl.String})
-    return Known(
+    return UnionSnapshot(
         people.drop("my_number"), pl.DataFrame({"household_number": numbers}),
         people.select("resident_number", "my_number"),
     )  # fmt: skip
@@ -57,8 +57,8 @@ def test_too_much_is_above_the_floor_and_at_least_the_share(count: int, of: int,
 def test_amounts_are_counted_by_kind() -> None:
     shares = dict.fromkeys(("withdrawn", "added", "identity", "households_gone"), 0.02)
 
-    def counted(after: Known, asked: pl.Series = NOBODY) -> dict[str, tuple[int, int]]:
-        return {one.kind: (one.count, one.known) for one in amounts(known(106), after, asked, shares, 10)}
+    def counted(after: UnionSnapshot, asked: pl.Series = NOBODY) -> dict[str, tuple[int, int]]:
+        return {one.kind: (one.count, one.total) for one in amounts(known(106), after, asked, shares, 10)}
 
     assert counted(known(106)) == dict.fromkeys(shares, (0, 106))
     assert counted(known(106, first=500)) == {
@@ -66,7 +66,7 @@ def test_amounts_are_counted_by_kind() -> None:
     }  # fmt: skip
     assert counted(known(106, name="合成　別名"))["identity"] == (106, 106)
     assert counted(known(106), pl.Series(["x", "y"]))["identity"] == (2, 106), (
-        "who is asked about counts though he waits"
+        "who is asked about counts although they wait"
     )
 
 
@@ -98,7 +98,7 @@ def test_amounts_are_taken_together_over_the_days_of_the_settings(tmp_path: Path
     expected = {2: 1, 8: 1, 9: 2, 10: 3, 13: 6, 17: 10, 24: 10}
     found = {number: reference(environment, dt.date(2026, 4, number)) for number in expected}
     assert found == {number: dt.date(2026, 4, day) for number, day in expected.items()}
-    environment.ledger.recorder("試験").note(
+    environment.ledger.recorder("試験").append_event(
         LedgerEvent.AMOUNT_CONFIRMED, partition=dt.date(2026, 4, 7), counts={}, reason="統合"
     )
     assert reference(environment, dt.date(2026, 4, 7)) == dt.date(2026, 4, 1)

@@ -38,7 +38,7 @@ from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.storage.locks import exclusive
+from pipelines.storage.locks import exclusive_lock
 
 SENT, ANSWERED = "sent", "answered"
 NUMBERS = count(11)
@@ -431,7 +431,9 @@ def test_a_second_machine_with_the_same_ledger_does_not_enter_a_day_twice(desk: 
     day = desk.days[2]
 
     def is_made() -> bool:
-        made = [event for event in ledger.notes(LedgerEvent.FILE_MADE) if event.detail["partition"] == day.isoformat()]
+        made = [
+            event for event in ledger.events_of(LedgerEvent.FILE_MADE) if event.detail["partition"] == day.isoformat()
+        ]
         return len(made) == 2
 
     def enter() -> None:
@@ -456,7 +458,7 @@ def test_what_the_union_rejected_is_not_sent_again_unchanged(desk: Town) -> None
 
 
 def test_a_day_is_not_sent_by_two_at_once(desk: Town) -> None:
-    with exclusive(desk.data, "outbox"):
+    with exclusive_lock(desk.data, "outbox"):
         assert here(desk, *desk.day_out(2)).startswith("KR-6114")
 
 

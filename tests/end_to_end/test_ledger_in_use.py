@@ -27,7 +27,7 @@ from pipelines.exchange.ledger.ledger import Ledger
 kept = [Ledger(sys.argv[1])]
 for number in range(40):
     kept.append(Ledger(sys.argv[1]))
-    kept[-1].recorder("試験").note("counted", number=number)
+    kept[-1].recorder("試験").append_event("counted", number=number)
     if number % 3 == 0:
         kept.pop(0)
 """

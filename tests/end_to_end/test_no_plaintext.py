@@ -59,9 +59,9 @@ def secrets_of(place: Town) -> Secrets:
     """Everybody's number, and every record that was sent or received, as our closed copies say."""
     with next((place.folder / "extracts").glob("resident_*.csv")).open(encoding="utf-8", newline="") as handle:
         numbers = frozenset(row["個人番号"].encode() for row in csv.DictReader(handle) if row["個人番号"])
-    safe = Environment.open(Settings.load(place.settings)).safe
+    file_store = Environment.open(Settings.load(place.settings)).file_store
     copies = [path for path in place.data.rglob("*.p7m") if not path.name.endswith(".to_union.p7m")]
-    records = [{*safe.content(path).splitlines()} for path in copies]
+    records = [{*file_store.read(path).splitlines()} for path in copies]
     assert {path.relative_to(place.data).parts[0] for path in copies} == {"outbox", "archive"}
     assert all(any(len(line) >= SHORTEST_RECORD for line in lines) for lines in records)
     return Secrets(numbers, frozenset(line for lines in records for line in lines if len(line) >= SHORTEST_RECORD))

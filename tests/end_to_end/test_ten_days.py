@@ -20,7 +20,7 @@ from fixtures.demo import business_days
 from fixtures.world import OURS, World, settings_text
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
-from pipelines.storage.cms import unsealed
+from pipelines.storage.cms import decrypt_and_verify
 
 START = dt.date(2026, 4, 1)
 FACTS = ["resident_number", "acquired_on", "acquisition_reason", "lost_on", "loss_reason", "applied_on", "ended_on"]
@@ -127,7 +127,7 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     arrived = openssh_server.root / OURS.code / "from_union"
     sealed = sorted(arrived.glob("*.p7m"))
     same = Environment.open(Settings.load(town.settings))
-    content = unsealed(sealed[0].read_bytes(), same.keys, same.partners(), same.clock())
+    content = decrypt_and_verify(sealed[0].read_bytes(), same.keys, same.partners(), same.clock())
     leave(arrived / sealed[0].name.removesuffix(".p7m"), content)
     other = Seals(tmp_path / "stranger", tmp_path / "data" / "keys" / "transfer-1.cert.pem")
     leave(sealed[1], other.seal(b"1,0000001\r\n"))

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from rings import safe
+from rings import file_store
 
-from pipelines.exchange.arrival import Judgement
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.recording import Recorder
 from pipelines.exchange.ledger.states import LedgerEvent
+from pipelines.exchange.received_file import ValidationOutcome
 from pipelines.exchange.transport import LocalFolderTransport, RemoteFile
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 4, 6), date(2026, 4, 7), date(2026, 4, 8)
@@ -76,8 +76,8 @@ class FusedLedger(Ledger):
 
     def recorder(self, operator: str, run_id: str | None = None) -> Recorder:
         recorder = super().recorder(operator, run_id)
-        recorder.advance = self._fuse.around(recorder.advance)  # type: ignore[method-assign]
-        recorder.note = self._fuse.around(recorder.note)  # type: ignore[method-assign]
+        recorder.transition = self._fuse.around(recorder.transition)  # type: ignore[method-assign]
+        recorder.append_event = self._fuse.around(recorder.append_event)  # type: ignore[method-assign]
         return recorder
 
 
@@ -122,7 +122,7 @@ def outbound(folder: Path, interface: str, data: bytes, file_name: str | None = 
     """A file of ours, written below `folder`."""
     name = file_name or f"{interface}.csv"
     path = folder / f"{name}.p7m"
-    safe(folder).keep(path, data)
+    file_store(folder).put(path, data)
     return OutboundFile(interface, name, path, hashlib.sha256(data).hexdigest(), len(data), data.count(b"\n"))
 
 
@@ -130,15 +130,17 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def accept(content: bytes, name: str) -> Judgement:
+def accept(content: bytes, name: str) -> ValidationOutcome:
     """A judge to whom everything is right."""
-    return Judgement(True, interface="acquisition_loss_linkage", partition=WEDNESDAY, records=content.count(b"\n"))
+    return ValidationOutcome(
+        True, interface="acquisition_loss_linkage", partition=WEDNESDAY, records=content.count(b"\n")
+    )
 
 
-def refuse(content: bytes, name: str) -> Judgement:
+def refuse(content: bytes, name: str) -> ValidationOutcome:
     """A judge to whom everything is wrong, with a report and a workbook."""
     report = {"findings": [{"code": "KR-1004", "line": 3}]}
-    return Judgement(
+    return ValidationOutcome(
         False, "acquisition_loss_linkage", WEDNESDAY, 2, report, lambda target: _write(target, b"workbook")
     )
 

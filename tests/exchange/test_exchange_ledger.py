@@ -29,17 +29,17 @@ ME = ("test-operator", "run-1")
 def enter(ledger: Ledger, partition: date, interface: str, baseline: date | None = None) -> Entry:
     name = f"{interface}-{partition:%Y%m%d}.csv"
     facts = OutboundFacts(interface, partition, name, "ab" * 32, 12, 3, baseline, "cd" * 32)
-    return ledger.recorder(*ME).enter_outbound(facts)
+    return ledger.recorder(*ME).create_outbound_entry(facts)
 
 
-def advance(ledger: Ledger, entry: Entry, state: str, **more: Any) -> Entry:
-    return ledger.recorder(*ME).advance(entry, EntryState(state), **more)
+def transition(ledger: Ledger, entry: Entry, state: str, **more: Any) -> Entry:
+    return ledger.recorder(*ME).transition(entry, EntryState(state), **more)
 
 
 def send(ledger: Ledger, partition: date, interface: str, baseline: date | None = None) -> Entry:
     entry = enter(ledger, partition, interface, baseline)
     for state in ("sending", "uploaded", "sent"):
-        entry = advance(ledger, entry, state)
+        entry = transition(ledger, entry, state)
     return entry
 
 
@@ -73,14 +73,14 @@ def test_illegal_moves_are_refused_and_leave_no_trace(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
     entry = enter(ledger, MONDAY, HOUSEHOLD)
     for state in ("sent", "uploaded", "accepted", "verified", "nonsense"):
-        assert code_of(lambda to=state: advance(ledger, entry, to)) == "KR-6101"
+        assert code_of(lambda to=state: transition(ledger, entry, to)) == "KR-6101"
     with pytest.raises(RenkeiError, match=r"written.*accepted"):
-        advance(ledger, entry, "accepted")
-    assert code_of(lambda: advance(ledger, replace(entry, id=999), "sent")) == "KR-6103"
-    assert code_of(lambda: ledger.recorder(" ").advance(entry, EntryState.SENDING)) == "KR-6104"
-    assert code_of(lambda: advance(ledger, entry, "sending", reason=" 　")) == "KR-6312"
+        transition(ledger, entry, "accepted")
+    assert code_of(lambda: transition(ledger, replace(entry, id=999), "sent")) == "KR-6103"
+    assert code_of(lambda: ledger.recorder(" ").transition(entry, EntryState.SENDING)) == "KR-6104"
+    assert code_of(lambda: transition(ledger, entry, "sending", reason=" 　")) == "KR-6312"
     assert (
-        code_of(lambda: ledger.recorder(*ME).note(LedgerEvent.KEY_RETIRED, reason="番号 1234-5678-9018 の人"))
+        code_of(lambda: ledger.recorder(*ME).append_event(LedgerEvent.KEY_RETIRED, reason="番号 1234-5678-9018 の人"))
         == "KR-6314"
     )
     assert ledger.entry(entry.id).state == "written"
@@ -107,7 +107,7 @@ def test_of_two_that_advance_the_same_entry_one_loses(any_url: str) -> None:
     def try_it(_: int) -> str:
         try:
             other = Ledger(any_url, noon)
-            advance(other, entry, "sending", expected=EntryState.WRITTEN)
+            transition(other, entry, "sending", expected=EntryState.WRITTEN)
             other.close()
         except RenkeiError as error:
             return error.code
@@ -121,8 +121,8 @@ def test_of_two_that_advance_the_same_entry_one_loses(any_url: str) -> None:
 
 def test_expected_state_guards_against_a_stale_view(ledger: Ledger) -> None:
     entry = enter(ledger, MONDAY, HOUSEHOLD)
-    advance(ledger, entry, "sending")
-    assert code_of(lambda: advance(ledger, entry, "uploaded", expected=EntryState.WRITTEN)) == "KR-6102"
+    transition(ledger, entry, "sending")
+    assert code_of(lambda: transition(ledger, entry, "uploaded", expected=EntryState.WRITTEN)) == "KR-6102"
 
 
 def test_writers_in_several_processes_keep_one_chain(any_url: str) -> None:
@@ -131,7 +131,7 @@ def test_writers_in_several_processes_keep_one_chain(any_url: str) -> None:
         "from pipelines.exchange.ledger.ledger import Ledger\n"
         "recorder = Ledger(sys.argv[1]).recorder('test-operator')\n"
         "for number in range(15):\n"
-        "    recorder.note('counted', number=number)\n"
+        "    recorder.append_event('counted', number=number)\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, any_url]) for _ in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
@@ -143,16 +143,16 @@ def test_writers_in_several_processes_keep_one_chain(any_url: str) -> None:
 
 def test_a_transaction_of_the_caller_is_all_or_nothing(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
-    entry = ledger.recorder(*ME).enter_inbound("a.csv")
+    entry = ledger.recorder(*ME).create_inbound_entry("a.csv")
     with pytest.raises(ZeroDivisionError), ledger.recorder(*ME).transaction() as work:
-        work.advance(entry, EntryState.CLAIMED)
+        work.transition(entry, EntryState.CLAIMED)
         work.connection.execute(sa.text("CREATE TABLE applied_rows (line INTEGER)"))
         raise ZeroDivisionError
     assert ledger.entry(entry.id).state == "detected"
     with ledger.recorder(*ME).transaction() as work:
         work.connection.execute(sa.text("CREATE TABLE applied_rows (line INTEGER)"))
         work.connection.execute(sa.text("INSERT INTO applied_rows VALUES (1)"))
-        work.advance(entry, EntryState.CLAIMED)
+        work.transition(entry, EntryState.CLAIMED)
     assert ledger.entry(entry.id).state == "claimed"
     ledger.close()
 
@@ -161,9 +161,9 @@ def test_a_unit_of_work_reads_what_it_wrote_and_nobody_else_does(any_url: str) -
     ledger = Ledger(any_url, noon)
     entry = send(ledger, MONDAY, HOUSEHOLD)
     with ledger.recorder(*ME).transaction() as work:
-        work.advance(entry, EntryState.RECALLED)
+        work.transition(entry, EntryState.RECALLED)
         with work.transaction() as same:
-            same.note(LedgerEvent.TYPED)
+            same.append_event(LedgerEvent.TYPED)
         assert (work.entry(entry.id).state, ledger.entry(entry.id).state) == ("recalled", "sent")
         assert (len(work.events()), len(ledger.events())) == (6, 4)
         assert (work.effective_baseline(), ledger.effective_baseline()) == (None, MONDAY)
@@ -173,10 +173,10 @@ def test_a_unit_of_work_reads_what_it_wrote_and_nobody_else_does(any_url: str) -
 
 
 def test_what_arrives_is_known_little_by_little_and_never_overwritten(ledger: Ledger) -> None:
-    entry = ledger.recorder(*ME).enter_inbound("a.csv")
-    advance(ledger, entry, "claimed")
-    entry = advance(ledger, entry, "received", sha256="ef" * 32, size=5)
-    entry = advance(ledger, entry, "verified", interface="x", partition=TUESDAY, sha256="00" * 32)
+    entry = ledger.recorder(*ME).create_inbound_entry("a.csv")
+    transition(ledger, entry, "claimed")
+    entry = transition(ledger, entry, "received", sha256="ef" * 32, size=5)
+    entry = transition(ledger, entry, "verified", interface="x", partition=TUESDAY, sha256="00" * 32)
     assert (entry.sha256, entry.size, entry.interface, entry.partition) == ("ef" * 32, 5, "x", TUESDAY)
 
 
@@ -263,9 +263,9 @@ def test_the_baseline_is_the_last_day_that_was_sent_whole(any_url: str) -> None:
     individual = enter(ledger, TUESDAY, INDIVIDUAL, MONDAY)
     assert ledger.effective_baseline() == MONDAY
     for state in ("sending", "uploaded"):
-        advance(ledger, individual, state)
+        transition(ledger, individual, state)
         assert ledger.effective_baseline() == MONDAY
-    advance(ledger, individual, "sent")
+    transition(ledger, individual, "sent")
     assert ledger.effective_baseline() == TUESDAY
     assert ledger.effective_baseline(before=TUESDAY) == MONDAY
     assert ledger.effective_baseline(before=MONDAY) is None
@@ -278,10 +278,10 @@ def test_a_rejected_day_takes_the_days_built_upon_it_with_it(ledger: Ledger) -> 
     monday = send_pair(ledger, MONDAY, baseline=sunday)
     tuesday = send_pair(ledger, TUESDAY, baseline=MONDAY)
     for entry in tuesday:
-        advance(ledger, entry, "accepted")
-    advance(ledger, monday[0], "accepted")
+        transition(ledger, entry, "accepted")
+    transition(ledger, monday[0], "accepted")
     assert ledger.effective_baseline() == TUESDAY
-    advance(ledger, monday[1], "rejected")
+    transition(ledger, monday[1], "rejected")
     assert ledger.effective_baseline() == sunday
     send_pair(ledger, WEDNESDAY, baseline=sunday)
     assert ledger.effective_baseline() == WEDNESDAY
@@ -289,11 +289,11 @@ def test_a_rejected_day_takes_the_days_built_upon_it_with_it(ledger: Ledger) -> 
 
 def test_a_withdrawn_file_does_not_count_and_a_superseded_one_does(ledger: Ledger) -> None:
     withdrawn = enter(ledger, MONDAY, HOUSEHOLD)
-    advance(ledger, withdrawn, "withdrawn")
+    transition(ledger, withdrawn, "withdrawn")
     send_pair(ledger, MONDAY)
     assert ledger.effective_baseline() == MONDAY
     send(ledger, TUESDAY, HOUSEHOLD, MONDAY)
-    advance(ledger, enter(ledger, TUESDAY, INDIVIDUAL, MONDAY), "superseded")
+    transition(ledger, enter(ledger, TUESDAY, INDIVIDUAL, MONDAY), "superseded")
     assert ledger.effective_baseline() == MONDAY
 
 
@@ -308,9 +308,9 @@ def test_other_families_of_files_do_not_disturb_the_baseline(ledger: Ledger) -> 
 
 def test_later_sent_includes_what_may_have_been_renamed(ledger: Ledger) -> None:
     entry = enter(ledger, WEDNESDAY, HOUSEHOLD)
-    advance(ledger, entry, "sending")
+    transition(ledger, entry, "sending")
     assert ledger.later_sent(MONDAY) is None
-    advance(ledger, entry, "uploaded")
+    transition(ledger, entry, "uploaded")
     assert ledger.later_sent(MONDAY) == WEDNESDAY
     assert ledger.later_sent(WEDNESDAY) is None
 
@@ -318,7 +318,7 @@ def test_later_sent_includes_what_may_have_been_renamed(ledger: Ledger) -> None:
 def test_one_entry_stands_for_a_partition_and_interface(ledger: Ledger) -> None:
     entry = enter(ledger, MONDAY, HOUSEHOLD)
     assert code_of(lambda: enter(ledger, MONDAY, HOUSEHOLD)) == "KR-6106"
-    advance(ledger, entry, "withdrawn")
+    transition(ledger, entry, "withdrawn")
     assert enter(ledger, MONDAY, HOUSEHOLD).id != entry.id
 
 
@@ -349,6 +349,6 @@ def test_a_ledger_that_cannot_be_opened_says_so_without_the_password(url: str) -
 def test_a_ledger_that_should_be_there_is_not_begun_anew(any_url: str) -> None:
     for _ in range(2):
         with pytest.raises(RenkeiError, match="KR-6107"):
-            Ledger(any_url, noon, may_begin=False)
+            Ledger(any_url, noon, create_if_missing=False)
     Ledger(any_url, noon).close()
-    Ledger(any_url, noon, may_begin=False).close()
+    Ledger(any_url, noon, create_if_missing=False).close()

@@ -26,7 +26,7 @@ from exchange.exchange_support import (
     noon,
     outbound,
 )
-from rings import ring, safe
+from rings import file_store, ring
 from servers import OpenSshServer
 
 from interfaces.messages import RenkeiError
@@ -45,8 +45,8 @@ from pipelines.exchange.transport import (
     Transport,
     temporary_name,
 )
-from pipelines.storage.cms import unsealed
-from pipelines.storage.locks import exclusive
+from pipelines.storage.cms import decrypt_and_verify
+from pipelines.storage.locks import exclusive_lock
 
 PAIR = ["eligibility_household.csv", "eligibility_individual.csv"]
 
@@ -78,7 +78,7 @@ def send(
     retry: Retry = ONCE,
     recipient: x509.Certificate | None = None,
 ) -> SendOutcome:
-    outbox = Outbox(ledger.recorder("test-operator", "run-1"), safe(tmp_path / "data"), lambda: recipient)
+    outbox = Outbox(ledger.recorder("test-operator", "run-1"), file_store(tmp_path / "data"), lambda: recipient)
     return outbox.send(Batch(partition, tuple(files), baseline, "5a" * 32), transport, retry)
 
 
@@ -280,7 +280,7 @@ def test_a_temporary_file_that_vanished_before_the_rename_is_not_sent_again_befo
     for _ in range(2):
         assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6222"
         assert names_in(union) == PAIR[1:], "the other file of the pair is on its way once"
-    Outbox(ledger.recorder("試験"), safe(tmp_path / "data")).confirm(1, "電話で確認", arrived=False)
+    Outbox(ledger.recorder("試験"), file_store(tmp_path / "data")).confirm(1, "電話で確認", arrived=False)
     assert send(ledger, transport, pair, tmp_path).kind == "sent"
     assert names_in(union) == PAIR
 
@@ -324,7 +324,7 @@ def test_a_foreign_file_under_our_name_stops_the_sending(
 def test_a_second_run_is_turned_away_at_once(
     ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
-    with exclusive(tmp_path / "data", "outbox"):
+    with exclusive_lock(tmp_path / "data", "outbox"):
         assert code_of(lambda: send(ledger, LocalFolderTransport(union), pair, tmp_path)) == "KR-6114"
     assert ledger.entries() == []
     assert send(ledger, LocalFolderTransport(union), pair, tmp_path).kind == "sent"
@@ -334,11 +334,11 @@ def test_a_day_is_not_taken_back_while_another_is_being_sent(
     ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
     def take_back() -> tuple[Entry, ...]:
-        outbox = Outbox(ledger.recorder("o"), safe(tmp_path / "data"))
+        outbox = Outbox(ledger.recorder("o"), file_store(tmp_path / "data"))
         return outbox.recall(TUESDAY, (HOUSEHOLD, INDIVIDUAL), "打合せ済み")
 
     send(ledger, LocalFolderTransport(union), pair, tmp_path)
-    with exclusive(tmp_path / "data", "outbox"):
+    with exclusive_lock(tmp_path / "data", "outbox"):
         assert code_of(take_back) == "KR-6114"
     assert {entry.state for entry in ledger.entries()} == {"sent"}
     assert {entry.state for entry in take_back()} == {"recalled"}
@@ -444,8 +444,8 @@ def test_a_sealed_form_that_is_lost_or_damaged_is_sealed_anew(
     assert names_in(union) == [f"{name}.p7m" for name in PAIR]
     for file in pair:
         arrived = (union / f"{file.file_name}.p7m").read_bytes()
-        assert unsealed(arrived, ring(), [recipient], recipient.not_valid_before_utc) == safe(
+        assert decrypt_and_verify(arrived, ring(), [recipient], recipient.not_valid_before_utc) == file_store(
             tmp_path / "data"
-        ).content(file.path)
+        ).read(file.path)
     assert states(ledger) == BOTH_SENT
     assert "resealed" in {event.action for entry in ledger.entries() for event in ledger.events(entry.id)}

@@ -42,7 +42,7 @@ def file_of(url: str) -> Path:
 
 def test_opening_again_keeps_the_lock_that_says_that_the_ledger_is_in_use(sqlite_url: str) -> None:
     first = Ledger(sqlite_url, noon)
-    first.recorder(ME).note(action("begun"))
+    first.recorder(ME).append_event(action("begun"))
     assert is_in_use(file_of(sqlite_url))
     second = Ledger(sqlite_url, noon)
     assert is_in_use(file_of(sqlite_url))
@@ -61,10 +61,10 @@ def test_opening_again_keeps_the_lock_that_says_that_the_ledger_is_in_use(sqlite
 def test_ledgers_of_one_process_share_their_connections_and_one_that_closes_harms_none(any_url: str) -> None:
     ledgers = [Ledger(any_url, noon) for _ in range(30)]
     with ledgers[0].recorder(ME).transaction() as work:
-        work.note(action("first"))
+        work.append_event(action("first"))
         ledgers[1].close()
     for ledger in ledgers:
-        ledger.recorder(ME).note(action("counted"))
+        ledger.recorder(ME).append_event(action("counted"))
         ledger.close()
     assert [event.action for event in ledgers[0].events()] == ["first", *["counted"] * 30]
     ledgers[0].close()
@@ -72,8 +72,8 @@ def test_ledgers_of_one_process_share_their_connections_and_one_that_closes_harm
 
 def test_the_last_ledger_that_goes_leaves_everything_in_the_one_file(sqlite_url: str) -> None:
     first, second = Ledger(sqlite_url, noon), Ledger(sqlite_url, noon)
-    first.recorder(ME).note(action("counted"))
-    second.recorder(ME).note(action("counted"))
+    first.recorder(ME).append_event(action("counted"))
+    second.recorder(ME).append_event(action("counted"))
     del first
     gc.collect()
     assert len(second.events()) == 2
@@ -84,18 +84,18 @@ def test_the_last_ledger_that_goes_leaves_everything_in_the_one_file(sqlite_url:
 
 def test_a_forked_process_has_connections_of_its_own(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
-    ledger.recorder(ME).note(action("parent"))
+    ledger.recorder(ME).append_event(action("parent"))
     child = os.fork()
     if child == 0:
         try:
             for _ in range(20):
-                ledger.recorder(ME).note(action("child"))
-            Ledger(any_url, noon).recorder(ME).note(action("child"))
+                ledger.recorder(ME).append_event(action("child"))
+            Ledger(any_url, noon).recorder(ME).append_event(action("child"))
             ledger.close()
         finally:
             os._exit(0)
     for _ in range(20):
-        ledger.recorder(ME).note(action("parent"))
+        ledger.recorder(ME).append_event(action("parent"))
     assert os.waitpid(child, 0)[1] == 0
     told = [event.action for event in ledger.events()]
     assert (told.count("parent"), told.count("child")) == (21, 21)

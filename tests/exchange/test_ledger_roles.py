@@ -15,7 +15,7 @@ from continuity.deployment import settings_file
 from exchange.exchange_support import HOUSEHOLD, INDIVIDUAL, MONDAY, TUESDAY, accept, noon, outbound
 from exchange.test_ledger_versions import restore
 from psycopg2.errors import InsufficientPrivilege
-from rings import ring, safe
+from rings import file_store, ring
 from test_architecture import ROOT
 
 from pipelines.cli import main
@@ -110,13 +110,13 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     recorder = ledger.recorder("日々の人", "run-1")
     files = tuple(outbound(folder / "out", one, f"synthetic {one}\n".encode()) for one in (HOUSEHOLD, INDIVIDUAL))
-    outbox = Outbox(recorder, safe(folder / "data"), lambda: ring().current("transfer").certificate)
+    outbox = Outbox(recorder, file_store(folder / "data"), lambda: ring().current("transfer").certificate)
     outcome = outbox.send(Batch(TUESDAY, files, None, "5a" * 32), LocalFolderTransport(folder / "to_union"))
     assert (outcome.kind, len(list((folder / "to_union").iterdir()))) == ("sent", 2)
     (folder / "from_union" / "dates.csv").write_bytes(b"synthetic\n")
     (folder / "from_union" / "a_folder").mkdir()
-    inbox = Inbox(recorder, safe(folder / "data"), accept)
-    arrivals = inbox.collect(LocalFolderTransport(folder / "from_union"))
+    inbox = Inbox(recorder, file_store(folder / "data"), accept)
+    arrivals = inbox.receive(LocalFolderTransport(folder / "from_union"))
     assert [one.state for one in arrivals] == ["refused", "verified"]
     assert [one.code for one in left_behind(ledger)] == ["KR-6302"]
     taken = pl.DataFrame({"resident_number": ["000000000000017"], "municipal_insured_id": ["A1"]})
@@ -126,12 +126,12 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
         for table in (state.dates, state.ids, state.verifications):
             state.add(work.connection, table, taken, MONDAY, entry.id)
         state.list_discrepancies(work.connection, pl.DataFrame([found | {"set_aside": True}]), MONDAY, entry.id)
-        work.advance(entry, EntryState.APPLIED, taken=1)
+        work.transition(entry, EntryState.APPLIED, taken=1)
     columns = dict.fromkeys(decisions.SCHEMA, "x") | {"month": MONDAY, "moved_on": MONDAY}
     with recorder.transaction() as work:
         kept = decisions.add(work.connection, [columns])
         digest = decisions.digest(work.connection, *kept)
-        work.note(LedgerEvent.WORKSHEET_IMPORTED, new=1, rows=list(kept), rows_sha256=digest)
+        work.append_event(LedgerEvent.WORKSHEET_IMPORTED, new=1, rows=list(kept), rows_sha256=digest)
 
 
 def test_the_daily_role_lives_a_day_and_cannot_touch_the_history(
@@ -171,6 +171,6 @@ def test_what_the_daily_role_owned_is_handed_over_and_upgraded_by_the_owner_alon
         with pytest.raises(InsufficientPrivilege):
             server.execute(forbidden, DAILY)
     ledger = Ledger(server.url(DAILY), noon)
-    ledger.recorder("日々の人").note(LedgerEvent.TYPED)
+    ledger.recorder("日々の人").append_event(LedgerEvent.TYPED)
     assert ledger.verify_chain() == []
     ledger.close()

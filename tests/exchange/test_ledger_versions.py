@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from continuity.deployment import settings_file
 from exchange.exchange_support import noon
 from processes import Started
-from rings import safe
+from rings import file_store
 
 from interfaces.messages import RenkeiError
 from pipelines.cli import main
@@ -211,7 +211,7 @@ def test_a_ledger_without_a_version_is_taken_over_whole(any_url: str, without: t
     told = ledger.events()[-1]
     assert (told.action, told.operator) == ("ledger_upgraded", "試験")
     assert told.detail == {"before": BEFORE_VERSIONS, "after": NEWEST}
-    assert ledger.recorder("試験").enter_inbound("next.csv").id > len(before["entries"])
+    assert ledger.recorder("試験").create_inbound_entry("next.csv").id > len(before["entries"])
     for change in ("UPDATE events SET operator = 'x'", "DELETE FROM events"):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), ledger.recorder("試験").transaction() as work:
             work.connection.execute(sa.text(change))
@@ -324,14 +324,14 @@ class Deployment:
         with engine.connect() as connection:
             rows = connection.execute(sa.select(schema.entries_table)).mappings().all()
         engine.dispose()
-        own = safe(self.data)
+        own = file_store(self.data)
         for row in rows:
             content = b"half" if row["size"] == len(b"half") else f"{row['file_name']}\n".encode()
             if row["direction"] == Direction.OUTBOUND and row["state"] in SENT_STATES:
                 name = f"{row['sha256'][:12]}_{row['file_name']}.p7m"
-                own.keep(self.data / "outbox" / row["partition"].isoformat() / name, content)
+                own.put(self.data / "outbox" / row["partition"].isoformat() / name, content)
             elif row["archive_path"] is not None:
-                own.keep(self.data / row["archive_path"], content)
+                own.put(self.data / row["archive_path"], content)
 
 
 @pytest.fixture
@@ -372,14 +372,14 @@ def test_a_ledger_that_is_newer_is_refused_and_not_upgraded(deployment: Deployme
         assert (refused.exit_code, refused.output[:7]) == (2, "KR-6110"), refused.output
     # Who had it open when it became newer writes nothing either.
     with pytest.raises(RenkeiError, match="KR-6110"):
-        opened.recorder("試験").note(LedgerEvent.TYPED)
+        opened.recorder("試験").append_event(LedgerEvent.TYPED)
     assert contents(deployment.url) == before
     opened.close()
 
 
 def test_of_two_that_upgrade_at_once_one_does_it(deployment: Deployment) -> None:
     restore(deployment.url)
-    with reach(deployment.url).upgrading(may_begin=True):
+    with reach(deployment.url).upgrading(create_if_missing=True):
         both = [Started(("ledger", "upgrade"), deployment.environment) for _ in range(2)]
         time.sleep(3)
         assert all(one.works() for one in both)
@@ -387,7 +387,7 @@ def test_of_two_that_upgrade_at_once_one_does_it(deployment: Deployment) -> None
     assert [one.returncode for one in ended] == [0, 0], ended
     assert sorted("にしました" in one.stdout for one in ended) == [False, True]
     ledger = Ledger(deployment.url, noon)
-    assert len(ledger.notes(LedgerEvent.LEDGER_UPGRADED)) == 1
+    assert len(ledger.events_of(LedgerEvent.LEDGER_UPGRADED)) == 1
     assert ledger.verify_chain() == []
     ledger.close()
 

@@ -10,7 +10,7 @@ import pytest
 from rings import key_folder, ring
 
 from interfaces.messages import RenkeiError
-from pipelines.storage.cms import enveloped, opened, sealed, unsealed
+from pipelines.storage.cms import decrypt, decrypt_and_verify, encrypt, sign_and_encrypt
 from pipelines.storage.keyring import KeyRing
 
 CONTENT = "合成　1行目\r\n2\n\r3\r\n".encode("cp932") * 400
@@ -53,7 +53,7 @@ def now() -> dt.datetime:
 
 def code_of(data: bytes, signers: list[object], at: dt.datetime | None = None) -> str:
     with pytest.raises(RenkeiError) as caught:
-        unsealed(data, ring(), signers, at or now())  # type: ignore[arg-type]
+        decrypt_and_verify(data, ring(), signers, at or now())  # type: ignore[arg-type]
     return caught.value.code
 
 
@@ -68,7 +68,7 @@ def opened_by_openssl(folder: Path, data: bytes) -> bytes:
 
 
 def test_openssl_opens_and_believes_what_we_seal(union: Path) -> None:
-    data = sealed(CONTENT, ring(), certificate(union, "union"))
+    data = sign_and_encrypt(CONTENT, ring(), certificate(union, "union"))
     assert b"\x82\xb2" not in data or CONTENT not in data
     assert opened_by_openssl(union, data) == CONTENT
 
@@ -77,25 +77,25 @@ def test_openssl_refuses_what_was_changed_or_signed_by_another(union: Path, tmp_
     other = KeyRing(tmp_path / "other", tmp_path / "other" / "passphrase", "別")
     other.create("transfer")
     with pytest.raises(subprocess.CalledProcessError):
-        opened_by_openssl(union, sealed(CONTENT, other, certificate(union, "union")))
-    data = bytearray(sealed(CONTENT, ring(), certificate(union, "union")))
+        opened_by_openssl(union, sign_and_encrypt(CONTENT, other, certificate(union, "union")))
+    data = bytearray(sign_and_encrypt(CONTENT, ring(), certificate(union, "union")))
     data[len(data) // 2] ^= 1
     with pytest.raises(subprocess.CalledProcessError):
         opened_by_openssl(union, bytes(data))
 
 
 def test_we_open_what_the_union_seals(union: Path) -> None:
-    assert unsealed(from_union(union), ring(), [certificate(union, "union")], now()) == CONTENT
+    assert decrypt_and_verify(from_union(union), ring(), [certificate(union, "union")], now()) == CONTENT
 
 
 def test_while_the_union_changes_its_certificate_both_are_believed(union: Path) -> None:
     both = [certificate(union, "stranger"), certificate(union, "union")]
-    assert unsealed(from_union(union), ring(), both, now()) == CONTENT
+    assert decrypt_and_verify(from_union(union), ring(), both, now()) == CONTENT
 
 
 def test_an_empty_file_is_sealed_and_opened_too(union: Path) -> None:
-    assert unsealed(from_union(union, content=b""), ring(), [certificate(union, "union")], now()) == b""
-    assert opened_by_openssl(union, sealed(b"", ring(), certificate(union, "union"))) == b""
+    assert decrypt_and_verify(from_union(union, content=b""), ring(), [certificate(union, "union")], now()) == b""
+    assert opened_by_openssl(union, sign_and_encrypt(b"", ring(), certificate(union, "union"))) == b""
 
 
 def test_another_signer_is_refused_even_when_his_certificate_comes_with_it(union: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_file_for_somebody_else_or_no_seal_at_all_is_refused(union: Path) -> N
 
 
 def test_an_envelope_without_a_signature_is_refused(union: Path) -> None:
-    data = enveloped(CONTENT, ring().current("transfer").certificate)
+    data = encrypt(CONTENT, ring().current("transfer").certificate)
     assert code_of(data, [certificate(union, "union")]) == "KR-6322"
 
 
@@ -127,7 +127,7 @@ def test_no_flipped_byte_passes(union: Path) -> None:
         changed = bytearray(data)
         changed[place] ^= 0x10
         try:
-            assert unsealed(bytes(changed), ring(), [signer], now()) == b"synthetic\r\n" * 20
+            assert decrypt_and_verify(bytes(changed), ring(), [signer], now()) == b"synthetic\r\n" * 20
         except RenkeiError as error:
             assert error.code in ("KR-6321", "KR-6322")
             refused += 1
@@ -144,9 +144,9 @@ def test_no_flipped_byte_of_the_signed_part_passes(union: Path) -> None:
     for place in range(len(signed)):
         changed = bytearray(signed)
         changed[place] ^= 0x10
-        data = enveloped(bytes(changed), ring().current("transfer").certificate)
+        data = encrypt(bytes(changed), ring().current("transfer").certificate)
         try:
-            assert unsealed(data, ring(), [signer], now()) == content
+            assert decrypt_and_verify(data, ring(), [signer], now()) == content
         except RenkeiError as error:
             assert error.code == "KR-6322"
             refused += 1
@@ -156,16 +156,16 @@ def test_no_flipped_byte_of_the_signed_part_passes(union: Path) -> None:
 def test_after_a_new_generation_old_seals_still_open(tmp_path: Path) -> None:
     own = KeyRing(tmp_path, tmp_path / "passphrase", "試験")
     own.create("records")
-    old = enveloped(CONTENT, own.current("records").certificate)
+    old = encrypt(CONTENT, own.current("records").certificate)
     assert own.create("records").generation == 1
-    assert own.create("records", anew=True).generation == 2
-    new = enveloped(CONTENT, own.current("records").certificate)
+    assert own.create("records", new_generation=True).generation == 2
+    new = encrypt(CONTENT, own.current("records").certificate)
     again = KeyRing(tmp_path, tmp_path / "passphrase", "試験")
-    assert opened(old, again, "records") == opened(new, again, "records") == CONTENT
+    assert decrypt(old, again, "records") == decrypt(new, again, "records") == CONTENT
     again.destroy(again.named("records-1"))
     with pytest.raises(RenkeiError, match="KR-7112"):
-        opened(old, again, "records")
-    assert opened(new, again, "records") == CONTENT
+        decrypt(old, again, "records")
+    assert decrypt(new, again, "records") == CONTENT
 
 
 def test_private_keys_lie_encrypted(openssl: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name, recognise
 from interfaces.spec import Specification
-from schemas.validate import Context
+from schemas.validate import FileContext
 
 DAY, CUT_OFF = dt.date(2026, 4, 1), dt.date(2026, 4, 30)
 MONTH = dt.date(2026, 4, 1)
@@ -54,7 +54,7 @@ class Sound:
 
     specification: Specification
     on: dt.date
-    context: Context
+    context: FileContext
     name: str
     lines: dict[int, tuple[str, list[str]]]  # line -> (record kind, cells)
 
@@ -88,7 +88,7 @@ def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in ',"\r\n') else cell
 
 
-def _cells(path: Path, specification: Specification, on: dt.date, context: Context) -> Sound:
+def _cells(path: Path, specification: Specification, on: dt.date, context: FileContext) -> Sound:
     decoded = codec.read_file(path, specification, on)
     assert decoded.problems.is_empty(), (path.name, decoded.problems)
     lines = {}
@@ -114,7 +114,7 @@ def sound_files(folder: Path) -> dict[str, Sound]:
     for path in [*extracts.iterdir(), *(union / "from_union").iterdir()]:
         recognised = recognise(catalogue, path.name)
         assert recognised is not None, path.name
-        context = Context(THEIRS.code, THEIRS.insurer_number, "99", DAY, path.name)
+        context = FileContext(THEIRS.code, THEIRS.insurer_number, "99", DAY, path.name)
         specification = catalogue.in_force(recognised[0], DAY)
         found[recognised[0]] = _cells(path, specification, DAY, context)
     for interface in {**SOUND, **BY_HAND}:
@@ -125,5 +125,5 @@ def sound_files(folder: Path) -> dict[str, Sound]:
         by_hand = BY_HAND.get(interface)
         data = sound(interface) if by_hand is None else codec.compose(specification, on, by_hand, header).data
         path.write_bytes(data)
-        found[interface] = _cells(path, specification, on, Context("999997", "990010", "99", MONTH, path.name))
+        found[interface] = _cells(path, specification, on, FileContext("999997", "990010", "99", MONTH, path.name))
     return found

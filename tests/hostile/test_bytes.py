@@ -19,7 +19,7 @@ from sound import Sound
 from interfaces.catalogue import load_catalogue
 from schemas import validate as validation
 from schemas.report import to_json, write_xlsx
-from schemas.validate import Context, Validated, validate_file
+from schemas.validate import FileContext, Validated, validate_file
 
 INTERFACES = load_catalogue().ids()
 PROFILE = settings.get_profile("hostile")
@@ -144,6 +144,6 @@ def test_more_findings_than_anyone_can_read_refuse_the_file(
     path = tmp_path / sound.name
     for faulty, refused in ((5, False), (6, True)):
         path.write_bytes(sound.written({(line, "sex"): "x" for line in sound.data_lines[:faulty]}))
-        found = validate_file(path, sound.specification, sound.on, Context()).findings
+        found = validate_file(path, sound.specification, sound.on, FileContext()).findings
         assert found.height == 5 + refused
         assert ("KR-4009" in found["code"].to_list()) is refused

@@ -10,8 +10,8 @@ from sound import Sound
 
 from interfaces.catalogue import load_catalogue
 from interfaces.spec import Call, Item
-from schemas.rules import known_rules
-from schemas.validate import Context, relate, validate_file
+from schemas.rules import registered_rules
+from schemas.validate import FileContext, relate, validate_file
 
 LEAST = 500
 # A household whose head's record is broken has no head any more: its other members follow, by relation.
@@ -49,7 +49,7 @@ def batches(sound: Sound, every: Iterable[Mutant]) -> list[Batch]:
 
 
 def found_in(
-    sound: Sound, cells: dict[tuple[int, str], str], context: Context, folder: Path
+    sound: Sound, cells: dict[tuple[int, str], str], context: FileContext, folder: Path
 ) -> list[tuple[int, str, str]]:
     """(line, item, code) of every finding of the sound file with these cells changed."""
     path = folder / sound.name
@@ -70,7 +70,7 @@ def test_every_mutant_is_caught_at_its_place_by_its_code_alone(sounds: dict[str,
         every = list(mutants(sound))
         by_name = [mutant for mutant in every if mutant.rule == SEEN_BY_NAME_ALONE]
         usual = [mutant for mutant in every if mutant.rule != SEEN_BY_NAME_ALONE]
-        for context, some in ((sound.context, usual), (Context(file_name=sound.name), by_name)):
+        for context, some in ((sound.context, usual), (FileContext(file_name=sound.name), by_name)):
             for batch in batches(sound, some):
                 found = found_in(sound, {at: value for at, (_, value) in batch.items()}, context, tmp_path)
                 expected = sorted((line, item, mutant.code) for (line, item), (mutant, _) in batch.items())
@@ -106,7 +106,7 @@ def test_a_column_of_my_numbers_from_the_union(sounds: dict[str, Sound], tmp_pat
     accused = 0
     for sound in sounds.values():
         for item in sound.specification.data.items:
-            if sound.specification.plan.direction != "from_union" or (item.type.id, item.length) != ("英数", 12):
+            if sound.specification.layout.direction != "from_union" or (item.type.id, item.length) != ("英数", 12):
                 continue
             cells = {(line, item.id): MY_NUMBERS[line % 3] for line in sound.data_lines}
             found = found_in(sound, cells, sound.context, tmp_path)
@@ -128,7 +128,7 @@ ACROSS = {
 def test_a_record_whose_other_file_lacks_it(sounds: dict[str, Sound], tmp_path: Path) -> None:
     used = set()
     for sound in sounds.values():
-        for call in map(Call.parse, sound.specification.plan.relations):
+        for call in map(Call.parse, sound.specification.layout.relations):
             if not call.arguments:
                 continue
             used.add(call.name)
@@ -166,10 +166,10 @@ def test_every_rule_in_use_is_broken_here(sounds: dict[str, Sound]) -> None:
     specifications = [sound.specification for sound in sounds.values()]
     items = [item for one in specifications for record in one.records for item in record.items]
     used = {call.name for item in items for call in item.rules}
-    used |= {Call.parse(text).name for one in specifications for text in one.plan.relations}
+    used |= {Call.parse(text).name for one in specifications for text in one.layout.relations}
     here = {*NAMED, *ACROSS, "one_head_per_household", "nominal_head_not_insured"}
     assert used == here
     # Of the rest one is not in use, one marks a period's end, and two are broken above without being named by an item.
-    assert set(known_rules()) - here == {
+    assert set(registered_rules()) - here == {
         "resident_record_code_check_digit", "inclusive_end", "duplicate_key", "no_my_number",
     }  # fmt: skip

@@ -8,14 +8,14 @@ from pathlib import Path
 from exchange.exchange_support import noon
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rings import safe
+from rings import file_store
 
 from interfaces.catalogue import load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.naming import date_of, file_name, recognise
-from pipelines.exchange.arrival import Judgement
 from pipelines.exchange.inbox import Inbox
 from pipelines.exchange.ledger.ledger import Ledger
+from pipelines.exchange.received_file import ValidationOutcome
 from pipelines.exchange.transport import LocalFolderTransport, check_name, shown_name, temporary_name
 from schemas.rules.identifiers import without_my_numbers
 
@@ -38,7 +38,7 @@ def test_a_name_is_recognised_only_when_it_is_the_name_that_we_would_give(name: 
     specification = CATALOGUE.versions(interface)[-1]
     assert name.isascii()
     assert file_name(specification, fields) == name
-    date_of(fields, specification.plan)
+    date_of(fields, specification.layout)
 
 
 @settings(PROFILE)
@@ -79,8 +79,10 @@ def test_hostile_names_in_the_unions_folder_write_nothing_outside_and_stop_nobod
     (union / "plain.csv").write_text("synthetic\n")
     ledger = Ledger(f"sqlite:///{data / 'ledger.sqlite'}", noon)
     before = everything(tmp_path)
-    own = Inbox(ledger.recorder("test-operator", "run-1"), safe(data), lambda path, name: Judgement(False))
-    arrived = own.collect(LocalFolderTransport(union))
+    own = Inbox(
+        ledger.recorder("test-operator", "run-1"), file_store(data), lambda path, name: ValidationOutcome(False)
+    )
+    arrived = own.receive(LocalFolderTransport(union))
     assert len(arrived) == len(HOSTILE) + 1
     assert {one.state for one in arrived} == {"quarantined", "refused"}
     assert {one.code for one in arrived if one.state == "refused"} == {"KR-6207"}

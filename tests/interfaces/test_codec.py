@@ -18,15 +18,15 @@ from click.testing import CliRunner
 from fixtures.prefecture.numbers import my_numbers, padded
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
-from interfaces.characters import byte_length, is_held, unencodable
+from interfaces.characters import byte_length, is_encodable, unencodable
 from interfaces.lint import lint
 from interfaces.naming import file_name, recognise
 from interfaces.spec import Specification
 from interfaces.values import to_canonical
 from pipelines.cli import main
 from schemas.normalise import NORMALISATIONS
-from schemas.rules import known_rules
-from schemas.validate import Context, validate_file
+from schemas.rules import registered_rules
+from schemas.validate import FileContext, validate_file
 
 DAY = dt.date(2026, 4, 1)
 HEADER = {
@@ -157,14 +157,14 @@ def test_every_form_is_sound_and_valid_and_read_back_as_written(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalogue = altered(tmp_path, "eligibility_individual", plan=FORMS[form])
-    assert lint(catalogue, known_rules(), NORMALISATIONS) == []
+    assert lint(catalogue, registered_rules(), NORMALISATIONS) == []
     specification = catalogue.in_force("eligibility_individual", DAY)
     data = people().with_columns(name=pl.Series(NAMES_OF.get(specification.format.encoding, NAMES)))
     decoded = round_trip(specification, tmp_path, data)
     back = to_canonical(decoded.data, specification.data, specification, DAY)
     assert back.select(data.columns).equals(data)
     path = tmp_path / decoded.name
-    context = Context("999997", "990010", "99", DAY, decoded.name)
+    context = FileContext("999997", "990010", "99", DAY, decoded.name)
     assert validate_file(path, specification, DAY, context).findings["message"].to_list() == []
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings_of(tmp_path, catalogue)))
     told = CliRunner().invoke(main, ["validate", str(path), "--json"])
@@ -177,7 +177,7 @@ def test_a_digit_too_many_is_found_in_every_encoding(encoding: str, tmp_path: Pa
     specification = altered(tmp_path, "eligibility_individual", plan=plan).in_force("eligibility_individual", DAY)
     data = people(1).with_columns(pl.lit("合成　一郎").alias("name"), pl.col("my_number") + "0")
     path = tmp_path / round_trip(specification, tmp_path, data).name
-    found = validate_file(path, specification, DAY, Context()).findings
+    found = validate_file(path, specification, DAY, FileContext()).findings
     assert found.select("code", "line", "item").rows() == [("KR-2002", 2, "my_number")]
 
 
@@ -195,9 +195,9 @@ def settings_of(folder: Path, catalogue: Catalogue) -> Path:
 @pytest.mark.parametrize("encoding", ["cp932", "shift_jis_2004", "utf-8", "utf-16-le"])
 def test_bytes_are_counted_as_the_encoding_writes_them(encoding: str) -> None:
     every = (chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000)
-    held = [character for character in every if is_held(character, encoding)]
+    held = [character for character in every if is_encodable(character, encoding)]
     pairs = [base + mark for base in held if base >= "\x80" for mark in "゚̀́˥˩"] if encoding == "shift_jis_2004" else []
-    texts = held + [pair for pair in pairs if is_held(pair, encoding)]
+    texts = held + [pair for pair in pairs if is_encodable(pair, encoding)]
     counted = pl.DataFrame({"text": texts}).select(byte_length(pl.col("text"), encoding)).to_series()
     written = [len(text.encode(encoding)) for text in texts]
     wrong = [text for text, one, other in zip(texts, counted, written, strict=True) if one != other]
@@ -237,7 +237,7 @@ def test_a_month_in_a_name_has_six_digits_however_the_file_writes_it(type_: str,
     recognised = recognise(catalogue, path.name)
     assert recognised is not None
     assert (recognised[0], recognised[1]["target_month"]) == (interface, "202604")
-    assert validate_file(path, specification, DAY, Context(file_name=path.name)).findings["message"].to_list() == []
+    assert validate_file(path, specification, DAY, FileContext(file_name=path.name)).findings["message"].to_list() == []
 
 
 def test_external_characters_travel_as_their_agreed_bytes(tmp_path: Path) -> None:

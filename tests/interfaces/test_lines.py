@@ -105,15 +105,15 @@ def test_the_first_field_that_its_quotes_do_not_enclose_is_named() -> None:
 
 def test_what_follows_so_many_fields_is_found_or_the_end_of_the_line() -> None:
     found = read(['a,"b,c",d', 'ソ,"ァ""",'])
-    assert [found.behind(1, fields) for fields in (1, 2, 3, 4)] == [3, 9, 10, 10]
-    assert [found.behind(2, fields) for fields in (1, 2, 3)] == [4, 11, 11]
+    assert [found.byte_after_fields(1, fields) for fields in (1, 2, 3, 4)] == [3, 9, 10, 10]
+    assert [found.byte_after_fields(2, fields) for fields in (1, 2, 3)] == [4, 11, 11]
 
 
 def test_in_utf16_it_is_found_in_bytes_too() -> None:
-    wide = SPEC.plan.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
-    spec = replace(SPEC, plan=SPEC.plan.model_copy(update={"format": wide}))
+    wide = SPEC.layout.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
+    spec = replace(SPEC, layout=SPEC.layout.model_copy(update={"format": wide}))
     found = lines.lines_of('x\n花,"子,",a\n'.encode("utf-16-le"), spec)
-    assert [found.behind(2, fields) for fields in (1, 2, 3)] == [5, 15, 17]
+    assert [found.byte_after_fields(2, fields) for fields in (1, 2, 3)] == [5, 15, 17]
 
 
 FIRST, SECOND = b"1,a\r\n", b"2,b\r\n"
@@ -145,6 +145,6 @@ def test_what_keeps_bytes_from_being_lines(
 
 @pytest.mark.parametrize("content", [b"1", b"1\x00\n\x00x", b"\n", b"\x00\n", b"\n\x00\n"])
 def test_half_a_character_is_a_fault_and_no_exception(content: bytes) -> None:
-    wide = SPEC.plan.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
-    spec = replace(SPEC, plan=SPEC.plan.model_copy(update={"format": wide}))
+    wide = SPEC.layout.format.model_copy(update={"encoding": "utf-16-le", "line_end": "LF"})
+    spec = replace(SPEC, layout=SPEC.layout.model_copy(update={"format": wide}))
     assert lines.lines_of(content, spec).faults

@@ -13,18 +13,18 @@ from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError
 from schemas.normalise import NORMALISATIONS
-from schemas.rules import known_rules
+from schemas.rules import registered_rules
 from schemas.rules.registry import Rule
 
 FOLDER = "eligibility_individual/2018-04-01"
 
 
 def faults(root: Path) -> list[str]:
-    return [str(fault) for fault in lint(Catalogue(root), known_rules(), NORMALISATIONS)]
+    return [str(fault) for fault in lint(Catalogue(root), registered_rules(), NORMALISATIONS)]
 
 
 def test_the_shipped_catalogue_is_sound() -> None:
-    assert lint(load_catalogue(), known_rules(), NORMALISATIONS) == []
+    assert lint(load_catalogue(), registered_rules(), NORMALISATIONS) == []
 
 
 def rows_of(path: Path, change: Callable[[list[dict[str, str]]], None]) -> None:
@@ -47,7 +47,7 @@ def cell(item: str, *, table: str = f"{FOLDER}/data.csv", **cells: str) -> Calla
     return apply
 
 
-def plan(old: str, new: str) -> Callable[[Path], None]:
+def file_toml(old: str, new: str) -> Callable[[Path], None]:
     def apply(root: Path) -> None:
         path = root / FOLDER / "file.toml"
         text = path.read_text(encoding="utf-8")
@@ -123,7 +123,7 @@ def kind_before(following: str, kind: str, mark: str) -> Callable[[Path], None]:
 
     def apply(root: Path) -> None:
         part = f'kind = "{kind}"\nitems = "more.csv"\noccurrence = "one"\n\n[[records]]\n'
-        plan(f'kind = "{following}"', f'{part}kind = "{following}"')(root)
+        file_toml(f'kind = "{following}"', f'{part}kind = "{following}"')(root)
         shutil.copy(root / FOLDER / "end.csv", root / FOLDER / "more.csv")
         cell("record_kind", table=f"{FOLDER}/more.csv", 規則=mark)(root)
 
@@ -134,7 +134,7 @@ def fixed(shift: int) -> Callable[[Path], None]:
     """Make the file fixed-length, with the start of 氏名 moved by some bytes."""
 
     def apply(root: Path) -> None:
-        plan('kind = "csv"', 'kind = "fixed"')(root)
+        file_toml('kind = "csv"', 'kind = "fixed"')(root)
         for name in ("control.csv", "data.csv", "end.csv"):
 
             def place(rows: list[dict[str, str]]) -> None:
@@ -152,7 +152,7 @@ def wide(odd: str) -> Callable[[Path], None]:
     """Make the file UTF-16LE, with one item a byte too long."""
 
     def apply(root: Path) -> None:
-        plan('encoding = "cp932"', 'encoding = "utf-16-le"')(root)
+        file_toml('encoding = "cp932"', 'encoding = "utf-16-le"')(root)
 
         def double(rows: list[dict[str, str]]) -> None:
             for row in rows:
@@ -192,25 +192,28 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "zero length": (cell("name", バイト数="0"), "バイト数は1以上が要ります"),
     "overlap of versions": (second_version("2026-04-01", ""), "重なっています"),
     "gap between versions": (second_version("2026-04-01", "\neffective_to = 2026-03-01"), "空きがあります"),
-    "file name with an unknown field": (plan("{file_number}", "{moon}"), "ファイル名の moon は項目にありません"),
-    "file names alike": (plan("KRKOJ_", "KRSET_"), "見分けられません"),
-    "my number undeclared": (plan("carries_my_number = true", "carries_my_number = false"), "個人番号の項目の有無"),
+    "file name with an unknown field": (file_toml("{file_number}", "{moon}"), "ファイル名の moon は項目にありません"),
+    "file names alike": (file_toml("KRKOJ_", "KRSET_"), "見分けられません"),
+    "my number undeclared": (
+        file_toml("carries_my_number = true", "carries_my_number = false"),
+        "個人番号の項目の有無",
+    ),
     "my number from the Union": (
-        plan('direction = "to_union"', 'direction = "from_union"'),
+        file_toml('direction = "to_union"', 'direction = "from_union"'),
         "個人番号の項目は置けません",
     ),
-    "unknown relation": (plan("one_head_per_household", "one_love"), "one_love という規則はありません"),
+    "unknown relation": (file_toml("one_head_per_household", "one_love"), "one_love という規則はありません"),
     "relation to no interface": (
-        plan("(eligibility_household)", "(moonbase)"),
+        file_toml("(eligibility_household)", "(moonbase)"),
         "moonbase というインタフェースはありません",
     ),
-    "missing character table": (plan("union_cp932", "moonscript"), "外字表 moonscript がありません"),
+    "missing character table": (file_toml("union_cp932", "moonscript"), "外字表 moonscript がありません"),
     "zero records wanted and forbidden": (
-        plan("zero_records_allowed = true", "zero_records_allowed = false"),
+        file_toml("zero_records_allowed = true", "zero_records_allowed = false"),
         "0件のファイル",
     ),
-    "two repeating records": (plan('occurrence = "one"', 'occurrence = "many"'), "ちょうど一つ要ります"),
-    "key that is not there": (plan('key = ["resident_number"]', 'key = ["moon"]'), "キー moon は項目にありません"),
+    "two repeating records": (file_toml('occurrence = "one"', 'occurrence = "many"'), "ちょうど一つ要ります"),
+    "key that is not there": (file_toml('key = ["resident_number"]', 'key = ["moon"]'), "キー moon は項目にありません"),
     "same code twice": (code("sex", "1,重複,double,,,test"), "同じコードの効力期間が重なっています"),
     "same meaning twice": (code("sex", "8,男２,male,,,test"), "意味 male が同じ時期の二つのコードに"),
     "code that ends before it starts": (code("sex", "8,昔,past,2026-04-01,2020-04-01,test"), "終了日が開始日より後"),
@@ -305,11 +308,13 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "外字 of one byte": (character("U+585A U+E0101,外字,FD,塚,test"), "値 FD は cp932 の外字ではありません"),
     "private use in Unicode": (
-        all_of(plan('encoding = "cp932"', 'encoding = "utf-16-le"'), character("U+585A U+E0101,外字,00E0,塚,test")),
+        all_of(
+            file_toml('encoding = "cp932"', 'encoding = "utf-16-le"'), character("U+585A U+E0101,外字,00E0,塚,test")
+        ),
         "値 00E0 は utf-16-le の外字ではありません",
     ),
     "外字 in Unicode": (
-        plan('encoding = "cp932"', 'encoding = "utf-16-le"'),
+        file_toml('encoding = "cp932"', 'encoding = "utf-16-le"'),
         "値 F040 は utf-16-le の外字ではありません",
     ),
     "substitute that the encoding gives back as another": (
@@ -339,11 +344,11 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         "コード表 sex の 10 は2バイトで、1バイトに入りません",
     ),
     "BOM that the encoding lacks": (
-        plan('line_end = "CRLF"', 'line_end = "CRLF"\nbom = true'),
+        file_toml('line_end = "CRLF"', 'line_end = "CRLF"\nbom = true'),
         "format: cp932 に BOM はありません",
     ),
     "heading over several record kinds": (
-        plan('line_end = "CRLF"', 'line_end = "CRLF"\nheader = true'),
+        file_toml('line_end = "CRLF"', 'line_end = "CRLF"\nheader = true'),
         "レコード種別が一つのファイルにだけ置けます",
     ),
     "heading of a fixed layout": (
@@ -359,15 +364,15 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         "types.csv 数字: 詰め方 zeros は使えません",
     ),
     "relation without its interface": (
-        plan("(eligibility_household)", ""),
+        file_toml("(eligibility_household)", ""),
         "relations: every_individual_has_household の引数の数が違います（要るのは1個）",
     ),
     "relation within the file with an interface": (
-        plan("one_head_per_household", "one_head_per_household(eligibility_household)"),
+        file_toml("one_head_per_household", "one_head_per_household(eligibility_household)"),
         "one_head_per_household(eligibility_household) の引数の数が違います（要るのは0個）",
     ),
     "file name with a field twice": (
-        plan("{file_number}", "{processed_on}"),
+        file_toml("{file_number}", "{processed_on}"),
         "ファイル名に processed_on が2回あります",
     ),
     "gap in a fixed layout": (fixed(+2), "項目がありません"),
@@ -387,7 +392,7 @@ def test_every_fault_is_found(fault: str, tmp_path: Path) -> None:
 
 def test_the_registry_says_which_arguments_are_items(own_catalogue: Path) -> None:
     cell("name", 規則="sparkles(moon)")(own_catalogue)
-    rules = known_rules() | {"sparkles": Rule("sparkles", "KR-3001", "record", ("item",))}
+    rules = registered_rules() | {"sparkles": Rule("sparkles", "KR-3001", "record", ("item",))}
     found = [str(fault) for fault in lint(Catalogue(own_catalogue), rules, NORMALISATIONS)]
     assert found == [f"{FOLDER}/data.csv 項番10 name 規則: sparkles(moon) の moon は項目にありません"]
 
@@ -417,10 +422,13 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
         code("sex", "8,昔,past,2026-13-01,,test"),
         "codes/sex.csv 5行目 開始日: 2026-13-01 を日付として読めません",
     ),
-    "plan": (plan('encoding = "cp932"', 'encoding = "ebcdic"'), f"{FOLDER}/file.toml: 項目の誤り: format.encoding"),
-    "file name": (plan("{file_number}", "{file_number"), f"{FOLDER}/file.toml: 項目の誤り: file_name"),
+    "plan": (
+        file_toml('encoding = "cp932"', 'encoding = "ebcdic"'),
+        f"{FOLDER}/file.toml: 項目の誤り: format.encoding",
+    ),
+    "file name": (file_toml("{file_number}", "{file_number"), f"{FOLDER}/file.toml: 項目の誤り: file_name"),
     "TOML": (
-        plan("zero_records_allowed = true", "zero_records_allowed ="),
+        file_toml("zero_records_allowed = true", "zero_records_allowed ="),
         f"{FOLDER}/file.toml: 11行目を TOML として読めません",
     ),
     "types": (lambda root: (root / "types.csv").unlink(), "types.csv: ありません"),

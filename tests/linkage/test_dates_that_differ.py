@@ -18,7 +18,7 @@ from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.deployment import Environment
-from pipelines.exchange.arrival import Arrival
+from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.transport import LocalFolderTransport
 
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
@@ -48,7 +48,7 @@ def frame(row: Mapping[str, object]) -> pl.DataFrame:
     return pl.DataFrame([row], schema={name: pl.Date if name.endswith("_on") else pl.String for name in row})
 
 
-def delivered(environment: Environment, interface: str, day: dt.date, row: Mapping[str, object]) -> Arrival:
+def delivered(environment: Environment, interface: str, day: dt.date, row: Mapping[str, object]) -> ReceivedFile:
     """One record of the day's file, from the Union's folder."""
     specification = environment.specification(interface, day)
     header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
@@ -79,7 +79,7 @@ def applied(
     for day, record in zip((WED, THU), records, strict=False):
         assert delivered(environment, "acquisition_loss_linkage", day, record).state == "verified"
         (one,) = apply_daily(environment, frame(sent))
-        assert (one.taken, one.aside) == (1, 0)
+        assert (one.applied_count, one.rejected_count) == (1, 0)
     return asked(environment, (WED, THU)[len(records) - 1])
 
 
@@ -102,7 +102,7 @@ CAME_TOLD = TOLD | {"acquisition_reason": "moved_in", "applied_on": MOVED}
 
 
 def test_an_acquisition_that_changes_is_asked_about_once(environment: Environment) -> None:
-    """Of who came from inside the prefecture the Union alone knows since when he is insured: but it was one day, and is
+    """When somebody moved in from within the prefecture, the Union alone knows since when they are insured: but it was one day, and is
     another."""
     changed = CAME_TOLD | {"acquired_on": EARLIER}
     assert applied(environment, CAME, CAME_TOLD, changed) == [("KR-8132", "2020-04-01", "2018-04-01")]

@@ -15,7 +15,7 @@ from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.deployment import Environment
 from pipelines.exchange import quarantine
-from pipelines.exchange.arrival import Arrival
+from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
 from pipelines.transfer import receiving
@@ -31,7 +31,7 @@ def environment(tmp_path: Path) -> Environment:
     return opened(tmp_path, now=MORNING, switched_off=())
 
 
-def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: str = "900000000014") -> Arrival:
+def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: str = "900000000014") -> ReceivedFile:
     """The ids of a day, one person's, in a folder of their own."""
     specification = environment.specification("municipal_id_linkage", day)
     header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
@@ -44,7 +44,7 @@ def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: 
     return arrived
 
 
-def overtaken(environment: Environment, folder: Path) -> daily.Applied:
+def stale_file_error(environment: Environment, folder: Path) -> daily.ApplyResult:
     """Wednesday's file, which comes when Thursday's is applied."""
     assert delivered(environment, folder / "thursday", THU).state == "verified"
     apply_daily(environment, TOLD)
@@ -53,7 +53,7 @@ def overtaken(environment: Environment, folder: Path) -> daily.Applied:
     return applied
 
 
-def codes(environment: Environment, arrived: Arrival) -> list[str]:
+def codes(environment: Environment, arrived: ReceivedFile) -> list[str]:
     assert arrived.entry is not None
     report = quarantine.show(environment.ledger, environment.settings.data_folder, arrived.entry.id).report["report"]
     return [finding["code"] for finding in report["findings"]]
@@ -67,7 +67,7 @@ def test_a_sound_file_for_a_day_that_has_not_come_is_kept_apart_and_the_real_one
     assert codes(environment, early) == ["KR-7307"]
     assert delivered(environment, tmp_path / "real", WED).state == "verified"
     (applied,) = apply_daily(environment, TOLD)
-    assert (applied.entry.state, applied.taken) == ("applied", 1)
+    assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
 def test_todays_file_is_let_in_and_tomorrows_is_not(environment: Environment, tmp_path: Path) -> None:
@@ -89,8 +89,8 @@ def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
         month_header = header | {"target_month": f"{month:%Y-%m}"}
         folder = tmp_path / f"{month:%Y%m}"
         folder.mkdir()
-        nobody = pl.DataFrame({"candidate_number": []}, {"candidate_number": pl.String})
-        content = codec.compose(specification, month, nobody, month_header).data
+        no_recipient = pl.DataFrame({"candidate_number": []}, {"candidate_number": pl.String})
+        content = codec.compose(specification, month, no_recipient, month_header).data
         leave(folder / file_name(specification, month_header), content, LONG_AGO)
         (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
         assert arrived.state == state, arrived.message
@@ -99,35 +99,35 @@ def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
 def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment, tmp_path: Path) -> None:
     early = delivered(environment, tmp_path / "typo", TYPO)
     assert early.entry is not None
-    quarantine.release(environment.ledger.recorder("試験"), environment.safe, early.entry.id, "電話で確認")
+    quarantine.release(environment.ledger.recorder("試験"), environment.file_store, early.entry.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
-    assert (applied.entry.state, applied.taken) == ("applied", 1)
+    assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
 def test_a_stale_file_is_told_with_its_name_and_the_day_that_overtook_it(
     environment: Environment, tmp_path: Path
 ) -> None:
-    applied = overtaken(environment, tmp_path)
-    assert (applied.entry.state, applied.taken, applied.aside) == ("stale", 0, 0)
-    told = receiving.overtaken(environment, applied.entry)
-    assert told.code == "KR-7308"
+    applied = stale_file_error(environment, tmp_path)
+    assert (applied.entry.state, applied.applied_count, applied.rejected_count) == ("stale", 0, 0)
+    reported = receiving.stale_file_error(environment, applied.entry)
+    assert reported.code == "KR-7308"
     for said in ("KRSID_999997_20260401_000001.csv", "2026-04-02", f"台帳 {applied.entry.id}）", "quarantine release"):
-        assert said in told.for_people()
+        assert said in reported.for_people()
 
 
 def test_a_person_lets_a_stale_file_in_and_what_a_newer_day_told_stays(
     environment: Environment, tmp_path: Path
 ) -> None:
-    stale = overtaken(environment, tmp_path).entry
-    quarantine.release(environment.ledger.recorder("試験"), environment.safe, stale.id, "電話で確認")
+    stale = stale_file_error(environment, tmp_path).entry
+    quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
-    assert (applied.entry.state, applied.taken) == ("applied", 1)
+    assert (applied.entry.state, applied.applied_count) == ("applied", 1)
     held = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}
     assert held == {WED: ["900000000022"], THU: ["900000000014"]}
 
 
 def test_a_person_refuses_a_stale_file(environment: Environment, tmp_path: Path) -> None:
-    stale = overtaken(environment, tmp_path).entry
+    stale = stale_file_error(environment, tmp_path).entry
     refused = quarantine.reject(environment.ledger.recorder("試験"), stale.id, "誤送と確認")
     assert refused.state == "rejected"
     assert apply_daily(environment, TOLD) == []

@@ -30,7 +30,7 @@ from pipelines.high_cost.income_class import TAXES_READ
 from pipelines.linkage import daily
 from pipelines.operations.inbound_interfaces import INBOUND, of_step
 from schemas.normalise import NORMALISATIONS
-from schemas.rules import known_rules
+from schemas.rules import registered_rules
 
 DAY, ENDED = dt.date(2026, 4, 1), dt.date(2026, 3, 20)
 NOW = dt.datetime(2026, 5, 7, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
@@ -102,7 +102,7 @@ def delivered(environment: Environment, interface: str, folder: Path) -> None:
     """The file of `ROWS`, with the items that the layout has."""
     specification = environment.specification(interface, DAY)
     header = environment.monthly_header(DAY, NOW.date()) | {"file_number": "000001"}
-    if specification.plan.cycle == "daily":
+    if specification.layout.cycle == "daily":
         header["created_on"] = DAY
     known = {name: kind for name, kind in ROWS[interface].items() if name in specification.data.by_id}
     dates = {name: pl.Date() if name.endswith("_on") else pl.String() for name in known}
@@ -124,13 +124,13 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
     interface: str, item: str, tmp_path: Path
 ) -> None:
     environment = deployed(tmp_path, interface, item)
-    assert lint(environment.catalogue, known_rules(), NORMALISATIONS) == []
+    assert lint(environment.catalogue, registered_rules(), NORMALISATIONS) == []
     outbound_entry(environment.ledger, "eligibility_individual", DAY, OURS, DELIVERED, records=12)
     delivered(environment, interface, tmp_path / "union")
     (applied,) = apply_daily(environment, TOLD)
     records = len(next(iter(ROWS[interface].values())))
     questions = 1 if interface == "verification_list" else 0
-    assert (applied.taken, applied.aside, applied.discrepancies) == (records, 0, questions)
+    assert (applied.applied_count, applied.rejected_count, applied.discrepancies) == (records, 0, questions)
     held = daily.linkage_on(environment, DAY)
     if item in held.columns:
         assert held[item].null_count() == held.height
@@ -142,7 +142,7 @@ def test_a_monthly_file_without_the_item_is_taken_in_and_reconciled(interface: s
     assert stored(environment, interface, DAY)[item].is_empty()
     delivered(environment, interface, tmp_path / "union")
     (taken,) = apply_monthly(environment)
-    assert taken.taken == 1
+    assert taken.applied_count == 1
     assert stored(environment, interface, DAY)[item].to_list() == [None]
     assert "KR-8206" not in monthly.reconciled(environment, DAY).discrepancies["code"].to_list()
 
@@ -179,7 +179,7 @@ def test_a_necessary_item_that_is_missing_stops_and_nothing_is_applied(
 
 def test_every_item_that_is_read_is_one_of_the_embedded_layout() -> None:
     catalogue = Catalogue(DEFAULT_ROOT)
-    inbound = {i for i in catalogue.ids() if catalogue.versions(i)[-1].plan.direction == "from_union"}
+    inbound = {i for i in catalogue.ids() if catalogue.versions(i)[-1].layout.direction == "from_union"}
     # Of the extracts only the layout of taxes may lack items.
     assert set(READ) == inbound | {"tax_extract"}
     for interface, read in READ.items():

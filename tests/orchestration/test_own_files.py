@@ -34,8 +34,8 @@ def deliver(town: Town, *days: dt.date) -> None:
             "created_on": day,
             "file_number": "000001",
         }
-        nobody = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
-        content = codec.compose(specification, day, nobody, header).data
+        no_recipient = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
+        content = codec.compose(specification, day, no_recipient, header).data
         leave(town.server.root / "from_union" / file_name(specification, header), content)
 
 

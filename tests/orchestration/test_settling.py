@@ -155,6 +155,6 @@ def test_a_medium_takes_nothing_away_from_what_the_union_began_to_give(place: Pl
     medium.mkdir()
     (medium / "媒体管理番号.txt").write_text("M-0001", encoding="utf-8")
     ledger = place.environment.ledger
-    moved(ledger, ledger.recorder("試験").enter_inbound(NAME), "claimed", size_on_server=1)
+    moved(ledger, ledger.recorder("試験").create_inbound_entry(NAME), "claimed", size_on_server=1)
     assert place.renkei("media", "import", str(medium), "--reason", "連合会の媒体")[0] == 0
     assert place.states() == ["claimed"]

@@ -26,8 +26,8 @@ def deliver(town: Town, day: dt.date) -> None:
         "municipality_code": OURS.code, "insurer_number": OURS.insurer_number, "prefecture_code": "99",
         "media_kind": "transmission", "created_on": day, "file_number": "000001",
     }  # fmt: skip
-    nobody = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
-    content = codec.compose(specification, day, nobody, header).data
+    no_recipient = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
+    content = codec.compose(specification, day, no_recipient, header).data
     leave(town.server.root / "from_union" / file_name(specification, header), content)
 
 

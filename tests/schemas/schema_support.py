@@ -17,13 +17,13 @@ from fixtures.defects import DAY, HEADER, lines, sound_individuals
 from interfaces import codec
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
 from interfaces.naming import file_name
-from interfaces.spec import FilePlan, Item, Specification
+from interfaces.spec import FileLayout, Item, Specification
 from pipelines.cli import main
-from schemas.validate import Context, Validated, validate_file
+from schemas.validate import FileContext, Validated, validate_file
 
 INDIVIDUAL = "eligibility_individual"
 NAME = "KRKOJ_999997_20260401_000001.csv"
-OURS = Context("999997", "990010", "99", DAY, NAME)
+OURS = FileContext("999997", "990010", "99", DAY, NAME)
 Change = Callable[[bytes], bytes]
 
 __all__ = ["DAY", "INDIVIDUAL", "NAME", "OURS", "line", "lines", "sound_individuals"]
@@ -48,9 +48,9 @@ def with_item(changed: Specification, item: str, kind: str = "data", **values: A
     )
 
 
-def with_plan(changed: Specification, **values: Any) -> Specification:
+def with_layout(changed: Specification, **values: Any) -> Specification:
     """The specification with some lines of file.toml written differently."""
-    return replace(changed, plan=FilePlan.model_validate(changed.plan.model_dump() | values))
+    return replace(changed, layout=FileLayout.model_validate(changed.layout.model_dump() | values))
 
 
 def line(number: int, old: str, new: str) -> Change:
@@ -66,8 +66,8 @@ def line(number: int, old: str, new: str) -> Change:
     return change
 
 
-def judged(
-    folder: Path, data: bytes, changed: Specification | None = None, context: Context = OURS, name: str = NAME
+def validated(
+    folder: Path, data: bytes, changed: Specification | None = None, context: FileContext = OURS, name: str = NAME
 ) -> Validated:
     """Write the bytes as a file and judge it as the pipeline does."""
     path = folder / name
@@ -112,7 +112,7 @@ def ids_from_the_union(ids: list[str], changed: Specification | None = None) -> 
 def from_union(folder: Path, data: bytes, interface: str = "municipal_id_linkage") -> Validated:
     changed = specification(interface)
     name = file_name(changed, HEADER | {"created_on": DAY})
-    return judged(folder, data, changed, replace(OURS, file_name=name), name)
+    return validated(folder, data, changed, replace(OURS, file_name=name), name)
 
 
 def extract(folder: Path, interface: str, columns: dict[str, list[str]]) -> Validated:
@@ -126,4 +126,4 @@ def extract(folder: Path, interface: str, columns: dict[str, list[str]]) -> Vali
         rows.append(",".join(f'"{cell}"' if " " in cell or not cell.isascii() else cell for cell in cells))
     name = file_name(changed, HEADER)
     data = ("\n".join(rows) + "\n").encode()
-    return judged(folder, data, changed, replace(OURS, file_name=name), name)
+    return validated(folder, data, changed, replace(OURS, file_name=name), name)

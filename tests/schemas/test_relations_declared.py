@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from polars.exceptions import ColumnNotFoundError
 
-from schemas.rules import known_rules
-from schemas.rules.registry import known, rule
+from schemas.rules import registered_rules
+from schemas.rules.registry import register_external_rule, rule
 from schemas.rules.relations import FOUND, RELATIONS, Relation
 
 DAY = dt.date(2026, 4, 1)
@@ -37,8 +37,8 @@ def test_a_relation_declares_no_item_that_it_does_not_need(relation: Relation) -
 
 
 def test_a_name_is_taken_once() -> None:
-    assert "constant" in known_rules()
+    assert "constant" in registered_rules()
     with pytest.raises(ValueError, match="constant"):
         rule("constant", "KR-3001")(lambda place, arguments: None)
     with pytest.raises(ValueError, match="constant"):
-        known("constant", "KR-3001", "item")
+        register_external_rule("constant", "KR-3001", "item")

@@ -1,4 +1,4 @@
-"""The hash chain of the history: canonical text, hashes, and what the history contradicts. Pure: works on rows as they are."""
+"""The hash chain of the history: canonical text, hashes, and the search for contradictions. Pure: works on raw rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from interfaces.messages import message
-from pipelines.exchange.ledger.entry import told_by_move, told_by_note
+from pipelines.exchange.ledger.entry import columns_set_by_event, columns_set_by_transition
 from pipelines.exchange.ledger.schema import entries_table, events_table
 from pipelines.exchange.ledger.states import EventKind
 
@@ -22,7 +22,7 @@ _Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ChainProblem:
-    """Something in the ledger that its own history contradicts. `text` is the message of `code`."""
+    """One contradiction between the ledger and its own history. `text` is the message of `code`."""
 
     code: str
     sequence: int | None
@@ -47,10 +47,10 @@ def row_hash(row: _Row) -> str:
 
 
 def problems(events: Sequence[_Row], entries: Collection[_Row]) -> list[ChainProblem]:
-    """Everything that the history (`events`, in their order) contradicts, in itself and in the table of entries.
+    """Every contradiction within the history (`events`, in order), and between it and the table of entries.
 
-    KR-6121 a row's text and hash differ, KR-6122 a row does not follow the one before (one was taken out or
-    put in), KR-6123 an entry differs from what its events say; a tail that was cut off shows here.
+    KR-6121 a row's text and hash differ, KR-6122 a row does not follow the one before (a row was removed or inserted),
+    KR-6123 an entry differs from what its events say; a truncated history shows here.
     """
     found: list[ChainProblem] = []
     expected_sequence, previous = 1, GENESIS
@@ -65,33 +65,33 @@ def problems(events: Sequence[_Row], entries: Collection[_Row]) -> list[ChainPro
 
 
 def _replay(events: Sequence[_Row]) -> dict[int, dict[str, Any]]:
-    """The entries as the history tells them, in plain text values."""
-    told: dict[int, dict[str, Any]] = {}
+    """The entries as rebuilt from the history, in plain text values."""
+    replayed: dict[int, dict[str, Any]] = {}
     for row in events:
         detail = json.loads(row["detail"])
         if row["kind"] == EventKind.ENTERED:
-            told[row["entry_id"]] = {name: detail.get(name) for name in _FACTS} | {"state": row["action"]}
-        elif row["kind"] == EventKind.MOVED and row["entry_id"] in told:
-            entry = told[row["entry_id"]]
-            entry.update(told_by_move(entry, detail), state=row["action"])
-        elif row["kind"] == EventKind.NOTED and row["entry_id"] in told:
-            told[row["entry_id"]].update(told_by_note(detail))
-    return told
+            replayed[row["entry_id"]] = {name: detail.get(name) for name in _FACTS} | {"state": row["action"]}
+        elif row["kind"] == EventKind.MOVED and row["entry_id"] in replayed:
+            entry = replayed[row["entry_id"]]
+            entry.update(columns_set_by_transition(entry, detail), state=row["action"])
+        elif row["kind"] == EventKind.NOTED and row["entry_id"] in replayed:
+            replayed[row["entry_id"]].update(columns_set_by_event(detail))
+    return replayed
 
 
-def _contradictions(entries: Mapping[int, _Row], told: Mapping[int, _Row]) -> list[ChainProblem]:
+def _contradictions(entries: Mapping[int, _Row], replayed: Mapping[int, _Row]) -> list[ChainProblem]:
     """Where the entries of the table and those of the history differ."""
     found = []
-    for entry_id in sorted(entries.keys() | told.keys()):
-        has, says = entries.get(entry_id), told.get(entry_id)
-        if has is None or says is None:
+    for entry_id in sorted(entries.keys() | replayed.keys()):
+        stored, expected = entries.get(entry_id), replayed.get(entry_id)
+        if stored is None or expected is None:
             found.append(_problem("KR-6123", entry_id=entry_id, column="登録"))
             continue
-        plain = json.loads(canonical_json(has))
+        plain = json.loads(canonical_json(stored))
         found += [
             _problem("KR-6123", entry_id=entry_id, column=name)
             for name in (*_FACTS, "state")
-            if plain[name] != says[name]
+            if plain[name] != expected[name]
         ]
     return found
 

@@ -1,5 +1,5 @@
-"""The database of a ledger: SQLite and PostgreSQL as we use them, one engine per process and URL, forks. Which tables it has,
-and what is written into them, is told elsewhere."""
+"""The database of a ledger: settings for SQLite and PostgreSQL, one engine per process and URL, forks. Its tables are defined
+in `schema`, and written by `recording`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from interfaces.messages import RenkeiError
 from interfaces.private import private_folder
 from pipelines.exchange.ledger.version import apply_versions, require_newest, version_of
 
-# A writer holds the ledger for milliseconds; who waits 30 s waits for a stuck process.
+# A writer locks the ledger for milliseconds; a wait of 30 s means that another process is stuck.
 BUSY_MILLISECONDS: Final = 30_000
 SQLITE_SETTINGS: Final = (
     f"busy_timeout = {BUSY_MILLISECONDS}",
@@ -31,8 +31,8 @@ SQLITE_SETTINGS: Final = (
 )
 # The number of the advisory lock on PostgreSQL: six letters of our own, below the bigint limit.
 WRITER_LOCK: Final = int.from_bytes(b"renkei", "big")
-# A server that is switched off in mid-connection says nothing: without these, its client would wait for hours.
-_PATIENCE: Final = {
+# A server that is switched off during a connection sends nothing: without these, its client would wait for hours.
+_TIMEOUTS: Final = {
     "postgresql": {
         "connect_timeout": BUSY_MILLISECONDS // 1000,
         "tcp_user_timeout": BUSY_MILLISECONDS,
@@ -42,62 +42,63 @@ _PATIENCE: Final = {
     }
 }
 
-# PostgreSQL's answer to a role that may not do what it asks for.
-_NO_RIGHTS: Final = "InsufficientPrivilege"
+# PostgreSQL's error for a role without the needed privilege.
+_NO_PRIVILEGE: Final = "InsufficientPrivilege"
 
 
 class Database:
-    """A database that this process has open. Its connections close with the last ledger that uses it, or the process."""
+    """A database that this process has open. Its connections close with the last ledger that uses it, or at exit."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # SQLite moves what is in its -wal file into the ledger when the last connection closes; a process that ends
-        # without it leaves a ledger file that is old by itself, and a backup of that file alone with it.
+        # SQLite merges its -wal file into the ledger file when the last connection closes. A process that ends without
+        # closing leaves a ledger file, and any backup of that file alone, without the newest rows.
         weakref.finalize(self, engine.dispose)
 
     @property
     def shown_url(self) -> str:
-        """Where it is, without a password."""
+        """Its URL without the password."""
         return self._engine.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
-        """Give the idle connections back; another ledger of this process goes on with new ones."""
+        """Release the idle connections; another ledger of this process continues with new ones."""
         self._engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the ledger that does not wait for writers. KR-6108 as `writing`."""
-        with _answering(), self._viewed() as connection:
+        with _translate_errors(), self._begin_read() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One write transaction; writers queue here, so the history has one order. Commits unless the block raises.
+        """One write transaction. Writers queue here, so the history has one order. Commits unless the block raises.
 
-        KR-6108 when the database does not do it: locked, full, gone, damaged, no rights. KR-6109, KR-6110 when its version
+        KR-6108 when the database fails: locked, full, missing, damaged, no privilege. KR-6109, KR-6110 when its version
         changed since it was opened.
         """
-        with _answering(), self._begun() as connection:
+        with _translate_errors(), self._begin_write() as connection:
             require_newest(version_of(connection), self.shown_url)
             yield connection
 
     @contextmanager
-    def upgrading(self, *, may_begin: bool) -> Iterator[Connection]:
-        """As `writing`, whatever the version is; KR-6107 when there is no ledger yet and `may_begin` is False."""
-        with _answering(), self._begun() as connection:
-            if not may_begin and version_of(connection) is None:
+    def upgrading(self, *, create_if_missing: bool) -> Iterator[Connection]:
+        """As `writing`, whatever the version is; KR-6107 when there is no ledger yet and `create_if_missing` is False."""
+        with _translate_errors(), self._begin_write() as connection:
+            if not create_if_missing and version_of(connection) is None:
                 raise RenkeiError("KR-6107", url=self.shown_url)
             yield connection
 
-    def begin(self, *, may_begin: bool) -> None:
-        """Make a new ledger where there is none, and see that its version is this program's (KR-6109, KR-6110).
+    def create_or_check(self, *, create_if_missing: bool) -> None:
+        """Create the ledger if it does not exist, and require this program's version (KR-6109, KR-6110).
 
-        KR-6107 when there is none and `may_begin` is False. Most commands only read: one that is there is not waited for.
+        KR-6107 when it does not exist and `create_if_missing` is False. An existing ledger is only read here, without waiting for
+        writers, because most commands only read.
         """
-        with self._viewed() as connection:
+        with self._begin_read() as connection:
             version = version_of(connection)
         if version is None:
-            with self.upgrading(may_begin=may_begin) as connection:
+            with self.upgrading(create_if_missing=create_if_missing) as connection:
                 version = version_of(connection)  # another process may have made it meanwhile
                 if version is None:
                     apply_versions(connection)
@@ -105,13 +106,13 @@ class Database:
         require_newest(version, self.shown_url)
 
     def leave_to_parent(self) -> object:
-        """In a forked process: connections of our own from here on. Gives the parent's, to be kept and never used."""
+        """In a forked process: use new connections from now on. Returns the parent's, to be kept and never used."""
         pool = self._engine.pool
         self._engine.dispose(close=False)
         return pool
 
     @contextmanager
-    def _viewed(self) -> Iterator[Connection]:
+    def _begin_read(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 yield connection.execution_options(isolation_level="REPEATABLE READ")
@@ -119,7 +120,7 @@ class Database:
                 yield connection.execution_options(renkei_reading=True)
 
     @contextmanager
-    def _begun(self) -> Iterator[Connection]:
+    def _begin_write(self) -> Iterator[Connection]:
         with self._engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_MILLISECONDS}")
@@ -131,14 +132,14 @@ class _Databases:
     """The databases that this process has open: one engine for each URL, and fresh connections after a fork."""
 
     def __init__(self) -> None:
-        self._alone = Lock()
+        self._lock = Lock()
         self._open: weakref.WeakValueDictionary[str, Database] = weakref.WeakValueDictionary()
-        self._of_the_parent: list[object] = []
+        self._inherited_pools: list[object] = []
         os.register_at_fork(after_in_child=self._after_fork)
 
     def open(self, url: str) -> Database:
-        """The database of a URL, its file made when it is not there."""
-        with self._alone:
+        """The database at a URL; its file is created if it does not exist."""
+        with self._lock:
             found = self._open.get(url)
             if found is None:
                 found = self._open[url] = Database(_engine(url))
@@ -146,24 +147,24 @@ class _Databases:
 
     def _after_fork(self) -> None:
         """The parent's connections are kept, and never used or closed: SQLite would take the parent's locks for ours."""
-        self._alone = Lock()
+        self._lock = Lock()
         for database in list(self._open.values()):
-            self._of_the_parent.append(database.leave_to_parent())
+            self._inherited_pools.append(database.leave_to_parent())
 
 
 _databases: Final = _Databases()
 
 
-def open_database(url: str, *, may_begin: bool) -> Database:
-    """The ledger's database, with its tables. KR-6105 it cannot be opened, KR-6107, KR-6109, KR-6110 as `Database.begin`."""
+def open_database(url: str, *, create_if_missing: bool) -> Database:
+    """The ledger's database, with its tables. KR-6105 it cannot be opened, KR-6107, KR-6109, KR-6110 as `Database.create_or_check`."""
     with _opening(url):
         database = _databases.open(url)
-        database.begin(may_begin=may_begin)
+        database.create_or_check(create_if_missing=create_if_missing)
     return database
 
 
 def reach(url: str) -> Database:
-    """A ledger's database of whatever version, which may have no tables yet. KR-6105 as `open_database`."""
+    """A ledger's database of any version, which may have no tables yet. KR-6105 as `open_database`."""
     with _opening(url):
         return _databases.open(url)
 
@@ -185,26 +186,26 @@ def shown(url: str) -> str:
 
 
 def _kind(error: Exception) -> str:
-    """What kind of error it is, in the words of the database where it is the database's."""
+    """The kind of an error, by the database's own name where there is one."""
     cause = getattr(error, "orig", None) or error
     return str(getattr(cause, "sqlite_errorname", type(cause).__name__))
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
-    """A database that fails is told as KR-6108. Its own text may hold values of a row, its kind of error does not."""
+def _translate_errors() -> Iterator[None]:
+    """Translate database failures into KR-6108 with the kind of error; the error's own text may contain values of a row."""
     try:
         yield
     except DatabaseError as error:
         reason = _kind(error)
-        # Of a constraint or a type our program is to blame.
-        if type(error) not in (DatabaseError, OperationalError) and reason != _NO_RIGHTS:
+        # A violated constraint or a wrong type is a fault of our program.
+        if type(error) not in (DatabaseError, OperationalError) and reason != _NO_PRIVILEGE:
             raise
         raise RenkeiError("KR-6108", reason=reason) from error
 
 
 def _engine(url: str) -> Engine:
-    engine = sa.create_engine(url, connect_args=_PATIENCE.get(sa.make_url(url).get_backend_name(), {}))
+    engine = sa.create_engine(url, connect_args=_TIMEOUTS.get(sa.make_url(url).get_backend_name(), {}))
     if engine.dialect.name == "sqlite":
         _make_file(Path(engine.url.database or ""))
         event.listen(engine, "connect", _configure_sqlite)
@@ -213,10 +214,10 @@ def _engine(url: str) -> Engine:
 
 
 def _make_file(path: Path) -> None:
-    """An empty database file, readable by its owner alone, where there is none; SQLite's side files get the same mode.
+    """Create an empty database file, readable by its owner alone, if it does not exist; SQLite's side files inherit the mode.
 
-    Made without being opened: closing any descriptor of a file drops every lock that the process has on it, and with
-    them goes SQLite's proof that the ledger is in use (https://sqlite.org/howtocorrupt.html, section 2.2).
+    The file is created without being opened: closing any descriptor of a file drops every lock that the process has on
+    it, including those by which SQLite knows that the ledger is in use (https://sqlite.org/howtocorrupt.html, section 2.2).
     """
     private_folder(path.parent)
     with suppress(FileExistsError):
@@ -224,7 +225,7 @@ def _make_file(path: Path) -> None:
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
-    # The driver's own transaction control would begin too late and too weakly; `_begin_sqlite` does it.
+    # The driver's own transaction control would begin too late and with too weak a lock; `_begin_sqlite` begins instead.
     connection.isolation_level = None
     for setting in SQLITE_SETTINGS:
         connection.execute(f"PRAGMA {setting}").close()

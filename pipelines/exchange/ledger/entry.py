@@ -1,4 +1,4 @@
-"""What the ledger gives and takes: entries, events, and the facts of a file that is entered. Reads and writes nothing."""
+"""The ledger's data types: entries, events, and the facts from which an outbound entry is created. No I/O."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sqlalchemy.engine import RowMapping
 from pipelines.exchange.ledger.states import Direction, EntryState
 
 ACCOUNT: Final = "account"  # a detail: the account of the machine that made or approved a file
-# Columns that a move may fill while they are empty, and the detail that fills each: an arriving file tells them one after
-# the other.
-OPEN_COLUMNS: Final = {
+# Columns that a transition may fill while they are empty, and the detail that fills each: the facts of a received file
+# become known one after the other.
+FILLABLE_COLUMNS: Final = {
     "interface": "interface",
     "partition": "partition",
     "sha256": "sha256",
@@ -26,17 +26,17 @@ OPEN_COLUMNS: Final = {
     "is_incomplete": "incomplete",
     "is_releasable": "releasable",
 }
-SEALED_SHA256: Final = "sealed_sha256"  # a column that every move or note may fill anew, by a detail of the same name
+SEALED_SHA256: Final = "sealed_sha256"  # a column that any event may overwrite, by a detail of the same name
 
 
 @dataclass(frozen=True)
 class Entry:
     """One file in the ledger. Inbound: interface, partition, sha256 and records are None until they are known.
 
-    `size` in bytes; `created_at`: ISO 8601, Asia/Tokyo. `sealed_sha256`: of the form that travels, where it is sealed; the
-    others are of arriving files. `archive_path`: from the data folder. `seal_fault`: the KR code of what is wrong with the
-    seal. `is_incomplete`: only a part of it came. `is_releasable`: of one kept apart, whether a person may let it in.
-    `place`: the medium on which it came, None for the Union's folder.
+    `size` in bytes; `created_at`: ISO 8601, Asia/Tokyo. `sealed_sha256`: of the signed and encrypted form, where there is
+    one. The rest is set for received files only. `archive_path`: relative to the data folder. `seal_fault`: the KR code
+    of what is wrong with the signature or encryption. `is_incomplete`: only a part of the file arrived. `is_releasable`:
+    of a quarantined file, whether a person may release it. `place`: the medium that it came on, None for the Union's folder.
     """
 
     id: int
@@ -66,9 +66,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the history, in the words that are hashed.
+    """One row of the history, with the texts that are hashed.
 
-    `kind`: an EventKind. `action`: the EntryState that was reached, or the LedgerEvent that was noted. `at`: ISO 8601,
+    `kind`: an EventKind. `action`: the EntryState that was reached, or the LedgerEvent that happened. `at`: ISO 8601,
     Asia/Tokyo.
     """
 
@@ -91,9 +91,10 @@ class Event:
 
 @dataclass(frozen=True)
 class OutboundFacts:
-    """What the ledger knows of a file for the Union from its beginning. `size` in bytes; `records`: its data records.
+    """What the ledger records of an outbound file when its entry is created. `size` in bytes; `records`: data records.
 
-    `baseline`: the partition that it was compared with. `snapshot_sha256`: what the Union knows once the file is in.
+    `baseline`: the partition that it was compared with. `snapshot_sha256`: of what the Union knows once it has imported
+    the file.
     """
 
     interface: str
@@ -106,16 +107,16 @@ class OutboundFacts:
     snapshot_sha256: str | None = None
 
 
-def told_by_move(known: Mapping[str, Any], detail: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that the detail of a move fills."""
-    opened = {
+def columns_set_by_transition(row: Mapping[str, Any], detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of an entry's `row` that the detail of a transition fills."""
+    filled = {
         column: detail[name]
-        for column, name in OPEN_COLUMNS.items()
-        if known.get(column) is None and detail.get(name) is not None
+        for column, name in FILLABLE_COLUMNS.items()
+        if row.get(column) is None and detail.get(name) is not None
     }
-    return opened | told_by_note(detail)
+    return filled | columns_set_by_event(detail)
 
 
-def told_by_note(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that the detail of a note fills."""
+def columns_set_by_event(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that the detail of any event fills."""
     return {SEALED_SHA256: detail[SEALED_SHA256]} if SEALED_SHA256 in detail else {}

@@ -1,4 +1,4 @@
-"""A ledger, opened: questions of any kind, recorders for those who write, and the proof that its history is whole."""
+"""An open ledger: queries, recorders for writers, and the verification that its history is complete."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pipelines.exchange.ledger.schema import entries_table, events_table
 
 
 class Ledger(Reader):
-    """The ledger behind a database URL (SQLite file or PostgreSQL), created when it is not there yet.
+    """The ledger at a database URL (SQLite file or PostgreSQL), created when it does not exist yet.
 
-    Each question sees one consistent state of it and does not wait for writers.
-    `clock` gives an aware time; it is stored as Asia/Tokyo, ISO 8601 with offset. KR-6105 when it cannot be opened,
-    KR-6107 when it is not there and `may_begin` is False, because files have left or arrived that it should know; KR-6109
-    and KR-6110 when its version is older or newer than the program.
+    Each query sees one consistent state and does not wait for writers.
+    `clock` gives an aware time; it is stored as Asia/Tokyo, ISO 8601 with offset. KR-6105 when the ledger cannot be opened,
+    KR-6107 when it does not exist and `create_if_missing` is False because files have been sent or received that it should
+    contain; KR-6109 and KR-6110 when its version is older or newer than the program.
     """
 
-    def __init__(self, url: str, clock: Callable[[], datetime] = tokyo_now, *, may_begin: bool = True) -> None:
+    def __init__(self, url: str, clock: Callable[[], datetime] = tokyo_now, *, create_if_missing: bool = True) -> None:
         self.clock = clock
         self.shown_url = shown(url)
-        self._database = open_database(url, may_begin=may_begin)
+        self._database = open_database(url, create_if_missing=create_if_missing)
 
     def close(self) -> None:
-        """Give the idle database connections back; another ledger of this process goes on with new ones."""
+        """Release the idle database connections; another ledger of this process continues with new ones."""
         self._database.close()
 
     def now(self) -> datetime:
@@ -40,11 +40,11 @@ class Ledger(Reader):
         return self.clock().astimezone(TOKYO)
 
     def recorder(self, operator: str, run_id: str | None = None) -> Recorder:
-        """Who writes: every event then names him and his run."""
+        """A recorder that writes for an operator: each of its events names the operator and the run."""
         return Recorder(self._database, self.now, operator, run_id)
 
     def verify_chain(self) -> list[ChainProblem]:
-        """Everything that the history contradicts (see `chain.problems`)."""
+        """Every contradiction in the ledger (see `chain.problems`)."""
         with self.viewing() as view:
             events = [
                 dict(row) for row in view.execute(sa.select(events_table).order_by(events_table.c.sequence)).mappings()

@@ -1,4 +1,4 @@
-"""Questions to the ledger, the same within a transaction and outside of one. Writes nothing."""
+"""Queries to the ledger, the same within a transaction and outside of one. Writes nothing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pipelines.exchange.ledger.states import Direction, EntryState, EventKind, L
 
 
 class Reader(ABC):
-    """Reads the ledger. What a question sees is told by `viewing`. Every method: KR-6108 as `Database.reading`."""
+    """Reads the ledger, through the connections of `viewing`. Every method: KR-6108 as `Database.reading`."""
 
     @abstractmethod
     def viewing(self) -> AbstractContextManager[Connection]:
-        """A connection for one question, also to tables that other modules keep here. Nothing is written by it."""
+        """A read-only connection for one query, also to the tables that other modules keep in this database."""
 
     def entry(self, entry_id: int) -> Entry:
         """One entry; KR-6103 when there is none."""
@@ -44,7 +44,7 @@ class Reader(ABC):
         file_name: str | None = None,
         sha256: str | None = None,
     ) -> list[Entry]:
-        """Entries that meet every filter given, oldest first."""
+        """The entries that match every given filter, oldest first."""
         columns = entries_table.c
         query = sa.select(entries_table).order_by(columns.id)
         for column, value in (
@@ -62,33 +62,35 @@ class Reader(ABC):
             return [Entry.of(row) for row in view.execute(query).mappings()]
 
     def events(self, entry_id: int | None = None) -> list[Event]:
-        """The history, oldest first: of one entry, or all of it."""
+        """The history, oldest first: of one entry, or of the whole ledger."""
         query = sa.select(events_table).order_by(events_table.c.sequence)
         if entry_id is not None:
             query = query.where(events_table.c.entry_id == entry_id)
         return self._events(query)
 
-    def first_note(self, action: LedgerEvent) -> Event | None:
-        """The oldest event that notes an action; None when there is none."""
-        return next(iter(self._events(_notes_of(action).limit(1))), None)
+    def first_event_of(self, action: LedgerEvent) -> Event | None:
+        """The oldest event of an action; None when there is none."""
+        return next(iter(self._events(_events_of(action).limit(1))), None)
 
-    def notes(self, action: LedgerEvent) -> list[Event]:
-        """Every event that notes an action, oldest first."""
-        return self._events(_notes_of(action))
+    def events_of(self, action: LedgerEvent) -> list[Event]:
+        """Every event of an action, oldest first."""
+        return self._events(_events_of(action))
 
-    def standing(self, partition: date, interfaces: Collection[str]) -> dict[str, Entry]:
-        """Per interface the newest outbound entry of a partition that was not withdrawn."""
-        return baseline.standing(self._outbound(interfaces, partition))
+    def current_entries(self, partition: date, interfaces: Collection[str]) -> dict[str, Entry]:
+        """By interface, the newest outbound entry of a partition that was not withdrawn."""
+        return baseline.current_entries(self._outbound(interfaces, partition))
 
     def effective_baseline(
         self, *, before: date | None = None, interfaces: Collection[str] | None = None
     ) -> date | None:
-        """See `baseline.effective_baseline`. `interfaces`: the family of files asked for; None is all."""
+        """See `baseline.effective_baseline`. `interfaces`: the interfaces to look at; None for all."""
         return baseline.effective_baseline(self._outbound(interfaces), before)
 
-    def in_doubt(self, before: date | None, interfaces: Collection[str], *, remade: date | None = None) -> list[Entry]:
-        """See `baseline.in_doubt`."""
-        return baseline.in_doubt(self._outbound(interfaces), before, remade)
+    def uncertain_entries(
+        self, before: date | None, interfaces: Collection[str], *, rebuilt: date | None = None
+    ) -> list[Entry]:
+        """See `baseline.uncertain_entries`."""
+        return baseline.uncertain_entries(self._outbound(interfaces), before, rebuilt)
 
     def later_sent(self, partition: date, interfaces: Collection[str] | None = None) -> date | None:
         """See `baseline.later_sent`."""
@@ -102,7 +104,7 @@ class Reader(ABC):
             return [Event.of(row) for row in view.execute(query).mappings()]
 
 
-def _notes_of(action: LedgerEvent) -> sa.Select[Any]:
+def _events_of(action: LedgerEvent) -> sa.Select[Any]:
     columns = events_table.c
     query = sa.select(events_table).where(columns.kind == EventKind.NOTED, columns.action == action)
     return query.order_by(columns.sequence)

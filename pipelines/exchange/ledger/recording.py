@@ -1,4 +1,4 @@
-"""Writing into the ledger in somebody's name: entries, their moves and notes, each with its event in the hash chain."""
+"""Writing to the ledger for an operator: entries, their transitions and other events, each a link of the hash chain."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from sqlalchemy.engine import Connection
 from interfaces.messages import RenkeiError
 from pipelines.exchange.ledger.chain import GENESIS, canonical_json, row_hash
 from pipelines.exchange.ledger.database import Database
-from pipelines.exchange.ledger.entry import ACCOUNT, Entry, OutboundFacts, told_by_move, told_by_note
+from pipelines.exchange.ledger.entry import (
+    ACCOUNT,
+    Entry,
+    OutboundFacts,
+    columns_set_by_event,
+    columns_set_by_transition,
+)
 from pipelines.exchange.ledger.reading import Reader
 from pipelines.exchange.ledger.schema import entries_table, events_table
 from pipelines.exchange.ledger.states import (
-    CLOSED_OUTBOUND_STATES,
+    TERMINAL_OUTBOUND_STATES,
     TRANSITIONS,
     Direction,
     EntryState,
@@ -30,10 +36,10 @@ from pipelines.exchange.persons import account
 
 
 class Recorder(Reader):
-    """Writes in the name of an operator and of his run (None: no run). Each call is a transaction of its own.
+    """Writes for an operator and a run (None: no run). Each call is a transaction of its own.
 
-    Details hold names, counts, hashes and reasons, never personal data; a detail `reason` is what a person wrote.
-    Every call that writes: KR-6104 no operator, KR-6312 and KR-6314 a reason that is empty or seems to hold a 個人番号,
+    Details contain names, counts, hashes and reasons, never personal data; a detail `reason` is what a person wrote.
+    Every call that writes: KR-6104 no operator, KR-6312 and KR-6314 a reason that is empty or seems to contain a 個人番号,
     KR-6108 as `Database.writing`. `now`: the time of an event, in Asia/Tokyo.
     """
 
@@ -43,40 +49,43 @@ class Recorder(Reader):
 
     @contextmanager
     def transaction(self) -> Iterator[UnitOfWork]:
-        """Several calls as one transaction: all or nothing. Commits unless the block raises. Other writers wait."""
+        """One transaction for several calls: all or nothing. Commits unless the block raises. Other writers wait."""
         with self._database.writing() as connection:
             yield UnitOfWork(self, connection)
 
-    def enter_outbound(self, facts: OutboundFacts) -> Entry:
-        """A file written for the Union, state `written`.
+    def create_outbound_entry(self, facts: OutboundFacts) -> Entry:
+        """Create the entry of a file written for the Union, in state `written`.
 
-        KR-6106 when another entry stands for the same partition and interface.
+        KR-6106 when the partition and interface already have a current entry that is not in a terminal state.
         """
         with self.transaction() as work:
-            standing = work.standing(facts.partition, {facts.interface}).get(facts.interface)
-            if standing is not None and standing.state not in CLOSED_OUTBOUND_STATES:
+            current = work.current_entries(facts.partition, {facts.interface}).get(facts.interface)
+            if current is not None and current.state not in TERMINAL_OUTBOUND_STATES:
                 raise RenkeiError(
                     "KR-6106",
                     partition=facts.partition,
                     interface=facts.interface,
-                    entry_id=standing.id,
-                    state=standing.state,
+                    entry_id=current.id,
+                    state=current.state,
                 )
-            return work._enter(Direction.OUTBOUND, EntryState.WRITTEN, asdict(facts), {ACCOUNT: account()})
+            return work._insert_entry(Direction.OUTBOUND, EntryState.WRITTEN, asdict(facts), {ACCOUNT: account()})
 
-    def enter_inbound(self, file_name: str, place: str | None = None) -> Entry:
-        """A file seen at the Union's, or on the medium `place`: `detected`. What it is comes with later moves."""
+    def create_inbound_entry(self, file_name: str, place: str | None = None) -> Entry:
+        """Create the entry of a file seen in the Union's folder or on the medium `place`, in state `detected`.
+
+        Later transitions fill in what it is.
+        """
         facts = {"file_name": file_name} | ({} if place is None else {"place": place})
         with self.transaction() as work:
-            return work._enter(Direction.INBOUND, EntryState.DETECTED, facts, {})
+            return work._insert_entry(Direction.INBOUND, EntryState.DETECTED, facts, {})
 
-    def advance(
+    def transition(
         self, entry: Entry, to_state: EntryState, *, expected: EntryState | None = None, **detail: Any
     ) -> Entry:
-        """Move an entry. The details that columns of it are open for (OPEN_COLUMNS) fill these while they are empty.
+        """Move an entry to another state. Details with a column in FILLABLE_COLUMNS fill it while it is empty.
 
         Errors: KR-6102 when another process was first (the entry is no longer in `expected`, or already in `to_state`),
-        KR-6101 for a move that TRANSITIONS does not have, KR-6103 no such entry.
+        KR-6101 for a transition that TRANSITIONS does not allow, KR-6103 no such entry.
         """
         with self.transaction() as work:
             found = work.entry(entry.id)
@@ -84,24 +93,24 @@ class Recorder(Reader):
                 raise RenkeiError("KR-6102", entry_id=found.id, state=found.state)
             if to_state not in TRANSITIONS[found.direction].get(found.state, frozenset()):
                 raise RenkeiError("KR-6101", entry_id=found.id, from_state=found.state, to_state=to_state)
-            work._change(found.id, {"state": to_state, **told_by_move(vars(found), detail)})
-            work._append(found.id, EventKind.MOVED, to_state, detail)
+            work._update_entry(found.id, {"state": to_state, **columns_set_by_transition(vars(found), detail)})
+            work._insert_event(found.id, EventKind.MOVED, to_state, detail)
             return work.entry(found.id)
 
-    def note(self, action: LedgerEvent, *, entry_id: int | None = None, **detail: Any) -> None:
-        """An event that changes no state: what was done, or why nothing was. A `sealed_sha256` is the entry's from then on."""
+    def append_event(self, action: LedgerEvent, *, entry_id: int | None = None, **detail: Any) -> None:
+        """Append an event that changes no state: what was done, or why nothing was. `sealed_sha256` updates the entry."""
         with self.transaction() as work:
-            changed = told_by_note(detail)
+            changed = columns_set_by_event(detail)
             if entry_id is not None and changed:
-                work._change(entry_id, changed)
-            work._append(entry_id, EventKind.NOTED, action, detail)
+                work._update_entry(entry_id, changed)
+            work._insert_event(entry_id, EventKind.NOTED, action, detail)
 
     def viewing(self) -> AbstractContextManager[Connection]:
         return self._database.reading()
 
 
 class UnitOfWork(Recorder):
-    """A recorder within one transaction: what it writes, it reads, and nobody else does until it is committed.
+    """A recorder within one transaction: it reads its own writes, which nobody else sees until they are committed.
 
     `connection`: for modules that keep tables of their own in the ledger's database.
     """
@@ -112,30 +121,30 @@ class UnitOfWork(Recorder):
 
     @contextmanager
     def transaction(self) -> Iterator[UnitOfWork]:
-        """The same transaction: who began it commits it."""
+        """The same transaction: whoever began it commits it."""
         yield self
 
     def viewing(self) -> AbstractContextManager[Connection]:
         return nullcontext(self.connection)
 
-    def _enter(
+    def _insert_entry(
         self, direction: Direction, state: EntryState, facts: Mapping[str, Any], detail: Mapping[str, Any]
     ) -> Entry:
-        """A new row of the entries and its first event, which tells the facts as well."""
+        """Insert a row of the entries and its first event, which records the facts as well."""
         row = {**facts, "direction": direction, "created_at": self.now().isoformat()}
         result = self.connection.execute(sa.insert(entries_table).values(**row, state=state))
         entry_id = int(result.inserted_primary_key[0])  # type: ignore[index]
-        self._append(entry_id, EventKind.ENTERED, state, {**detail, **row})
+        self._insert_event(entry_id, EventKind.ENTERED, state, {**detail, **row})
         return self.entry(entry_id)
 
-    def _change(self, entry_id: int, columns: Mapping[str, Any]) -> None:
-        """New values in a row of the entries."""
+    def _update_entry(self, entry_id: int, columns: Mapping[str, Any]) -> None:
+        """Update columns of an entry."""
         self.connection.execute(sa.update(entries_table).where(entries_table.c.id == entry_id).values(**columns))
 
-    def _append(
+    def _insert_event(
         self, entry_id: int | None, kind: EventKind, action: EntryState | LedgerEvent, detail: Mapping[str, Any]
     ) -> None:
-        """The next event of the chain."""
+        """Insert the next event of the chain."""
         if not self.operator.strip():
             raise RenkeiError("KR-6104")
         if "reason" in detail:

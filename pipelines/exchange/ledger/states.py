@@ -1,5 +1,5 @@
-"""The words of the ledger: directions, states and the moves between them, and what is noted. They stand in databases and in
-the hash chain, so a word that was written once never changes. Reads and writes nothing."""
+"""The ledger's stored vocabulary: directions, states with their transitions, and events. The values are in databases and in
+the hash chain, so a value that was written once never changes. No I/O."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Final, Self
 
 
 class _Stored(StrEnum):
-    """A word in the table of entries. One that somebody wrote there past us is read as it is; `verify_chain` tells of it."""
+    """A value in the table of entries. An unknown one, written there by another program, is read as it is; `verify_chain`
+    reports it."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
-        strange = str.__new__(cls, value)
-        strange._name_ = strange._value_ = value
-        return strange
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = value
+        return unknown
 
 
 class Direction(_Stored):
-    """Which way a file goes, as seen from the municipality."""
+    """The direction of a file, as seen from the municipality."""
 
     OUTBOUND = "outbound"
     INBOUND = "inbound"
 
 
 class EventKind(StrEnum):
-    """What a row of the history tells: an entry's first state, a later one, or what happened without a change of state."""
+    """The kind of a row of the history: an entry's first state, a transition, or an event without a change of state."""
 
     ENTERED = "entered"
     MOVED = "moved"
@@ -36,15 +37,15 @@ class EventKind(StrEnum):
 
 
 class EntryState(_Stored):
-    """Where a file stands; one list for both directions, because `rejected` is in both."""
+    """The state of a file; one list for both directions, because `rejected` is in both."""
 
     WRITTEN = "written"
     APPROVED = "approved"
     SEALED = "sealed"
     SENDING = "sending"
     UPLOADED = "uploaded"
-    # The server took the file away before we could read it back or give it its name. Whether the Union has it, a person
-    # asks (or its answer tells); nothing is sent again until then.
+    # The server removed the file before we could read it back or rename it. A person asks the Union whether it has the
+    # file (or its 受付結果 shows it); nothing is sent again until then.
     UNCONFIRMED = "unconfirmed"
     SENT = "sent"
     ACCEPTED = "accepted"
@@ -65,7 +66,7 @@ class EntryState(_Stored):
 
 
 class LedgerEvent(StrEnum):
-    """What is noted in the history without a change of state."""
+    """What the history records without a change of state."""
 
     ALREADY_SENT = "already_sent"
     SUPERSEDED = "superseded"
@@ -73,7 +74,7 @@ class LedgerEvent(StrEnum):
     DISCARDING = "discarding"
     RESEALED = "resealed"
     REMOVED_FROM_SERVER = "removed_from_server"
-    GONE_FROM_SERVER = "gone_from_server"  # by the server's own doing, after we had fetched it
+    GONE_FROM_SERVER = "gone_from_server"  # removed by the server itself after we had fetched it
     KEPT_COPY = "kept_copy"
     FILE_MADE = "file_made"
     QUIET_DAY = "quiet_day"
@@ -85,7 +86,7 @@ class LedgerEvent(StrEnum):
     PERSON_CONFIRMED = "person_confirmed"
     AMOUNT_CONFIRMED = "amount_confirmed"
     ANSWER_TO_UNRECORDED = "answer_to_unrecorded"
-    DISMISSED = "dismissed"  # a person's word that a trace is none of a file sent or received
+    DISMISSED = "dismissed"  # a person states that a trace belongs to no file that was sent or received
     RETAKEN = "retaken"
     BELONGS_TO = "belongs_to"
     LEDGER_UPGRADED = "ledger_upgraded"
@@ -102,10 +103,10 @@ class LedgerEvent(StrEnum):
 _S = EntryState
 _GIVEN_UP: Final = frozenset({_S.SUPERSEDED, _S.WITHDRAWN})
 
-# Every move that an entry may make after it is entered.
-# `approved` and `sealed` may be skipped: what needs neither goes from written to sending. What is approved is the
-# content's hash, so the approval comes before the seal, which is another one every time.
-# uploaded → sending: a crash cut off our own discarding of the temporary file.
+# Every transition of an entry after it is created.
+# `approved` and `sealed` may be skipped: a file that needs neither goes from written to sending. What is approved is the
+# content's hash, so the approval comes before signing and encrypting, which give other bytes every time.
+# uploaded → sending: a crash interrupted our own removal of the temporary file.
 TRANSITIONS: Final[Mapping[Direction, Mapping[EntryState, frozenset[EntryState]]]] = {
     Direction.OUTBOUND: {
         _S.WRITTEN: _GIVEN_UP | {_S.APPROVED, _S.SEALED, _S.SENDING},
@@ -128,27 +129,27 @@ TRANSITIONS: Final[Mapping[Direction, Mapping[EntryState, frozenset[EntryState]]
 }
 
 SENT_STATES: Final = frozenset({_S.SENT, _S.ACCEPTED})
-# The Union has the file, or only a person or its answer can tell whether it has.
+# The Union has the file, or only a person or the Union's 受付結果 can tell whether it has.
 SETTLED_AT_UNION: Final = SENT_STATES | {_S.UNCONFIRMED}
 # The Union may already have the file: `uploaded` may have been renamed just before a crash.
 POSSIBLY_OUT_STATES: Final = SETTLED_AT_UNION | {_S.UPLOADED}
-# The file is, was or may be at the Union, or is just on its way there.
+# The file is, was or may be at the Union, or is being transferred.
 OUT_STATES: Final = POSSIBLY_OUT_STATES | {_S.SENDING, _S.REJECTED, _S.RECALLED}
-# An entry in one of these no longer stands for its partition and interface; a new one may be entered.
-CLOSED_OUTBOUND_STATES: Final = _GIVEN_UP | {_S.REJECTED, _S.RECALLED}
-# The way of a file from our disk to the Union, once it is made and sealed.
+# An entry in one of these is finished: a new one may be created for its partition and interface.
+TERMINAL_OUTBOUND_STATES: Final = _GIVEN_UP | {_S.REJECTED, _S.RECALLED}
+# The states of a file on its way from our disk to the Union, once it is signed and encrypted.
 DELIVERY: Final = (_S.SENDING, _S.UPLOADED, _S.SENT)
-# Made, and not on its way to the Union's server yet.
+# Made, and its transfer to the Union's server has not begun.
 UNSENT_STATES: Final = frozenset({_S.WRITTEN, _S.APPROVED, _S.SEALED})
 UNSEALED_STATES: Final = UNSENT_STATES - {_S.SEALED}
 
 # The fetch of the file is not finished.
 FETCHING_STATES: Final = frozenset({_S.DETECTED, _S.CLAIMED})
-# A content of these is known: the same bytes again are a duplicate. A rejected content may come again.
-KNOWN_STATES: Final = frozenset({_S.RECEIVED, _S.VERIFIED, _S.APPLIED, _S.QUARANTINED, _S.RELEASED, _S.STALE})
-# A name of these is taken: other bytes under it must be looked at by a person.
-NAMED_STATES: Final = frozenset({_S.VERIFIED, _S.APPLIED, _S.RELEASED, _S.STALE})
-# The file is sound, or a person let it in: it waits to be applied.
+# The same bytes as those of an entry in one of these are a duplicate. Rejected content may come again.
+DEDUPLICATED_STATES: Final = frozenset({_S.RECEIVED, _S.VERIFIED, _S.APPLIED, _S.QUARANTINED, _S.RELEASED, _S.STALE})
+# Other bytes under the name of an entry in one of these must be looked at by a person.
+UNIQUE_NAME_STATES: Final = frozenset({_S.VERIFIED, _S.APPLIED, _S.RELEASED, _S.STALE})
+# The file is valid, or a person released it: it waits to be applied.
 WAITING_STATES: Final = frozenset({_S.VERIFIED, _S.RELEASED})
-# What a person may let in or refuse. A stale file is sound: it was only overtaken by a newer one.
+# What a person may release or reject. A stale file is valid: a newer one was merely applied before it.
 DECIDABLE_STATES: Final = frozenset({_S.QUARANTINED, _S.STALE})

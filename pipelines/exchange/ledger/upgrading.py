@@ -1,4 +1,4 @@
-"""A ledger's database brought to the newest version: all of it or nothing, with a note in its history. Makes no backup."""
+"""Upgrades a ledger's database to the newest version: all or nothing, with an event in its history. Makes no backup."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.exchange.ledger.version import NEWEST, apply_versions, require_ne
 
 @dataclass(frozen=True)
 class Upgrade:
-    """From which version (None: there was no ledger yet) to which, and the versions on the way with their titles."""
+    """An upgrade from one version (None: there was no ledger yet) to another; `steps`: the versions between, with titles."""
 
     before: str | None
     after: str
@@ -24,7 +24,7 @@ class Upgrade:
 
     @classmethod
     def of(cls, version: str | None, shown_url: str) -> Upgrade:
-        """What is to be done with a database of a version. KR-6110 when it is newer than the program."""
+        """The upgrade that a database of `version` needs. KR-6110 when it is newer than the program."""
         if version is not None and version >= NEWEST:
             require_newest(version, shown_url)
         return cls(version, NEWEST, steps_from(version))
@@ -42,20 +42,20 @@ def upgrade(
     operator: str,
     clock: Callable[[], datetime] = tokyo_now,
     *,
-    may_begin: bool = True,
+    create_if_missing: bool = True,
     require: Callable[[Reader], None] = lambda _: None,
 ) -> Upgrade:
-    """Do it, in one transaction under the writer's lock; safe to repeat, and beside another process that does the same.
+    """Upgrade in one transaction under the writer's lock; safe to repeat and to run in two processes at once.
 
-    `require` may refuse the ledger as it stands then. KR-6105, KR-6107 as `open_database`, KR-6108, KR-6110.
+    `require` may refuse the upgraded ledger. KR-6105, KR-6107 as `open_database`, KR-6108, KR-6110.
     """
     database = reach(url)
     recorder = Recorder(database, lambda: clock().astimezone(TOKYO), operator, None)
-    with database.upgrading(may_begin=may_begin) as connection:
+    with database.upgrading(create_if_missing=create_if_missing) as connection:
         found, work = Upgrade.of(version_of(connection), database.shown_url), UnitOfWork(recorder, connection)
         if found.steps:
             apply_versions(connection)
         require(work)
         if found.steps:
-            work.note(LedgerEvent.LEDGER_UPGRADED, before=found.before, after=found.after)
+            work.append_event(LedgerEvent.LEDGER_UPGRADED, before=found.before, after=found.after)
     return found

@@ -1,4 +1,4 @@
-"""Which version a ledger's database has, and the way to the newest one. What each version is stands in `migrations`."""
+"""The schema version of a ledger's database, and the upgrade to the newest one. The versions are in `migrations`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # A name of our own: Dagster keeps an `alembic_version` in its databases, and may share ours.
 VERSION_TABLE: Final = "ledger_version"
-# What version 0001 was before databases said their version: some of its tables may not be there yet.
+# Version 0001 before databases recorded their version: some of its tables may be missing.
 BEFORE_VERSIONS: Final = "0000"
 # The version that this program reads and writes: its tables are those of `schema` and of the modules that keep their own.
 NEWEST: Final = "0002"
@@ -38,11 +38,15 @@ def require_newest(version: str | None, shown_url: str) -> None:
 
 
 def steps_from(version: str | None) -> dict[str, str]:
-    """The versions that a database of this one is still to go through, oldest first, each with its title."""
+    """The versions that a database of `version` still has to go through, oldest first, each with its title."""
     from alembic.script import ScriptDirectory
 
     newest_first = list(ScriptDirectory.from_config(alembic_settings()).walk_revisions())
-    return {one.revision: str(one.module.TITLE) for one in reversed(newest_first) if one.revision > (version or "")}
+    return {
+        script.revision: str(script.module.TITLE)
+        for script in reversed(newest_first)
+        if script.revision > (version or "")
+    }
 
 
 def apply_versions(connection: Connection) -> None:
@@ -55,7 +59,7 @@ def apply_versions(connection: Connection) -> None:
 
 
 def alembic_settings() -> Config:
-    """What Alembic must know to find the versions."""
+    """The configuration with which Alembic finds the versions."""
     from alembic.config import Config
 
     config = Config()

@@ -30,7 +30,7 @@ def _received(
 ) -> Yielded:
     """Apply the month's waiting files: a check for each interface, and its records once there are some.
 
-    The records are written when they are yielded; only then a file is applied.
+    The records are stored when they are yielded; only then is a file marked as applied.
     """
     month = _month(context)
     window = partitions.window(step, month)
@@ -38,8 +38,8 @@ def _received(
         after = receiving.with_waiting(environment, interface, month, files)
         if after.records is not None:
             yield dg.Output(after.records, output_name=interface)
-        for one, entry in zip(after.files, receiving.mark(environment, after.files, context.run_id), strict=True):
-            inbound.say_applied(context, environment, entry, f"{one.taken}件 保留{one.aside}件")
+        for file, entry in zip(after.files, receiving.mark(environment, after.files, context.run_id), strict=True):
+            inbound.say_applied(context, environment, entry, f"{file.applied_count}件 保留{file.rejected_count}件")
         yield inbound.checked(environment, interface, inbound.entries(environment, interface, window))
 
 
@@ -51,15 +51,15 @@ def _month(context: dg.AssetExecutionContext) -> dt.date:
 def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
     """候補リストを取り込み、候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
     environment, month = deployment.environment, _month(context)
-    with checks.reported():
+    with checks.failing_with_code():
         monthly.require_kept(environment, month)
         yield from _received(context, environment, partitions, "candidates")
         missing = days_not_sent(environment, month, monthly_days(environment.catalogue, month).cut_off)
         absent: dict[str, str | int] = {"送付のない日": "、".join(map(str, missing)) or "なし"}
         yield checks.warning("continuity_worksheet", "all_business_days_present", not missing, absent)
         unlisted = monthly.unlisted(environment, month)
-        told: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
-        yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), told)
+        details: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
+        yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), details)
         inbound.require_nothing_quarantined(environment, of_step("candidates"), partitions.window("candidates", month))
         if not environment.store.exists(CANDIDATES, month.isoformat()):
             say(context, RenkeiError("KR-7418", month=f"{month:%Y-%m}").for_people(), logging.ERROR)
@@ -77,7 +77,7 @@ def continuity_instruction(
     """承認された判定から確定指示を作って送る（seed 別添1 (4) 4-①②）。判定待ちは失敗ではなく、日数の見える状態。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     today = environment.clock().date()
-    with checks.reported():
+    with checks.failing_with_code():
         state = monthly.status(environment, month, today)
     ready = state.listed and not state.undecided
     waits: dict[str, str | int] = {
@@ -97,7 +97,7 @@ def continuity_instruction(
     if not ready:
         say(context, monthly.why_not_instructed(state).for_people(), logging.ERROR)
         return
-    with checks.reported():
+    with checks.failing_with_code():
         file, made = monthly.build_instruction(environment, month)
         outcome = monthly.send_instruction(environment, month, file, context.run_id)
     say(context, f"確定指示 {made.height}件: {outcome.kind} {outcome.message}".rstrip())
@@ -112,22 +112,25 @@ def continuity_instruction(
 def _confirmed(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
     """確定結果と引継を取り込み、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
     environment, month = deployment.environment, _month(context)
-    with checks.reported():
+    with checks.failing_with_code():
         monthly.require_kept(environment, month)
         yield from _received(context, environment, partitions, "results")
-        known = monthly.reconciled(environment, month)
-        monthly.write_results_page(environment, month, known.taken)
-    for row in known.discrepancies.iter_rows(named=True):
+        reconciled = monthly.reconciled(environment, month)
+        monthly.write_results_page(environment, month, reconciled.accepted_handovers)
+    for row in reconciled.discrepancies.iter_rows(named=True):
         say(context, f"{row['code']} {row['title']} 候補 {row['candidate_number'] or '—'}: {row['question']}")
-    say(context, f"引き継いだ月 {known.taken.height}件")
-    counted = dict(known.discrepancies["code"].value_counts().sort("code").iter_rows())
+    say(context, f"引き継いだ月 {reconciled.accepted_handovers.height}件")
+    counted = dict(reconciled.discrepancies["code"].value_counts().sort("code").iter_rows())
     questions = {f"{code} {message(code).title}": count for code, count in counted.items()}
     yield checks.warning(
-        "continuity_discrepancies", "instruction_result_and_handover_agree", known.discrepancies.is_empty(), questions
+        "continuity_discrepancies",
+        "instruction_result_and_handover_agree",
+        reconciled.discrepancies.is_empty(),
+        questions,
     )
-    yield dg.Output(known.taken, output_name="handover_taken")
-    yield dg.Output(known.gone, output_name="households_gone")
-    yield dg.Output(known.discrepancies, output_name="continuity_discrepancies")
+    yield dg.Output(reconciled.accepted_handovers, output_name="handover_taken")
+    yield dg.Output(reconciled.gone, output_name="households_gone")
+    yield dg.Output(reconciled.discrepancies, output_name="continuity_discrepancies")
 
 
 def candidate_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -209,7 +212,7 @@ def instruction_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 
 def result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The assets of the results and what may count."""
+    """The assets of the results and of the handovers that may count."""
     months = partitions.months
 
     def continuity_confirmed(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:

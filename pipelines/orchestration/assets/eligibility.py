@@ -7,7 +7,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines.eligibility import daily
-from pipelines.eligibility.files import FILES, Bad
+from pipelines.eligibility.files import FILES, Violations
 from pipelines.eligibility.intake import EXTRACTS, read_extracts
 from pipelines.orchestration import checks
 from pipelines.orchestration.resources import Deployment
@@ -85,12 +85,12 @@ def eligibility_files(
     """異動を見つけ、世帯に広げ、誤りのある世帯を保留し、二つのファイルを作って読み返す（seed 別添1 1-②）。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
     try:
-        bad = Bad(extract_faults, extract_findings)
+        violations = Violations(extract_faults, extract_findings)
         confirm = context.run.tags.get(CONFIRM_TAG)
-        built = daily.build_day(environment, day, people, households, my_numbers, bad, confirm)
+        built = daily.build_day(environment, day, people, households, my_numbers, violations, confirm)
     except RenkeiError as error:
         if error.code == "KR-7204":
-            yield checks.miscounted("eligibility_changes", error)
+            yield checks.counts_differ("eligibility_changes", error)
         else:
             for interface in FILES:
                 yield checks.failed(interface, error)
@@ -125,12 +125,12 @@ def eligibility_dispatch(
     """送付し、台帳の行（名前・状態）を残す。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
     files = {"eligibility_household": eligibility_household, "eligibility_individual": eligibility_individual}
-    with checks.reported():
+    with checks.failing_with_code():
         outcome = daily.dispatch(environment, day, files, context.run_id)
     say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
     waits = outcome.kind == "awaiting_approval"
-    said = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
-    yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, said)
+    metadata = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
+    yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, metadata)
     sent = pl.DataFrame(
         [(entry.id, entry.interface, entry.file_name, entry.state) for entry in outcome.entries],
         schema={"entry": pl.Int64, "interface": pl.String, "file_name": pl.String, "state": pl.String},

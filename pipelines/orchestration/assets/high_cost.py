@@ -46,8 +46,8 @@ def monthly_extracts(
         yield checks.passed(interface, read[interface].findings, read[interface].records.height)
     for interface, extract in read.items():
         yield dg.Output(extract.records, output_name=interface)
-        held = extract.held.rename("key").to_frame()
-        yield dg.Output(held, output_name=interface.replace("extract", "held"))
+        withheld = extract.withheld.rename("key").to_frame()
+        yield dg.Output(withheld, output_name=interface.replace("extract", "held"))
 
 
 def monthly_files(
@@ -76,14 +76,16 @@ def monthly_files(
         yield dg.AssetCheckResult(
             passed=True, asset_key=interface, check_name=f"{interface}_is_valid", metadata={"検査行数": rows.height}
         )
-    yield dg.Output(sending.manifest(environment, month, history.file, history.known), output_name="high_cost_history")
-    yield dg.Output(history.known, output_name="known_high_cost_history")
     yield dg.Output(
-        sending.manifest(environment, month, classes.file, classes.known),
+        sending.manifest(environment, month, history.file, history.snapshot), output_name="high_cost_history"
+    )
+    yield dg.Output(history.snapshot, output_name="known_high_cost_history")
+    yield dg.Output(
+        sending.manifest(environment, month, classes.file, classes.snapshot),
         output_name="income_class",
         metadata={"税情報のない人": classes.without_record, "所得区分を確かめる世帯": classes.asked.height},
     )
-    yield dg.Output(classes.known, output_name="known_income_class")
+    yield dg.Output(classes.snapshot, output_name="known_income_class")
 
 
 def monthly_dispatch(
@@ -96,18 +98,18 @@ def monthly_dispatch(
     environment, month = deployment.environment, context.partition_time_window.start.date()
     rows: list[tuple[str, str, str, str]] = []
     for interface, manifest in ((sending.HISTORY, high_cost_history), (sending.INCOME, income_class)):
-        with checks.reported():
+        with checks.failing_with_code():
             outcome = sending.send(environment, interface, month, manifest, context.run_id)
         say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
         rows += [(interface, outcome.kind, e.file_name, e.state) for e in outcome.entries] or [
             (interface, outcome.kind, "", "")
         ]
     waiting = [interface for interface, result, _, _ in rows if result == "awaiting_approval"]
-    said = {
+    metadata = {
         "承認待ち": "・".join(waiting) or "—",
         "実行するもの": f"renkei approve --month {month:%Y-%m}" if waiting else "—",
     }
-    yield checks.warning("monthly_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waiting, said)
+    yield checks.warning("monthly_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waiting, metadata)
     results = {interface: result for interface, result, _, _ in rows}
     yield dg.Output(pl.DataFrame(rows, schema=SENDINGS, orient="row"), metadata=results)
 
@@ -117,7 +119,7 @@ def high_cost_counts(
 ) -> Iterator[dg.Output[pl.DataFrame]]:
     """自市町村の支給の月と引き継いだ月を合わせて数える（domain.md 3.3）。"""
     month = context.partition_time_window.start.date()
-    with checks.reported():
+    with checks.failing_with_code():
         found, counted = monthly.count_month(deployment.environment, month, benefit_extract)
     multiple = found.filter(pl.col("is_multiple")).height
     say(context, f"回数のある世帯 {found.height}件、多数回該当 {multiple}件")

@@ -29,12 +29,14 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         """その日のファイルを取り込み、連携の状態と問い合わせることを取り出す。"""
         environment, day = deployment.environment, context.partition_time_window.start.date()
         window = partitions.window(None, day)
-        with checks.reported():
-            told = people_sent(environment)
+        with checks.failing_with_code():
+            reported = people_sent(environment)
             for files in inbound.own_files(environment, partitions, None, day).values():
                 for file in files:
-                    applied = daily.apply(environment, file, told, context.run_id)
-                    counts = f"{applied.taken}件 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"
+                    applied = daily.apply(environment, file, reported, context.run_id)
+                    counts = (
+                        f"{applied.applied_count}件 保留{applied.rejected_count}件 問い合わせ{applied.discrepancies}件"
+                    )
                     inbound.say_applied(context, environment, applied.entry, counts)
             for name in INTERFACES:
                 entries = inbound.entries(environment, name, window)
