@@ -24,6 +24,9 @@ ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
 	umask 077; RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home \
 	  $(BIN)/dagster-webserver -h 127.0.0.1 -p 3000 -m pipelines.definitions
 
+test-fast: $(STAMP) ## the unit tests: rules and decisions without a server (under a minute)
+	$(BIN)/python -m pytest -n 2 tests/unit
+
 test: $(STAMP) ## every test but the slow ones
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
 
@@ -31,10 +34,10 @@ test-slow: $(STAMP) ## the slow tests: days of a real daemon, drawn histories, t
 	$(BIN)/python -m pytest -n 3 --dist loadfile -m slow
 
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
-	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/continuity/test_oracle.py
+	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/integration/continuity/test_oracle.py
 
 fuzz: $(STAMP) ## random damage to files, names and Excel books, odd histories of towns, FUZZ examples of each (about half an hour)
-	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/hostile tests/histories
+	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/integration/hostile tests/end_to_end/histories
 
 torture: $(STAMP) ## failures provoked on purpose: killed processes, broken connections, servers, disk, clock (docs/reliability.md, about an hour and a half)
 	$(BIN)/python -m fixtures.torture
@@ -56,4 +59,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui test test-slow test-long fuzz torture canary check bench lock
+.PHONY: help setup demo ui test-fast test test-slow test-long fuzz torture canary check bench lock

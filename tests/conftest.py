@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from provoked import Provoked
-from servers import OpenSshServer, free_port, listens, wait_until, write_key
+
+from tests.support.provoked import Provoked
+from tests.support.servers import OpenSshServer, free_port, listens, wait_until, write_key
 
 SSHD = Path("/usr/sbin/sshd")
 DATABASES = count(1)
@@ -37,7 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def files_for_people(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the program left in the tests' folders is looked at when all tests are done."""
     yield
-    request.config.pluginmanager.get_plugin("provoked").look_into(tmp_path_factory.getbasetemp())
+    watcher = request.config.pluginmanager.get_plugin("provoked")
+    assert isinstance(watcher, Provoked)
+    watcher.look_into(tmp_path_factory.getbasetemp())
 
 
 def _need(program: Path | None, package: str) -> Path:

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import openpyxl
-from servers import OpenSshServer
-from test_ten_days import START, Town
 
 from fixtures.demo import business_days
 from fixtures.world import OURS
+from tests.support.command_town import START, Town
+from tests.support.servers import OpenSshServer
 
 FIRST, SECOND, THIRD = business_days(START, 3)
 BY = ("--by", "合成　操作者", "--reason", "試験")

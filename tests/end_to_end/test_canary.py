@@ -10,14 +10,15 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from processes import renkei
-from servers import OpenSshServer, free_port
-from test_two_months import APRIL, MonthlyTown
 
 from fixtures.canary import CLERKS, Leak, Person, answers_of_the_ui, files, persons, search
 from fixtures.counterpart.misbehaviour import MY_NUMBERS, Misbehaviour
 from fixtures.demo import DAGSTER, months_of_days
 from fixtures.world import OURS
+from tests.support.monthly_town import APRIL, MonthlyTown
+from tests.support.paths import ROOT
+from tests.support.processes import renkei
+from tests.support.servers import OpenSshServer, free_port
 
 
 class WatchedTown(MonthlyTown):
@@ -58,7 +59,7 @@ class WatchedTown(MonthlyTown):
     def open(self) -> None:
         home = self.settings.parent / "dagster_home"
         home.mkdir()
-        shipped = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
+        shipped = ROOT / "dagster_home" / "dagster.yaml"
         (home / "dagster.yaml").write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
         subprocess.run(
             [DAGSTER, "instance", "migrate"], env=os.environ | self.environment, check=True, capture_output=True

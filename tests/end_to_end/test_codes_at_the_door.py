@@ -26,8 +26,6 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from entries import outbound_entry
-from servers import write_key
 
 from fixtures.counterpart.seals import SEALED, Seals
 from fixtures.torture.town import Town, town
@@ -39,6 +37,8 @@ from pipelines.cli import main
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.storage.locks import exclusive_lock
+from tests.support.entries import outbound_entry
+from tests.support.servers import write_key
 
 SENT, ANSWERED = "sent", "answered"
 NUMBERS = count(11)

@@ -16,15 +16,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from clocks import TOKYO, Clock, Desk, Process
-from processes import Done
-from servers import OpenSshServer
-from test_ten_days import START, Town
 
 from fixtures.demo import business_days
 from fixtures.world import NO_APPROVAL, OURS
+from tests.support.clocks import TOKYO, Clock, Desk, Process
+from tests.support.command_town import START, Town
+from tests.support.paths import ROOT
+from tests.support.processes import Done
+from tests.support.servers import OpenSshServer
 
-SHIPPED = Path(__file__).parents[2] / "dagster_home" / "dagster.yaml"
+SHIPPED = ROOT / "dagster_home" / "dagster.yaml"
 DAEMON = [Path(sys.executable).with_name("dagster-daemon"), "run", "-m", "pipelines.definitions"]
 PATIENCE_SECONDS = 240.0  # everything comes about within a minute; the rest is for a machine that is busy
 READER_PAUSE_SECONDS = 1.0

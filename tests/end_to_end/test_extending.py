@@ -16,8 +16,8 @@ import pytest
 
 from fixtures.prefecture import MUNICIPALITIES, Prefecture
 from interfaces.catalogue import load_catalogue
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
 BLOCK = re.compile(
     r"<!-- (?P<what>\w+)(?:: (?P<path>[^|\n]+?))?(?: \| ?(?P<place>.+?))? -->\n```\w+\n(?P<text>.*?)```", re.S

@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from servers import OpenSshServer
-from test_ten_days import START, Town
-
 from fixtures.demo import business_days
 from fixtures.world import World
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue
+from tests.support.command_town import START, Town
+from tests.support.servers import OpenSshServer
 
 Rows = list[dict[str, str]]
 

@@ -14,9 +14,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from processes import renkei
 
 from fixtures.torture.town import Town, town
+from tests.support.processes import renkei
 
 # The server takes the files in seconds; the minutes are for a machine that is busy with other things.
 PATIENCE_SECONDS = 240.0

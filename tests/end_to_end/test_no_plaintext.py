@@ -14,11 +14,11 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-import watched
 
 from fixtures.torture.town import Town, town
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
+from tests.support import watched
 
 NUMBER = re.compile(rb"(?<!\d)\d{12}(?!\d)")
 # A name of the synthetic register begins so, in both encodings.

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Done, renkei
 
 from fixtures.torture.town import Outcome, Town, differences, town
 from fixtures.world import NO_APPROVAL
+from tests.support.processes import Done, renkei
 
 WHY = ("--reason", "予備から戻した", "--by", "合成　操作者")
 # The states that are kept: the first day is done; the second day's files are at the Union; it took them and answered; the

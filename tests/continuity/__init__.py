@@ -1,1 +1,0 @@
-"""The monthly continuity, through files, worksheets and forms."""

@@ -1,0 +1,1 @@
+"""Days and months as users live them, by commands, schedules and files."""

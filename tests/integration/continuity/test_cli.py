@@ -1,0 +1,133 @@
+"""A whole month at the command line, against a real sshd: what a clerk and an operator type, and what they read."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import openpyxl
+import polars as pl
+import pytest
+
+from fixtures.monthly_defects import SOUND
+from tests.support.deployment import DECISION, fill
+from tests.support.monthly_desk import NEW, Desk, prepared
+
+
+def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
+    prepared(desk)
+    out = desk.run("run", "monthly", "--month", "2026-04", "--step", "out")
+    assert out.exit_code == 0, out.output
+    assert "高額該当情報 0件、所得区分 1件" in out.output
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    listed = desk.run("run", "monthly", "--month", "2026-04", "--step", "candidates")
+    assert listed.exit_code == 0, listed.output
+    assert "候補 1件（継続 1件）" in listed.output
+    early = desk.run("run", "monthly", "--month", "2026-04", "--step", "instruction")
+    assert (early.exit_code, "KR-7419" in early.output) == (2, True)
+
+    book = desk.folder / "判定表.xlsx"
+    assert desk.run("continuity", "worksheet", "--month", "2026-04", "--to", str(book)).exit_code == 0
+    filled = fill(book)
+    taken = desk.run("continuity", "import", str(filled))
+    assert (taken.exit_code, "2026-04 の判定 新しく1件" in taken.output) == (0, True)
+    again = desk.run("continuity", "import", str(filled))
+    assert "取り込み済み" in again.output
+    sent = desk.run("run", "monthly", "--month", "2026-04", "--step", "instruction")
+    assert "確定指示 1件: sent" in sent.output
+    assert sorted(path.name for path in (desk.server.root / "to_union").iterdir()) == [
+        "KRKKS_999997_202604_000001.csv", "KRSKB_999997_202604_000001.csv",
+    ]  # fmt: skip
+
+    desk.deliver("continuity_result", SOUND["continuity_result"][:1])
+    desk.deliver("high_cost_handover", SOUND["high_cost_handover"])
+    results = desk.run("run", "monthly", "--month", "2026-04", "--step", "results")
+    assert results.exit_code == 0, results.output
+    assert {"引き継いだ月 2件", "回数のある世帯 1件、多数回該当 0件"} <= set(results.output.splitlines())
+    counted = desk.run("high-cost", "count", "--month", "2026-04", "--household", NEW)
+    assert counted.output.splitlines() == [
+        "2026-04 直前11か月の該当 2回: 多数回該当ではありません",
+        "  2026-02  引継 999989/000000000000021",
+        "  2026-03  引継 999989/000000000000021",
+    ]
+    unknown = desk.run("high-cost", "count", "--month", "2026-04", "--household", "000000000009999")
+    assert (unknown.exit_code, unknown.output[:7]) == (2, "KR-7604")
+    carried = desk.run("high-cost", "list", "--month", "2026-04", "--carried")
+    assert carried.output.splitlines() == [f"{NEW}  2回（うち引継 2）", "2026-04: 1世帯"]
+    state = json.loads(desk.run("continuity", "status", "--month", "2026-04", "--json").output)
+    assert (state["decided"], state["results"], state["handed_over"], state["discrepancies"]) == (1, 1, 2, 0)
+    assert desk.environment.ledger.verify_chain() == []
+
+
+def test_what_the_union_answers_otherwise_is_asked_about(desk: Desk) -> None:
+    """Another outcome than instructed, a month handed over that is too old, and a household that moved in and is on no list."""
+    prepared(desk)
+    people = desk.environment.store.read("sent_people", "2026-04-30")
+    stranger = people.with_columns(
+        resident_number=pl.lit("000000000000902"), household_number=pl.lit("000000000000032")
+    )
+    desk.environment.store.write("sent_people", "2026-04-30", pl.concat([people, stranger]))
+    step = ("run", "monthly", "--month", "2026-04", "--step")
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    desk.run(*step, "candidates")
+    (book,) = (desk.environment.settings.clerks).glob("継続世帯判定表_*.xlsx")
+
+    def refuse(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
+        sheet.cell(2, DECISION, "非継続")
+        sheet.cell(2, DECISION + 1, "申出により")
+
+    desk.run("continuity", "import", str(fill(book, refuse)))
+    desk.run(*step, "instruction")
+    desk.deliver("continuity_result", SOUND["continuity_result"][:1])
+    desk.deliver(
+        "high_cost_handover", [row | {"treatment_month": "2025-04"} for row in SOUND["high_cost_handover"][:1]]
+    )
+    said = desk.run(*step, "results").output
+    assert set(re.findall(r"^(KR-8\d{3}).* 候補 (\S+):", said, re.MULTILINE)) == {
+        ("KR-8203", "000001"), ("KR-8205", "000001"), ("KR-8206", "000001"), ("KR-8207", "—"),
+    }, said  # fmt: skip
+
+
+def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    desk.run("run", "monthly", "--month", "2026-04", "--step", "candidates")
+    book = desk.folder / "判定表.xlsx"
+    desk.run("continuity", "worksheet", "--month", "2026-04", "--to", str(book))
+
+    def spoil(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
+        sheet.cell(2, DECISION, "はい")
+        sheet.cell(2, DECISION + 3, "給付太郎")
+
+    result = desk.run("continuity", "import", str(fill(book, spoil)))
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert lines[0] == "KR-7411 2行目: 判定が一覧にない言葉です → 継続・非継続・保留から選んでください"
+    assert lines[1].startswith("KR-7413 2行目: 判定者と承認者が同じ人です → 別の人の承認を受けて")
+    assert lines[2].startswith("KR-7416 判定表に直すところが2件あります。一行も取り込んでいません")
+    assert "判定待ち 1件" in desk.run("continuity", "status", "--month", "2026-04").output
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("continuity", "worksheet", "--month", "2026-04"), "KR-7418"),
+        (("continuity", "import", "nowhere.xlsx"), "KR-7104"),
+        (("continuity", "status", "--month", "2035-01"), "KR-7107"),
+        (("run", "monthly", "--month", "2026-04", "--step", "out"), "KR-7202"),
+        (("high-cost", "count", "--month", "2026-04", "--household", NEW), "KR-7207"),
+        (("high-cost", "limit", "--month", "2018-07", "--class", "現役並みⅢ", "--cost", "1"), "KR-7501"),
+    ],
+)
+def test_what_cannot_be_done_says_what_to_do(desk: Desk, command: tuple[str, ...], code: str) -> None:
+    result = desk.run(*command)
+    assert result.exit_code == 2
+    assert result.output.startswith(code)
+    assert "対処: " in result.output
+
+
+def test_limits_at_the_command_line(desk: Desk) -> None:
+    asked = ("high-cost", "limit", "--month", "2026-04", "--class", "ウ", "--cost", "1000000")
+    assert desk.run(*asked).output == "87,430円\n"
+    assert desk.run(*asked, "--multiple").output == "44,400円\n"
+    assert desk.run(*asked, "--moved-on", "2026-04-10").output == "48,715円\n"
+    assert desk.run(*asked, "--moved-on", "2026-04-01").output == "87,430円\n"

@@ -1,0 +1,1 @@
+"""Rules and decisions, in this process, without a server: `make test-fast`."""
