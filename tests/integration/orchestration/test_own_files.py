@@ -17,6 +17,7 @@ from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.definitions import defs
 from pipelines.exchange.ledger.states import Direction, EntryState
+from tests.support.servers import free_port
 from tests.support.town import DAY, OURS, Town
 
 NEXT, FRIDAY, SATURDAY, MONDAY = (dt.date(2026, 4, day) for day in (2, 3, 4, 6))
@@ -95,6 +96,23 @@ def test_the_command_applies_what_waits_oldest_first(town: Town, monkeypatch: py
         "KRSID_999997_20260402_000001.csv:",
     ]
     assert applied(town) == [DAY, NEXT]
+
+
+def test_the_command_applies_nothing_that_waits_when_it_cannot_receive(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it could not see may be older than what waits."""
+    settings = town.folder / "renkei.toml"
+    monkeypatch.setenv("RENKEI_SETTINGS", str(settings))
+    deliver(town, NEXT)
+    assert town.run(NEXT, "receive").success
+    reached = settings.read_text(encoding="utf-8")
+    settings.write_text(reached.replace(f"port = {town.server.port}", f"port = {free_port()}"), encoding="utf-8")
+    said = CliRunner().invoke(main, ("run", "daily", "--date", NEXT.isoformat(), "--only", "in"))
+    assert (said.exit_code, applied(town)) == (2, []), said.output
+    settings.write_text(reached, encoding="utf-8")
+    assert CliRunner().invoke(main, ("run", "daily", "--date", NEXT.isoformat(), "--only", "in")).exit_code == 0
+    assert applied(town) == [NEXT]
 
 
 def test_the_sensor_asks_for_the_oldest_day_and_then_for_the_next(town: Town) -> None:

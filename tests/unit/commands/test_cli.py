@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -46,6 +47,11 @@ def test_a_specification_is_shown_as_the_printed_table() -> None:
     data = next(record for record in whole["records"] if record["kind"] == "data")
     assert [item["number"] for item in data["items"]] == list(range(1, len(data["items"]) + 1))
     assert all(item["source"] for item in data["items"])
+
+
+def test_garbage_is_collected_again_when_a_command_has_been_imported() -> None:
+    assert renkei("spec", "list").exit_code == 0
+    assert gc.isenabled()
 
 
 def test_lint_says_what_it_looked_at() -> None:
