@@ -28,10 +28,10 @@ test-fast: $(STAMP) ## the unit tests: rules and decisions without a server (und
 	$(BIN)/python -m pytest -n 2 tests/unit
 
 test: $(STAMP) ## every test but the slow ones
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: $(STAMP) ## the slow tests: days of a real daemon, drawn histories, two months (about ten minutes)
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow
 
 test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random prefectures (about 15 minutes)
 	RENKEI_PREFECTURES=10000 $(BIN)/python -m pytest -s tests/integration/continuity/test_oracle.py
