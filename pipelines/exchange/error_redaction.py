@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import traceback
 from typing import Any
 
@@ -20,6 +21,10 @@ def redacted_traceback(error: BaseException | None) -> str:
     return "\n".join(lines)
 
 
+# Full, cannot write, cannot open: what a full or read-only disk makes of a statement.
+SQLITE_DISK_FAULTS = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+)
 DAGSTER_ERROR_LOGGER = "dagster.redacted_errors"  # Dagster logs the errors that it masks here (dagster.md 3)
 
 
@@ -43,12 +48,23 @@ def mask_errors() -> None:
 
 
 def is_disk_fault(error: BaseException | None) -> bool:
-    """Whether the error or one of its causes is a fault of our own disk: full, or not writable."""
+    """Whether the error or one of its causes is a fault of our own disk: full, or not writable.
+
+    Dagster's records are databases of SQLite on that disk, and say it in a way of their own.
+    """
     while error is not None:
         if isinstance(error, OSError) and error.errno in LOCAL_DISK_FAULTS:
             return True
+        if isinstance(error, sqlite3.Error) and _primary_code(error) in SQLITE_DISK_FAULTS:
+            return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _primary_code(error: sqlite3.Error) -> int | None:
+    """SQLite's result code without its extension; None when the error is not SQLite's own."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 class RedactedTracebackFormatter(logging.Formatter):

@@ -92,16 +92,15 @@ class Runner:
 
     @contextmanager
     def _session(self, partition: str | None = None, step: str | None = None) -> Iterator[_Session]:
-        """The deployment, opened for runs. KR-6007 when there is no such partition."""
+        """The deployment, opened for runs. KR-6007, KR-6008 when there is no such partition."""
         settings = Settings.load()
-        environment = Environment.open(
-            settings
-        )  # before anything is written to a folder that may belong to another municipality
+        # Before anything is written to a folder that may belong to another municipality.
+        environment = Environment.open(settings)
         deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY])
         loaded = definitions(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
         partitions = Partitions.since(settings.first_day, tokyo_now().date())
         if partition is not None:
-            _require_partition(partitions.of_step(step), partition)
+            _require_partition(partitions, step, partition)
         lines = _Lines()
         with _records(settings) as instance, listening(lines.show):
             session = _Session(environment, loaded, partitions, instance, self.verbose)
@@ -163,9 +162,11 @@ class _Ended:
 _ENDINGS = {logging.WARNING: Ending.FAULTS, logging.ERROR: Ending.NOT_DONE}
 
 
-def _require_partition(partitions: dg.PartitionsDefinition, partition: str) -> None:  # type: ignore[type-arg]
-    """KR-6007 when there is no such day or month."""
-    keys = partitions.get_partition_keys()
+def _require_partition(partitions: Partitions, step: str | None, partition: str) -> None:
+    """KR-6007 when there is no such day or month. KR-6008 before the first day: a month's files, too, are received on a day."""
+    if not partitions.days.get_partition_keys():
+        raise RenkeiError("KR-6008", partition=partition)
+    keys = partitions.of_step(step).get_partition_keys()
     if partition not in keys:
         raise RenkeiError("KR-6007", partition=partition, first=keys[0], last=keys[-1])
 

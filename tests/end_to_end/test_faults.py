@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from fixtures.line import line
 from fixtures.sftp_server import Faults, serve
 from fixtures.torture.lines import SHORT
+from fixtures.torture.local import DAY_SECONDS, filled, size_of, small_disk
 from fixtures.torture.town import Outcome, Town, differences, town
 
 BEFORE_OUT, BEFORE_IN = "before out", "before in"
@@ -103,6 +106,28 @@ def test_a_server_that_says_it_renamed_is_not_believed(place: Town, calm: Outcom
     place.configure(sftp="attempts = 2\nfirst_pause_seconds = 0.05")
     assert place.run(place.day_out(1))[0].code == "KR-6212"
     assert place.recorded_as_sent(1) == set()
+    assert put_right(place, calm) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_disk_that_is_full_is_named_whichever_database_meets_it_first(place: Town, calm: Outcome) -> None:
+    """Dagster's records lie on the same disk as ours, and fail in a way of their own."""
+    place.must(*place.day_out(1))
+    needed = size_of(place.data) - size_of(place.folder / "saved" / BEFORE_OUT / "data")
+    shutil.rmtree(place.data)
+    with small_disk(place.data):
+        for share in (3, 10):
+            place.restore(BEFORE_OUT)
+            with filled(place.data, needed * share // 12):
+                assert place.run(place.day_out(1))[0].code == "KR-6211"
+            assert put_right(place, calm) == []
+    place.restore(BEFORE_OUT)
+
+
+@pytest.mark.parametrize(("days", "code"), [(-0.125, "ok"), (-100, "KR-6324"), (-400, "KR-6008")])
+def test_a_clock_that_is_wrong_is_told(place: Town, calm: Outcome, faketime: Path, days: float, code: str) -> None:
+    """Three hours change nothing; a certificate that is not valid yet, and a first day that has not come, are named."""
+    assert place.run(place.day_out(1), clock_seconds=days * DAY_SECONDS)[0].code == code
     assert put_right(place, calm) == []
 
 

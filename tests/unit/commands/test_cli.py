@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import json
 import os
@@ -20,6 +21,7 @@ from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.messages import messages
 from interfaces.messages import runbook as place_of
 from pipelines.cli import COMMANDS, main
+from pipelines.configuration.calendar import next_business_day, tokyo_now
 from tests.support.deployment import settings_file
 from tests.support.paths import ROOT
 
@@ -182,6 +184,18 @@ def test_dagster_without_its_home_or_its_day_is_told(tmp_path: Path, monkeypatch
         assert "KR-6006" in renkei("rerun", "--failed").stderr
     assert "KR-6007" in renkei(*day, "2025-04-01").stderr
     assert "KR-7209" in renkei(*day, "2026-04-04").stderr
+
+
+def test_before_the_first_day_there_is_nothing_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The month of the first day has begun already: its files, too, are received on a day."""
+    first = tokyo_now().date() + dt.timedelta(days=2)
+    monkeypatch.setenv("RENKEI_SETTINGS", str(settings_file(tmp_path, more=f"first_day = {first}\n")))
+    for command in (
+        ("daily", "--date", next_business_day(first).isoformat()),
+        ("monthly", "--month", f"{first:%Y-%m}", "--step", "candidates"),
+    ):
+        said = renkei("run", *command)
+        assert (said.exit_code, "KR-6008" in said.stderr) == (2, True), said.stderr
 
 
 def test_a_closed_day_is_refused_with_the_next_open_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
