@@ -50,11 +50,6 @@ class Desk:
         leave(self.server.root / "from_union" / file_name(specification, HEADER), content)
 
 
-@pytest.fixture
-def desk(tmp_path: Path, openssh_server: OpenSshServer, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(tmp_path, openssh_server, monkeypatch)
-
-
 def prepared(desk: Desk) -> None:
     """Everything sent up to the cut-off, with the month's extracts."""
     people = pl.DataFrame(

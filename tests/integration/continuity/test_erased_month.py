@@ -11,7 +11,7 @@ import pytest
 from fixtures.monthly_defects import SOUND
 from interfaces.catalogue import DEFAULT_ROOT
 from tests.support.deployment import settings_file
-from tests.support.monthly_desk import Desk, desk, prepared
+from tests.support.monthly_desk import Desk, prepared
 
 __all__ = ["desk"]  # a fixture
 MONTH = ("--month", "2026-04")

@@ -9,7 +9,7 @@ import pytest
 from fixtures.monthly_defects import SOUND
 from tests.support.deployment import fill, settings_file
 from tests.support.modes import Seen, renkei
-from tests.support.monthly_desk import Desk, desk, prepared
+from tests.support.monthly_desk import Desk, prepared
 
 __all__ = ["desk"]  # a fixture
 MONTH = ("--month", "2026-04")
