@@ -32,7 +32,7 @@ PURE = [
 FLOORS = (
     ("cli",), ("commands", "definitions"), ("orchestration",), ("operations",),
     ("eligibility", "linkage", "continuity", "high_cost"),
-    ("transfer",), ("deployment",), ("exchange",), ("storage", "configuration"),
+    ("transfer",), ("deployment",), ("exchange",), ("storage", "configuration", "tables"),
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from pipelines.exchange.batch import Batch, SendOutcome
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, LedgerEvent
 from pipelines.exchange.sealing import SealedFile
+from pipelines.tables.eligibility import MyNumbers, PairManifest, SentHouseholds, SentPeople
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import overlaid, uncertain_reports
 from pipelines.transfer.sending import needs_approval, outbox, published, send
@@ -29,6 +30,7 @@ from pipelines.transfer.unrecorded import (
 )
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
+NOTHING_SENT = Known(None, SentPeople.empty(), SentHouseholds.empty(), MyNumbers.empty())
 
 
 def baseline(environment: Environment, day: dt.date) -> Known:
@@ -39,7 +41,7 @@ def baseline(environment: Environment, day: dt.date) -> Known:
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
-    known = Known(None, *empty_snapshot(environment, day)) if partition is None else _snapshot(environment, partition)
+    known = NOTHING_SENT if partition is None else _snapshot(environment, partition)
     if partition is not None:
         entries = environment.ledger.current_entries(partition, FILES).values()
         if {entry.snapshot_sha256 for entry in entries} != {known.sha256}:
@@ -72,23 +74,6 @@ def _snapshot(environment: Environment, day: dt.date) -> Known:
     """What the Union knows once the day's files are in, as the tables at rest say; KR-7207 when there are none."""
     people, households, my_numbers = (environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS)
     return Known(day, people, households, my_numbers)
-
-
-def empty_snapshot(environment: Environment, day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Frames of the snapshot's columns without a row."""
-    types = {item.id: item.type.is_date for interface in (*FILES, *EXTRACTS)
-             for item in environment.specification(interface, day).data.items}  # fmt: skip
-    schema: dict[str, pl.DataType] = {name: pl.Date() if dated else pl.String() for name, dated in types.items()}
-    schema["in_doubt"] = pl.Boolean()
-
-    def empty(columns: list[str]) -> pl.DataFrame:
-        return pl.DataFrame(schema={name: schema.get(name, pl.String()) for name in (*columns, "in_doubt")})
-
-    return (
-        empty(snapshot.PERSON_COLUMNS),
-        empty(snapshot.HOUSEHOLD_COLUMNS),
-        pl.DataFrame(schema={snapshot.PERSON_KEY: pl.String, "my_number": pl.String}),
-    )
 
 
 def require_kept(environment: Environment, day: dt.date) -> None:
@@ -154,14 +139,8 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
     }
 
 
-PAIR_MANIFEST = {
-    "file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64, "baseline": pl.Date,
-    "told_by": pl.String, "snapshot_sha256": pl.String,
-}  # fmt: skip
-
-
 def manifest(built: Built, interface: str) -> pl.DataFrame:
-    """The row that names a file, what it must hold and what it belongs to (PAIR_MANIFEST; size in bytes).
+    """The row that names a file, what it must hold and what it belongs to (size in bytes).
 
     baseline: the day that it was compared with; told_by: the ledger's numbers of the files that had told the Union that.
     snapshot_sha256: what the Union knows once it is in. No row on a quiet day on which the specification wants no file.
@@ -169,7 +148,7 @@ def manifest(built: Built, interface: str) -> pl.DataFrame:
     told_by = " ".join(str(entry) for entry in built.before.entries)
     belongs = (built.before.partition, told_by, built.known.sha256)
     rows = [(f.file_name, f.sha256, f.size, f.records, *belongs) for f in built.files if f.interface == interface]
-    return pl.DataFrame(rows, schema=PAIR_MANIFEST, orient="row")
+    return PairManifest.of(rows)
 
 
 def _pair(
@@ -184,7 +163,9 @@ def _pair(
     the files leave out it would then never be told. A day that is out already stays what it is, also when only a person
     says so (`was_sent`); then it needs no approval either.
     """
-    named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(PAIR_MANIFEST)).rows()]
+    named = [
+        (interface, row) for interface in FILES for row in manifests[interface].select(PairManifest.names()).rows()
+    ]
     files = tuple(
         published(environment, day, interface, (name, sha256, size, records))
         for interface, (name, sha256, size, records, *_) in named

@@ -15,13 +15,14 @@ from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.deployment import Environment
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
-from pipelines.eligibility.holding import AT_FAULT_SCHEMA, held_households, held_list, known_after_sending, split
+from pipelines.eligibility.holding import held_households, held_list, known_after_sending, split
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.states import EntryState
+from pipelines.tables.eligibility import PersonsAtFault
 from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import Draft, make_draft, publish, require_same
-from schemas.findings import FINDING_SCHEMA, codes_in_words, from_problems, places, without_place
+from schemas.findings import Findings, codes_in_words, from_problems, places, without_place
 from schemas.validate import Validated, relate
 
 HOUSEHOLD_FILE, INDIVIDUAL_FILE = "eligibility_household", "eligibility_individual"
@@ -33,7 +34,7 @@ FILES = (HOUSEHOLD_FILE, INDIVIDUAL_FILE)
 class Known:
     """What the Union knows of this municipality: the last sent snapshot. Empty frames before the first sending.
 
-    people, households: PERSON_COLUMNS, HOUSEHOLD_COLUMNS + in_doubt (whether the Union may hold other facts of them).
+    people, households: `SentPeople`, `SentHouseholds`; in_doubt: whether the Union may hold other facts of them.
     entries: the ledger's numbers of the files that told it.
     """
 
@@ -75,17 +76,17 @@ class Built:
 
 @dataclass(frozen=True)
 class Bad:
-    """Who breaks a rule (AT_FAULT_SCHEMA, each fault once), and the findings that say how."""
+    """Who breaks a rule (`PersonsAtFault`, each fault once), and the findings that say how."""
 
     faults: pl.DataFrame
     findings: pl.DataFrame
 
     @classmethod
     def of(cls, faults: pl.DataFrame) -> Bad:
-        """Faults (columns of AT_FAULT_SCHEMA, as far as they are there) that no finding explains further."""
+        """Faults (columns of `PersonsAtFault`, as far as they are there) that no finding explains further."""
         return cls(
-            pl.concat([pl.DataFrame(schema=AT_FAULT_SCHEMA), faults], how="diagonal"),
-            pl.DataFrame(schema=FINDING_SCHEMA),
+            pl.concat([PersonsAtFault.empty(), faults], how="diagonal"),
+            Findings.empty(),
         )
 
     def and_also(self, other: Bad) -> Bad:
@@ -137,7 +138,7 @@ def build(
 
 @dataclass(frozen=True)
 class _Judged:
-    """Both files and what judging their bytes found: across them (FINDING_SCHEMA), and who is at fault."""
+    """Both files and what judging their bytes found: across them (`Findings`), and who is at fault."""
 
     drafts: tuple[Draft, ...]
     across: pl.DataFrame
@@ -265,7 +266,7 @@ def _make_and_judge(environment: Environment, day: dt.date, tables: Mapping[str,
     for draft in drafts:
         specification = environment.specification(draft.interface, day)
         bad = bad.and_also(_unwritable(draft, specification, tables[draft.interface]))
-    across = pl.DataFrame(schema=FINDING_SCHEMA)
+    across = Findings.empty()
     judged = {draft.interface: draft.validated for draft in drafts if draft.validated is not None}
     if len(bad) == 0:
         across = relate(judged)
@@ -277,7 +278,7 @@ def _make_and_judge(environment: Environment, day: dt.date, tables: Mapping[str,
 
 def no_one() -> Bad:
     """Nobody is bad."""
-    return Bad(pl.DataFrame(schema=AT_FAULT_SCHEMA), pl.DataFrame(schema=FINDING_SCHEMA))
+    return Bad(PersonsAtFault.empty(), Findings.empty())
 
 
 def _unwritable(draft: Draft, specification: Specification, data: pl.DataFrame) -> Bad:
@@ -301,7 +302,7 @@ def _broken(interface: str, validated: Validated, findings: pl.DataFrame) -> Bad
 
 
 def _faults(interface: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """AT_FAULT_SCHEMA of records with their `code`: of persons in the one file, of households in the other."""
+    """`PersonsAtFault` of records with their `code`: of persons in the one file, of households in the other."""
     key = PERSON_KEY if interface == INDIVIDUAL_FILE else HOUSEHOLD_KEY
-    empty = pl.DataFrame(schema=AT_FAULT_SCHEMA)
-    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(list(AT_FAULT_SCHEMA))
+    empty = PersonsAtFault.empty()
+    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(PersonsAtFault.names())

@@ -7,14 +7,9 @@ import polars as pl
 from pipelines.eligibility.changes import Changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 
-# Whose record breaks which rule, and the KR code. A fault without a person is the household's; one with both keys is the
-# person's, and the household is the one that the record names, which need not be the one that he is taken to be in.
-# `told`: the item and the characters that do not fit it, where a finding says so.
-AT_FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String, "code": pl.String, "told": pl.String}
-
 
 def held_households(baseline_people: pl.DataFrame, people: pl.DataFrame, faults: pl.DataFrame) -> pl.Series:
-    """household_numbers to hold: those with a faulty person or household (AT_FAULT_SCHEMA), with all that are tied to them.
+    """household_numbers to hold: those with a faulty person or household (`PersonsAtFault`), with all that are tied to them.
 
     A person who went from one household to another ties the two: telling the Union of one without the other would show
     him twice or not at all (design.md 4 rule 3).
@@ -47,7 +42,7 @@ def split(changes: Changes, baseline_people: pl.DataFrame, held: pl.Series) -> t
 def held_list(
     waiting: Changes, faults: pl.DataFrame, people: pl.DataFrame, baseline_people: pl.DataFrame
 ) -> pl.DataFrame:
-    """The 要修正 list: whoever waits or is at fault, and the codes of his own and his household's faults (AT_FAULT_SCHEMA).
+    """The 要修正 list: whoever waits or is at fault, and the codes of his own and his household's faults (`PersonsAtFault`).
 
     Columns of Changes.people, reason, codes (list), told (list: a code and what is told of it, with a space between);
     update_kind is null where nothing changed. A household that waits, or

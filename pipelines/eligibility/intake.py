@@ -12,9 +12,9 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.deployment import Environment
-from pipelines.eligibility.holding import AT_FAULT_SCHEMA
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.ledger.states import LedgerEvent
+from pipelines.tables.eligibility import PersonsAtFault
 from schemas.findings import codes_in_words, places
 from schemas.report import write_json, write_xlsx
 from schemas.rules.relations import codes_that_name_somebody
@@ -29,8 +29,8 @@ KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "househol
 class Extracts:
     """The canonical extracts of a day (resident without 個人番号), the numbers apart, and what was found in them.
 
-    tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: FINDING_SCHEMA.
-    faults: AT_FAULT_SCHEMA, of each row that a finding of level record points to.
+    tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: `Findings`.
+    faults: `PersonsAtFault`, of each row that a finding of level record points to.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -130,11 +130,11 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
 
 
 def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
-    """The person or household of every row that a finding of level record points to, and its code: AT_FAULT_SCHEMA."""
-    found = [pl.DataFrame(schema=AT_FAULT_SCHEMA)]
+    """The person or household of every row that a finding of level record points to, and its code: `PersonsAtFault`."""
+    found = [PersonsAtFault.empty()]
     for validated in judged.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
         keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
         rows = validated.data.select("line", *keys).join(own.select("line", "code", told=places(own)), on="line")
         found.append(rows.drop("line").unique())
-    return pl.concat(found, how="diagonal").sort(list(AT_FAULT_SCHEMA))
+    return pl.concat(found, how="diagonal").sort(PersonsAtFault.names())

@@ -66,7 +66,7 @@ def linkage_on(environment: Environment, on: dt.date | None = None) -> pl.DataFr
 
 
 def discrepancies_on(environment: Environment, day: dt.date, after: dt.date | None = None) -> pl.DataFrame:
-    """What must be asked about the files of a day, and about whom there is no answer at its end: DISCREPANCY_SCHEMA.
+    """What must be asked about the files of a day, and about whom there is no answer at its end: `LinkageDiscrepancies`.
 
     after: the business day before, when files of closed days between the two belong to it as well.
     """

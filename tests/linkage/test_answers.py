@@ -15,9 +15,9 @@ from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.deployment import Environment
-from pipelines.eligibility.daily import empty_snapshot
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.tables.eligibility import SentPeople
 
 DAY = dt.date(2026, 4, 1)
 NAME = "KRKOJ_999997_20260401_000001.csv"
@@ -27,7 +27,7 @@ TOKYO = dt.timezone(dt.timedelta(hours=9))
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     opening = opened(tmp_path, now=dt.datetime(2026, 4, 2, 7, 0, tzinfo=TOKYO), switched_off=())
-    opening.store.write("sent_people", DAY.isoformat(), empty_snapshot(opening, DAY)[0])
+    opening.store.write("sent_people", DAY.isoformat(), SentPeople.empty())
     return opening
 
 
