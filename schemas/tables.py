@@ -14,7 +14,8 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from interfaces.catalogue import Catalogue
+from interfaces.catalogue import Catalogue, load_catalogue
+from interfaces.messages import RenkeiError
 from interfaces.required_items import ItemsRead
 
 _MARK, _IS_KEY, _IS_OPTIONAL = "mark", "is_key", "is_optional"
@@ -65,6 +66,14 @@ class Table(pa.DataFrameModel):
     def of(cls, rows: Iterable[Any]) -> pl.DataFrame:
         """The table with these rows: tuples in the order of the columns, or dicts; a column that a dict lacks is null."""
         return pl.DataFrame(list(rows), schema=cls.dtypes(), orient="row")
+
+    @classmethod
+    def checked(cls, frame: pl.DataFrame, catalogue: Catalogue | None = None) -> pl.DataFrame:
+        """The frame itself; KR-7120 when it is not such a table."""
+        stored = StoredTable(cls, catalogue or load_catalogue())
+        if faults := stored.faults(frame):
+            raise RenkeiError("KR-7120", table=cls.__name__, faults=faults)
+        return frame
 
 
 class Records(Table):
