@@ -6,9 +6,9 @@ from the catalogue's dictionary. Public columns are stored as plaintext, all oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import pandera.polars as pa
@@ -20,6 +20,7 @@ from interfaces.required_items import ItemsRead
 
 _MARK, _IS_KEY, _IS_OPTIONAL = "mark", "is_key", "is_optional"
 _ITEM, _PUBLIC, _PERSONAL = "item", "public", "personal"
+MY_NUMBER = "my_number"  # is kept in tables of its own, and never among the records of an interface
 
 
 def item(*, is_key: bool = False, is_optional: bool = False) -> Any:
@@ -93,12 +94,13 @@ class Records(Table):
 
 @dataclass(frozen=True)
 class Column:
-    """A column in words. is_public: stored as plaintext."""
+    """A column in words. is_public: stored as plaintext. is_key: no value is there twice."""
 
     name: str
     dtype: pl.DataType
     description: str
     is_public: bool
+    is_key: bool
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,13 @@ class StoredTable:
         """Those of `columns` that are stored as plaintext."""
         return frozenset(name for name in columns if self._is_public(name))
 
-    def columns(self, further: Mapping[str, pl.DataType] | None = None) -> list[Column]:
-        """The columns in words; `further`: items beside those of the model, where it allows them."""
-        dtypes = {**self.model.dtypes(), **(further or {})}
-        return [Column(name, kind, self._description(name), self._is_public(name)) for name, kind in dtypes.items()]
+    def columns(self, frame: pl.DataFrame | None = None) -> list[Column]:
+        """The columns in words: those of the model, or all that a frame has."""
+        dtypes = self.model.dtypes() if frame is None else dict(frame.schema)
+        return [
+            Column(name, kind, self._description(name), self._is_public(name), name in self.key_columns)
+            for name, kind in dtypes.items()
+        ]
 
     def shape_faults(self, frame: pl.DataFrame) -> str:
         """In words, which columns are missing, unknown or wrongly typed; empty when none is. Looks at no value."""
@@ -140,12 +145,13 @@ class StoredTable:
             self.model.to_schema().validate(frame, lazy=True)
         except pa.errors.SchemaErrors as error:
             return _in_words({"空の値のある列": sorted({str(one.schema.name) for one in error.schema_errors})})
-        return _in_words({"同じ値が二度ある列": [key for key in self._keys() if not _is_unique(frame[key])]})
+        return _in_words({"同じ値が二度ある列": [key for key in self.key_columns if not _is_unique(frame[key])]})
 
-    def _keys(self) -> Iterator[str]:
-        for name, column in self.model.to_schema().columns.items():
-            if column.metadata.get(_IS_KEY):
-                yield name
+    @cached_property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of which no value stands twice."""
+        columns = self.model.to_schema().columns
+        return tuple(name for name, column in columns.items() if (column.metadata or {}).get(_IS_KEY))
 
     def _mark(self, name: str) -> str:
         column = self.model.to_schema().columns.get(name)
@@ -191,4 +197,4 @@ def _item_types(catalogue: Catalogue) -> Mapping[str, frozenset[pl.DataType]]:
                 for one in record.items:
                     found.setdefault(one.id, set()).add(pl.Date() if one.type.is_date else pl.String())
     either = {pl.Date(), pl.String()}
-    return {name: frozenset(found.get(name, either)) for name in catalogue.dictionary}
+    return {name: frozenset(found.get(name, either)) for name in catalogue.dictionary if name != MY_NUMBER}

@@ -65,7 +65,7 @@ class Store:
         self.root = root
         self._erased_on = erased_on
         self._ring = ring
-        self._tables = tables
+        self.tables = tables
 
     def path(self, asset: str, partition: str) -> Path:
         """The path of a table (it need not exist)."""
@@ -84,7 +84,7 @@ class Store:
 
         KR-7120 when it is not the table that the asset stores: nothing is written then.
         """
-        if faults := self._tables[asset].faults(frame):
+        if faults := self.tables[asset].faults(frame):
             raise RenkeiError("KR-7120", table=asset, faults=faults)
         return self._write(asset, partition, frame)
 
@@ -106,7 +106,7 @@ class Store:
     def read(self, asset: str, partition: str) -> pl.DataFrame:
         """Read a whole table. KR-7119 it has other columns than the asset's table, and errors as `decrypted`."""
         frame = self.decrypted(asset, partition)
-        if faults := self._tables[asset].shape_faults(frame):
+        if faults := self.tables[asset].shape_faults(frame):
             raise RenkeiError("KR-7119", asset=asset, partition=partition, faults=faults)
         return frame
 
@@ -140,7 +140,7 @@ class Store:
     def _encryption(self, asset: str, schema: pa.Schema) -> pe.EncryptionConfiguration | None:
         if asset in MY_NUMBER_ASSETS:
             return pe.EncryptionConfiguration(footer_key=self._ring.current("my_number").name, uniform_encryption=True)
-        table = self._tables.get(asset)
+        table = self.tables.get(asset)
         public = table.public_columns(schema.names) if table is not None else frozenset()
         encrypted = [leaf for leaf in _leaves(schema) if leaf.partition(".")[0] not in public]
         if not encrypted:

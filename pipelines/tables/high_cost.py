@@ -42,7 +42,7 @@ class MonthlyManifest(Manifest):
     """The row that names a file of the month, what it must hold and what it belongs to: the month that it was compared with, and
     the table of what the Union then knows. No row: nothing to send."""
 
-    known_sha256: pl.String = public("送付後に連合会が知る内容の表の指紋")
+    known_sha256: pl.String = personal("送付後に連合会が知る内容の表の指紋")
 
 
 class KnownHistory(Table):
