@@ -26,7 +26,7 @@ from interfaces.naming import file_name
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
 from pipelines.eligibility import daily
-from pipelines.eligibility.files import Bad
+from pipelines.eligibility.files import Violations
 from pipelines.eligibility.intake import read_extracts
 from pipelines.exchange.batch import OutboundFile
 from pipelines.storage.cms import sign_and_encrypt
@@ -85,8 +85,8 @@ class Bench:
         """Read, check, diff, both files, read back, hash: everything but the sending."""
         extracts = read_extracts(self.environment, day)
         people, households = daily.snapshot_of(extracts.tables, day)
-        bad = Bad(extracts.faults, extracts.findings)
-        return daily.build_day(self.environment, day, people, households, extracts.my_numbers, bad)
+        violations = Violations(extracts.faults, extracts.findings)
+        return daily.build_day(self.environment, day, people, households, extracts.my_numbers, violations)
 
 
 def polars_read(paths: list[Path]) -> list[pl.DataFrame]:
@@ -182,7 +182,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     found["closed"], _ = timed(lambda: close_everything(bench, tables, built.files))
     found["plain"], _ = timed(lambda: leave_everything_open(bench, tables, built.files))
     bench.next_day()
-    before = built.known
+    before = built.snapshot
     found["quiet"], _ = timed(lambda: quiet_day(bench, before))
     found["read"], _ = timed(lambda: polars_read(bench.paths))
     return found
@@ -218,8 +218,8 @@ def quiet_day(bench: Bench, before: Any) -> Any:
 
     extracts = read_extracts(bench.environment, NEXT)
     people, households = daily.snapshot_of(extracts.tables, NEXT)
-    bad = Bad(extracts.faults, extracts.findings)
-    return build(bench.environment, NEXT, Register(people, households, extracts.my_numbers), bad, before)
+    violations = Violations(extracts.faults, extracts.findings)
+    return build(bench.environment, NEXT, Register(people, households, extracts.my_numbers), violations, before)
 
 
 @click.command(help=__doc__)

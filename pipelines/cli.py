@@ -30,8 +30,10 @@ COMMANDS = {
         "running", "rerun", "失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）"
     ),
     "expected": CommandLocation("expected", "expected", "届くはず・送るはずのもので、まだないもの（0 なし、1 あり）"),
-    "held": CommandLocation(
-        "eligibility", "held_command", "要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く"
+    "withheld": CommandLocation(
+        "eligibility",
+        "withheld_command",
+        "要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く",
     ),
     "confirm-person": CommandLocation(
         "eligibility",

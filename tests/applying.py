@@ -12,7 +12,7 @@ from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.transport import Source
 from pipelines.linkage import daily
-from pipelines.linkage.daily import Applied
+from pipelines.linkage.daily import ApplyResult
 from pipelines.linkage.interfaces import INTERFACES
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.transfer import receiving as inbox
@@ -22,15 +22,15 @@ def receive_from(environment: Environment, source: Source, by: str) -> list[Rece
     return inbox.receive_from(environment, INBOUND, source, by)
 
 
-def apply_daily(environment: Environment, told: pl.DataFrame) -> list[Applied]:
+def apply_daily(environment: Environment, reported: pl.DataFrame) -> list[ApplyResult]:
     """Every daily file that waits, oldest day first."""
-    return [daily.apply(environment, file, told) for file in inbox.waiting(environment, INTERFACES)]
+    return [daily.apply(environment, file, reported) for file in inbox.waiting(environment, INTERFACES)]
 
 
 @dataclass(frozen=True)
 class AppliedOfMonth:
     entry: Entry
-    taken: int
+    applied_count: int
 
 
 def apply_monthly(environment: Environment) -> list[AppliedOfMonth]:
@@ -43,5 +43,5 @@ def apply_monthly(environment: Environment) -> list[AppliedOfMonth]:
         if after.records is not None:
             environment.store.write(interface, month.isoformat(), after.records)
         marked = receiving.mark(environment, after.files)
-        done += [AppliedOfMonth(entry, one.taken) for entry, one in zip(marked, after.files, strict=True)]
+        done += [AppliedOfMonth(entry, one.applied_count) for entry, one in zip(marked, after.files, strict=True)]
     return done

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "fixtures": {"interfaces", "fixtures"},
 }
 PURE = [
-    "pipelines/eligibility/snapshot.py", "pipelines/eligibility/changes.py", "pipelines/eligibility/holding.py",
+    "pipelines/eligibility/snapshot.py", "pipelines/eligibility/changes.py", "pipelines/eligibility/withholding.py",
     "pipelines/transfer/fingerprint.py",
     "pipelines/linkage/matching.py", "pipelines/continuity/judgement.py", "pipelines/continuity/criteria.py",
     "pipelines/continuity/facts.py", "pipelines/continuity/cases.py", "pipelines/continuity/reconcile.py", "pipelines/high_cost/counts.py",

@@ -1,4 +1,4 @@
-"""Bad input through the public door: each small file has one defect, and gives one finding that names it. No traceback."""
+"""Violations input through the public door: each small file has one defect, and gives one finding that names it. No traceback."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_table_of_another_version_is_told_and_renewing_keys_leaves_it_as_it_is
 def test_a_command_says_that_a_table_is_of_another_version(tmp_path: Path) -> None:
     environment = opened(tmp_path)
     earlier_version(environment.store)
-    result = renkei(environment, "held", "--date", DAY)
+    result = renkei(environment, "withheld", "--date", DAY)
     assert result.exit_code == 2
     assert result.output.startswith(
         f"KR-7119 held_list の {DAY} の表の列が、このプログラムのものと違います（足りない列 told・reason・codes）"

@@ -76,18 +76,18 @@ def continuity_import(file: Path) -> None:
     from pipelines.continuity import monthly
 
     environment = environment_of_settings()
-    taken = monthly.import_worksheet(environment, file)
-    if taken.problems:
-        for problem in taken.problems[:SHOWN]:
+    imported = monthly.import_worksheet(environment, file)
+    if imported.problems:
+        for problem in imported.problems[:SHOWN]:
             click.echo(str(problem), err=True)
-        click.echo(RenkeiError("KR-7416", count=len(taken.problems)).for_people(), err=True)
+        click.echo(RenkeiError("KR-7416", count=len(imported.problems)).for_people(), err=True)
         sys.exit(FAULTS)
     click.echo(
-        f"{taken.month:%Y-%m} の判定 新しく{taken.new}件"
-        if taken.new
+        f"{imported.month:%Y-%m} の判定 新しく{imported.new}件"
+        if imported.new
         else "この判定は取り込み済みです。何も変わっていません"
     )
-    print_status(environment, taken.month)
+    print_status(environment, imported.month)
 
 
 @continuity.command("status", help="月の継続判定がどこまで進んだか")
@@ -141,7 +141,7 @@ def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | N
     environment = environment_of_settings()
     received = manual_entry.import_form(environment, INBOUND, interface, month.date(), file, operator(environment, by))
     complete = print_received(received, "入力")
-    if any(one.state == "verified" for one in received):
+    if any(file.state == "verified" for file in received):
         step = f"renkei run monthly --month {month:%Y-%m} --step {INBOUND[interface].step}"
         click.echo(f"取込を待っています。次に {step} を実行してください（自動運転のときは数分で取り込みます）")
     sys.exit(0 if complete else FAULTS)

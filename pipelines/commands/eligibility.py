@@ -1,4 +1,4 @@
-"""The commands on the daily sending's 要修正 list (`renkei held`, `renkei confirm-person`)."""
+"""The commands on the daily sending's 要修正 list (`renkei withheld`, `renkei confirm-person`)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pipelines.commands.common import (
 )
 
 
-@click.command("held", help="要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く")
+@click.command("withheld", help="要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く")
 @DAY_OPTION
 @AS_JSON
 @speaks_to_people
-def held_command(date: dt.datetime, as_json: bool) -> None:
+def withheld_command(date: dt.datetime, as_json: bool) -> None:
     """Who waits after a day's sending; KR-7207 when the day's files were never made. On the screen nobody is named whole."""
     from pipelines.eligibility.worklist import workbook, worklist
     from pipelines.storage.files import write_durably

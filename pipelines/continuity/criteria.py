@@ -59,10 +59,10 @@ def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
         )
         for row in rows
     }
-    for condition, one in rules.items():
-        unknown = sorted(set(one.facts) - set(FACTS))
-        if unknown or one.proposal not in get_args(Proposal):
-            raise RenkeiError("KR-7108", rule=one.rule, problem=f"{condition} {one.proposal}")
+    for condition, criterion in rules.items():
+        unknown = sorted(set(criterion.facts) - set(FACTS))
+        if unknown or criterion.proposal not in get_args(Proposal):
+            raise RenkeiError("KR-7108", rule=criterion.rule, problem=f"{condition} {criterion.proposal}")
     one_to_one = rules.pop(ONE_TO_ONE, None)
     if one_to_one is None or ALWAYS not in rules or list(rules)[-1] != ALWAYS:
         raise RenkeiError("KR-7108", rule="—", problem=f"{ONE_TO_ONE} か、最後の {ALWAYS} がありません")

@@ -202,8 +202,8 @@ def find_facts(case: CaseFrames) -> pl.DataFrame:
     The households are compared as they were on the day before moved_on and at its end.
     """
     holds = [
-        pl.col(CANDIDATE).is_in(one.rows_of(case)[CANDIDATE].unique().implode()).alias(name)
-        for name, one in FACTS.items()
+        pl.col(CANDIDATE).is_in(definition.rows_of(case)[CANDIDATE].unique().implode()).alias(name)
+        for name, definition in FACTS.items()
     ]
     candidates = case.households.join(case.moves, on=CANDIDATE, how="left")
     return candidates.select(CANDIDATE, *HOUSEHOLDS, "moved_on", *holds)
@@ -212,15 +212,15 @@ def find_facts(case: CaseFrames) -> pl.DataFrame:
 def in_words() -> pl.Expr:
     """The facts that hold (columns as find_facts), in Japanese, for the person who decides."""
     redundant = {"head_was_member": pl.col("same_head")}
-    told = [
-        pl.when(pl.col(name) & ~redundant.get(name, pl.lit(False))).then(pl.lit(one.words))
-        for name, one in FACTS.items()
+    sentences = [
+        pl.when(pl.col(name) & ~redundant.get(name, pl.lit(False))).then(pl.lit(definition.words))
+        for name, definition in FACTS.items()
     ]
     day = pl.format("異動日 {}", pl.col("moved_on").dt.strftime("%Y-%m-%d"))
     head = pl.when(~pl.col("same_head") & ~pl.col("head_unclear") & pl.col("moved_on").is_not_null()).then(
         pl.lit("世帯主が違う人")
     )
-    return pl.concat_str([day, *told, head], separator="。", ignore_nulls=True)
+    return pl.concat_str([day, *sentences, head], separator="。", ignore_nulls=True)
 
 
 @fact("other_prefecture", "別の都道府県からの異動")

@@ -1,6 +1,6 @@
-"""The monthly files that are applied here: one entry for each, with how a new file's records join those of the month before it.
+"""The monthly files that are applied here: one entry for each, with how a new file's records join the earlier ones of the month.
 
-What the records mean is in `judgement` and `reconcile`; when files are taken in is in `receiving`.
+`judgement` and `reconcile` interpret the records; `receiving` applies the files.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class MonthlyInterface(InboundInterface):
 
     joined: the month's records before a file, and the file's own, both with ENTRY -> the month's records after it.
 
-    last_word: of records with the same values of these columns only the one of the file with the highest name is kept,
+    unique_by: of records with the same values in these columns only the one of the file with the highest name is kept,
     whichever came first; empty: all are kept.
     """
 
     joined: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
     records: type[MonthlyRecords] = MonthlyRecords
-    last_word: tuple[str, ...] = ()
+    unique_by: tuple[str, ...] = ()
     group: str = GROUP
     owners: tuple[str, ...] = OWNERS
 
@@ -58,7 +58,7 @@ INTERFACES = by_id(
         description="継続世帯確定結果: 連合会が確定した継続",
         step="results",
         joined=_added,
-        last_word=("new_municipality_code", "candidate_number"),
+        unique_by=("new_municipality_code", "candidate_number"),
     ),
     MonthlyInterface(
         items=Handovers.items_read(HANDOVER),

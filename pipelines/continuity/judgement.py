@@ -41,7 +41,7 @@ def _holds(criterion: Criterion) -> pl.Expr:
 
 def _with_words(judged: pl.DataFrame, rules: tuple[Criterion, ...]) -> pl.DataFrame:
     words = pl.DataFrame(
-        [(n, one.proposal, one.rule, one.title, one.reason) for n, one in enumerate(rules)],
+        [(n, rule.proposal, rule.rule, rule.title, rule.reason) for n, rule in enumerate(rules)],
         schema={"number": pl.Int32, "proposal": pl.String, "rule": pl.String, "title": pl.String, "reason": pl.String},
         orient="row",
     )

@@ -94,8 +94,8 @@ class MadeWorksheet:
         """Where the worksheet lies, and whose book was left or set aside, in lines for people."""
         kept = ["  前からある判定表を、書き込みも含めてそのまま残しました"] if self.was_kept else []
         earlier = sorted(self.path.parent.glob(f"{self.path.stem}{EARLIER}*"))
-        aside = [f"  候補が変わる前の判定表（書き込みはここにあります）: {one.name}" for one in earlier]
-        return [f"判定表 {self.path}", *kept, *aside]
+        earlier_lines = [f"  候補が変わる前の判定表（書き込みはここにあります）: {book.name}" for book in earlier]
+        return [f"判定表 {self.path}", *kept, *earlier_lines]
 
 
 def make_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> MadeWorksheet:
@@ -146,8 +146,8 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
             "proposal": case["proposal"], "rule": case["rule"], "decision": answer.decision, "remark": answer.remark,
             "decided_by": answer.decided_by, "approved_by": answer.approved_by, FINGERPRINT: case[FINGERPRINT],
         }  # fmt: skip
-        known = before.get(answer.candidate_number)
-        if known is None or any(known[name] != value for name, value in row.items()):
+        earlier = before.get(answer.candidate_number)
+        if earlier is None or any(earlier[name] != value for name, value in row.items()):
             rows.append(
                 row | {"worksheet_sha256": worksheet.sha256, "at": now, "operator": environment.settings.operator}
             )
@@ -251,7 +251,9 @@ def reconciled(environment: Environment, month: dt.date, *, due: bool = True) ->
         continued,
         own,
     )
-    return Reconciled(found.taken, found.gone, pl.concat([found.discrepancies, unlisted(environment, month)]))
+    return Reconciled(
+        found.accepted_handovers, found.gone, pl.concat([found.discrepancies, unlisted(environment, month)])
+    )
 
 
 def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
@@ -261,31 +263,31 @@ def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
     """
     began = min(first_month_sent(environment) or month, month)
     back = [month - relativedelta(months=number) for number in range(WINDOW_BEFORE, -1, -1)]
-    months = [one for one in back if one >= began]
+    months = [listed_month for listed_month in back if listed_month >= began]
     people = people_sent(environment, monthly_days(environment.catalogue, month).cut_off)
     listed = [
-        stored(environment, CANDIDATES, one).select("household_side", "household_number", pl.lit(one).alias("month"))
-        for one in months
+        stored(environment, CANDIDATES, listed_month).select("household_side", "household_number", pl.lit(listed_month).alias("month"))
+        for listed_month in months
     ]  # fmt: skip
     asked = [
-        environment.store.read(DISCREPANCIES, one.isoformat())
+        environment.store.read(DISCREPANCIES, listed_month.isoformat())
         .filter(pl.col("code") == NOT_LISTED)
         .select(
             pl.col("new_household_number").alias("household_number"),
             pl.col("ours").str.to_date("%Y-%m-%d").alias("applied_on"),
         )
-        for one in months[:-1]
-        if environment.store.exists(DISCREPANCIES, one.isoformat())
+        for listed_month in months[:-1]
+        if environment.store.exists(DISCREPANCIES, listed_month.isoformat())
     ]
     end = month + relativedelta(months=1)
     return arrivals_not_listed(people, pl.concat(listed), pl.concat([AskedArrivals.empty(), *asked]), months[0], end)
 
 
-def write_results_page(environment: Environment, month: dt.date, taken: pl.DataFrame) -> Path:
+def write_results_page(environment: Environment, month: dt.date, handovers: pl.DataFrame) -> Path:
     """The 継続世帯確定リスト of a month."""
     words = {
         key: "、".join(months)
-        for key, months in taken.filter(pl.col("update_kind") != "withdrawn")
+        for key, months in handovers.filter(pl.col("update_kind") != "withdrawn")
         .sort("treatment_month").group_by(CANDIDATE, maintain_order=True).agg("treatment_month").iter_rows()
     }  # fmt: skip
     path = list_path(environment, "継続世帯確定リスト", month)
@@ -341,14 +343,14 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     entry = environment.ledger.current_entries(month, {INSTRUCTION}).get(INSTRUCTION)
     sent = entry.state if entry is not None and entry.state not in TERMINAL_OUTBOUND_STATES else NOT_SENT
     due = today >= days.result_on or environment.store.exists(RESULT, month.isoformat())
-    known = reconciled(environment, month, due=due)
+    outcome = reconciled(environment, month, due=due)
     own = pl.col("new_municipality_code") == environment.settings.municipality_code
     results = stored(environment, RESULT, month).filter(own)
     return Status(
         month, listed, counts, current.height, undecided,
         current.filter(pl.col("decision") == "postponed").height, sent,
-        results.height, known.taken.height,
-        known.discrepancies.height, days.candidates_on, days.instruction_until,
+        results.height, outcome.accepted_handovers.height,
+        outcome.discrepancies.height, days.candidates_on, days.instruction_until,
         business_days_between(days.candidates_on, today) if undecided else None,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Instruction against result, result against handover: what agrees is taken, what doesn't is a question. Pure."""
+"""Reconciles instructions, results and handovers: what agrees is accepted, what does not is a question. Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PAIR = (CANDIDATE, *HOUSEHOLDS)
 
 @dataclass(frozen=True)
 class Reconciled:
-    """taken: handover rows that may count. gone: household_number (ours), until: continued elsewhere in that month.
+    """accepted_handovers: handover rows that may count. gone: household_number (ours), until: continued elsewhere in that month.
 
     discrepancies: interface, CANDIDATE, HOUSEHOLDS, code, title, ours, theirs, question.
     """
 
-    taken: pl.DataFrame
+    accepted_handovers: pl.DataFrame
     gone: pl.DataFrame
     discrepancies: pl.DataFrame
 
@@ -39,37 +39,37 @@ def reconcile(
     """What a month's confirmation and handover mean.
 
     decisions: the instructed ones (CANDIDATE, HOUSEHOLDS, decision). results, handovers: the files' canonical records of
-    the month. before: handover rows taken in earlier months (late corrections go on from them); continued_before:
-    HOUSEHOLDS and moved_on of what earlier months confirmed. Every instruction has its result and every result its
-    instruction; every handed-over month belongs to a continued household, lies in the 12 months up to its move, and
-    their number is the one that the Union names.
+    the month. before: handover rows accepted in earlier months (late corrections refer to them); continued_before:
+    HOUSEHOLDS and moved_on of what earlier months confirmed. Expected: every instruction has a result and every result an
+    instruction; every handed-over month belongs to a continued household and lies in the 12 months up to its move; and
+    the number of months is the one that the Union states.
     """
     answers = _Answers.of(decisions, results, own_municipality)
-    known = _with_move(handovers, _continued(answers, continued_before))
-    taken = known.filter("in_window").select(handovers.columns)
+    with_move = _with_move(handovers, _continued(answers, continued_before))
+    accepted = with_move.filter("in_window").select(handovers.columns)
     wrong = _wrong_numbers(
-        _named_numbers(answers, handovers, continued_before), pl.concat([before.select(taken.columns), taken])
+        _named_numbers(answers, handovers, continued_before), pl.concat([before.select(accepted.columns), accepted])
     )
-    found = [*_questions_on_answers(answers), *_questions_on_months(known, wrong)]
-    return Reconciled(taken, _gone(results, own_municipality), pl.concat(found).sort("code", *_PAIR))
+    found = [*_questions_on_answers(answers), *_questions_on_months(with_move, wrong)]
+    return Reconciled(accepted, _gone(results, own_municipality), pl.concat(found).sort("code", *_PAIR))
 
 
 @dataclass(frozen=True)
 class _Answers:
-    """The instructed decisions (asked), what the Union confirmed for our new households (told), and where both meet."""
+    """The instructed decisions (asked), what the Union confirmed for our new households (confirmed), and their join (both)."""
 
     asked: pl.DataFrame
-    told: pl.DataFrame
+    confirmed: pl.DataFrame
     both: pl.DataFrame
 
     @classmethod
     def of(cls, decisions: pl.DataFrame, results: pl.DataFrame, own_municipality: str) -> _Answers:
-        """What is postponed was not asked; what concerns other municipalities was not told to us."""
+        """Postponed decisions were not asked; results for other municipalities are not for us."""
         asked = decisions.filter(pl.col("decision") != "postponed").select(*_PAIR, "decision")
-        told = results.filter(pl.col("new_municipality_code") == own_municipality).select(
+        confirmed = results.filter(pl.col("new_municipality_code") == own_municipality).select(
             *_PAIR, "continuity_outcome", "moved_on", "high_cost_count"
         )
-        return cls(asked, told, asked.join(told, on=_PAIR, how="inner"))
+        return cls(asked, confirmed, asked.join(confirmed, on=_PAIR, how="inner"))
 
     @property
     def continued(self) -> pl.DataFrame:
@@ -85,7 +85,7 @@ def _continued(answers: _Answers, before: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_move(handovers: pl.DataFrame, continued: pl.DataFrame) -> pl.DataFrame:
-    """The handed-over months with their household's moved_on (null: not continued), and in_window: the move may need it."""
+    """The handed-over months with their household's moved_on (null: not continued), and in_window: may count for the move."""
     day, last = (pl.col("treatment_month") + "-01").str.to_date("%Y-%m-%d"), pl.col("moved_on").dt.truncate("1mo")
     return handovers.join(continued, on=HOUSEHOLDS, how="left").with_columns(
         day.is_between(last.dt.offset_by(f"-{WINDOW_BEFORE}mo"), last).alias("in_window")
@@ -93,7 +93,7 @@ def _with_move(handovers: pl.DataFrame, continued: pl.DataFrame) -> pl.DataFrame
 
 
 def _named_numbers(answers: _Answers, handovers: pl.DataFrame, continued_before: pl.DataFrame) -> pl.DataFrame:
-    """How many months the Union says a household brings (high_cost_count): by the result, later by the handover itself."""
+    """The number of months that a household brings according to the Union (high_cost_count): by the result, or by a late handover."""
     late = handovers.select(*_PAIR, "high_cost_count").join(
         continued_before.select(HOUSEHOLDS), on=HOUSEHOLDS, how="semi"
     )
@@ -101,9 +101,9 @@ def _named_numbers(answers: _Answers, handovers: pl.DataFrame, continued_before:
     return named.unique(list(HOUSEHOLDS), keep="last", maintain_order=True)
 
 
-def _wrong_numbers(named: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `named` whose number is not that of the months that stand among all that were taken, with `months`."""
-    counted = effective_handovers(taken).group_by(HOUSEHOLDS).agg(pl.len().alias("months"))
+def _wrong_numbers(named: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `named` whose number differs from the effective months among all accepted ones, with `months`."""
+    counted = effective_handovers(accepted).group_by(HOUSEHOLDS).agg(pl.len().alias("months"))
     return (
         named.join(counted, on=HOUSEHOLDS, how="left")
         .with_columns(pl.col("months").fill_null(0))
@@ -122,9 +122,9 @@ def _gone(results: pl.DataFrame, own_municipality: str) -> pl.DataFrame:
 
 
 def _questions_on_answers(answers: _Answers) -> list[pl.DataFrame]:
-    """Instructions without a result, results without an instruction, and results other than the decision."""
-    without_result = answers.asked.join(answers.told, on=_PAIR, how="anti")
-    without_instruction = answers.told.join(answers.asked, on=_PAIR, how="anti").filter(
+    """Instructions without a result, results without an instruction, and results that differ from the decision."""
+    without_result = answers.asked.join(answers.confirmed, on=_PAIR, how="anti")
+    without_instruction = answers.confirmed.join(answers.asked, on=_PAIR, how="anti").filter(
         pl.col("continuity_outcome") != "not_instructed"
     )
     other = answers.both.filter(pl.col("decision") != pl.col("continuity_outcome"))
@@ -135,10 +135,10 @@ def _questions_on_answers(answers: _Answers) -> list[pl.DataFrame]:
     ]
 
 
-def _questions_on_months(known: pl.DataFrame, wrong: pl.DataFrame) -> list[pl.DataFrame]:
+def _questions_on_months(with_move: pl.DataFrame, wrong: pl.DataFrame) -> list[pl.DataFrame]:
     """Months (`_with_move`) of a household that is not continued or from before its window, and wrong numbers of months."""
     has_move = pl.col("moved_on").is_not_null()
-    refused, outside = known.filter(~has_move), known.filter(has_move & ~pl.col("in_window"))
+    refused, outside = with_move.filter(~has_move), with_move.filter(has_move & ~pl.col("in_window"))
     return [
         _questions("KR-8204", HANDOVER, refused.unique(_PAIR, maintain_order=True), None, "treatment_month"),
         _questions("KR-8205", HANDOVER, outside, "moved_on", "treatment_month"),
@@ -149,7 +149,7 @@ def _questions_on_months(known: pl.DataFrame, wrong: pl.DataFrame) -> list[pl.Da
 def _questions(code: str, interface: str, rows: pl.DataFrame, ours: str | None, theirs: str | None) -> pl.DataFrame:
     text = message(code)
 
-    def said(column: str | None) -> pl.Expr:
+    def as_text(column: str | None) -> pl.Expr:
         return pl.col(column).cast(pl.String) if column else pl.lit("")
 
     return rows.select(
@@ -158,8 +158,8 @@ def _questions(code: str, interface: str, rows: pl.DataFrame, ours: str | None, 
         *HOUSEHOLDS,
         pl.lit(code).alias("code"),
         pl.lit(text.title).alias("title"),
-        said(ours).alias("ours"),
-        said(theirs).alias("theirs"),
+        as_text(ours).alias("ours"),
+        as_text(theirs).alias("theirs"),
         pl.lit(text.remedy).alias("question"),
     )
 
@@ -170,7 +170,7 @@ def arrivals_not_listed(
     """Households into which somebody moved inside the prefecture in [first, end) and that no candidate names.
 
     people: as sent to the Union (household_number, applied_on, application_reason). listed: candidates' rows with the
-    `month` of their list; a list names the arrivals of its own month and those of earlier months that were notified late.
+    `month` of their list; a list contains the arrivals of its month and earlier ones that were notified late.
     asked: household_number and applied_on of what an earlier month asked already.
     Columns of Reconciled.discrepancies, one row per household and month of arrival (KR-8207).
     """

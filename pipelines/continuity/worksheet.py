@@ -133,7 +133,7 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
               (("continued", "#E2EFDA"), ("not_continued", "#EDEDED"), ("unclear", "#F8CBAD"))}  # fmt: skip
     headings = [
         *((FACT_HEADINGS[name], heading) for name in FACT_HEADINGS),
-        *((one, asked) for one in ANSWER_HEADINGS.values()),
+        *((answer_heading, asked) for answer_heading in ANSWER_HEADINGS.values()),
     ]
     sheet.set_row(0, 3 * _LINE_HEIGHT)
     for column, ((text, width), form) in enumerate(headings):
@@ -237,12 +237,12 @@ class FilledWorksheet:
     def read(cls, path: Path) -> Self:
         """The worksheet in a file. KR-7402 when it is no worksheet of ours, else as `read_book`."""
         book = read_book(path)
-        month, _, told_fingerprint, _ = _marks(book.sheets)
+        month, _, stored_fingerprint, _ = _marks(book.sheets)
         try:
             first = dt.date.fromisoformat(f"{month}-01")
         except ValueError as error:
             raise RenkeiError("KR-7402", problem="印のシートが変わっています") from error
-        return cls(first, book.sha256, told_fingerprint, book.sheets)
+        return cls(first, book.sha256, stored_fingerprint, book.sheets)
 
     def is_of(self, cases: pl.DataFrame, month: dt.date) -> bool:
         """Whether it was made of just these cases of a month."""
@@ -262,11 +262,11 @@ class FilledWorksheet:
         rows = [row[: len(_HEADINGS)] for row in self._sheets[SHEET][_FIRST_ROW - 1 :]]
         while rows and all(cell.is_blank for cell in rows[-1]):
             rows.pop()
-        known = {case[CANDIDATE]: case for case in cases.iter_rows(named=True)}
-        problems += _rows_problems([row[0].text for row in rows], list(known))
+        by_candidate = {case[CANDIDATE]: case for case in cases.iter_rows(named=True)}
+        problems += _rows_problems([row[0].text for row in rows], list(by_candidate))
         answers: list[Answer] = []
         for number, row in enumerate(rows, _FIRST_ROW):
-            case = known.get(row[0].text)
+            case = by_candidate.get(row[0].text)
             if case is not None:
                 problems += _facts_problems(number, row, case)
                 unread = _cell_problems(number, row, signs)
@@ -300,12 +300,12 @@ def _problem(code: str, row: int | None, **values: object) -> Problem:
 def _rows_problems(found: Sequence[str], wanted: Sequence[str]) -> list[Problem]:
     """Rows that are missing, strange, doubled, or in another order."""
     times = Counter(found)
-    problems = [_problem("KR-7405", None, candidate=one) for one in wanted if one not in times]
-    for row, one in enumerate(found, _FIRST_ROW):
-        if one not in wanted:
-            problems.append(_problem("KR-7406", row, candidate=one[:20] or "（空）"))
-        elif times[one] > 1:
-            problems.append(_problem("KR-7407", row, candidate=one))
+    problems = [_problem("KR-7405", None, candidate=candidate) for candidate in wanted if candidate not in times]
+    for row, candidate in enumerate(found, _FIRST_ROW):
+        if candidate not in wanted:
+            problems.append(_problem("KR-7406", row, candidate=candidate[:20] or "（空）"))
+        elif times[candidate] > 1:
+            problems.append(_problem("KR-7407", row, candidate=candidate))
     if not problems and list(found) != list(wanted):
         first = next(row for row, (a, b) in enumerate(zip(found, wanted, strict=True), _FIRST_ROW) if a != b)
         problems.append(_problem("KR-7408", first))
@@ -363,8 +363,8 @@ def _answer_problems(row: int, answer: Answer, proposal: str, titles: tuple[str,
     written = {"備考": answer.remark, "判定者": answer.decided_by, "承認者": answer.approved_by}
     numbers = {Numbers.CERTAIN: "KR-7422", Numbers.PERHAPS: "KR-7122"}
     problems += [
-        _problem(numbers[found], row, column=one)
-        for one, text in written.items()
+        _problem(numbers[found], row, column=column)
+        for column, text in written.items()
         if (found := individual_number_in(text)) is not Numbers.NONE
     ]
     return problems

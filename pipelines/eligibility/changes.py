@@ -1,4 +1,4 @@
-"""Who changed since the Union was last told, and who is sent with them. Pure; knows no file and no clock."""
+"""Who changed since the last report to the Union, and who is sent with them. Pure; knows no file and no clock."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CHANGE_KINDS: dict[str, list[str]] = {
     "届出・異動日訂正": ["notified_on", "changed_on"],
 }
 NUMBER_CHANGED = "個人番号変更"
-TOLD_ANEW = "再通知"
+RENOTIFY = "再通知"
 ADDED = "新規"
 WITHDRAWN = "取消"
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What to tell the Union.
+    """What to report to the Union.
 
     people: `ChangedPeople`; update_kind: added|changed|withdrawn; change_kinds: Japanese words, none for those who are sent
     only because their household is. households: `ChangedHouseholds`.
@@ -46,18 +46,18 @@ class Changes:
 
 
 def changed_numbers(baseline: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
-    """resident_numbers whose 個人番号 differs between two tables (resident_number, my_number); no number comes out."""
+    """resident_numbers whose 個人番号 differs between two tables (resident_number, my_number); returns no 個人番号."""
     both = now.join(baseline, on=PERSON_KEY, how="inner", suffix="_before")
     return both.filter(pl.col("my_number").ne_missing(pl.col("my_number_before")))[PERSON_KEY]
 
 
 def _differences(baseline: pl.DataFrame, now: pl.DataFrame, key: str, kinds: dict[str, list[str]]) -> pl.DataFrame:
-    """Rows of `now` that differ from `baseline` on any compared column: key + change_kinds (list of words)."""
+    """Rows of `now` that differ from `baseline` in any compared column: key + change_kinds (list of words)."""
     columns = [column for columns in kinds.values() for column in columns]
     joined = now.select(key, *columns).join(
-        baseline.select(key, *columns, pl.lit(True).alias("_known")), on=key, how="left", suffix="_before"
+        baseline.select(key, *columns, pl.lit(True).alias("_in_baseline")), on=key, how="left", suffix="_before"
     )
-    new = pl.col("_known").is_null()
+    new = pl.col("_in_baseline").is_null()
     words = [
         pl.when(~new & pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in compared))
         .then(pl.lit(word))
@@ -119,35 +119,35 @@ class _Side:
 
 
 def _kinds_of_change(baseline: pl.DataFrame, people: pl.DataFrame, numbers_changed: pl.Series) -> pl.DataFrame:
-    """PERSON_KEY, change_kinds of everybody now there who differs, has another 個人番号, or is in doubt."""
+    """PERSON_KEY, change_kinds of everybody in `people` who differs, has another 個人番号, or is in doubt."""
     differing = _differences(baseline, people, PERSON_KEY, CHANGE_KINDS)
     numbers = pl.DataFrame({PERSON_KEY: numbers_changed}, schema={PERSON_KEY: pl.String}).join(
         people.select(PERSON_KEY), on=PERSON_KEY, how="semi"
     )
-    doubted = baseline.filter("in_doubt").join(people, on=PERSON_KEY, how="semi").select(PERSON_KEY)
+    uncertain = baseline.filter("in_doubt").join(people, on=PERSON_KEY, how="semi").select(PERSON_KEY)
     kinds = [
         differing,
         numbers.with_columns(pl.lit([NUMBER_CHANGED]).alias("change_kinds")),
-        doubted.with_columns(pl.lit([TOLD_ANEW]).alias("change_kinds")),
+        uncertain.with_columns(pl.lit([RENOTIFY]).alias("change_kinds")),
     ]
     return pl.concat(kinds).group_by(PERSON_KEY).agg(pl.col("change_kinds").explode())
 
 
 def _touched_households(before: _Side, now: _Side, kinds: pl.DataFrame, withdrawn: pl.DataFrame) -> pl.DataFrame:
-    """HOUSEHOLD_KEY of every household to be told of: of a changed person, now and before, and those that differ themselves."""
-    doubted = before.households.filter("in_doubt").join(now.households, on=HOUSEHOLD_KEY, how="semi")
+    """HOUSEHOLD_KEY of every household to report: those of a changed person, now and before, and those that differ themselves."""
+    uncertain = before.households.filter("in_doubt").join(now.households, on=HOUSEHOLD_KEY, how="semi")
     touched = [
         now.people.join(kinds, on=PERSON_KEY, how="semi"),
         before.people.join(kinds, on=PERSON_KEY, how="semi"),
         withdrawn,
         _differences(before.households, now.households, HOUSEHOLD_KEY, HOUSEHOLD_KINDS),
-        doubted,
+        uncertain,
     ]
     return pl.concat([frame.select(HOUSEHOLD_KEY) for frame in touched]).unique()
 
 
 def _people_to_send(people: pl.DataFrame, kinds: pl.DataFrame, touched: pl.DataFrame, on: dt.date) -> pl.DataFrame:
-    """Who changed, and whoever is in a touched household on the day; with change_kinds and update_kind."""
+    """Everybody who changed, or is in a touched household on the day; with change_kinds and update_kind."""
     in_touched = pl.col(HOUSEHOLD_KEY).is_in(touched[HOUSEHOLD_KEY].implode())
     is_added = pl.col("change_kinds").list.contains(ADDED)
     return (
@@ -161,11 +161,11 @@ def _people_to_send(people: pl.DataFrame, kinds: pl.DataFrame, touched: pl.DataF
 
 
 def _households_to_send(baseline: pl.DataFrame, households: pl.DataFrame, touched: pl.DataFrame) -> pl.DataFrame:
-    """The touched households with update_kind, and those that are gone."""
-    known = baseline.select(HOUSEHOLD_KEY, pl.lit("changed").alias("update_kind"))
+    """The touched households with update_kind, and those that no longer exist."""
+    previously_sent = baseline.select(HOUSEHOLD_KEY, pl.lit("changed").alias("update_kind"))
     sent = (
         households.join(touched, on=HOUSEHOLD_KEY, how="semi")
-        .join(known, on=HOUSEHOLD_KEY, how="left")
+        .join(previously_sent, on=HOUSEHOLD_KEY, how="left")
         .with_columns(pl.col("update_kind").fill_null("added"))
     )
     gone = baseline.join(households, on=HOUSEHOLD_KEY, how="anti")

@@ -1,4 +1,4 @@
-"""The municipal extracts of a day, checked and split from their 個人番号. The edge: reads files, writes reports."""
+"""The municipal extracts of a day, validated and separated from their 個人番号. Reads files, writes reports."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "househol
 
 @dataclass(frozen=True)
 class Extracts:
-    """The canonical extracts of a day (resident without 個人番号), the numbers apart, and what was found in them.
+    """The canonical extracts of a day (resident without 個人番号), the 個人番号 separately, and the findings.
 
     tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: `Findings`.
-    faults: `PersonsAtFault`, of each row that a finding of level record points to.
+    faults: `PersonsAtFault`, for each row with a finding of level record.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -42,42 +42,42 @@ class Extracts:
 
 
 def read_extracts(environment: Environment, day: dt.date, confirm: str | None = None) -> Extracts:
-    """Read and check the day's extracts. Nothing is stored but the reports.
+    """Read and validate the day's extracts. Stores nothing but the reports.
 
-    RenkeiError KR-7202 (not there yet), KR-7203 (structure or whole file bad), KR-7211 (a row that names nobody),
-    KR-7201 (more rows lost than the settings allow, and no reason given). A record that breaks a rule is not an
-    error: its person is held (design.md 4 rule 3). An error's `interface` says whose extract it is.
+    RenkeiError KR-7202 (not there yet), KR-7203 (structure or whole file invalid), KR-7211 (a row that identifies nobody),
+    KR-7201 (more rows lost than the settings allow, and no reason given). A record that breaks a rule is not an error: its
+    person is withheld (design.md 4 rule 3). An error's `interface` says whose extract it is.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        judging = pool.map(lambda interface: _judge(environment, interface, day), EXTRACTS)
-        judged = dict(zip(EXTRACTS, judging, strict=True))
-    for interface, validated in judged.items():
+        validations = pool.map(lambda interface: _validate_extract(environment, interface, day), EXTRACTS)
+        validated_files = dict(zip(EXTRACTS, validations, strict=True))
+    for interface, validated in validated_files.items():
         _refuse_lost_rows(environment, interface, validated.records, day, confirm)
-    across = relate(judged)
-    findings = pl.concat([*(validated.findings for validated in judged.values()), across])
+    across = relate(validated_files)
+    findings = pl.concat([*(validated.findings for validated in validated_files.values()), across])
     tables = {
         interface: to_canonical(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
             "line", "processed_on"
         )
-        for interface, validated in judged.items()
+        for interface, validated in validated_files.items()
     }
     for interface, key in KEYS.items():
         tables[interface] = _first_of_each(tables[interface], key)
     numbers = tables["resident_extract"].select(PERSON_KEY, "my_number")
     tables["resident_extract"] = tables["resident_extract"].drop("my_number")
     normalised: dict[str, int] = {}
-    for interface, validated in judged.items():
+    for interface, validated in validated_files.items():
         normalised |= {f"{interface}.{item}": count for item, count in validated.normalised.items() if count}
-    files = {interface: validated.file_name for interface, validated in judged.items()}
-    return Extracts(tables, files, numbers.sort(PERSON_KEY), findings, _faults(judged, findings), normalised)
+    files = {interface: validated.file_name for interface, validated in validated_files.items()}
+    return Extracts(tables, files, numbers.sort(PERSON_KEY), findings, _faults(validated_files, findings), normalised)
 
 
 def _first_of_each(table: pl.DataFrame, key: str) -> pl.DataFrame:
-    """One row per key; who stands twice is held, with every household that one of his rows names (`_faults`)."""
+    """One row per key; a person with several rows is withheld, with every household that one of the rows names (`_faults`)."""
     return table if table[key].n_unique() == table.height else table.unique(key, keep="first", maintain_order=True)
 
 
-def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
+def _validate_extract(environment: Environment, interface: str, day: dt.date) -> Validated:
     specification = environment.specification(interface, day)
     name = file_name(specification, environment.header(day))
     path = environment.settings.extract_folder / name
@@ -93,25 +93,29 @@ def _judge(environment: Environment, interface: str, day: dt.date) -> Validated:
         raise RenkeiError(
             "KR-7203", name=name, codes=codes, report=report.with_suffix(".xlsx").name, interface=interface
         )
-    nobody = validated.findings.filter(
+    unidentified = validated.findings.filter(
         (pl.col("level") == "record")
         & (pl.col("item").is_null() | pl.col("item").is_in([PERSON_KEY, HOUSEHOLD_KEY]))
         & ~pl.col("code").is_in([DUPLICATE_KEY, *codes_that_name_somebody()])
     )
-    if nobody.height:
+    if unidentified.height:
         raise RenkeiError(
-            "KR-7211", name=name, count=nobody.height, report=report.with_suffix(".xlsx").name, interface=interface
+            "KR-7211",
+            name=name,
+            count=unidentified.height,
+            report=report.with_suffix(".xlsx").name,
+            interface=interface,
         )
     return validated
 
 
-# A duplicate or an unmatched key still names its person, who is then held. Any other fault in a key, and a line that is
-# no record at all, names nobody: its person would seem to be gone and be withdrawn, so the whole extract stops.
+# A duplicate or an unmatched key still identifies its person, who is then withheld. Any other fault in a key, and a line
+# that is no record at all, identifies nobody: the person would seem to be gone and be withdrawn, so the extract stops.
 DUPLICATE_KEY = "KR-3004"
 
 
 def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: dt.date, confirm: str | None) -> None:
-    """KR-7201 for an extract that may be cut off. There is no floor below which nobody is asked (docs/decisions.md)."""
+    """KR-7201 for an extract that may be truncated. No number of lost rows is too small to ask about (docs/decisions.md)."""
     earlier = [p for p in environment.store.partitions(interface) if p < day.isoformat()]
     if not earlier:
         return
@@ -129,10 +133,10 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
         )  # fmt: skip
 
 
-def _faults(judged: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
-    """The person or household of every row that a finding of level record points to, and its code: `PersonsAtFault`."""
+def _faults(validated_files: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
+    """The person or household of every row with a finding of level record, and its code: `PersonsAtFault`."""
     found = [PersonsAtFault.empty()]
-    for validated in judged.values():
+    for validated in validated_files.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
         keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
         rows = validated.data.select("line", *keys).join(own.select("line", "code", told=places(own)), on="line")

@@ -1,4 +1,4 @@
-"""How much of what the Union knows may change before a person must say that it is right. Pure; the limits are settings."""
+"""How much of what the Union knows may change before a person must confirm it. Pure; the limits are settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 
-# What is counted, in the order in which it is told, with its unit.
+# What is counted, in the order of the message, with its unit.
 KINDS = {
     "withdrawn": "取消",
     "added": "新規",
@@ -18,7 +18,7 @@ KINDS = {
     "households_gone": "世帯の取消",
 }
 UNITS = {"households_gone": "世帯"}
-# Facts that say who somebody is. Name and kana change together and count once; 個人番号 is compared apart.
+# Facts that identify a person. Name and kana change together and count once; 個人番号 is compared separately.
 IDENTITY = {"name": ["name", "name_kana"], "born_on": ["born_on"], "sex": ["sex"]}
 SEVERAL = 2
 
@@ -36,28 +36,28 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class Amount:
-    """So many of so many that were known; `share` and `floor` are the limit: up to `floor` is never too much."""
+    """`count` out of `total` in the baseline; `share` and `floor` are the limit: up to `floor` is never too much."""
 
     kind: str
     count: int
-    known: int
+    total: int
     share: float
     floor: int
 
     @property
     def is_too_much(self) -> bool:
-        """More than the floor, and at least the share of those known."""
-        return self.count > self.floor and self.count >= self.share * self.known
+        """More than the floor, and at least the share of the total."""
+        return self.count > self.floor and self.count >= self.share * self.total
 
     def __str__(self) -> str:
         unit = UNITS.get(self.kind, "人")
-        return f"{KINDS[self.kind]} {self.count}{unit}（{self.known}{unit}のうち。上限 {self.share:.0%}、{self.floor}{unit}までは可）"
+        return f"{KINDS[self.kind]} {self.count}{unit}（{self.total}{unit}のうち。上限 {self.share:.0%}、{self.floor}{unit}までは可）"
 
 
 def identity_changes(before: State, people: pl.DataFrame, my_numbers: pl.DataFrame) -> pl.DataFrame:
-    """Known 宛名番号 whose identity differs: resident_number, items (how many of name, birth, sex, 個人番号 differ).
+    """宛名番号 in both states whose identity differs: resident_number, items (how many of name, birth, sex, 個人番号 differ).
 
-    A 個人番号 that was not known before, or is not now, is no other one.
+    A 個人番号 that is missing in one of the states does not count as different.
     """
     numbers = my_numbers.join(before.my_numbers, on=PERSON_KEY, how="inner", suffix="_before")
     columns = [column for columns in IDENTITY.values() for column in columns]
@@ -77,9 +77,9 @@ def identity_changes(before: State, people: pl.DataFrame, my_numbers: pl.DataFra
 
 
 def amounts(before: State, after: State, asked: pl.Series, shares: Mapping[str, float], floor: int) -> list[Amount]:
-    """What `after` would change of what the Union knew by `before`, by KINDS.
+    """How much `after` would change of what the Union knew by `before`, by KINDS.
 
-    asked: resident_numbers that wait for an answer to whether they are other persons; they count although they wait.
+    asked: resident_numbers that wait for confirmation that they are the same persons; they count although they wait.
     """
     identity = identity_changes(before, after.people, after.my_numbers)[PERSON_KEY]
     counts = {
@@ -88,5 +88,5 @@ def amounts(before: State, after: State, asked: pl.Series, shares: Mapping[str, 
         "identity": pl.concat([identity, asked]).n_unique(),
         "households_gone": before.households.join(after.households, on=HOUSEHOLD_KEY, how="anti").height,
     }
-    known = dict.fromkeys(KINDS, before.people.height) | {"households_gone": before.households.height}
-    return [Amount(kind, counts[kind], known[kind], shares[kind], floor) for kind in KINDS]
+    total = dict.fromkeys(KINDS, before.people.height) | {"households_gone": before.households.height}
+    return [Amount(kind, counts[kind], total[kind], shares[kind], floor) for kind in KINDS]

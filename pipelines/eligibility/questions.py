@@ -1,6 +1,6 @@
-"""What a person must confirm before a day leaves: other persons under known 宛名番号, and too much at once. The edge to the ledger.
+"""What a person must confirm before a day is sent: other persons under known 宛名番号, and too many changes at once.
 
-What was confirmed stands in the ledger, so that the day made again is the same without anybody saying it twice.
+Confirmations are in the ledger, so that the day can be built again without confirming twice.
 """
 
 from __future__ import annotations
@@ -31,25 +31,27 @@ def other_persons(
     my_numbers: pl.DataFrame,
     confirm: str | None,
 ) -> pl.Series:
-    """resident_numbers that seem to be other persons than the Union knows, as far as nobody confirmed them.
+    """resident_numbers that seem to belong to other persons than those that the Union knows, without the confirmed ones.
 
-    With a reason to `confirm`, all of them are confirmed, in the ledger.
+    With a reason to `confirm`, all of them are confirmed in the ledger.
     """
     changed = identity_changes(before, people, my_numbers).filter(pl.col("items") >= SEVERAL)
     confirmed = {str(e.detail.get("person")) for e in environment.ledger.events_of(LedgerEvent.PERSON_CONFIRMED)}
     found = people.join(changed, on=PERSON_KEY, how="semi")
-    open_ = found.filter(pl.Series([one not in confirmed for one in _fingerprints(found)], dtype=pl.Boolean))
+    unconfirmed = found.filter(
+        pl.Series([fingerprint not in confirmed for fingerprint in _fingerprints(found)], dtype=pl.Boolean)
+    )
     if confirm is None:
-        return open_[PERSON_KEY]
-    for fingerprint in _fingerprints(open_):
+        return unconfirmed[PERSON_KEY]
+    for fingerprint in _fingerprints(unconfirmed):
         _record_confirmation(environment.recorder(), day, fingerprint, confirm)
-    return open_[PERSON_KEY].clear()
+    return unconfirmed[PERSON_KEY].clear()
 
 
 def confirm_person(environment: Environment, day: dt.date, person: str, by: str, reason: str) -> None:
-    """Confirm somebody on the day's 要修正 list: he is who the records say. KR-7223 when he is not asked about there."""
-    held = environment.store.read("held_list", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
-    if not held["codes"].explode().is_in([OTHER_PERSON]).any():
+    """Confirm that a person on the day's 要修正 list is who the records say. KR-7223 when the list does not ask about them."""
+    withheld = environment.store.read("held_list", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
+    if not withheld["codes"].explode().is_in([OTHER_PERSON]).any():
         raise RenkeiError("KR-7223", day=day)
     found = environment.store.read("people", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
     for fingerprint in _fingerprints(found):
@@ -61,16 +63,16 @@ def _record_confirmation(recorder: Recorder, day: dt.date, fingerprint: str, rea
 
 
 def _fingerprints(people: pl.DataFrame) -> list[str]:
-    """Who somebody is, as a hash: the ledger holds no personal data, and other facts are another hash."""
+    """Hashes that identify persons: the ledger contains no personal data, and other facts give another hash."""
     return [
         hashlib.sha256(canonical_json(row).encode()).hexdigest() for row in people.select(_WHO).iter_rows(named=True)
     ]
 
 
 def reference(environment: Environment, day: dt.date) -> dt.date | None:
-    """The sent day with which amounts are compared: the oldest within the settings' days, but none before a confirmed one.
+    """The sent day that amounts are compared with: the oldest within the settings' days, but none before a confirmed one.
 
-    None before the first sending. So that what comes in parts over several days is one amount.
+    So changes that come in parts over several days are counted together. None before the first sending.
     """
     ledger = environment.ledger
     oldest = day - dt.timedelta(days=environment.settings.limits.days)
@@ -94,7 +96,7 @@ def require_within_limits(
 ) -> None:
     """KR-7222 when more changes than the settings allow, unless it is, or was, confirmed for this day.
 
-    before: what the Union knew on the reference day; nothing is asked of a first sending. asked: see `other_persons`.
+    before: what the Union knew on the reference day; a first sending needs no confirmation. asked: see `other_persons`.
     """
     if before.people.is_empty():
         return
@@ -111,7 +113,7 @@ def require_within_limits(
 
 
 def _is_confirmed(environment: Environment, day: dt.date, counts: dict[str, int]) -> bool:
-    """Whether as much was confirmed for the day: not more than then, so that another extract is asked about again."""
+    """Whether at least as much was confirmed for the day; a larger amount, as of another extract, needs a new confirmation."""
     return any(
         all(count <= e.detail["counts"].get(kind, 0) for kind, count in counts.items())
         for e in environment.ledger.events_of(LedgerEvent.AMOUNT_CONFIRMED)

@@ -1,4 +1,4 @@
-"""What the municipality holds on a day, in the shape of the 資格情報 files. Pure: frames in, frames out; no 個人番号."""
+"""The municipality's register on a day, in the shape of the 資格情報 files. Pure: frames in, frames out; no 個人番号."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.rules.periods import not_over, runs, runs_or_will
 
 PERSON_KEY = "resident_number"
 HOUSEHOLD_KEY = "household_number"
-# Facts of a person that the extract of residents holds; the rest comes from the extract of the insured.
+# Facts of a person from the extract of residents; the rest comes from the extract of the insured.
 RESIDENT_FACTS = [
     "name",
     "name_kana",
@@ -39,12 +39,12 @@ INSURED_FACTS = [
 
 
 def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFrame, on: dt.date) -> pl.DataFrame:
-    """Everyone whom the register must know: insured, formerly insured, 擬制世帯主 (seed 別添1 (1); domain.md 1.2).
+    """Everybody whom the Union's register must contain: insured, formerly insured, 擬制世帯主 (seed 別添1 (1); domain.md 1.2).
 
     Canonical extracts in; one row per person out, columns of `People`, sorted by resident_number. `on` is the
     processing date. `head_kind` is nominal_head for the 擬制世帯主, not insured on that day, of a household that has not
     ended; else insured_head for a registered head whose period runs or will run; else member. A formerly insured
-    擬制世帯主 keeps the dates of his last period. What ends later changes nobody's kind before its day.
+    擬制世帯主 keeps the dates of their last period. An end in the future changes nobody's kind before its day.
     """
     open_households = household.filter(not_over(on, "household_ended_on"))
     nominal = open_households.filter(pl.col("nominal_head") == "yes").select(
@@ -88,7 +88,7 @@ def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFram
 def households(household: pl.DataFrame, insured: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     """The 国保世帯 of a day: columns of `Households`, one row per household_number, sorted by it.
 
-    A head who is registered as 擬制世帯主 because his period will end is one from that day on, not before.
+    A head who is registered as 擬制世帯主 because their period will end becomes one on that day, not before.
     """
     still_insured = insured.filter(runs(on)).select(pl.col(PERSON_KEY).alias("head_resident_number"), HOUSEHOLD_KEY)
     ahead = household.join(still_insured, on=["head_resident_number", HOUSEHOLD_KEY], how="semi")[HOUSEHOLD_KEY]

@@ -1,4 +1,4 @@
-"""The 要修正 list as an Excel book for the clerk who mends the records: who waits, why, and what to do. Decides nothing."""
+"""The 要修正 list as an Excel book for the clerk who corrects the records: who is withheld, why, and what to do."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def worklist(held: pl.DataFrame) -> list[dict[str, str]]:
-    """The rows of the list in words (`held`: holding.held_list). A household that waits alone names nobody."""
+def worklist(withheld: pl.DataFrame) -> list[dict[str, str]]:
+    """The rows of the list in words (`withheld`: withholding.withheld_list). A household without persons names nobody."""
     return [
         {
             "household_number": row["household_number"],
@@ -28,17 +28,17 @@ def worklist(held: pl.DataFrame) -> list[dict[str, str]]:
             "codes": "\n".join(_named(code, row.get("told") or ()) for code in row["codes"]),
             "remedy": "\n".join(f"{code}: {message(code).remedy}" for code in row["codes"]),
         }
-        for row in held.iter_rows(named=True)
+        for row in withheld.iter_rows(named=True)
     ]
 
 
-def _named(code: str, told: Iterable[str]) -> str:
-    """A code with its title, the items where the fault stands, and the characters that do not fit."""
-    places = "、".join(one.removeprefix(f"{code} ") for one in told if one.startswith(f"{code} "))
+def _named(code: str, details: Iterable[str]) -> str:
+    """A code with its title, the items at fault, and their invalid characters."""
+    places = "、".join(detail.removeprefix(f"{code} ") for detail in details if detail.startswith(f"{code} "))
     return f"{code} {message(code).title}" + (f"（{places}）" if places else "")
 
 
 def workbook(rows: list[dict[str, str]], day: dt.date) -> bytes:
-    """The list (rows of `worklist`) as a book of one sheet that prints on A4 landscape. Text stays text, never a formula."""
+    """The list (rows of `worklist`) as a book of one sheet, printable on A4 landscape. Text stays text, never a formula."""
     heading = f"要修正一覧 {day}（{len(rows)}件。直るまで毎日また対象になります）"
     return new_list("要修正一覧", heading, _COLUMNS, rows)

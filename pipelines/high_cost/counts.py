@@ -41,17 +41,17 @@ def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFr
     Returns: HOUSEHOLD, MONTH, own (Boolean: we paid in it ourselves), handed_over_from (list of sources, null: none),
     counts_until (the last 診療年月 for which it counts, null: no end).
     """
-    taken_over = (
+    from_handover = (
         handed_over.filter(pl.col(MONTH) >= FIRST_MONTH)
         .group_by(HOUSEHOLD, MONTH)
         .agg(pl.col("source").unique().sort().alias("handed_over_from"))
     )
     kept = own.select(HOUSEHOLD, MONTH, pl.lit(True).alias("own"))
-    if taken_over.is_empty():
+    if from_handover.is_empty():
         merged = kept.with_columns(pl.lit(None, pl.List(pl.String)).alias("handed_over_from"))
     else:
         merged = (
-            kept.join(taken_over, on=[HOUSEHOLD, MONTH], how="full", coalesce=True)
+            kept.join(from_handover, on=[HOUSEHOLD, MONTH], how="full", coalesce=True)
             .with_columns(pl.col("own").fill_null(False))
             .sort(HOUSEHOLD, MONTH)
         )

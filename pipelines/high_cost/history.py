@@ -11,7 +11,7 @@ from pipelines.high_cost.months import MONTHS_OF_A_YEAR, number, number_of
 from schemas.rules.handed_over import WINDOW_BEFORE
 
 MOVED_OUT_ON = "moved_out_on"
-KNOWN_FOR_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two years, so do their corrections
+CORRECTABLE_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two years, so do their corrections
 
 
 def moved_out_households(people: pl.DataFrame, first: dt.date, end: dt.date) -> pl.DataFrame:
@@ -53,18 +53,18 @@ def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFra
     )
 
 
-def still_known(known: pl.DataFrame, month: dt.date) -> pl.DataFrame:
+def still_correctable(baseline: pl.DataFrame, month: dt.date) -> pl.DataFrame:
     """The rows of `known` whose move is recent enough to be corrected."""
-    return known.filter(number_of(month) - number(pl.col(MOVED_OUT_ON)) <= KNOWN_FOR_MONTHS)
+    return baseline.filter(number_of(month) - number(pl.col(MOVED_OUT_ON)) <= CORRECTABLE_MONTHS)
 
 
-def corrections(known: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+def corrections(baseline: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     """What must be sent: the columns of `KnownHistory` and update_kind, sorted.
 
     known: what the Union was told so far. A month that it doesn't know yet is `added`, one that no longer holds is
     `withdrawn` (過誤, 再審査: domain.md 3.3).
     """
     key = [HOUSEHOLD, MONTH]
-    added = wanted.join(known, on=key, how="anti").with_columns(pl.lit("added").alias("update_kind"))
-    withdrawn = known.join(wanted, on=key, how="anti").with_columns(pl.lit("withdrawn").alias("update_kind"))
+    added = wanted.join(baseline, on=key, how="anti").with_columns(pl.lit("added").alias("update_kind"))
+    withdrawn = baseline.join(wanted, on=key, how="anti").with_columns(pl.lit("withdrawn").alias("update_kind"))
     return pl.concat([added, withdrawn.select(added.columns)]).sort(key)

@@ -83,7 +83,7 @@ def load_borders(catalogue: Catalogue, month: dt.date) -> Borders:
         amounts["receipts_of_several"],
         amounts["base_income_sum"],
         exceptions["base_income_sum"].day("生年月日の下限"),
-        tuple(sorted(minors, key=lambda one: one.below)),
+        tuple(sorted(minors, key=lambda minor: minor.below)),
     )
 
 
@@ -142,14 +142,14 @@ def classify(
     What is not known never makes a class lower: it is a question where it could.
     """
     of_year = _taxes_of(taxes, income_year(month))
-    known = _with_tax(people, of_year, month)
-    heads = _deductions(known, people if then is None else then, of_year, month, borders)
-    known = known.join(heads, on=[HOUSEHOLD, RESIDENT], how="left").with_columns(
+    with_tax = _with_tax(people, of_year, month)
+    heads = _deductions(with_tax, people if then is None else then, of_year, month, borders)
+    with_tax = with_tax.join(heads, on=[HOUSEHOLD, RESIDENT], how="left").with_columns(
         (pl.col("taxable_income") - pl.col(name).fill_null(0)).alias(f"taxable_{name}") for name in DEDUCTIONS
     )
     facts = (
-        _facts_of_households(known)
-        .join(_former_members(known, of_year), on=HOUSEHOLD, how="left")
+        _facts_of_households(with_tax)
+        .join(_former_members(with_tax, of_year), on=HOUSEHOLD, how="left")
         .with_columns(pl.col("former", "former_receipts", "former_unknown").fill_null(0))
     )
     has_elder = pl.col("elders") > 0
@@ -187,9 +187,9 @@ def _with_tax(people: pl.DataFrame, taxes: pl.DataFrame, month: dt.date) -> pl.D
     )
 
 
-def _facts_of_households(known: pl.DataFrame) -> pl.DataFrame:
+def _facts_of_households(with_tax: pl.DataFrame) -> pl.DataFrame:
     """What the borders are compared with, by household with an insured person."""
-    facts = known.group_by(HOUSEHOLD).agg(
+    facts = with_tax.group_by(HOUSEHOLD).agg(
         pl.col("insured").sum(),
         pl.col("elder").sum().alias("elders"),
         (~pl.col("declared")).any().alias("undeclared"),
@@ -209,7 +209,7 @@ DEDUCTIONS = ("certain", "possible")
 
 
 def _deductions(
-    known: pl.DataFrame, then: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders
+    with_tax: pl.DataFrame, then: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders
 ) -> pl.DataFrame:
     """What the minors of his household take off a head's 課税所得: household_number, resident_number, certain, possible.
 
@@ -220,13 +220,13 @@ def _deductions(
     columns = [HOUSEHOLD, RESIDENT, "head_kind", "born_on"]
     age = age_on(pl.col("born_on"), day)
     amount, most = pl.lit(0), pl.lit(None, pl.Int64)
-    for one in reversed(borders.minors):
-        amount = pl.when(age < one.below).then(one.amount).otherwise(amount)
-        most = pl.when(age < one.below).then(one.most_income).otherwise(most)
+    for minor in reversed(borders.minors):
+        amount = pl.when(age < minor.below).then(minor.amount).otherwise(amount)
+        most = pl.when(age < minor.below).then(minor.most_income).otherwise(most)
     at_that_time = then.filter(pl.col("head_kind") != "nominal_head").select(columns)
     heads_then = at_that_time.filter(pl.col("head_kind") == "insured_head")
     alone = heads_then.filter(pl.len().over(HOUSEHOLD) == 1).select(HOUSEHOLD, RESIDENT, pl.lit(True).alias("was_head"))
-    since = known.filter("insured").select(columns).join(at_that_time, on=[HOUSEHOLD, RESIDENT], how="anti")
+    since = with_tax.filter("insured").select(columns).join(at_that_time, on=[HOUSEHOLD, RESIDENT], how="anti")
     minors = pl.concat([at_that_time.with_columns(sure=pl.lit(True)), since.with_columns(sure=pl.lit(False))])
     low = pl.col("total_income") <= most
     of_household = (
@@ -239,7 +239,7 @@ def _deductions(
             pl.col("amount").filter(low.fill_null(True)).sum().alias("possible"),
         )
     )
-    heads = known.filter(pl.col("elder") & (pl.col("head_kind") == "insured_head")).select(HOUSEHOLD, RESIDENT)
+    heads = with_tax.filter(pl.col("elder") & (pl.col("head_kind") == "insured_head")).select(HOUSEHOLD, RESIDENT)
     certain = pl.when("was_head").then("sure_amount").otherwise(0).alias("certain")
     return (
         heads.join(of_household, on=HOUSEHOLD)
@@ -248,9 +248,9 @@ def _deductions(
     )
 
 
-def _former_members(known: pl.DataFrame, taxes: pl.DataFrame) -> pl.DataFrame:
+def _former_members(with_tax: pl.DataFrame, taxes: pl.DataFrame) -> pl.DataFrame:
     """特定同一世帯所属者 by household: former (how many), former_receipts (of those known), former_unknown (without receipts)."""
-    insured = known.filter("insured").select(RESIDENT)
+    insured = with_tax.filter("insured").select(RESIDENT)
     former = taxes.filter(pl.col("former_household_number").is_not_null()).join(insured, on=RESIDENT, how="anti")
     return former.group_by(pl.col("former_household_number").alias(HOUSEHOLD)).agg(
         pl.len().alias("former"),
@@ -286,10 +286,10 @@ def _receipts_with_former(borders: Borders) -> pl.Expr:
 
 
 def _modest_receipts(borders: Borders) -> pl.Expr:
-    one = pl.col("elders") == 1
+    is_single = pl.col("elders") == 1
     return (
-        (one & (pl.col("receipts") < borders.receipts_of_one))
-        | (~one & (pl.col("receipts") < borders.receipts_of_several))
+        (is_single & (pl.col("receipts") < borders.receipts_of_one))
+        | (~is_single & (pl.col("receipts") < borders.receipts_of_several))
         | (_receipts_with_former(borders) & (pl.col("former_unknown") == 0))
     )
 

@@ -27,16 +27,16 @@ from pipelines.high_cost.counts import (
     qualifying_months,
 )
 from pipelines.high_cost.history import (
-    KNOWN_FOR_MONTHS,
+    CORRECTABLE_MONTHS,
     corrections,
     moved_out_households,
-    still_known,
+    still_correctable,
     wanted_history,
 )
 from pipelines.high_cost.income_class import classify, load_borders, reference_day
 from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import questions_path
-from pipelines.high_cost.sending import HISTORY, INCOME, KNOWN, baseline_of
+from pipelines.high_cost.sending import HISTORY, INCOME, SNAPSHOT_ASSETS, baseline_of
 from pipelines.tables.continuity import HouseholdsGone
 from pipelines.tables.high_cost import HandedOverMonths, KnownClasses, KnownHistory
 from pipelines.transfer import erased
@@ -50,7 +50,7 @@ from schemas.validate import Validated, relate, validate_file
 
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
 # Tables of a month that its steps make and later months read; a month that retention has erased is not made again.
-KEPT_OF_A_MONTH = (*KNOWN.values(), "high_cost_counts", "high_cost_months")
+KEPT_OF_A_MONTH = (*SNAPSHOT_ASSETS.values(), "high_cost_counts", "high_cost_months")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Extract:
     """A monthly extract: its sound records (canonical), and the households whose records have a fault (held back)."""
 
     records: pl.DataFrame
-    held: pl.Series
+    withheld: pl.Series
     findings: pl.DataFrame
 
 
@@ -80,28 +80,28 @@ def read_extract(environment: Environment, interface: str, month: dt.date) -> Ex
     month (KR-7211): nobody could say who is meant.
     """
     erased.require_kept(environment, month, KEPT_OF_A_MONTH, environment.catalogue.of_cycle("monthly"))
-    judged = {interface: _judged(environment, interface, month)}
+    validated = {interface: _validate_extract(environment, interface, month)}
     if interface == BENEFITS:
-        judged[HOUSEHOLDS_EXTRACT] = _judged(environment, HOUSEHOLDS_EXTRACT, month)
-    one = judged[interface]
-    across = relate(judged).filter(pl.col("file") == one.file_name)
-    findings = pl.concat([one.findings, across])
+        validated[HOUSEHOLDS_EXTRACT] = _validate_extract(environment, HOUSEHOLDS_EXTRACT, month)
+    extract = validated[interface]
+    across = relate(validated).filter(pl.col("file") == extract.file_name)
+    findings = pl.concat([extract.findings, across])
     if (findings["level"] == "file").any():
         codes = codes_in_words(findings.filter(pl.col("level") == "file")["code"])
-        raise RenkeiError("KR-7203", name=one.file_name, codes=codes, report=f"{interface}.xlsx")
-    bad = findings.filter(pl.col("level") == "record")["line"].unique()
+        raise RenkeiError("KR-7203", name=extract.file_name, codes=codes, report=f"{interface}.xlsx")
+    faulty_lines = findings.filter(pl.col("level") == "record")["line"].unique()
     key = HOUSEHOLD if interface == BENEFITS else "resident_number"
-    at_fault = one.data.filter(pl.col("line").is_in(bad.implode()))
-    nameless = at_fault.filter(pl.col(key) == "").height + len(set(bad) - set(one.data["line"]))
-    if nameless:
-        raise RenkeiError("KR-7211", name=one.file_name, count=nameless, report=f"{interface}.xlsx")
-    specification = one.decoded.spec
-    sound = one.data.filter(~pl.col("line").is_in(bad.implode()))
+    at_fault = extract.data.filter(pl.col("line").is_in(faulty_lines.implode()))
+    unidentified = at_fault.filter(pl.col(key) == "").height + len(set(faulty_lines) - set(extract.data["line"]))
+    if unidentified:
+        raise RenkeiError("KR-7211", name=extract.file_name, count=unidentified, report=f"{interface}.xlsx")
+    specification = extract.decoded.spec
+    sound = extract.data.filter(~pl.col("line").is_in(faulty_lines.implode()))
     records = to_canonical(sound, specification.data, specification, month).drop("line")
     return Extract(records, at_fault[key].unique().sort(), findings)
 
 
-def _judged(environment: Environment, interface: str, month: dt.date) -> Validated:
+def _validate_extract(environment: Environment, interface: str, month: dt.date) -> Validated:
     cut_off = monthly_days(environment.catalogue, month).cut_off
     specification = environment.specification(interface, cut_off)
     own = environment.settings.municipality_code
@@ -110,11 +110,11 @@ def _judged(environment: Environment, interface: str, month: dt.date) -> Validat
     path = environment.settings.extract_folder / name
     if not path.is_file():
         raise RenkeiError("KR-7202", day=cut_off.isoformat(), name=name)
-    judged = validate_file(path, specification, cut_off, environment.file_context(partition, name))
+    validated = validate_file(path, specification, cut_off, environment.file_context(partition, name))
     if specification.layout.cycle != "daily":
-        write_json(judged, environment.reports(month) / f"{interface}.json")
-        write_xlsx(judged, environment.reports(month) / f"{interface}.xlsx")
-    return judged
+        write_json(validated, environment.reports(month) / f"{interface}.json")
+        write_xlsx(validated, environment.reports(month) / f"{interface}.xlsx")
+    return validated
 
 
 def months_that_count(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> pl.DataFrame:
@@ -129,10 +129,10 @@ def _up_to(environment: Environment, asset: str, month: dt.date) -> list[pl.Data
 
 
 def _handed_over(environment: Environment, month: dt.date) -> pl.DataFrame:
-    taken = _up_to(environment, "handover_taken", month)
-    if not taken:
+    handovers = _up_to(environment, "handover_taken", month)
+    if not handovers:
         return HandedOverMonths.empty()
-    return handed_over_months(pl.concat(taken, how="diagonal_relaxed").with_row_index("sequence"))
+    return handed_over_months(pl.concat(handovers, how="diagonal_relaxed").with_row_index("sequence"))
 
 
 def _gone(environment: Environment, month: dt.date) -> pl.DataFrame:
@@ -180,7 +180,7 @@ class History:
 
     file: OutboundFile | None
     rows: pl.DataFrame
-    known: pl.DataFrame
+    snapshot: pl.DataFrame
 
 
 def build_history(environment: Environment, month: dt.date, extract: Extract) -> History:
@@ -190,19 +190,19 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     with a faulty record keep what the Union knows of them until they pass. KR-7601 when the month's days are not sent.
     """
     cut_off = require_sent(environment, month)
-    known = still_known(_known(environment, HISTORY, month, KnownHistory), month)
+    baseline = still_correctable(_load_baseline(environment, HISTORY, month, KnownHistory), month)
     people, end = people_sent(environment, cut_off), month + relativedelta(months=1)
     moved = moved_out_households(people, _answerable_since(environment, month), end)
-    moved_out = pl.concat([moved, known.select(moved.columns)]).unique()
+    moved_out = pl.concat([moved, baseline.select(moved.columns)]).unique()
     handed = _handed_over(environment, month - relativedelta(months=1))
     counted = counted_months(qualifying_months(extract.records), handed, HouseholdsGone.empty())
-    held = pl.col(HOUSEHOLD).is_in(extract.held.implode())
-    wanted = wanted_history(counted, moved_out).filter(~held)
-    waiting = known.filter(held)
-    rows = corrections(known.filter(~held), wanted)
+    withheld = pl.col(HOUSEHOLD).is_in(extract.withheld.implode())
+    wanted = wanted_history(counted, moved_out).filter(~withheld)
+    waiting = baseline.filter(withheld)
+    rows = corrections(baseline.filter(~withheld), wanted)
     after = pl.concat([wanted, waiting.select(wanted.columns)]).sort(HOUSEHOLD, MONTH)
     if rows.is_empty() or HISTORY in environment.settings.switched_off_interfaces:
-        return History(None, rows, known)
+        return History(None, rows, baseline)
     data = rows.with_columns(as_text(pl.col(MONTH)).alias(MONTH))
     file = checked_file(environment, HISTORY, month, data, environment.monthly_header(month, cut_off))
     return History(file, rows, after)
@@ -214,16 +214,16 @@ def _answerable_since(environment: Environment, month: dt.date) -> dt.date:
     All of them are looked at every month: a move may be notified late, a benefit decided late, a faulty record mended late.
     """
     began = first_month_sent(environment) or month
-    oldest: dt.date = month - relativedelta(months=KNOWN_FOR_MONTHS)
+    oldest: dt.date = month - relativedelta(months=CORRECTABLE_MONTHS)
     return max(min(began, month), oldest)
 
 
-def _known(environment: Environment, interface: str, month: dt.date, table: type[Table]) -> pl.DataFrame:
+def _load_baseline(environment: Environment, interface: str, month: dt.date, table: type[Table]) -> pl.DataFrame:
     """What the Union knows by the last month of an interface that reached it (design.md 4 rule 4)."""
     partition = baseline_of(environment, interface, month)
     if partition is None:
         return table.empty()
-    return environment.store.read(KNOWN[interface], partition.isoformat())
+    return environment.store.read(SNAPSHOT_ASSETS[interface], partition.isoformat())
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class Classes:
 
     file: OutboundFile | None
     rows: pl.DataFrame
-    known: pl.DataFrame
+    snapshot: pl.DataFrame
     without_record: int
     asked: pl.DataFrame
 
@@ -255,24 +255,24 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     found = classify(present, taxes.records, month, load_borders(environment.catalogue, month), then)
     asked = found.filter(pl.col("questions").list.len() > 0).select(HOUSEHOLD, "income_class_70_74", "questions")
     elderly = counted | (pl.col("end_reason") == "joined_late_elderly")
-    held = people.filter(elderly & pl.col("resident_number").is_in(taxes.held.implode()))[HOUSEHOLD].unique()
-    columns_told = KnownClasses.names()
-    known = _known(environment, INCOME, month, KnownClasses)
-    now = found.select(columns_told).filter(~pl.col(HOUSEHOLD).is_in(held.implode()))
-    waiting = known.filter(pl.col(HOUSEHOLD).is_in(held.implode()))
-    rows = now.join(known, on=columns_told, how="anti", nulls_equal=True)
+    withheld = people.filter(elderly & pl.col("resident_number").is_in(taxes.withheld.implode()))[HOUSEHOLD].unique()
+    facts = KnownClasses.names()
+    baseline = _load_baseline(environment, INCOME, month, KnownClasses)
+    now = found.select(facts).filter(~pl.col(HOUSEHOLD).is_in(withheld.implode()))
+    waiting = baseline.filter(pl.col(HOUSEHOLD).is_in(withheld.implode()))
+    rows = now.join(baseline, on=facts, how="anti", nulls_equal=True)
     rows = rows.with_columns(
         pl.lit(f"{month:%Y-%m}").alias("class_from_month"),
-        pl.when(pl.col(HOUSEHOLD).is_in(known[HOUSEHOLD].implode()))
+        pl.when(pl.col(HOUSEHOLD).is_in(baseline[HOUSEHOLD].implode()))
         .then(pl.lit("changed"))
         .otherwise(pl.lit("added"))
         .alias("update_kind"),
     ).sort(HOUSEHOLD)
     without = int(found["without_record"].sum())
     if rows.is_empty() or INCOME in environment.settings.switched_off_interfaces:
-        return Classes(None, rows, known, without, asked)
+        return Classes(None, rows, baseline, without, asked)
     file = checked_file(environment, INCOME, month, rows, environment.monthly_header(month, cut_off))
-    gone = known.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
+    gone = baseline.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
     after = pl.concat([now, waiting.select(now.columns), gone.select(now.columns)]).sort(HOUSEHOLD)
     return Classes(file, rows, after, without, asked)
 

@@ -17,7 +17,7 @@ from pipelines.transfer.sending import needs_approval, published
 
 HISTORY, INCOME = "high_cost_history", "income_class"
 # For each file the table of what the Union knows once it is in; the next month is compared with it.
-KNOWN = {HISTORY: "known_high_cost_history", INCOME: "known_income_class"}
+SNAPSHOT_ASSETS = {HISTORY: "known_high_cost_history", INCOME: "known_income_class"}
 
 
 def baseline_of(environment: Environment, interface: str, month: dt.date) -> dt.date | None:
@@ -25,12 +25,14 @@ def baseline_of(environment: Environment, interface: str, month: dt.date) -> dt.
     return environment.ledger.effective_baseline(before=month, interfaces={interface})
 
 
-def manifest(environment: Environment, month: dt.date, file: OutboundFile | None, known: pl.DataFrame) -> pl.DataFrame:
+def manifest(
+    environment: Environment, month: dt.date, file: OutboundFile | None, snapshot: pl.DataFrame
+) -> pl.DataFrame:
     """The row that names a file of the month and what it belongs to (`MonthlyManifest`); no row when there is nothing to send."""
     if file is None:
         return MonthlyManifest.empty()
     before = baseline_of(environment, file.interface, month)
-    row = (file.file_name, file.sha256, file.size, file.records, before, fingerprint((known,)))
+    row = (file.file_name, file.sha256, file.size, file.records, before, fingerprint((snapshot,)))
     return MonthlyManifest.of([row])
 
 
@@ -46,8 +48,8 @@ def send(
     if made.is_empty():
         return SendOutcome("nothing_to_send", ())
     (row,) = made.iter_rows(named=True)
-    known = environment.store.read(KNOWN[interface], month.isoformat())
-    if fingerprint((known,)) != row["known_sha256"]:
+    snapshot = environment.store.read(SNAPSHOT_ASSETS[interface], month.isoformat())
+    if fingerprint((snapshot,)) != row["known_sha256"]:
         raise RenkeiError("KR-7215", day=month)
     present = baseline_of(environment, interface, month)
     current_entry = environment.ledger.current_entries(month, {interface}).get(interface)

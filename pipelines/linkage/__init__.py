@@ -1,1 +1,1 @@
-"""Daily in: the Union's three files -> linkage state and discrepancies. Decisions are pure; wiring is in `daily`."""
+"""Daily in: the Union's daily files -> linkage state and discrepancies. Decisions are pure; `daily` connects them."""

@@ -1,6 +1,6 @@
-"""The files that the daily receiving applies: one entry for each, with the decision that reads it and the table that keeps it.
+"""The files that the daily receiving applies: one entry for each, with its decision function and its table.
 
-What a decision is, is in `matching`; in which order and transaction files are applied is in `daily`.
+The decisions are in `matching`; `daily` applies the files, in order and in transactions.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ GROUP, OWNERS = "linkage", ("team:国保資格担当",)
 
 @dataclass(frozen=True)
 class Applying:
-    """What a decision may look at: the transaction, the file's day, and the people whom the Union was told of."""
+    """The inputs of a decision: the transaction, the file's day, and the people reported to the Union."""
 
     environment: Environment
     work: UnitOfWork
     day: dt.date
-    told: pl.DataFrame
+    reported: pl.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
 class DailyInterface(InboundInterface):
-    """match: which records of a file are taken and which are asked about; table: where those taken are kept."""
+    """match: decides which records of a file are applied and which are asked about; table: where applied ones are stored."""
 
     match: Callable[[Applying, pl.DataFrame], Match]
     table: sa.Table | None = None
@@ -51,24 +51,26 @@ class DailyInterface(InboundInterface):
     owners: tuple[str, ...] = OWNERS
 
 
-def _dates(at: Applying, received: pl.DataFrame) -> Match:
-    before = state.held(at.work.connection, state.dates, at.day)
-    return match_dates(received, at.told, before, state.held(at.work.connection, state.ids, at.day))
+def _dates(applying: Applying, received: pl.DataFrame) -> Match:
+    before = state.current_records(applying.work.connection, state.dates, applying.day)
+    return match_dates(
+        received, applying.reported, before, state.current_records(applying.work.connection, state.ids, applying.day)
+    )
 
 
-def _ids(at: Applying, received: pl.DataFrame) -> Match:
-    return match_ids(received, at.told, state.history(at.work.connection, state.ids).drop("known_from"))
+def _ids(applying: Applying, received: pl.DataFrame) -> Match:
+    return match_ids(received, applying.reported, state.history(applying.work.connection, state.ids).drop("known_from"))
 
 
-def _verifications(at: Applying, received: pl.DataFrame) -> Match:
-    return match_verification(received, at.told)
+def _verifications(applying: Applying, received: pl.DataFrame) -> Match:
+    return match_verification(received, applying.reported)
 
 
-def _receptions(at: Applying, received: pl.DataFrame) -> Match:
-    return receptions(at.environment, at.work, received)
+def _receptions(applying: Applying, received: pl.DataFrame) -> Match:
+    return receptions(applying.environment, applying.work, received)
 
 
-# Ids first: the later files speak of persons whom the ids name.
+# Ids first: the other files refer to persons by these ids.
 INTERFACES = by_id(
     DailyInterface(
         items=IDS_READ,

@@ -1,4 +1,4 @@
-"""Matching what the Union decided with what it was sent: which records are taken in, which are asked about. Pure."""
+"""Matches the Union's decisions with what was reported to it: which records are applied, which are asked about. Pure."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _MOVED_IN, _MOVED_OUT = "moved_in_prefecture", "moved_out_prefecture"
 
 @dataclass(frozen=True)
 class Match:
-    """taken: the records to apply. discrepancies: `LinkageDiscrepancies`; `set_aside` marks records that are not applied.
+    """applied_records: to be applied. discrepancies: `LinkageDiscrepancies`; `set_aside` marks records that are rejected.
 
-    Every record is either taken or set aside: taken.height + number of persons set aside = records received.
+    Every record is either applied or rejected: applied_records.height + number of persons rejected = records received.
     """
 
-    taken: pl.DataFrame
+    applied_records: pl.DataFrame
     discrepancies: pl.DataFrame
 
 
@@ -59,10 +59,10 @@ def _listed(
     )
 
 
-def _settle(received: pl.DataFrame, lists: Iterable[pl.DataFrame]) -> Match:
+def _match(received: pl.DataFrame, lists: Iterable[pl.DataFrame]) -> Match:
     found = pl.concat([LinkageDiscrepancies.empty(), *lists]).sort(KEY, "code", maintain_order=True)
-    aside = found.filter("set_aside").select(KEY).unique()
-    return Match(received.join(aside, on=KEY, how="anti"), found)
+    rejected = found.filter("set_aside").select(KEY).unique()
+    return Match(received.join(rejected, on=KEY, how="anti"), found)
 
 
 _NONE = pl.lit(None, pl.String)
@@ -75,37 +75,37 @@ NO_IDS = LinkageState.empty().select(KEY, MUNICIPAL_ID)
 
 
 def match_dates(
-    received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame = NOTHING_BEFORE, ids: pl.DataFrame = NO_IDS
+    received: pl.DataFrame, reported: pl.DataFrame, before: pl.DataFrame = NOTHING_BEFORE, ids: pl.DataFrame = NO_IDS
 ) -> Match:
-    """国保資格取得喪失年月日連携 against the people whom the Union was told of (`told`: `SentPeople`).
+    """国保資格取得喪失年月日連携 against the people reported to the Union (`reported`: `SentPeople`).
 
-    `before`: the newest record taken of each person until now. `ids`: the 市町村被保険者ID held of each.
-    Set aside: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥), a
+    `before`: the newest record applied for each person until now. `ids`: the current 市町村被保険者ID of each.
+    Rejected: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥), a
     period that ends before it begins.
-    Listed but taken: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured, a
-    new period that overlaps the one before or leaves a hole (`_overlapping`, `_with_hole`), a 取得日, 喪失日 or
-    市町村被保険者ID other than the one sent or held (`_of_another_qualification`).
+    Listed but applied: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured, a
+    new period that overlaps the one before or leaves a gap (`_overlapping`, `_with_gap`), a 取得日, 喪失日 or
+    市町村被保険者ID other than the one sent or the current one (`_of_another_qualification`).
     """
     name = DATES_READ.interface
-    # A blank 適用終了 says that the period goes on; a layout without the item says nothing.
-    tells = {item: pl.lit(item in received.columns) for item in _PERIOD}
+    # A blank 適用終了 means that the period continues; a layout without the item means nothing.
+    states = {item: pl.lit(item in received.columns) for item in _PERIOD}
     received = DATES_READ.completed(received)
-    known = received.join(told.select(KEY, *_PERIOD, "application_reason"), on=KEY, how="inner", suffix="_ours")
-    unknown = received.join(told, on=KEY, how="anti")
-    late = known.filter(pl.col("acquired_on") > pl.col("applied_on"))
-    early = known.filter(pl.col("lost_on") < pl.col("ended_on"))
-    started = known.filter(tells["applied_on"] & pl.col("applied_on").ne_missing(pl.col("applied_on_ours")))
-    ended = known.filter(tells["ended_on"] & pl.col("ended_on").ne_missing(pl.col("ended_on_ours")))
-    unsound = known.filter(pl.col("judgement") != "sound")
-    lost = known.filter(pl.col("lost_on").is_not_null() & pl.col("ended_on_ours").is_null())
-    turned = known.filter(pl.col("ended_on") < pl.col("applied_on"))
-    anew = known.join(before.select(KEY, *_PERIOD), on=KEY, how="inner", suffix="_before").filter(
+    matched = received.join(reported.select(KEY, *_PERIOD, "application_reason"), on=KEY, how="inner", suffix="_ours")
+    unknown = received.join(reported, on=KEY, how="anti")
+    late = matched.filter(pl.col("acquired_on") > pl.col("applied_on"))
+    early = matched.filter(pl.col("lost_on") < pl.col("ended_on"))
+    started = matched.filter(states["applied_on"] & pl.col("applied_on").ne_missing(pl.col("applied_on_ours")))
+    ended = matched.filter(states["ended_on"] & pl.col("ended_on").ne_missing(pl.col("ended_on_ours")))
+    unsound = matched.filter(pl.col("judgement") != "sound")
+    lost = matched.filter(pl.col("lost_on").is_not_null() & pl.col("ended_on_ours").is_null())
+    turned = matched.filter(pl.col("ended_on") < pl.col("applied_on"))
+    new_periods = matched.join(before.select(KEY, *_PERIOD), on=KEY, how="inner", suffix="_before").filter(
         pl.col("applied_on") > pl.col("applied_on_before")
     )
-    held = received.join(ids.select(KEY, MUNICIPAL_ID), on=KEY, how="inner", suffix="_held")
-    renamed = held.filter(pl.col(MUNICIPAL_ID) != pl.col(f"{MUNICIPAL_ID}_held"))
+    current = received.join(ids.select(KEY, MUNICIPAL_ID), on=KEY, how="inner", suffix="_current")
+    renamed = current.filter(pl.col(MUNICIPAL_ID) != pl.col(f"{MUNICIPAL_ID}_current"))
     period_before = pl.format("{}〜{}", "applied_on_before", pl.col("ended_on_before").cast(pl.String).fill_null(""))
-    return _settle(
+    return _match(
         received,
         [
             _listed(name, unknown, "KR-8101", _NONE, pl.col("applied_on"), set_aside=True),
@@ -116,27 +116,29 @@ def match_dates(
             _listed(name, unsound, "KR-8106", pl.col("applied_on_ours"), pl.col("judgement"), set_aside=False),
             _listed(name, lost, "KR-8107", pl.col("ended_on_ours"), pl.col("lost_on"), set_aside=False),
             _listed(name, turned, "KR-8121", pl.col("applied_on"), pl.col("ended_on"), set_aside=True),
-            _listed(name, _overlapping(anew), "KR-8122", period_before, pl.col("applied_on"), set_aside=False),
-            _listed(name, _with_hole(anew), "KR-8123", period_before, pl.col("applied_on"), set_aside=False),
-            _listed(name, renamed, "KR-8135", pl.col(f"{MUNICIPAL_ID}_held"), pl.col(MUNICIPAL_ID), set_aside=False),
-            *_of_another_qualification(name, received.join(pl.concat([late, early]), on=KEY, how="anti"), told, before),
+            _listed(name, _overlapping(new_periods), "KR-8122", period_before, pl.col("applied_on"), set_aside=False),
+            _listed(name, _with_gap(new_periods), "KR-8123", period_before, pl.col("applied_on"), set_aside=False),
+            _listed(name, renamed, "KR-8135", pl.col(f"{MUNICIPAL_ID}_current"), pl.col(MUNICIPAL_ID), set_aside=False),
+            *_of_another_qualification(
+                name, received.join(pl.concat([late, early]), on=KEY, how="anti"), reported, before
+            ),
         ],
     )
 
 
 def _of_another_qualification(
-    name: str, received: pl.DataFrame, told: pl.DataFrame, before: pl.DataFrame
+    name: str, received: pl.DataFrame, reported: pl.DataFrame, before: pl.DataFrame
 ) -> list[pl.DataFrame]:
-    """A 取得日 or 喪失日 other than the one sent (KR-8131, KR-8133), or than the one that was taken before and is not the
+    """A 取得日 or 喪失日 other than the one sent (KR-8131, KR-8133), or other than the one applied before if that is not the
     one sent either (KR-8132, KR-8134).
 
-    Not asked about: what the prefecture alone knows. That is an earlier 取得日 of who came from inside the prefecture,
-    as soon as it is known, and the 喪失 of who left for another municipality of it (seed 別添1; domain.md 2.4). A 資格
-    that begins when the one before was lost, or its period over, is a new one.
+    Not asked about: what only the prefecture knows. That is an earlier 取得日 of persons who moved in from within the
+    prefecture, as soon as it is known, and the 喪失 of persons who left for another municipality of it (seed 別添1;
+    domain.md 2.4). A 資格 that begins when the one before was lost, or its period was over, is a new one.
     """
-    told = _with_days(told, "application_reason", "end_reason")
+    reported = _with_days(reported, "application_reason", "end_reason")
     rows = (
-        received.join(told.select(KEY, *_DAYS, "application_reason", "end_reason"), on=KEY, suffix="_ours")
+        received.join(reported.select(KEY, *_DAYS, "application_reason", "end_reason"), on=KEY, suffix="_ours")
         .join(_with_days(before).select(KEY, *_DAYS), on=KEY, how="left", suffix="_before")
     )  # fmt: skip
     acquired, acquired_ours, acquired_before = (pl.col(f"acquired_on{end}") for end in ("", "_ours", "_before"))
@@ -147,7 +149,7 @@ def _of_another_qualification(
     moved_out = pl.col("end_reason").eq_missing(_MOVED_OUT) & lost_ours.is_null()
     linked = moved_in & (acquired_before == acquired_ours)
     another_start = acquired_ours.is_not_null() & (acquired != acquired_ours) & ~moved_in
-    # Who is still insured here and lost there is KR-8107.
+    # A person still insured here whose 資格 was lost there is KR-8107.
     another_end = lost_ours.is_not_null() & lost.ne_missing(lost_ours)
     ended_there_only = lost_ours.is_null() & lost.is_not_null() & pl.col("ended_on_ours").is_not_null() & ~moved_out
     is_open_here = lost_ours.is_null() & pl.col("ended_on_ours").is_null()
@@ -176,60 +178,60 @@ def _with_days(frame: pl.DataFrame, *words: str) -> pl.DataFrame:
     return frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in frame)
 
 
-def _overlapping(anew: pl.DataFrame) -> pl.DataFrame:
-    """New periods that begin before the earlier one ended (重複), or though it never did (終了未着)."""
-    return anew.filter(pl.col("ended_on_before").is_null() | (pl.col("ended_on_before") > pl.col("applied_on")))
+def _overlapping(new_periods: pl.DataFrame) -> pl.DataFrame:
+    """New periods that begin before the earlier one ended (重複), or although it never ended (終了未着)."""
+    return new_periods.filter(pl.col("ended_on_before").is_null() | (pl.col("ended_on_before") > pl.col("applied_on")))
 
 
-def _with_hole(anew: pl.DataFrame) -> pl.DataFrame:
-    """New periods after a hole through which the 資格 goes on (空白): nobody applied it then, as far as we know.
+def _with_gap(new_periods: pl.DataFrame) -> pl.DataFrame:
+    """New periods after a gap during which the 資格 continued (空白): no municipality applied it, as far as we know.
 
-    Who came back from inside the prefecture was another municipality's meanwhile.
+    A person who came back from within the prefecture was insured in another municipality meanwhile.
     """
-    hole = pl.col("ended_on_before") < pl.col("applied_on")
-    held_through = pl.col("acquired_on") <= pl.col("ended_on_before")
-    return anew.filter(hole & held_through & pl.col("application_reason").ne_missing(_MOVED_IN))
+    gap = pl.col("ended_on_before") < pl.col("applied_on")
+    was_qualified = pl.col("acquired_on") <= pl.col("ended_on_before")
+    return new_periods.filter(gap & was_qualified & pl.col("application_reason").ne_missing(_MOVED_IN))
 
 
-def match_ids(received: pl.DataFrame, told: pl.DataFrame, owners: pl.DataFrame) -> Match:
-    """市町村被保険者ID連携 against the people told of and every id taken so far.
+def match_ids(received: pl.DataFrame, reported: pl.DataFrame, owners: pl.DataFrame) -> Match:
+    """市町村被保険者ID連携 against the people reported to the Union and every id applied so far.
 
-    `owners`: resident_number, both ids and 付番年月日 of all records taken, oldest first; the newest of a person is what
-    he holds.
-    Set aside: an unknown 宛名番号, an id that belongs to somebody else, an id given to two persons in one file.
-    Listed but taken: an id that was somebody else's once, a person whose id changed or has another 付番年月日, and a
-    都道府県被保険者ID that changed or that two 宛名番号 have (one person may have two: domain.md 4 does not say).
-    (domain.md 4: identifiers that change owner.)
+    `owners`: resident_number, both ids and 付番年月日 of all applied records, oldest first; the newest of a person is the
+    current one.
+    Rejected: an unknown 宛名番号, an id that belongs to another person, an id given to two persons in one file.
+    Listed but applied: an id that formerly belonged to another person, a person whose id changed or has another
+    付番年月日, and a 都道府県被保険者ID that changed or that two 宛名番号 have (one person may have two: domain.md 4 does not
+    say). (domain.md 4: identifiers that change owner.)
     """
     name = IDS_READ.interface
     received = IDS_READ.completed(received)
     if "assigned_on" not in owners:
         owners = owners.with_columns(pl.lit(None, pl.Date).alias("assigned_on"))
-    unknown = received.join(told, on=KEY, how="anti")
-    known = received.join(told.select(KEY), on=KEY, how="semi")
-    held = owners.unique(KEY, keep="last", maintain_order=True)
-    taken_from = _of_somebody_else(known, held, MUNICIPAL_ID)
-    once = _of_somebody_else(known, owners, MUNICIPAL_ID).join(taken_from, on=KEY, how="anti")
-    twice = known.filter(pl.col(MUNICIPAL_ID).is_duplicated())
+    unknown = received.join(reported, on=KEY, how="anti")
+    matched = received.join(reported.select(KEY), on=KEY, how="semi")
+    current = owners.unique(KEY, keep="last", maintain_order=True)
+    of_another_person = _of_somebody_else(matched, current, MUNICIPAL_ID)
+    formerly_anothers = _of_somebody_else(matched, owners, MUNICIPAL_ID).join(of_another_person, on=KEY, how="anti")
+    given_twice = matched.filter(pl.col(MUNICIPAL_ID).is_duplicated())
     identified = [KEY, MUNICIPAL_ID, PREFECTURE_ID]
-    now = pl.concat([held.select(identified), known.select(identified)])
-    shared = _of_somebody_else(known, now, PREFECTURE_ID)
-    before = known.join(held, on=KEY, how="inner", suffix="_held")
-    ours, theirs = pl.col(f"{MUNICIPAL_ID}_held"), pl.col(MUNICIPAL_ID)
-    ours_in_prefecture, theirs_in_prefecture = pl.col(f"{PREFECTURE_ID}_held"), pl.col(PREFECTURE_ID)
+    now = pl.concat([current.select(identified), matched.select(identified)])
+    shared = _of_somebody_else(matched, now, PREFECTURE_ID)
+    before = matched.join(current, on=KEY, how="inner", suffix="_current")
+    ours, theirs = pl.col(f"{MUNICIPAL_ID}_current"), pl.col(MUNICIPAL_ID)
+    ours_in_prefecture, theirs_in_prefecture = pl.col(f"{PREFECTURE_ID}_current"), pl.col(PREFECTURE_ID)
     renamed = before.filter(theirs != ours)
-    assigned_ours, assigned_theirs = pl.col("assigned_on_held"), pl.col("assigned_on")
-    assigned_anew = before.filter((theirs == ours) & (assigned_theirs != assigned_ours))
+    assigned_ours, assigned_theirs = pl.col("assigned_on_current"), pl.col("assigned_on")
+    reassigned = before.filter((theirs == ours) & (assigned_theirs != assigned_ours))
     renamed_in_prefecture = before.filter(theirs_in_prefecture != ours_in_prefecture)
-    return _settle(
+    return _match(
         received,
         [
             _listed(name, unknown, "KR-8101", _NONE, theirs, set_aside=True),
-            _listed(name, taken_from, "KR-8108", pl.col("owner"), theirs, set_aside=True),
-            _listed(name, twice, "KR-8109", _NONE, theirs, set_aside=True),
+            _listed(name, of_another_person, "KR-8108", pl.col("owner"), theirs, set_aside=True),
+            _listed(name, given_twice, "KR-8109", _NONE, theirs, set_aside=True),
             _listed(name, renamed, "KR-8110", ours, theirs, set_aside=False),
-            _listed(name, assigned_anew, "KR-8136", assigned_ours, assigned_theirs, set_aside=False),
-            _listed(name, once, "KR-8118", pl.col("owner"), theirs, set_aside=False),
+            _listed(name, reassigned, "KR-8136", assigned_ours, assigned_theirs, set_aside=False),
+            _listed(name, formerly_anothers, "KR-8118", pl.col("owner"), theirs, set_aside=False),
             _listed(name, shared, "KR-8119", pl.col("owner"), theirs_in_prefecture, set_aside=False),
             _listed(name, renamed_in_prefecture, "KR-8120", ours_in_prefecture, theirs_in_prefecture, set_aside=False),
         ],
@@ -243,21 +245,21 @@ def _of_somebody_else(rows: pl.DataFrame, owners: pl.DataFrame, identifier: str)
     return found.unique(KEY, keep="last", maintain_order=True)
 
 
-def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
-    """確認リスト: every record is a question to answer; an unknown 宛名番号 is set aside (seed システム11; domain.md 1.1)."""
+def match_verification(received: pl.DataFrame, reported: pl.DataFrame) -> Match:
+    """確認リスト: every record is a question to answer; an unknown 宛名番号 is rejected (seed システム11; domain.md 1.1)."""
     name = VERIFICATION_READ.interface
     received = VERIFICATION_READ.completed(received)
-    unknown = received.join(told, on=KEY, how="anti")
-    known = received.join(told.select(KEY), on=KEY, how="semi")
+    unknown = received.join(reported, on=KEY, how="anti")
+    matched = received.join(reported.select(KEY), on=KEY, how="semi")
     codes = {"different_my_number": "KR-8111", "blank_my_number": "KR-8112"}
-    return _settle(
+    return _match(
         received,
         [
             _listed(name, unknown, "KR-8101", _NONE, pl.col("verification_kind"), set_aside=True),
             *(
                 _listed(
                     name,
-                    known.filter(pl.col("verification_kind") == kind),
+                    matched.filter(pl.col("verification_kind") == kind),
                     code,
                     _NONE,
                     pl.col("my_number_registered_on"),
@@ -269,20 +271,20 @@ def match_verification(received: pl.DataFrame, told: pl.DataFrame) -> Match:
     )
 
 
-# A file that is `uploaded` may have been renamed just before a crash, an `unconfirmed` one may have been taken at once: the
-# Union's answer is the proof.
+# An `uploaded` file may have been renamed just before a crash, an `unconfirmed` one may have been imported at once: the
+# Union's answer proves it.
 UNANSWERED_STATES = ("sent", "uploaded", "unconfirmed")
 
 
 def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     """受付結果 against our files (`ours`: file_name, state, records; one row per name). `ours` of a question is the name.
 
-    Set aside: an answer about a file that is not ours, one that contradicts what the ledger says of the file (never sent,
-    taken back, answered otherwise), an acceptance of another number of records than were sent.
-    Listed but taken: a rejection, with its reason; also of a file that was taken back, which is what was agreed on.
+    Rejected: an answer about a file that is not ours, one that contradicts the ledger (never sent, recalled, answered
+    otherwise), an acceptance of another number of records than were sent.
+    Listed but applied: a rejection, with its reason; also of a recalled file, which is what was agreed on.
     """
     received = RECEPTIONS_READ.completed(received)
-    known = received.join(ours, left_on="sent_file_name", right_on="file_name", how="left")
+    matched = received.join(ours, left_on="sent_file_name", right_on="file_name", how="left")
     count, accepted = pl.col("sent_record_count").cast(pl.Int64), pl.col("reception_kind") == "accepted"
     waits = pl.col("state").is_in(UNANSWERED_STATES) | ((pl.col("state") == "recalled") & ~accepted)
     code = (
@@ -300,7 +302,7 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
         .then(pl.format("受付 {}件", count))
         .otherwise(pl.format("受付 {}件（送付 {}件）", count, "records"))
     )
-    asked = known.with_columns(code.alias("code"), theirs.alias("theirs")).filter(pl.col("code").is_not_null())
+    asked = matched.with_columns(code.alias("code"), theirs.alias("theirs")).filter(pl.col("code").is_not_null())
     found = [
         {
             "interface": "reception_result", KEY: "", "code": row["code"], "title": message(row["code"]).title,
@@ -310,14 +312,14 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
         for row in asked.iter_rows(named=True)
     ]  # fmt: skip
     listed = LinkageDiscrepancies.of(found)
-    aside = listed.filter("set_aside").select(sent_file_name="ours")
-    return Match(received.join(aside, on="sent_file_name", how="anti"), listed)
+    rejected = listed.filter("set_aside").select(sent_file_name="ours")
+    return Match(received.join(rejected, on="sent_file_name", how="anti"), listed)
 
 
-def unanswered(told: pl.DataFrame, ids: pl.DataFrame, on: dt.date) -> pl.DataFrame:
-    """Persons told to the Union whose period has begun by `on`, and for whom no 市町村被保険者ID is held.
+def unanswered(reported: pl.DataFrame, ids: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+    """Persons reported to the Union whose period has begun by `on`, and who have no 市町村被保険者ID yet.
 
-    `LinkageDiscrepancies`, code KR-8113. Nobody need have an id before his period begins.
+    `LinkageDiscrepancies`, code KR-8113. Nobody needs an id before their period begins.
     """
-    waiting = told.filter(pl.col("applied_on") <= on).join(ids, on=KEY, how="anti")
+    waiting = reported.filter(pl.col("applied_on") <= on).join(ids, on=KEY, how="anti")
     return _listed("municipal_id_linkage", waiting, "KR-8113", pl.col("applied_on"), _NONE, set_aside=False)

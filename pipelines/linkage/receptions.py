@@ -1,4 +1,4 @@
-"""The Union's answers about the files that we sent: each that is taken moves the file's entry in the ledger."""
+"""The Union's answers (受付結果) about the files that we sent: each applied answer moves the file's entry in the ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.transfer.unrecorded import interface_of
 
 
 def receptions(environment: Environment, work: UnitOfWork, data: pl.DataFrame) -> Match:
-    """Each answer that is taken moves the file that it speaks of to accepted or rejected."""
+    """Each applied answer moves its file's entry to accepted or rejected."""
     ours = {e.file_name: e for e in work.entries(direction=Direction.OUTBOUND)}
     schema = {"file_name": pl.String, "state": pl.String, "records": pl.Int64}
     rows = [(name, entry.state, entry.records) for name, entry in ours.items()]
@@ -20,11 +20,11 @@ def receptions(environment: Environment, work: UnitOfWork, data: pl.DataFrame) -
     for name in data["sent_file_name"].unique().sort():
         if (name not in ours or ours[name].state not in OUT_STATES) and interface_of(environment, name) is not None:
             work.append_event(LedgerEvent.ANSWER_TO_UNRECORDED, file_name=name)
-    for row in match.taken.iter_rows(named=True):
+    for row in match.applied_records.iter_rows(named=True):
         entry, kind = ours[row["sent_file_name"]], EntryState(row["reception_kind"])
         count = row["sent_record_count"]
         proved = (EntryState.SENT, kind)
-        ways = {EntryState.UPLOADED: proved, EntryState.UNCONFIRMED: proved, EntryState.SENT: (kind,)}
-        for reached in ways.get(entry.state, ()):
+        transitions = {EntryState.UPLOADED: proved, EntryState.UNCONFIRMED: proved, EntryState.SENT: (kind,)}
+        for reached in transitions.get(entry.state, ()):
             work.transition(entry, reached, records_at_union=None if count is None else int(count))
     return match

@@ -1,6 +1,6 @@
-"""The linkage state: what the Union decided about each 宛名番号, with since when it was known. Rows are only added.
+"""The linkage state: what the Union decided about each 宛名番号, and since when it is known. Append-only.
 
-Lives in the ledger's database, so that a file's rows and its `applied` entry are one transaction.
+The tables are in the ledger's database, so that a file's rows and its `applied` entry are one transaction.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _common = (
 
 
 def _table(name: str, *facts: sa.Column[Any], key: tuple[str, ...] = ("resident_number",)) -> sa.Table:
-    """A table of records taken. key: of what the newest record holds."""
+    """A table of applied records. key: the columns for which the newest record is the current one."""
     return sa.Table(name, metadata, *(column.copy() for column in _common), *facts, info={_KEY: key})
 
 
@@ -58,23 +58,25 @@ verifications = _table(
 _OWN = ("sequence", "resident_number", "known_from", "entry_id")
 
 
-def add(connection: Connection, table: sa.Table, taken: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
+def add(
+    connection: Connection, table: sa.Table, applied_records: pl.DataFrame, known_from: dt.date, entry_id: int
+) -> None:
     """Add an applied file's records; an item that the file's version does not have is null."""
     facts = [column.name for column in table.columns if column.name not in _OWN]
     rows = [
         {"resident_number": row["resident_number"], "known_from": known_from, "entry_id": entry_id}
         | {name: row.get(name) for name in facts}
-        for row in taken.iter_rows(named=True)
+        for row in applied_records.iter_rows(named=True)
     ]
     if rows:
         connection.execute(sa.insert(table), rows)
 
 
 def history(connection: Connection, table: sa.Table, on: dt.date | None = None) -> pl.DataFrame:
-    """Every record taken until the end of `on` (None: now), oldest first: resident_number, facts, known_from.
+    """Every record applied until the end of `on` (None: now), oldest first: resident_number, facts, known_from.
 
     Of two files of one day the one with the higher file number is the newer, whichever came first: the names of one
-    interface and day differ in nothing else. Under one name the one entered later is.
+    interface and day differ only in that. Of two files with one name the one with the later entry is.
     """
     entries = entries_table
     query = (
@@ -93,17 +95,17 @@ def history(connection: Connection, table: sa.Table, on: dt.date | None = None) 
     return pl.DataFrame(rows, schema=columns, orient="row").drop("sequence", "entry_id")
 
 
-def held(connection: Connection, table: sa.Table, on: dt.date | None = None) -> pl.DataFrame:
-    """What was known of each 宛名番号 at the end of `on` (None: now), columns as `history`: the newest record wins."""
+def current_records(connection: Connection, table: sa.Table, on: dt.date | None = None) -> pl.DataFrame:
+    """The current record of each 宛名番号 at the end of `on` (None: now), columns as `history`: the newest record wins."""
     key = table.info[_KEY]
     return history(connection, table, on).unique(key, keep="last", maintain_order=True).sort(key)
 
 
 def linkage(connection: Connection, on: dt.date | None = None) -> pl.DataFrame:
     """One row per 宛名番号: both ids, 取得/喪失年月日 and 適用 period, as known at the end of `on` (None: now)."""
-    known_ids = held(connection, ids, on).drop("known_from")
-    known_dates = held(connection, dates, on).drop("known_from", "municipal_insured_id")
-    return known_ids.join(known_dates, on="resident_number", how="full", coalesce=True).sort("resident_number")
+    current_ids = current_records(connection, ids, on).drop("known_from")
+    current_dates = current_records(connection, dates, on).drop("known_from", "municipal_insured_id")
+    return current_ids.join(current_dates, on="resident_number", how="full", coalesce=True).sort("resident_number")
 
 
 discrepancies = sa.Table(
@@ -124,7 +126,7 @@ discrepancies = sa.Table(
 
 
 def list_discrepancies(connection: Connection, found: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
-    """Keep what must be asked of the Union about an applied file (`LinkageDiscrepancies`)."""
+    """Store what must be asked of the Union about an applied file (`LinkageDiscrepancies`)."""
     if found.height:
         connection.execute(
             sa.insert(discrepancies),

@@ -104,7 +104,7 @@ class Runner:
         with _records(settings) as instance, listening(lines.show):
             session = _Session(environment, loaded, partitions, instance, self.verbose)
             yield session
-        session.ended = session.ended.and_also(_Ended(True, _ENDINGS.get(lines.highest, Ending.DONE)))
+        session.ended = session.ended.combined_with(_Ended(True, _ENDINGS.get(lines.highest, Ending.DONE)))
 
 
 @dataclass
@@ -143,7 +143,7 @@ class _Session:
         )
         if dead_runs.was_told_to_end(result):
             raise RenkeiError("KR-7713")
-        self.ended = self.ended.and_also(_Ended(result.success, _say_failures(result)))
+        self.ended = self.ended.combined_with(_Ended(result.success, _say_failures(result)))
         return result.success
 
 
@@ -154,7 +154,7 @@ class _Ended:
     succeeded: bool
     ending: Ending
 
-    def and_also(self, other: _Ended) -> _Ended:
+    def combined_with(self, other: _Ended) -> _Ended:
         return _Ended(self.succeeded and other.succeeded, max(self.ending, other.ending))
 
 

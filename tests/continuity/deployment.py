@@ -179,9 +179,9 @@ def send_days(environment: Environment, people: pl.DataFrame, month: dt.date = M
 def confirm(environment: Environment, month: dt.date) -> Reconciled:
     """A month's confirmation as its step does it, with the tables that the step's assets hold."""
     known = monthly.reconciled(environment, month)
-    monthly.write_results_page(environment, month, known.taken)
+    monthly.write_results_page(environment, month, known.accepted_handovers)
     tables = {
-        "handover_taken": known.taken, "households_gone": known.gone, monthly.DISCREPANCIES: known.discrepancies,
+        "handover_taken": known.accepted_handovers, "households_gone": known.gone, monthly.DISCREPANCIES: known.discrepancies,
     }  # fmt: skip
     for asset, table in tables.items():
         environment.store.write(asset, month.isoformat(), table)

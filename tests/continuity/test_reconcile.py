@@ -72,7 +72,7 @@ OTHER = {"candidate_number": "000002", "old_household_number": "8", "new_househo
 
 def test_what_agrees_is_taken_without_a_question() -> None:
     found = run([decision()], [result()], TWO)
-    assert found.taken["treatment_month"].to_list() == ["2026-03", "2026-04"]
+    assert found.accepted_handovers["treatment_month"].to_list() == ["2026-03", "2026-04"]
     assert found.discrepancies.is_empty()
 
 
@@ -104,14 +104,14 @@ def test_what_does_not_agree_is_a_question(
 ) -> None:
     found = run(decisions, results, handovers)
     assert found.discrepancies["code"].to_list() == codes
-    assert found.taken.height == taken
+    assert found.accepted_handovers.height == taken
     assert found.discrepancies["question"].str.len_chars().min() or not codes
 
 
 def test_the_first_and_the_last_month_of_the_window() -> None:
     found = run([decision()], [result()], [handover("2025-05"), handover("2026-04")])
     assert found.discrepancies.is_empty()
-    assert found.taken.height == 2
+    assert found.accepted_handovers.height == 2
 
 
 def test_a_late_correction_belongs_to_what_an_earlier_month_confirmed() -> None:
@@ -119,7 +119,7 @@ def test_a_late_correction_belongs_to_what_an_earlier_month_confirmed() -> None:
     late = [handover("2026-03", update_kind="withdrawn", high_cost_count="01", candidate_number="000007")]
     found = run([], [], late, TWO, earlier)
     assert found.discrepancies.is_empty()
-    assert found.taken["update_kind"].to_list() == ["withdrawn"]
+    assert found.accepted_handovers["update_kind"].to_list() == ["withdrawn"]
     wrong = run([], [], [handover("2026-03", update_kind="withdrawn", high_cost_count="02")], TWO, earlier)
     assert wrong.discrepancies["code"].to_list() == ["KR-8206"]
 

@@ -9,7 +9,12 @@ import pytest
 
 from pipelines.eligibility import snapshot
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
-from pipelines.eligibility.holding import held_households, held_list, known_after_sending, split
+from pipelines.eligibility.withholding import (
+    snapshot_after_sending,
+    split,
+    withheld_households,
+    withheld_list,
+)
 from pipelines.tables.eligibility import PersonsAtFault
 
 APRIL, LATER = dt.date(2026, 4, 1), dt.date(2026, 4, 30)
@@ -196,9 +201,9 @@ def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
 
 def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
     """2 stands twice: the row that is kept leaves him in H1, the other one puts him into H2."""
-    held = held_households(base().people, base().people, at_fault("2", "H2"))
+    held = withheld_households(base().people, base().people, at_fault("2", "H2"))
     assert held.to_list() == ["H1", "H2"]
-    listed = held_list(
+    listed = withheld_list(
         changes(base(), base()), at_fault("2", "H2"), base().people, told(base().people, "resident_number")
     )
     assert listed.select("household_number", "resident_number", "update_kind", "change_kinds", "reason").rows() == [
@@ -212,7 +217,7 @@ def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
         [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
         [household("H1", "1"), household("H2", "3", nominal=True)],
     )  # fmt: skip
-    held = held_households(before.people, after.people, at_fault("4"))
+    held = withheld_households(before.people, after.people, at_fault("4"))
     assert held.to_list() == ["H1", "H2"]
     found = changes(before, after)
     kept, waiting = split(found, before.people, held)
@@ -227,14 +232,14 @@ def test_the_held_come_again_every_day_until_they_pass() -> None:
         [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
         [household("H1", "1"), household("H2", "3", nominal=True)],
     )
-    held = held_households(before.people, after.people, at_fault("2"))
+    held = withheld_households(before.people, after.people, at_fault("2"))
     kept, waiting = split(changes(before, after), before.people, held)
     assert set(kept.people["resident_number"]) == {"3", "4"}
     assert set(waiting.people["resident_number"]) == {"1", "2"}
     tomorrow = World.__new__(World)
     people, households = told(before.people, "resident_number", "1"), told(before.households, "household_number")
-    tomorrow.people = known_after_sending(people, after.people, "resident_number", held)
-    tomorrow.households = known_after_sending(households, after.households, "household_number", held)
+    tomorrow.people = snapshot_after_sending(people, after.people, "resident_number", held)
+    tomorrow.households = snapshot_after_sending(households, after.households, "household_number", held)
     names = dict(tomorrow.people.select("resident_number", "name").rows())
     assert names == {"1": "合成　太郎", "2": "合成　太郎", "3": "合成　太郎", "4": "合成　次郎"}
     assert tomorrow.people.height == len(names)
@@ -272,10 +277,10 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
     faults = PersonsAtFault.of(
         [("1", None, "KR-2003", "氏名 U+00A0"), ("1", None, "KR-2002", None), (None, "H3", "KR-1021", "住所 U+9AD9")]
     )
-    held = held_households(before.people, after.people, faults)
+    held = withheld_households(before.people, after.people, faults)
     kept, waiting = split(changes(before, after), before.people, held)
     assert kept.people.is_empty() and kept.households.is_empty()
-    listed = held_list(waiting, faults, after.people, told(before.people, "resident_number"))
+    listed = withheld_list(waiting, faults, after.people, told(before.people, "resident_number"))
     assert listed.select("household_number", "resident_number", "reason", "codes").rows() == [
         ("H1", "1", "本人の誤り", ["KR-2002", "KR-2003"]),
         ("H1", "2", "同じ世帯の人の誤り", []),

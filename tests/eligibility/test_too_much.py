@@ -22,13 +22,13 @@ NOBODY = pl.Series([], dtype=pl.String)
 
 
 @dataclass
-class Known:
+class UnionSnapshot:
     people: pl.DataFrame
     households: pl.DataFrame
     my_numbers: pl.DataFrame
 
 
-def known(persons: int, first: int = 0, **facts: Any) -> Known:
+def known(persons: int, first: int = 0, **facts: Any) -> UnionSnapshot:
     """So many persons, each in a household of his own, from the number `first` on."""
     numbers = [f"{n:015d}" for n in range(first, first + persons)]
     own = {
@@ -40,7 +40,7 @@ def known(persons: int, first: int = 0, **facts: Any) -> Known:
     }
     rows = [{"resident_number": number, **own, **facts} for number in numbers]
     people = pl.DataFrame(rows, schema_overrides={"my_number": pl.String})
-    return Known(
+    return UnionSnapshot(
         people.drop("my_number"), pl.DataFrame({"household_number": numbers}),
         people.select("resident_number", "my_number"),
     )  # fmt: skip
@@ -57,8 +57,8 @@ def test_too_much_is_above_the_floor_and_at_least_the_share(count: int, of: int,
 def test_amounts_are_counted_by_kind() -> None:
     shares = dict.fromkeys(("withdrawn", "added", "identity", "households_gone"), 0.02)
 
-    def counted(after: Known, asked: pl.Series = NOBODY) -> dict[str, tuple[int, int]]:
-        return {one.kind: (one.count, one.known) for one in amounts(known(106), after, asked, shares, 10)}
+    def counted(after: UnionSnapshot, asked: pl.Series = NOBODY) -> dict[str, tuple[int, int]]:
+        return {one.kind: (one.count, one.total) for one in amounts(known(106), after, asked, shares, 10)}
 
     assert counted(known(106)) == dict.fromkeys(shares, (0, 106))
     assert counted(known(106, first=500)) == {

@@ -66,8 +66,8 @@ def handover(month: str, sequence: int = 1, kind: str = "added") -> dict[str, ob
 
 
 def test_a_month_that_both_paid_counts_once_and_keeps_both_sources() -> None:
-    taken_over = handed_over_months(pl.DataFrame([handover("2026-02"), handover("2026-03")]))
-    counted = counted_months(months("2026-03", "2026-04"), taken_over, STAYED)
+    from_handover = handed_over_months(pl.DataFrame([handover("2026-02"), handover("2026-03")]))
+    counted = counted_months(months("2026-03", "2026-04"), from_handover, STAYED)
     (found,) = counts(counted, dt.date(2026, 5, 1)).to_dicts()
     assert (found["count"], found["is_multiple"]) == (3, True)
     assert counted.select("own", "handed_over_from").rows() == [

@@ -18,7 +18,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.states import EntryState
 from pipelines.high_cost import monthly, sending
-from pipelines.high_cost.history import still_known
+from pipelines.high_cost.history import still_correctable
 from pipelines.tables.continuity import Handovers
 
 HOME, OTHER = "000000000000011", "000000000000012"
@@ -98,7 +98,7 @@ def test_a_late_correction_is_sent_in_a_later_month(environment: Environment) ->
     april = monthly.build_history(
         environment, MONTH, extract(environment, benefit(HOME, "2026-02"), benefit(HOME, "2026-03"))
     )
-    sent(environment, MONTH, april.file, april.known, "known_high_cost_history")
+    sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     send_days(environment, moved, MAY)
     write_extract(environment, "household_extract", [household(HOME)], MAY)
     may = monthly.build_history(
@@ -107,7 +107,7 @@ def test_a_late_correction_is_sent_in_a_later_month(environment: Environment) ->
     assert may.rows.select("treatment_month", "update_kind").rows() == [
         (dt.date(2026, 2, 1), "withdrawn"), (dt.date(2026, 4, 1), "added"),
     ]  # fmt: skip
-    sent(environment, MAY, may.file, may.known, "known_high_cost_history")
+    sent(environment, MAY, may.file, may.snapshot, "known_high_cost_history")
     send_days(environment, moved, JUNE)
     write_extract(environment, "household_extract", [household(HOME)], JUNE)
     june = monthly.build_history(
@@ -131,7 +131,7 @@ def april_was_sent(environment: Environment) -> Environment:
     """In April one person of HOME moved out, with one month; all others stayed."""
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10)), person("2"), person("3", OTHER)))
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2025-05")))
-    sent(environment, MONTH, april.file, april.known, "known_high_cost_history")
+    sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     return environment
 
 
@@ -145,7 +145,7 @@ def test_a_first_benefit_that_is_decided_after_the_move_is_told(environment: Env
     moved = people(person("1", moved=dt.date(2026, 4, 10)), person("3", OTHER, dt.date(2026, 4, 10)))
     send_days(environment, moved)
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
-    sent(environment, MONTH, april.file, april.known, "known_high_cost_history")
+    sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-03"))
     assert told_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
 
@@ -156,7 +156,7 @@ def test_who_was_held_when_he_moved_is_told_when_his_record_is_mended(environmen
     faulty = extract(environment, benefit(HOME, "2026-02"), benefit(OTHER, "2026-03", -5))
     april = monthly.build_history(environment, MONTH, faulty)
     assert april.rows["household_number"].to_list() == [HOME]
-    sent(environment, MONTH, april.file, april.known, "known_high_cost_history")
+    sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-03"))
     assert told_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
 
@@ -178,7 +178,7 @@ def test_nobody_is_told_of_who_moved_before_our_first_sending(environment: Envir
 def test_a_month_that_was_not_sent_is_carried_by_the_next(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
-    environment.store.write("known_high_cost_history", MONTH.isoformat(), april.known)
+    environment.store.write("known_high_cost_history", MONTH.isoformat(), april.snapshot)
     moved_later = people(person("1", moved=dt.date(2026, 4, 10)), person("2", OTHER, dt.date(2026, 5, 2)))
     send_days(environment, moved_later, MAY)
     write_extract(environment, "household_extract", [household(HOME), household(OTHER)], MAY)
@@ -204,7 +204,7 @@ def test_a_bad_benefit_row_holds_its_household_and_says_why(
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10)), person("2", OTHER, dt.date(2026, 4, 10))))
     found = extract(environment, row, benefit(HOME, "2026-02"), benefit(OTHER, "2026-02"))
     assert found.findings.filter(pl.col("level") == "record")["code"].to_list() == [code]
-    assert found.held.to_list() == [row["household_number"]]
+    assert found.withheld.to_list() == [row["household_number"]]
     history = monthly.build_history(environment, MONTH, found)
     assert OTHER in history.rows["household_number"]
     assert (HOME in history.rows["household_number"]) is (row["household_number"] != HOME)
@@ -216,7 +216,7 @@ def test_the_held_keep_what_the_union_knows_of_them(environment: Environment) ->
     april = monthly.build_history(
         environment, MONTH, extract(environment, benefit(HOME, "2026-02"), benefit(HOME, "2026-03"))
     )
-    sent(environment, MONTH, april.file, april.known, "known_high_cost_history")
+    sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     send_days(environment, moved, MAY)
     write_extract(environment, "household_extract", [household(HOME)], MAY)
     bad = extract(environment, benefit(HOME, "2026-02", -1), benefit(HOME, "2026-03"), month=MAY)
@@ -252,7 +252,7 @@ def test_days_that_were_not_sent_are_named(environment: Environment) -> None:
 def test_a_month_that_went_out_is_not_made_anew_with_other_bytes(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
-    sent(environment, MONTH, april.file, april.known, "known_high_cost_history")
+    sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     with pytest.raises(RenkeiError, match="KR-6111"):
         monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-03")))
 
@@ -270,7 +270,7 @@ def test_income_classes_are_sent_for_changes_and_for_everybody_in_august(environ
     assert april.rows.select("household_number", "income_class_under_70", "update_kind").rows() == [
         (HOME, "class_e", "added"), (OTHER, "class_i", "added"),
     ]  # fmt: skip
-    sent(environment, MONTH, april.file, april.known, "known_income_class")
+    sent(environment, MONTH, april.file, april.snapshot, "known_income_class")
     send_days(environment, two, MAY)
     own[0] = tax(
         "000000000000901",
@@ -285,7 +285,7 @@ def test_income_classes_are_sent_for_changes_and_for_everybody_in_august(environ
     assert may.rows.select("household_number", "income_class_under_70", "class_from_month", "update_kind").rows() == [
         (HOME, "class_a", "2026-05", "changed")
     ]
-    sent(environment, MAY, may.file, may.known, "known_income_class")
+    sent(environment, MAY, may.file, may.snapshot, "known_income_class")
     august = dt.date(2026, 8, 1)
     send_days(environment, two, august)
     new_year = [row | {"income_year": "2025"} for row in own]
@@ -333,7 +333,7 @@ def test_what_moved_out_two_years_ago_is_no_longer_corrected(environment: Enviro
         {"household_number": [HOME, OTHER], "treatment_month": [dt.date(2024, 3, 1)] * 2, "month_source": ["own"] * 2,
          "moved_out_on": [dt.date(2024, 3, 31), dt.date(2024, 4, 1)]},
     )  # fmt: skip
-    assert still_known(known, MONTH)["household_number"].to_list() == [OTHER]
+    assert still_correctable(known, MONTH)["household_number"].to_list() == [OTHER]
 
 
 def test_a_household_that_left_and_came_back_is_a_change_not_an_addition(environment: Environment) -> None:
@@ -341,12 +341,12 @@ def test_a_household_that_left_and_came_back_is_a_change_not_an_addition(environ
     april = monthly.build_classes(
         environment, MONTH, taxes(environment, tax("000000000000901"), tax("000000000000902"))
     )
-    sent(environment, MONTH, april.file, april.known, "known_income_class")
+    sent(environment, MONTH, april.file, april.snapshot, "known_income_class")
     send_days(environment, people(person("000000000000901")), MAY)
     may = monthly.build_classes(
         environment, MAY, taxes(environment, tax("000000000000901", base_income="7000000"), month=MAY)
     )
-    sent(environment, MAY, may.file, may.known, "known_income_class")
+    sent(environment, MAY, may.file, may.snapshot, "known_income_class")
     send_days(environment, people(person("000000000000901"), person("000000000000902", OTHER)), JUNE)
     back = [tax("000000000000901", base_income="7000000"), tax("000000000000902", base_income="7000000")]
     june = monthly.build_classes(environment, JUNE, taxes(environment, *back, month=JUNE))
@@ -357,8 +357,8 @@ def test_a_file_leaves_only_with_the_table_that_it_belongs_to(environment: Envir
     """The table of another making is what the next month would be compared with."""
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
-    made = sending.manifest(environment, MONTH, april.file, april.known)
-    environment.store.write("known_high_cost_history", MONTH.isoformat(), april.known.head(0))
+    made = sending.manifest(environment, MONTH, april.file, april.snapshot)
+    environment.store.write("known_high_cost_history", MONTH.isoformat(), april.snapshot.head(0))
     with pytest.raises(RenkeiError, match="KR-7215"):
         sending.send(environment, "high_cost_history", MONTH, made)
 
@@ -372,8 +372,8 @@ def test_a_file_does_not_leave_when_the_union_has_another_month_than_it_was_comp
     write_extract(environment, "household_extract", [household(HOME), household(OTHER)], MAY)
     rows = (benefit(HOME, "2025-05"), benefit(OTHER, "2026-02"))
     may = monthly.build_history(environment, MAY, extract(environment, *rows, month=MAY))
-    made = sending.manifest(environment, MAY, may.file, may.known)
-    environment.store.write("known_high_cost_history", MAY.isoformat(), may.known)
+    made = sending.manifest(environment, MAY, may.file, may.snapshot)
+    environment.store.write("known_high_cost_history", MAY.isoformat(), may.snapshot)
     (entry,) = environment.ledger.current_entries(MONTH, {"high_cost_history"}).values()
     environment.recorder().transition(entry, EntryState.REJECTED)
     with pytest.raises(RenkeiError, match=r"KR-7214.*2026-04-01"):

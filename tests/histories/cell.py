@@ -104,7 +104,7 @@ class Cell:
         """The 要修正 list of a day, when its command spoke of one."""
         if "要修正一覧" not in result.output:
             return []
-        result = self.renkei("held", "--date", day.isoformat(), "--json")
+        result = self.renkei("withheld", "--date", day.isoformat(), "--json")
         assert result.exit_code == 0, result.output
         found: list[dict[str, str]] = json.loads(result.stdout)
         return found

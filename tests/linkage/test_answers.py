@@ -36,7 +36,7 @@ def gone(environment: Environment, *states: str) -> int:
     return outbound_entry(environment.ledger, "eligibility_individual", DAY, NAME, states, records=12).id
 
 
-def answered(environment: Environment, folder: Path, count: str, kind: str, reason: str | None) -> daily.Applied:
+def answered(environment: Environment, folder: Path, count: str, kind: str, reason: str | None) -> daily.ApplyResult:
     """One answer, delivered and applied."""
     specification = environment.specification("reception_result", DAY)
     header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
@@ -64,7 +64,7 @@ def test_a_file_accepted_with_another_count_stays_unanswered_and_is_asked_about(
     entry = gone(environment, "sending", "uploaded", "sent")
     applied = answered(environment, tmp_path / "from_union", "0000011", "accepted", None)
     assert environment.ledger.entry(entry).state == "sent"
-    assert (applied.taken, applied.aside) == (0, 1)
+    assert (applied.applied_count, applied.rejected_count) == (0, 1)
     assert asked(environment, DAY) == [("KR-8116", NAME, "受付 11件（送付 12件）")]
 
 

@@ -79,7 +79,7 @@ def applied(
     for day, record in zip((WED, THU), records, strict=False):
         assert delivered(environment, "acquisition_loss_linkage", day, record).state == "verified"
         (one,) = apply_daily(environment, frame(sent))
-        assert (one.taken, one.aside) == (1, 0)
+        assert (one.applied_count, one.rejected_count) == (1, 0)
     return asked(environment, (WED, THU)[len(records) - 1])
 
 

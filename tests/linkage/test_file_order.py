@@ -59,7 +59,7 @@ def test_the_second_file_of_a_day_wins_whichever_comes_first(
                   "media_kind": "transmission", "created_on": DAY, "file_number": number}  # fmt: skip
         delivered(environment, tmp_path / "union", "municipal_id_linkage", rows, header)
         (applied,) = apply_daily(environment, TOLD)
-        assert (applied.entry.state, applied.taken) == ("applied", len(people))
+        assert (applied.entry.state, applied.applied_count) == ("applied", len(people))
     held = dict(daily.linkage_on(environment).select("resident_number", "municipal_insured_id").rows())
     assert held == {PERSON: ids[SECOND], OTHER: "900000000030"}
 
@@ -85,7 +85,7 @@ def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
 ) -> None:
     assert candidates(environment, tmp_path / "union", SECOND, "000002").entry.state == "applied"
     late = candidates(environment, tmp_path / "union", FIRST, "000001")
-    assert (late.entry.state, late.taken) == ("stale", 0)
+    assert (late.entry.state, late.applied_count) == ("stale", 0)
     assert listed(environment) == {"000002"}
     assert [one.id for one in quarantine.quarantined(environment.ledger)] == [late.entry.id]
     assert "KR-7308" in str(receiving.stale_file_error(environment, late.entry))

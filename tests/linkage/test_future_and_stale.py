@@ -44,7 +44,7 @@ def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: 
     return arrived
 
 
-def stale_file_error(environment: Environment, folder: Path) -> daily.Applied:
+def stale_file_error(environment: Environment, folder: Path) -> daily.ApplyResult:
     """Wednesday's file, which comes when Thursday's is applied."""
     assert delivered(environment, folder / "thursday", THU).state == "verified"
     apply_daily(environment, TOLD)
@@ -67,7 +67,7 @@ def test_a_sound_file_for_a_day_that_has_not_come_is_kept_apart_and_the_real_one
     assert codes(environment, early) == ["KR-7307"]
     assert delivered(environment, tmp_path / "real", WED).state == "verified"
     (applied,) = apply_daily(environment, TOLD)
-    assert (applied.entry.state, applied.taken) == ("applied", 1)
+    assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
 def test_todays_file_is_let_in_and_tomorrows_is_not(environment: Environment, tmp_path: Path) -> None:
@@ -101,14 +101,14 @@ def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment
     assert early.entry is not None
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, early.entry.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
-    assert (applied.entry.state, applied.taken) == ("applied", 1)
+    assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
 def test_a_stale_file_is_told_with_its_name_and_the_day_that_overtook_it(
     environment: Environment, tmp_path: Path
 ) -> None:
     applied = stale_file_error(environment, tmp_path)
-    assert (applied.entry.state, applied.taken, applied.aside) == ("stale", 0, 0)
+    assert (applied.entry.state, applied.applied_count, applied.rejected_count) == ("stale", 0, 0)
     told = receiving.stale_file_error(environment, applied.entry)
     assert told.code == "KR-7308"
     for said in ("KRSID_999997_20260401_000001.csv", "2026-04-02", f"台帳 {applied.entry.id}）", "quarantine release"):
@@ -121,7 +121,7 @@ def test_a_person_lets_a_stale_file_in_and_what_a_newer_day_told_stays(
     stale = stale_file_error(environment, tmp_path).entry
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
-    assert (applied.entry.state, applied.taken) == ("applied", 1)
+    assert (applied.entry.state, applied.applied_count) == ("applied", 1)
     held = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}
     assert held == {WED: ["900000000022"], THU: ["900000000014"]}
 

@@ -130,7 +130,7 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
     (applied,) = apply_daily(environment, TOLD)
     records = len(next(iter(ROWS[interface].values())))
     questions = 1 if interface == "verification_list" else 0
-    assert (applied.taken, applied.aside, applied.discrepancies) == (records, 0, questions)
+    assert (applied.applied_count, applied.rejected_count, applied.discrepancies) == (records, 0, questions)
     held = daily.linkage_on(environment, DAY)
     if item in held.columns:
         assert held[item].null_count() == held.height
@@ -142,7 +142,7 @@ def test_a_monthly_file_without_the_item_is_taken_in_and_reconciled(interface: s
     assert stored(environment, interface, DAY)[item].is_empty()
     delivered(environment, interface, tmp_path / "union")
     (taken,) = apply_monthly(environment)
-    assert taken.taken == 1
+    assert taken.applied_count == 1
     assert stored(environment, interface, DAY)[item].to_list() == [None]
     assert "KR-8206" not in monthly.reconciled(environment, DAY).discrepancies["code"].to_list()
 

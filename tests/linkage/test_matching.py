@@ -35,7 +35,7 @@ def dates(**changes: object) -> pl.DataFrame:
 
 
 def outcome(match: Match) -> tuple[int, list[str]]:
-    return match.taken.height, match.discrepancies["code"].to_list()
+    return match.applied_records.height, match.discrepancies["code"].to_list()
 
 
 def test_a_sound_record_is_taken_without_a_question() -> None:
@@ -70,7 +70,7 @@ def periods(ended_on: dt.date | None, **changes: object) -> list[tuple[str, str,
     number = changes.get("resident_number", "1")
     before = dates(resident_number=number, acquired_on=EARLIER, applied_on=EARLIER, ended_on=ended_on)
     match = match_dates(dates(**{"acquired_on": EARLIER, **changes}), TOLD, before)
-    assert match.taken.height == 1
+    assert match.applied_records.height == 1
     return match.discrepancies.select("code", "ours", "theirs").rows()
 
 

@@ -56,7 +56,7 @@ def test_a_period_is_compared_with_the_one_that_an_earlier_day_told(environment:
     apply_daily(environment, TOLD)
     told(environment, tmp_path / "thursday", THU, WED, None)
     (applied,) = apply_daily(environment, TOLD)
-    assert applied.taken == 1
+    assert applied.applied_count == 1
     assert asked_of_periods(environment, WED) == []
     assert asked_of_periods(environment, THU) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
 
@@ -70,5 +70,5 @@ def test_an_older_day_that_is_let_in_late_is_not_compared_with_a_newer_one(
     (stale,) = apply_daily(environment, TOLD)
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.entry.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
-    assert applied.taken == 1
+    assert applied.applied_count == 1
     assert asked_of_periods(environment, WED) == []

@@ -49,7 +49,7 @@ def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
     return int(arrived.entry.id)
 
 
-def let_in(environment: Environment, entry: int) -> daily.Applied:
+def let_in(environment: Environment, entry: int) -> daily.ApplyResult:
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, entry, "電話で確認")
     told = pl.DataFrame({"resident_number": PEOPLE})
     (applied,) = apply_daily(environment, told)
@@ -60,7 +60,7 @@ def test_a_line_that_is_no_record_is_counted_among_those_set_aside(environment: 
     lines = delivered(IDS[:3], environment).splitlines(keepends=True)
     lines[2] = lines[2].rpartition(b",")[0] + b"\r\n"
     applied = let_in(environment, kept_apart(environment, tmp_path / "union", b"".join(lines)))
-    assert (applied.taken, applied.aside, applied.entry.records) == (2, 1, 3)
+    assert (applied.applied_count, applied.rejected_count, applied.entry.records) == (2, 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,9 @@ def test_what_cannot_be_read_is_not_let_in_by_anybody(
 
 def test_ids_that_pass_by_chance_are_let_in_and_my_numbers_never(environment: Environment, tmp_path: Path) -> None:
     assert (
-        let_in(environment, kept_apart(environment, tmp_path / "one", delivered(MY_NUMBERS[:1], environment))).taken
+        let_in(
+            environment, kept_apart(environment, tmp_path / "one", delivered(MY_NUMBERS[:1], environment))
+        ).applied_count
         == 1
     )
     entry = kept_apart(environment, tmp_path / "many", delivered(MY_NUMBERS, environment))
@@ -96,4 +98,4 @@ def test_ids_that_pass_by_chance_are_let_in_and_my_numbers_never(environment: En
 def test_a_wrong_count_is_for_a_person_to_decide(environment: Environment, tmp_path: Path) -> None:
     content = delivered(IDS[:3], environment).replace(b"0000003,", b"0000004,", 1)
     applied = let_in(environment, kept_apart(environment, tmp_path / "union", content))
-    assert (applied.taken, applied.aside) == (3, 0)
+    assert (applied.applied_count, applied.rejected_count) == (3, 0)

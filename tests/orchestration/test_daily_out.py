@@ -28,9 +28,9 @@ from pipelines.configuration.settings import Settings
 from pipelines.definitions import defs
 from pipelines.deployment import Environment
 from pipelines.eligibility import daily
-from pipelines.eligibility.files import FILES, Bad
-from pipelines.eligibility.holding import split
+from pipelines.eligibility.files import FILES, Violations
 from pipelines.eligibility.intake import read_extracts
+from pipelines.eligibility.withholding import split
 from pipelines.orchestration.assembly import definitions
 from schemas.rules.periods import runs
 
@@ -178,7 +178,7 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     file = (town.server.root / "to_union" / "KRKOJ_999997_20260401_000001.csv").read_bytes()
     assert person not in file
     shown = CliRunner().invoke(
-        main, ["held", "--date", DAY.isoformat()], env={"RENKEI_SETTINGS": str(town.folder / "renkei.toml")}
+        main, ["withheld", "--date", DAY.isoformat()], env={"RENKEI_SETTINGS": str(town.folder / "renkei.toml")}
     )
     assert shown.exit_code == 0, shown.output
     assert f"宛名番号 …{person.decode()[-3:]} 本人の誤り KR-1021" in shown.output
@@ -207,13 +207,13 @@ def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) 
     people = people.with_columns(
         head_kind=pl.col("resident_number").replace_strict(kinds, default=pl.col("head_kind"), return_dtype=pl.String)
     )
-    bad = Bad(extracts.faults, extracts.findings)
-    built = daily.build_day(environment, DAY, people, households, extracts.my_numbers, bad)
+    violations = Violations(extracts.faults, extracts.findings)
+    built = daily.build_day(environment, DAY, people, households, extracts.my_numbers, violations)
     held = people.filter(household_number=home)["resident_number"]
-    assert set(built.held["resident_number"]) == set(held)
+    assert set(built.withheld["resident_number"]) == set(held)
     assert not set(built.sent.people["resident_number"]) & set(held)
     assert home not in built.sent.households["household_number"]
-    own = built.held.filter(reason="本人の誤り")["resident_number"]
+    own = built.withheld.filter(reason="本人の誤り")["resident_number"]
     assert set(own) == set(family[:heads] if heads else family)
     found = built.findings.filter(code="KR-5004")
     assert found.select("expected", "value").rows() == [("世帯主1人", f"世帯主{heads}人")] * len(own)
@@ -508,7 +508,7 @@ def test_a_day_behind_a_later_one_cannot_be_marked(town: Town) -> None:
     extracts = read_extracts(environment, DAY)
     people, households = daily.snapshot_of(extracts.tables, DAY)
     built = daily.build_day(
-        environment, DAY, people, households, extracts.my_numbers, Bad(extracts.faults, extracts.findings)
+        environment, DAY, people, households, extracts.my_numbers, Violations(extracts.faults, extracts.findings)
     )
     for asset, table in daily.tables_of_build(built).items():
         environment.store.write(asset, DAY.isoformat(), table)
@@ -554,8 +554,8 @@ def test_files_and_state_of_two_makings_are_not_sent(town: Town, spoilt: str) ->
     town.extract(DAY)
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
-    bad = Bad(extracts.faults, extracts.findings)
-    built = daily.build_day(environment, DAY, *daily.snapshot_of(extracts.tables, DAY), extracts.my_numbers, bad)
+    violations = Violations(extracts.faults, extracts.findings)
+    built = daily.build_day(environment, DAY, *daily.snapshot_of(extracts.tables, DAY), extracts.my_numbers, violations)
     tables = daily.tables_of_build(built)
     for asset, table in tables.items():
         environment.store.write(asset, DAY.isoformat(), table)

@@ -39,7 +39,7 @@ def test_all_that_a_day_leaves_is_its_owners_alone(village: Village, umask: int,
     commands: tuple[tuple[int, tuple[str, ...]], ...] = (
         (0, ("keys", "init")),
         (0, ("run", "daily", "--date", DAY.isoformat(), "--only", "out")),
-        (0, ("held", "--date", DAY.isoformat())),
+        (0, ("withheld", "--date", DAY.isoformat())),
         (1, ("run", "daily", "--date", NEXT.isoformat(), "--only", "in")),
         (0, ("run", "daily", "--date", NEXT.isoformat(), "--only", "out")),
         (0, ("run", "daily", "--date", LAST.isoformat(), "--only", "in")),

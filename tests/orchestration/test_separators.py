@@ -56,7 +56,7 @@ def run(village: Village) -> str:
 
 def held(village: Village) -> dict[str, str]:
     """The codes of 要修正一覧 by 国保世帯番号."""
-    rows = json.loads(village.cli("held", "--date", DAY.isoformat(), "--json").stdout)
+    rows = json.loads(village.cli("withheld", "--date", DAY.isoformat(), "--json").stdout)
     return {row["household_number"]: row["codes"] for row in rows}
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_postal_code_is_held_and_listed_with_the_character_that_does_
     run(village)
     assert held(village) == {home(number): said for number, said in enumerate(ODD.values())}
     assert set(village.sent(DAY, HOUSEHOLD)) == {home(50)}
-    shown = village.cli("held", "--date", DAY.isoformat()).stdout
+    shown = village.cli("withheld", "--date", DAY.isoformat()).stdout
     assert "（郵便番号 U+007E）" in shown
     assert not any(text in shown for text in ODD)
 

@@ -79,7 +79,7 @@ def test_another_person_under_a_known_number_waits_until_he_is_confirmed(village
     assert village.send(NEXT).exit_code == 0
     assert set(village.sent(NEXT)) == {person(5000)}, "who only changed his name is sent"
     assert village.held(NEXT) == {person(12): ["KR-7221"]} | {person(11): []}
-    shown = village.cli("held", "--date", NEXT.isoformat())
+    shown = village.cli("withheld", "--date", NEXT.isoformat())
     assert "本人の誤り KR-7221 別の人の疑い" in shown.output
     options = ("--date", NEXT.isoformat(), "--reason", "性別の取扱いの変更")
     assert "KR-7223" in village.cli("confirm-person", "--person", person(11), *options).output

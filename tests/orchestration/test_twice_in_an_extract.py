@@ -53,7 +53,7 @@ def test_whose_row_that_is_kept_says_nothing_new_is_listed_every_day(
         assert result.exit_code == 0, result.output
         assert village.sent(day) == {}
         assert village.held(day)[person(12)] == TWICE
-    shown = village.cli("held", "--date", NEXT.isoformat())
+    shown = village.cli("withheld", "--date", NEXT.isoformat())
     assert f"宛名番号 …{person(12)[-3:]} 本人の誤り KR-3004" in shown.output
     place_of_rows = village.before if order == "other_first" else village.after
     mended = place_of_rows.pop(interface)[0]

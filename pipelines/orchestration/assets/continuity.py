@@ -38,8 +38,8 @@ def _received(
         after = receiving.with_waiting(environment, interface, month, files)
         if after.records is not None:
             yield dg.Output(after.records, output_name=interface)
-        for one, entry in zip(after.files, receiving.mark(environment, after.files, context.run_id), strict=True):
-            inbound.say_applied(context, environment, entry, f"{one.taken}件 保留{one.aside}件")
+        for file, entry in zip(after.files, receiving.mark(environment, after.files, context.run_id), strict=True):
+            inbound.say_applied(context, environment, entry, f"{file.applied_count}件 保留{file.rejected_count}件")
         yield inbound.checked(environment, interface, inbound.entries(environment, interface, window))
 
 
@@ -58,8 +58,8 @@ def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partit
         absent: dict[str, str | int] = {"送付のない日": "、".join(map(str, missing)) or "なし"}
         yield checks.warning("continuity_worksheet", "all_business_days_present", not missing, absent)
         unlisted = monthly.unlisted(environment, month)
-        told: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
-        yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), told)
+        details: dict[str, str | int] = {"リストにない世帯": unlisted.height, "対処": message("KR-8207").remedy}
+        yield checks.warning("continuity_worksheet", "every_arrival_is_listed", unlisted.is_empty(), details)
         inbound.require_nothing_quarantined(environment, of_step("candidates"), partitions.window("candidates", month))
         if not environment.store.exists(CANDIDATES, month.isoformat()):
             say(context, RenkeiError("KR-7418", month=f"{month:%Y-%m}").for_people(), logging.ERROR)
@@ -115,19 +115,22 @@ def _confirmed(context: dg.AssetExecutionContext, deployment: Deployment, partit
     with checks.reported():
         monthly.require_kept(environment, month)
         yield from _received(context, environment, partitions, "results")
-        known = monthly.reconciled(environment, month)
-        monthly.write_results_page(environment, month, known.taken)
-    for row in known.discrepancies.iter_rows(named=True):
+        reconciled = monthly.reconciled(environment, month)
+        monthly.write_results_page(environment, month, reconciled.accepted_handovers)
+    for row in reconciled.discrepancies.iter_rows(named=True):
         say(context, f"{row['code']} {row['title']} 候補 {row['candidate_number'] or '—'}: {row['question']}")
-    say(context, f"引き継いだ月 {known.taken.height}件")
-    counted = dict(known.discrepancies["code"].value_counts().sort("code").iter_rows())
+    say(context, f"引き継いだ月 {reconciled.accepted_handovers.height}件")
+    counted = dict(reconciled.discrepancies["code"].value_counts().sort("code").iter_rows())
     questions = {f"{code} {message(code).title}": count for code, count in counted.items()}
     yield checks.warning(
-        "continuity_discrepancies", "instruction_result_and_handover_agree", known.discrepancies.is_empty(), questions
+        "continuity_discrepancies",
+        "instruction_result_and_handover_agree",
+        reconciled.discrepancies.is_empty(),
+        questions,
     )
-    yield dg.Output(known.taken, output_name="handover_taken")
-    yield dg.Output(known.gone, output_name="households_gone")
-    yield dg.Output(known.discrepancies, output_name="continuity_discrepancies")
+    yield dg.Output(reconciled.accepted_handovers, output_name="handover_taken")
+    yield dg.Output(reconciled.gone, output_name="households_gone")
+    yield dg.Output(reconciled.discrepancies, output_name="continuity_discrepancies")
 
 
 def candidate_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:

@@ -7,7 +7,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from pipelines.eligibility import daily
-from pipelines.eligibility.files import FILES, Bad
+from pipelines.eligibility.files import FILES, Violations
 from pipelines.eligibility.intake import EXTRACTS, read_extracts
 from pipelines.orchestration import checks
 from pipelines.orchestration.resources import Deployment
@@ -86,9 +86,9 @@ def eligibility_files(
     """異動を見つけ、世帯に広げ、誤りのある世帯を保留し、二つのファイルを作って読み返す（seed 別添1 1-②）。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
     try:
-        bad = Bad(extract_faults, extract_findings)
+        violations = Violations(extract_faults, extract_findings)
         confirm = context.run.tags.get(CONFIRM_TAG)
-        built = daily.build_day(environment, day, people, households, my_numbers, bad, confirm)
+        built = daily.build_day(environment, day, people, households, my_numbers, violations, confirm)
     except RenkeiError as error:
         if error.code == "KR-7204":
             yield checks.miscounted("eligibility_changes", error)

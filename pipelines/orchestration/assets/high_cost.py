@@ -46,8 +46,8 @@ def monthly_extracts(
         yield checks.passed(interface, read[interface].findings, read[interface].records.height)
     for interface, extract in read.items():
         yield dg.Output(extract.records, output_name=interface)
-        held = HeldKeys.of((key,) for key in extract.held)
-        yield dg.Output(held, output_name=interface.replace("extract", "held"))
+        withheld = HeldKeys.of((key,) for key in extract.withheld)
+        yield dg.Output(withheld, output_name=interface.replace("extract", "held"))
 
 
 def monthly_files(
@@ -76,14 +76,16 @@ def monthly_files(
         yield dg.AssetCheckResult(
             passed=True, asset_key=interface, check_name=f"{interface}_is_valid", metadata={"検査行数": rows.height}
         )
-    yield dg.Output(sending.manifest(environment, month, history.file, history.known), output_name="high_cost_history")
-    yield dg.Output(history.known, output_name="known_high_cost_history")
     yield dg.Output(
-        sending.manifest(environment, month, classes.file, classes.known),
+        sending.manifest(environment, month, history.file, history.snapshot), output_name="high_cost_history"
+    )
+    yield dg.Output(history.snapshot, output_name="known_high_cost_history")
+    yield dg.Output(
+        sending.manifest(environment, month, classes.file, classes.snapshot),
         output_name="income_class",
         metadata={"税情報のない人": classes.without_record, "所得区分を確かめる世帯": classes.asked.height},
     )
-    yield dg.Output(classes.known, output_name="known_income_class")
+    yield dg.Output(classes.snapshot, output_name="known_income_class")
 
 
 def monthly_dispatch(

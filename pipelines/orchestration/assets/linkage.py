@@ -30,11 +30,13 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         environment, day = deployment.environment, context.partition_time_window.start.date()
         window = partitions.window(None, day)
         with checks.reported():
-            told = people_sent(environment)
+            reported = people_sent(environment)
             for files in inbound.own_files(environment, partitions, None, day).values():
                 for file in files:
-                    applied = daily.apply(environment, file, told, context.run_id)
-                    counts = f"{applied.taken}件 保留{applied.aside}件 問い合わせ{applied.discrepancies}件"
+                    applied = daily.apply(environment, file, reported, context.run_id)
+                    counts = (
+                        f"{applied.applied_count}件 保留{applied.rejected_count}件 問い合わせ{applied.discrepancies}件"
+                    )
                     inbound.say_applied(context, environment, applied.entry, counts)
             for name in INTERFACES:
                 entries = inbound.entries(environment, name, window)
