@@ -172,3 +172,9 @@ def test_a_command_says_that_a_table_is_of_another_version(tmp_path: Path) -> No
         f"KR-7119 held_list の {DAY} の表の列が、このプログラムのものと違います（足りない列 told・reason・codes）"
     )
     assert "もう一度実行" in result.output
+
+
+def test_an_asset_without_a_model_is_not_written(store: Store) -> None:
+    with pytest.raises(RenkeiError, match="KR-7120 unknown の表が"):
+        store.write("unknown", DAY, pl.DataFrame({"count": ["合成　太郎"]}))
+    assert not store.exists("unknown", DAY)

@@ -84,6 +84,8 @@ class Store:
 
         KR-7120 when it is not the table that the asset stores: nothing is written then.
         """
+        if asset not in self.tables:
+            raise RenkeiError("KR-7120", table=asset, faults="形の決まっていない表")
         if faults := self.tables[asset].faults(frame):
             raise RenkeiError("KR-7120", table=asset, faults=faults)
         return self._write(asset, partition, frame)
