@@ -1,4 +1,4 @@
-"""Proof that the specifications are sound: every fault a person can put into the data, named with its place."""
+"""The linter of the specifications: every fault that a person can make in the data, reported with its place."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RuleSignature(NormalisationSignature, Protocol):
 def lint(
     catalogue: Catalogue, rules: Mapping[str, RuleSignature], normalisations: Mapping[str, NormalisationSignature]
 ) -> list[Fault]:
-    """Every fault of the catalogue; an empty list proves it sound.
+    """Every fault of the catalogue; an empty list means that it is valid.
 
     `rules` and `normalisations` are what `schemas` knows; they are passed in because interfaces imports no rule.
     """
@@ -67,7 +67,7 @@ def lint(
 
 
 def _files(catalogue: Catalogue) -> Iterator[Fault]:
-    """Tables that nobody could read, or that Excel could not; folders of specifications where none is looked for."""
+    """Tables that cannot be read, or not by Excel; specification folders in the wrong place."""
     root = catalogue.root
     for path in sorted(root.rglob("*.csv")):
         place = path.relative_to(root).as_posix()
@@ -82,7 +82,9 @@ def _files(catalogue: Catalogue) -> Iterator[Fault]:
     looked_at = set(root.glob("*/*/file.toml"))
     for path in sorted(set(root.rglob("file.toml")) - looked_at):
         yield Fault(path.relative_to(root).as_posix(), "id/効力開始日/file.toml という場所にないので読みません")
-    for path in sorted(one for one in root.glob("*/*/") if one.is_dir() and one / "file.toml" not in looked_at):
+    for path in sorted(
+        folder for folder in root.glob("*/*/") if folder.is_dir() and folder / "file.toml" not in looked_at
+    ):
         yield Fault(path.relative_to(root).as_posix(), "file.toml がありません")
 
 
@@ -105,9 +107,9 @@ def _separators(catalogue: Catalogue) -> Iterator[Fault]:
 
 def _shared(catalogue: Catalogue) -> Iterator[Fault]:
     for name, what, keys in (
-        ("types.csv", "属性", [one.id for one in catalogue.all_types]),
-        ("sensitivity.csv", "秘匿区分", [one.id for one in catalogue.all_sensitivities]),
-        ("items.csv", "id", [one.id for one in catalogue.all_entries]),
+        ("types.csv", "属性", [row.id for row in catalogue.all_types]),
+        ("sensitivity.csv", "秘匿区分", [row.id for row in catalogue.all_sensitivities]),
+        ("items.csv", "id", [row.id for row in catalogue.all_entries]),
     ):
         for number, earlier in _again(keys):
             yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
@@ -132,17 +134,17 @@ def _shared(catalogue: Catalogue) -> Iterator[Fault]:
 
 def _dates(catalogue: Catalogue) -> Iterator[Fault]:
     for name, what, keys in (
-        ("dates.csv", "id", [one.id for one in catalogue.all_ranges]),
-        ("sentinels.csv", "値", [one.digits for one in catalogue.all_sentinels]),
+        ("dates.csv", "id", [row.id for row in catalogue.all_ranges]),
+        ("sentinels.csv", "値", [row.digits for row in catalogue.all_sentinels]),
     ):
         for number, earlier in _again(keys):
             yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
-    for one in catalogue.all_ranges:
-        if one.id not in catalogue.dictionary and "items.csv" not in catalogue.unread:
-            yield Fault(f"dates.csv {one.id}", "項目辞書 items.csv にありません")
-        for meaning in one.none:
+    for row in catalogue.all_ranges:
+        if row.id not in catalogue.dictionary and "items.csv" not in catalogue.unread:
+            yield Fault(f"dates.csv {row.id}", "項目辞書 items.csv にありません")
+        for meaning in row.none:
             if meaning not in get_args(NoDate):
-                yield Fault(f"dates.csv {one.id}", f"値なし {meaning} は使えません（{_listed(NoDate)}）")
+                yield Fault(f"dates.csv {row.id}", f"値なし {meaning} は使えません（{_listed(NoDate)}）")
     for sentinel in catalogue.all_sentinels:
         if sentinel.meaning not in get_args(NoDate):
             yield Fault(
@@ -184,16 +186,18 @@ def _characters(catalogue: Catalogue) -> Iterator[Fault]:
     for name, rows in catalogue.characters.items():
         places = [f"characters/{name}.csv {number}行目 {row['文字']}" for number, row in enumerate(rows, 2)]
         read = [_character(row) for row in rows]
-        for place, row, one in zip(places, rows, read, strict=True):
+        for place, row, character in zip(places, rows, read, strict=True):
             if row["扱い"] not in ("外字", "同字", "縮退"):
                 yield Fault(place, f"扱い {row['扱い']} は使えません（外字・同字・縮退）")
-            elif one is None:
+            elif character is None:
                 yield Fault(place, "文字か値を読めません（例: U+8FBB U+E0100、外字は16進 F040）")
             else:
-                yield from _character_faults(place, row, one[1], encodings.get(name, set()))
-        for number, earlier in _again(one and one[0] for one in read):
+                yield from _character_faults(place, row, character[1], encodings.get(name, set()))
+        for number, earlier in _again(character and character[0] for character in read):
             yield Fault(places[number - 2], f"同じ文字が{earlier}行目にもあります")
-        for number, earlier in _again(one[1] if one and isinstance(one[1], bytes) else None for one in read):
+        for number, earlier in _again(
+            character[1] if character and isinstance(character[1], bytes) else None for character in read
+        ):
             yield Fault(
                 places[number - 2],
                 f"外字 {rows[number - 2]['値']} は{earlier}行目の文字にも使われていて、読み返すと別の文字になります",
@@ -301,7 +305,7 @@ class _Linter:
             yield Fault(place, "0件のファイルを許さないのに、異動のない日に0件のファイルを作ることになっています")
 
     def _kinds(self) -> Iterator[Fault]:
-        """The order of the record kinds, and how a line tells its kind: what `codec` relies on."""
+        """The order of the record kinds, and how a line shows its kind: what `codec` relies on."""
         place, records = self.place, self.specification.records
         if [record.occurrence for record in records].count("many") != 1:
             yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ要ります")
@@ -444,7 +448,7 @@ class _Linter:
             yield Fault(place, f"{said}（Excel は 01 を 1 に変えます）")
 
     def _is_read(self, code_table: str) -> bool:
-        """Whether all of a code table could be read: else it cannot be told what it lacks."""
+        """Whether all of a code table could be read: otherwise nothing can be said about missing codes."""
         return code_table in self.catalogue.codes and f"codes/{code_table}.csv" not in self.catalogue.unread
 
     def _required(self, place: str, record: Record, item: Item) -> Iterator[Fault]:

@@ -92,14 +92,14 @@ EFFECTS: Mapping[Level, str] = {
 }
 
 
-def explained(one: Message) -> str:
+def explained(described: Message) -> str:
     """A code in Markdown for the person who meets it: meaning, effect, remedy; placeholders become …."""
     blanks: defaultdict[str, str] = defaultdict(lambda: "…")
-    return f"""### {one.code} {one.title}
+    return f"""### {described.code} {described.title}
 
-- **文面**: {one.template.format_map(blanks)}
-- **どうなるか**: {EFFECTS[one.level]}
-- **対処**: {one.remedy.format_map(blanks)}
+- **文面**: {described.template.format_map(blanks)}
+- **どうなるか**: {EFFECTS[described.level]}
+- **対処**: {described.remedy.format_map(blanks)}
 """
 
 

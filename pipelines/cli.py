@@ -1,6 +1,6 @@
-"""The command line `renkei`: the door for operators and clerks. Which commands there are; each lives in `commands`.
+"""The command line `renkei` for operators and clerks: the list of commands. Each is defined in `commands`.
 
-A command's module is imported when the command is given, so that the list of commands is there at once.
+A command's module is imported only when the command is used, so that the list of commands appears at once.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The commands of `renkei`, a module for each thing that they are about. They parse words and print; they decide nothing."""
+"""The commands of `renkei`, a module per subject. They parse arguments and print; they decide nothing."""

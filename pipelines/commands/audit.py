@@ -18,7 +18,7 @@ from pipelines.commands.common import (
     NOT_DONE,
     environment_of_settings,
     operator,
-    speaks_to_people,
+    with_error_messages,
     writing,
 )
 
@@ -29,7 +29,7 @@ def audit() -> None:
 
 
 @audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確かめる（0 一致、1 不一致）")
-@speaks_to_people
+@with_error_messages
 def audit_verify() -> None:
     """Print every fault; exit 1 when there is one. The Union's folder is looked at when it can be reached."""
     from pipelines.operations.audit_verification import verify
@@ -57,7 +57,7 @@ def audit_verify() -> None:
 @audit.command("report", help="月の監査報告（送付・受領・承認・判定・媒体・鍵・消去・手作業・時間外）を作る")
 @MONTH_OPTION
 @click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="報告書を書く場所（.xlsx か .html）")
-@speaks_to_people
+@with_error_messages
 def audit_report(month: dt.datetime, path: Path) -> None:
     """Write the month's report, as its name's ending says."""
     from pipelines.operations.audit_report import report, write_html, write_report
@@ -79,7 +79,7 @@ def retention() -> None:
 @click.option("--on", type=DATE, help="どの日として見るか（既定: 今日。先の日付は --dry-run だけ）")
 @click.option("--dry-run", is_flag=True, help="何を消去するかだけを示す")
 @BY
-@speaks_to_people
+@with_error_messages
 def retention_run(on: dt.datetime | None, dry_run: bool, by: str | None) -> None:
     """Show, or erase; exit 2 when something cannot be erased."""
     from pipelines.operations.retention import Erasure, overdue, run

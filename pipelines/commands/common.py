@@ -1,4 +1,4 @@
-"""What all commands share: how an error is told, the options that recur, where settings come from. No command."""
+"""Shared by all commands: error messages, common options, loading the settings. No command."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
-SHOWN = 50  # lines: a screenful; the workbook or the report holds the rest
-LOOKING_SECONDS = 5.0  # for a look at the Union's folder that may as well fail
+SHOWN = 50  # lines: a screenful; the workbook or the report has the rest
+LOOKING_SECONDS = 5.0  # for listing the Union's folder when a failure does not matter
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class _Calendar(click.DateTime):
-    """A day or a month that calendars can reckon with; what is none is told in Japanese."""
+    """A day or a month within a sensible range; anything else is an error in Japanese."""
 
     def __init__(self, form: str, example: str) -> None:
         super().__init__(formats=[form])
@@ -60,7 +60,7 @@ BY = click.option("--by", help="操作者（既定: 設定の operator）")
 
 
 def checked_reason(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """A reason that the ledger may keep, before anything is done because of it."""
+    """A reason that the ledger accepts, checked before anything is done."""
     try:
         return None if text is None else required_reason(text)
     except RenkeiError as error:
@@ -70,11 +70,11 @@ def checked_reason(_context: click.Context, _option: click.Parameter, text: str 
 REASON = click.option("--reason", required=True, callback=checked_reason, help="理由（台帳に残る）")
 
 
-def speaks_to_people(command: Function) -> Function:
-    """A RenkeiError becomes its sentence and remedy on standard error, and exit status 2; never a traceback.
+def with_error_messages(command: Function) -> Function:
+    """A RenkeiError is printed as message and remedy on standard error, with exit status 2; never a traceback.
 
-    Of any other error only kind and place are told (KR-7701): its text may hold a row. SIGTERM and SIGINT end the
-    command in order (KR-7713).
+    Of any other error only kind and place are printed (KR-7701): its text may contain a row. SIGTERM and SIGINT end the
+    command cleanly (KR-7713).
     """
 
     @wraps(command)
@@ -90,7 +90,7 @@ def speaks_to_people(command: Function) -> Function:
             sys.exit(NOT_DONE)
         except click.ClickException:
             raise
-        except BrokenPipeError:  # whoever read the output (`| head`) has seen enough
+        except BrokenPipeError:  # the reader of the output (`| head`) has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(NOT_DONE)
         except Exception as error:
@@ -105,7 +105,7 @@ def speaks_to_people(command: Function) -> Function:
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends what is done meanwhile as SIGINT does: everything that was opened is closed."""
+    """SIGTERM ends the block like SIGINT: everything that was opened is closed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -117,14 +117,14 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def environment_of_settings() -> Environment:
-    """The deployment that the settings describe. Raises KR-6001 when there are none."""
+    """The deployment of the settings. KR-6001 when there are none."""
     from pipelines.deployment import Environment
 
     return Environment.open(Settings.load())
 
 
 def operator(environment: Environment, by: str | None) -> str:
-    """Who does it: the name given, else that of the settings. An empty name stays empty: the ledger refuses it."""
+    """The operator: the given name, else that of the settings. An empty name stays empty: the ledger refuses it."""
     return environment.settings.operator if by is None else by
 
 
@@ -139,17 +139,17 @@ def catalogue_root() -> Path:
 
 
 def print_received(received: Sequence[ReceivedFile], word: str = "受領") -> bool:
-    """Say what became of each file. False when something is to be done yet: kept apart, gone, or still in the folder."""
+    """Print the outcome of each file. False when a person must act: quarantined, vanished, or still in the folder."""
     from pipelines.transfer import receiving
 
-    for one in received:
-        click.echo(receiving.line(one, word))
+    for file in received:
+        click.echo(receiving.line(file, word))
     return not any(map(receiving.needs_person, received))
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """A report that a person named a place for: KR-6405 when nothing can be written there."""
+    """For writing a report to a path that a person named: KR-6405 when it cannot be written."""
     try:
         yield
     except OSError as error:

@@ -19,7 +19,7 @@ from pipelines.commands.common import (
     operator,
     print_received,
     say_json,
-    speaks_to_people,
+    with_error_messages,
     writing,
 )
 from pipelines.operations.inbound_interfaces import INBOUND
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def print_status(environment: Environment, month: dt.date) -> None:
-    """Say how far the month has come."""
+    """Print the progress of the month."""
     from pipelines.continuity import monthly
 
     for line in monthly.status(environment, month, environment.clock().date()).lines():
@@ -39,7 +39,7 @@ def print_status(environment: Environment, month: dt.date) -> None:
 
 
 def print_worksheet(environment: Environment, month: dt.date, path: Path | None = None) -> pl.DataFrame:
-    """Make the month's worksheet, say where it lies and whose book was left or set aside; gives the cases."""
+    """Make the month's worksheet and print its path and which book was kept or renamed; returns the cases."""
     from pipelines.continuity import monthly
 
     with writing(path or monthly.worksheet_path(environment, month)):
@@ -57,7 +57,7 @@ def continuity() -> None:
 @continuity.command("worksheet", help="判定表（Excel）と継続候補世帯リスト（印刷用）を作る")
 @MONTH_OPTION
 @click.option("--to", "path", type=click.Path(path_type=Path), help="判定表を書く場所（既定: 設定の clerk_folder）")
-@speaks_to_people
+@with_error_messages
 def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
     """Write the month's worksheet."""
     from pipelines.continuity import monthly
@@ -70,9 +70,9 @@ def continuity_worksheet(month: dt.datetime, path: Path | None) -> None:
 
 @continuity.command("import", help="書き込んだ判定表を取り込む（全部か、なし）")
 @click.argument("file", type=click.Path(path_type=Path))
-@speaks_to_people
+@with_error_messages
 def continuity_import(file: Path) -> None:
-    """Take the decisions, or print everything that must be mended and exit 1."""
+    """Import the decisions, or print everything that must be corrected and exit 1."""
     from pipelines.continuity import monthly
 
     environment = environment_of_settings()
@@ -93,9 +93,9 @@ def continuity_import(file: Path) -> None:
 @continuity.command("status", help="月の継続判定がどこまで進んだか")
 @MONTH_OPTION
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def continuity_status(month: dt.datetime, as_json: bool) -> None:
-    """Where the month stands."""
+    """Print the progress of the month."""
     from pipelines.continuity import monthly
 
     environment = environment_of_settings()
@@ -115,7 +115,7 @@ INTERFACE = click.argument(
 @INTERFACE
 @MONTH_OPTION
 @click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="入力票を書く場所")
-@speaks_to_people
+@with_error_messages
 def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
     """An empty form for an interface that is switched off."""
     from pipelines.transfer import manual_entry as manual_entry
@@ -133,9 +133,9 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @MONTH_OPTION
 @click.option("--by", help="書き写した人（既定: 設定の operator）")
-@speaks_to_people
+@with_error_messages
 def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
-    """Take a typed form."""
+    """Import a typed form."""
     from pipelines.transfer import manual_entry as manual_entry
 
     environment = environment_of_settings()

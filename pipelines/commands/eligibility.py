@@ -15,16 +15,16 @@ from pipelines.commands.common import (
     environment_of_settings,
     operator,
     say_json,
-    speaks_to_people,
+    with_error_messages,
 )
 
 
 @click.command("withheld", help="要修正の一覧: その日の送付で保留した人と世帯を、担当者のフォルダの Excel に書く")
 @DAY_OPTION
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def withheld_command(date: dt.datetime, as_json: bool) -> None:
-    """Who waits after a day's sending; KR-7207 when the day's files were never made. On the screen nobody is named whole."""
+    """Who is withheld from a day's sending; KR-7207 when the day's files were never built. The screen shows no full number."""
     from pipelines.eligibility.worklist import workbook, worklist
     from pipelines.storage.files import write_durably
 
@@ -51,9 +51,9 @@ def withheld_command(date: dt.datetime, as_json: bool) -> None:
 @click.option("--person", required=True, help="宛名番号（15桁）")
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def confirm_person_command(date: dt.datetime, person: str, by: str | None, reason: str) -> None:
-    """The next sending tells of him; other facts of him would be asked about again."""
+    """The next sending includes the person; other facts about them would have to be confirmed again."""
     from pipelines.eligibility.questions import confirm_person
 
     environment = environment_of_settings()

@@ -1,4 +1,4 @@
-"""The command that says what is due and not there (`renkei expected`). What that is, is told in `operations.outstanding`."""
+"""The command for overdue work (`renkei expected`). `operations.outstanding` finds it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import sys
 
 import click
 
-from pipelines.commands.common import AS_JSON, DATE, FAULTS, environment_of_settings, say_json, speaks_to_people
+from pipelines.commands.common import AS_JSON, DATE, FAULTS, environment_of_settings, say_json, with_error_messages
 
 
 @click.command("expected", help="届くはず・送るはずのもので、まだないもの（0 なし、1 あり）")
 @click.option("--on", type=DATE, help="どの日の終わりで見るか（既定: きのう）")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def expected(on: dt.datetime | None, as_json: bool) -> None:
-    """What is due and not there, with its age."""
+    """Print what is overdue, with its age."""
     from pipelines.operations.outstanding import outstanding
 
     environment = environment_of_settings()

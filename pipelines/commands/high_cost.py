@@ -16,7 +16,7 @@ from pipelines.commands.common import (
     catalogue_root,
     environment_of_settings,
     say_json,
-    speaks_to_people,
+    with_error_messages,
 )
 
 MOST_YEN = 10**9  # a thousand million: more than any household's month has ever cost
@@ -31,7 +31,7 @@ def high_cost() -> None:
 @MONTH_OPTION
 @click.option("--household", required=True, help="国保世帯番号")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def high_cost_count(month: dt.datetime, household: str, as_json: bool) -> None:
     """The count of one household, with the source of every month."""
     from pipelines.high_cost.counts import MULTIPLE_FROM
@@ -53,7 +53,7 @@ def high_cost_count(month: dt.datetime, household: str, as_json: bool) -> None:
 @MONTH_OPTION
 @click.option("--carried", is_flag=True, help="引き継いだ月のある世帯だけ")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def high_cost_list(month: dt.datetime, carried: bool, as_json: bool) -> None:
     """The counts of a month, most first."""
     from pipelines.high_cost.monthly import counted_households
@@ -76,7 +76,7 @@ def high_cost_list(month: dt.datetime, carried: bool, as_json: bool) -> None:
 @click.option("--cost", type=click.IntRange(0, MOST_YEN), required=True, help="医療費総額（円）")
 @click.option("--multiple", is_flag=True, help="多数回該当（4回目以降）")
 @click.option("--moved-on", type=DATE, help="継続する世帯の県内転居の日（その月は半分。1日付けを除く）")
-@speaks_to_people
+@with_error_messages
 def high_cost_limit(
     month: dt.datetime, income_class: str, cost: int, multiple: bool, moved_on: dt.datetime | None
 ) -> None:

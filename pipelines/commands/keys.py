@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from pipelines.commands.common import AS_JSON, BY, REASON, environment_of_settings, operator, say_json, speaks_to_people
+from pipelines.commands.common import (
+    AS_JSON,
+    BY,
+    REASON,
+    environment_of_settings,
+    operator,
+    say_json,
+    with_error_messages,
+)
 
 
 @click.group(help="鍵（封・署名、控え、個人番号）")
@@ -15,9 +23,9 @@ def keys() -> None:
 
 
 @keys.command("init", help="まだない鍵を作る。連合会に渡す証明書の場所も示す")
-@speaks_to_people
+@with_error_messages
 def keys_init() -> None:
-    """Make what is missing; what is there stays."""
+    """Create the missing keys; existing ones stay."""
     from pipelines.operations.key_rotation import init
 
     environment = environment_of_settings()
@@ -29,7 +37,7 @@ def keys_init() -> None:
 
 @keys.command("list", help="鍵の一覧（用途・世代・期限・証明書の SHA-256）")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def keys_list(as_json: bool) -> None:
     """Every generation of every purpose."""
     from pipelines.operations.key_rotation import listed
@@ -47,7 +55,7 @@ def keys_list(as_json: bool) -> None:
 @click.argument("purpose", type=click.Choice(["transfer", "records", "my_number"]))
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
     """A new generation; the old one stays until it is retired."""
     from pipelines.operations.key_rotation import rotate
@@ -61,7 +69,7 @@ def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
 @click.argument("key")
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def keys_retire(key: str, by: str | None, reason: str) -> None:
     """Destroy an old private key, once nothing needs it."""
     from pipelines.operations.key_rotation import retire

@@ -24,7 +24,7 @@ from pipelines.commands.common import (
     operator,
     print_received,
     say_json,
-    speaks_to_people,
+    with_error_messages,
 )
 
 
@@ -40,9 +40,9 @@ def ledger() -> None:
 
 @ledger.command("list", help="台帳の一覧")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def ledger_list(as_json: bool) -> None:
-    """Every file that left or arrived, with its state."""
+    """Every sent or received file, with its state."""
     from pipelines.exchange.ledger.states import Direction
 
     entries = environment_of_settings().ledger.entries()
@@ -61,9 +61,9 @@ def ledger_list(as_json: bool) -> None:
 @DAY_OPTION
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
-    """Take a day back, so that it can be sent corrected."""
+    """Recall a day, so that it can be sent corrected."""
     from pipelines.eligibility.files import FILES
     from pipelines.transfer.sending import outbox
 
@@ -83,9 +83,9 @@ def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
 @click.option("--month", "month", type=YEAR_MONTH, help="月次のファイルなら年月 YYYY-MM")
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def ledger_mark_sent(date: dt.datetime | None, month: dt.datetime | None, by: str | None, reason: str) -> None:
-    """Sent by other means, or before the ledger was restored: all files of a day or month, or none."""
+    """Record as sent by other means, or before the ledger was restored: all files of a day or month, or none."""
     from pipelines.eligibility.daily import mark_day_sent
     from pipelines.operations.restoring import mark_month_sent
 
@@ -105,9 +105,9 @@ def ledger_mark_sent(date: dt.datetime | None, month: dt.datetime | None, by: st
     "unrecorded", help="台帳にないのに、送受信の跡があるファイル（0 なし、1 あり、2 連合会のフォルダを見られない）"
 )
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def ledger_unrecorded(as_json: bool) -> None:
-    """What shows that the ledger is older than what was sent or received."""
+    """Print the traces that show that the ledger is older than what was sent or received."""
     from pipelines.transfer.unrecorded import LOCATIONS, local_traces, traces_at_union
 
     environment = environment_of_settings()
@@ -120,10 +120,10 @@ def ledger_unrecorded(as_json: bool) -> None:
         except RenkeiError as error:
             refusal = error
     if as_json:
-        say_json([vars(one) for one in found])
+        say_json([vars(trace) for trace in found])
     else:
-        for one in found:
-            click.echo(f"{LOCATIONS[one.place]} {one.reference}")
+        for trace in found:
+            click.echo(f"{LOCATIONS[trace.place]} {trace.reference}")
         click.echo(f"台帳にないもの {len(found)}件")
     if refusal is not None:
         click.echo(refusal.for_people(), err=True)
@@ -135,30 +135,30 @@ def ledger_unrecorded(as_json: bool) -> None:
 @click.argument("references", nargs=-1, required=True)
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def ledger_dismiss(references: tuple[str, ...], by: str | None, reason: str) -> None:
-    """A person's word, after asking the Union: this was not sent, or is not ours."""
+    """Record a person's statement, after asking the Union: this was not sent, or is not ours."""
     from pipelines.transfer.unrecorded import TraceLocation, dismiss, local_traces, traces_at_union
 
     environment = environment_of_settings()
-    known = local_traces(environment)
-    if any(one.startswith(f"{TraceLocation.UNION}/") for one in references):
+    traces = local_traces(environment)
+    if any(reference.startswith(f"{TraceLocation.UNION}/") for reference in references):
         with environment.to_union() as transport:
-            known += traces_at_union(environment, transport)
-    dismiss(environment, references, operator(environment, by), reason, known)
+            traces += traces_at_union(environment, transport)
+    dismiss(environment, references, operator(environment, by), reason, traces)
     click.echo(f"送受信していないと記録 {len(references)}件")
 
 
 @ledger.command("retake", help="受信の控えにあって台帳にないファイルを、もう一度受け取る（封を使う設定では隔離に入る）")
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def ledger_retake(by: str | None, reason: str) -> None:
-    """After a restore: what the archive holds and the ledger lost."""
-    from pipelines.operations.restoring import retake
+    """After a restore: receive again the archived files that the ledger lost."""
+    from pipelines.operations.restoring import receive_again
 
     environment = environment_of_settings()
-    complete = print_received(retake(environment, operator(environment, by), reason), "再受領")
+    complete = print_received(receive_again(environment, operator(environment, by), reason), "再受領")
     click.echo("続けて取り込みます: renkei run daily --date その日 --only in")
     sys.exit(0 if complete else FAULTS)
 
@@ -168,9 +168,9 @@ def ledger_retake(by: str | None, reason: str) -> None:
 @click.option("--arrived/--not-arrived", "arrived", required=True, help="連合会に届いているか")
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> None:
-    """What a person asked the Union about one file."""
+    """Record the Union's answer to a person about one file."""
     from pipelines.transfer.sending import outbox
 
     environment = environment_of_settings()
@@ -187,9 +187,9 @@ def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> No
 @click.option("--url", help="データベースの所有者としての台帳の URL（PostgreSQL。既定: 設定の ledger_url）")
 @click.option("--dry-run", is_flag=True, help="何をするかだけを示す")
 @click.option("--by", help="操作者（既定: 設定の operator）")
-@speaks_to_people
+@with_error_messages
 def ledger_upgrade(url: str | None, dry_run: bool, by: str | None) -> None:
-    """Say what is to be done, and do it. An older ledger cannot be opened, so the settings alone are read."""
+    """Print the upgrade, and do it. An older ledger cannot be opened, so only the settings are read."""
     from pipelines.configuration.settings import Settings
     from pipelines.exchange.ledger.database import shown
     from pipelines.exchange.ledger.upgrading import planned
@@ -217,11 +217,11 @@ def ledger_upgrade(url: str | None, dry_run: bool, by: str | None) -> None:
 @click.option("--month", "month", type=YEAR_MONTH, help="月次のファイルなら年月 YYYY-MM")
 @click.option("--by", help="承認する人")
 @click.option("--sha256", "hashes", multiple=True, help="承認するファイルのハッシュ値（先頭12桁以上、ファイルごとに）")
-@speaks_to_people
+@with_error_messages
 def approve_command(
     date: dt.datetime | None, month: dt.datetime | None, by: str | None, hashes: tuple[str, ...]
 ) -> None:
-    """Show what waits, or approve exactly what was seen."""
+    """Show what waits, or approve exactly the files that were seen."""
     from pipelines.exchange.approval import TwoPersons, approve, awaiting
     from pipelines.exchange.persons import load_titles
 
@@ -249,7 +249,7 @@ def quarantine() -> None:
 
 @quarantine.command("list", help="隔離されたものと、追い越されて取り込まれていないものの一覧")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def quarantine_list(as_json: bool) -> None:
     """Every file that waits for a decision."""
     from pipelines.exchange.quarantine import quarantined
@@ -267,28 +267,30 @@ def quarantine_list(as_json: bool) -> None:
 @quarantine.command("show", help="隔離の理由")
 @click.argument("entry", type=ENTRY)
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def quarantine_show(entry: int, as_json: bool) -> None:
-    """Why a file waits, and where its copy and reports lie; of a stale one, what overtook it."""
+    """Why a file waits, and the folder of its copy and reports; for a stale one, the newer file."""
     from pipelines.exchange.ledger.states import EntryState
     from pipelines.exchange.quarantine import show
     from pipelines.transfer.receiving import stale_file_error
 
     environment = environment_of_settings()
-    held = show(environment.ledger, environment.settings.data_folder, entry)
-    if held.entry.state == EntryState.STALE:
-        reason = stale_file_error(environment, held.entry)
+    shown = show(environment.ledger, environment.settings.data_folder, entry)
+    if shown.entry.state == EntryState.STALE:
+        reason = stale_file_error(environment, shown.entry)
         if as_json:
             say_json({"code": reason.code, "message": str(reason), "entry": entry})
         else:
             click.echo(reason.for_people())
         return
     if as_json:
-        say_json(held.report)
+        say_json(shown.report)
         return
-    click.echo(f"{held.entry.id} {held.entry.file_name}（{held.entry.interface or '不明'}）\n置き場所: {held.folder}")
-    click.echo(f"{held.report['code']} {held.report['message']}")
-    for finding in held.report["report"].get("findings", [])[:SHOWN]:
+    click.echo(
+        f"{shown.entry.id} {shown.entry.file_name}（{shown.entry.interface or '不明'}）\n置き場所: {shown.folder}"
+    )
+    click.echo(f"{shown.report['code']} {shown.report['message']}")
+    for finding in shown.report["report"].get("findings", [])[:SHOWN]:
         click.echo(finding["message"])
 
 
@@ -296,9 +298,9 @@ def quarantine_show(entry: int, as_json: bool) -> None:
 @click.argument("entry", type=ENTRY)
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def quarantine_release(entry: int, by: str | None, reason: str) -> None:
-    """Let a file in after all; its bad records stay out."""
+    """Release a file; its invalid records are not applied."""
     from pipelines.exchange.quarantine import release
 
     environment = environment_of_settings()
@@ -311,9 +313,9 @@ def quarantine_release(entry: int, by: str | None, reason: str) -> None:
 @click.argument("entry", type=ENTRY)
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def quarantine_reject(entry: int, by: str | None, reason: str) -> None:
-    """Refuse a file for good; a corrected one may come."""
+    """Reject a file for good; a corrected one may arrive later."""
     from pipelines.exchange.quarantine import reject
 
     environment = environment_of_settings()

@@ -7,7 +7,7 @@ import datetime as dt
 import click
 import polars as pl
 
-from pipelines.commands.common import AS_JSON, DATE, environment_of_settings, say_json, speaks_to_people
+from pipelines.commands.common import AS_JSON, DATE, environment_of_settings, say_json, with_error_messages
 
 
 @click.group(help="取り込んだ連携の状態")
@@ -17,7 +17,7 @@ def linkage() -> None:
 
 @linkage.command("show", help="ある日の終わりに分かっていた連携の状態（CSV、個人番号は無い）")
 @click.option("--on", type=DATE, help="日付（既定: 今）")
-@speaks_to_people
+@with_error_messages
 def linkage_show(on: dt.datetime | None) -> None:
     """The linkage state as CSV."""
     from pipelines.linkage.daily import linkage_on
@@ -28,7 +28,7 @@ def linkage_show(on: dt.datetime | None) -> None:
 @linkage.command("discrepancies", help="ある日のファイルについて連合会に尋ねること")
 @click.option("--date", "date", type=DATE, required=True)
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def linkage_discrepancies(date: dt.datetime, as_json: bool) -> None:
     """The list of questions of a day."""
     from pipelines.linkage.daily import discrepancies_on

@@ -18,7 +18,7 @@ from pipelines.commands.common import (
     operator,
     print_received,
     say_json,
-    speaks_to_people,
+    with_error_messages,
 )
 
 
@@ -35,7 +35,7 @@ MEDIUM = click.argument("medium", type=click.Path(path_type=Path, exists=True, f
 @DAY_OPTION
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -> None:
     """Write and compare; the sending itself is recorded when the medium is handed over."""
     from pipelines.operations.media_register import export_day
@@ -51,34 +51,34 @@ def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -
 @MEDIUM
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def media_import(medium: Path, by: str | None, reason: str) -> None:
-    """Take in what a medium holds."""
-    from pipelines.operations.media_register import take
+    """Receive the files of a medium."""
+    from pipelines.operations.media_register import import_medium
 
     environment = environment_of_settings()
-    sys.exit(0 if print_received(take(environment, medium, operator(environment, by), reason)) else FAULTS)
+    sys.exit(0 if print_received(import_medium(environment, medium, operator(environment, by), reason)) else FAULTS)
 
 
 @media.command("erase", help="仕事の終わった媒体を消去し、消えたことを確かめて記録する")
 @MEDIUM
 @BY
 @REASON
-@speaks_to_people
+@with_error_messages
 def media_erase(medium: Path, by: str | None, reason: str) -> None:
-    """Erase with a proof."""
+    """Erase and verify."""
     from pipelines.operations.media_register import erase
 
     environment = environment_of_settings()
     erased = erase(environment, medium, operator(environment, by), reason)
-    for one in erased:
-        click.echo(f"消去 {one.name} {one.size}バイト SHA-256 {one.sha256}")
+    for file in erased:
+        click.echo(f"消去 {file.name} {file.size}バイト SHA-256 {file.sha256}")
     click.echo(f"消去 {len(erased)}件。媒体には管理番号だけがあります")
 
 
 @media.command("list", help="媒体管理簿")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def media_list(as_json: bool) -> None:
     """Every use of a medium."""
     from pipelines.operations.media_register import book

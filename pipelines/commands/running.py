@@ -1,4 +1,4 @@
-"""Commands that run a cycle (`renkei run`, `rerun`). What is done stands in the capabilities."""
+"""Commands that run a cycle (`renkei run`, `rerun`). The work itself is in the capabilities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipelines.commands.common import (
     MONTH_OPTION,
     checked_reason,
     environment_of_settings,
-    speaks_to_people,
+    with_error_messages,
 )
 from pipelines.commands.continuity import print_status
 from pipelines.orchestration.monthly_steps import MONTHLY_STEPS
@@ -35,7 +35,7 @@ VERBOSE = click.option("--verbose", is_flag=True, help="Dagster の記録の行�
     help="抽出の大きな減少、まとまった取消・新規、本人の変更が正しい理由（台帳に残る）",
 )  # fmt: skip
 @VERBOSE
-@speaks_to_people
+@with_error_messages
 def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose: bool) -> None:
     """Receive, then send, for one day."""
     from pipelines.orchestration.execution import Runner
@@ -46,9 +46,11 @@ def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose:
 @run.command("monthly", help="月次: out 高額該当情報と所得区分を送る、candidates 候補を受けて判定表を作る、"
              "instruction 確定指示を送る、results 確定結果と引継を受けて回数を数える")  # fmt: skip
 @MONTH_OPTION
-@click.option("--step", type=click.Choice([one.name for one in MONTHLY_STEPS]), required=True, help="月次のどの段階か")
+@click.option(
+    "--step", type=click.Choice([step.name for step in MONTHLY_STEPS]), required=True, help="月次のどの段階か"
+)
 @VERBOSE
-@speaks_to_people
+@with_error_messages
 def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
     """One step of the monthly cycle."""
     from pipelines.orchestration.execution import Ending, Runner
@@ -64,9 +66,9 @@ def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
 @click.option("--from", "first", type=DATE, help="この日・この月から")
 @click.option("--to", "last", type=DATE, help="この日・この月まで")
 @click.option("--dry-run", is_flag=True, help="何を再実行するかだけを示す")
-@speaks_to_people
+@with_error_messages
 def rerun(failed: bool, first: dt.datetime | None, last: dt.datetime | None, dry_run: bool) -> None:
-    """Say what will be touched, then do it, oldest first; exit 1 when one fails again."""
+    """Print what will be run again, then run it, oldest first; exit 1 when one fails again."""
     from pipelines.orchestration.execution import Runner
 
     runner = Runner()

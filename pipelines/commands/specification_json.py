@@ -1,4 +1,4 @@
-"""A specification as JSON: all that somebody needs who reads or writes the file without this program. No printing here."""
+"""A specification as JSON: everything needed to read or write the file without this program. No printing here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FROM_THE_UNION = ("no_my_number",)
 
 
 def specification_json(specification: Specification) -> dict[str, Any]:
-    """The layout with everything that its names stand for: types, codes, characters, rules, and the order of checks."""
+    """The layout with the definitions of all its names: types, codes, characters, rules, and the order of checks."""
     layout = specification.layout
     return {
         **layout.model_dump(mode="json"),
@@ -68,26 +68,26 @@ def _item(item: Item) -> dict[str, Any]:
 
 
 def _dates(specification: Specification, item: Item) -> dict[str, Any] | None:
-    """Between which days the values lie, and which digits stand for no value or may not stand at all."""
-    known = specification.dates.ranges.get(item.id)
-    if known is None:
+    """The range of the values, and which digits mean no value or are refused."""
+    limits = specification.dates.ranges.get(item.id)
+    if limits is None:
         return None
     none = specification.dates.none(item)
     received = specification.layout.direction != "to_union"
     return {
-        "earliest": known.earliest.isoformat(),
-        "latest": {"years_ahead": known.latest.years, "days_ahead": known.latest.days},
+        "earliest": limits.earliest.isoformat(),
+        "latest": {"years_ahead": limits.latest.years, "days_ahead": limits.latest.days},
         "no_value": none if received else [],
         "refused": [
-            one.digits
-            for one in specification.dates.sentinels
-            if item.type.is_date and not (received and one.digits in none)
+            sentinel.digits
+            for sentinel in specification.dates.sentinels
+            if item.type.is_date and not (received and sentinel.digits in none)
         ],
     }
 
 
 def _named(specification: Specification) -> dict[str, Any]:
-    """What the names in the item tables stand for, of those that this specification uses."""
+    """The definitions of the names that this specification uses."""
     items = [item for record in specification.records for item in record.items]
     calls = [call for item in items for call in (*item.rules, *item.normalise)]
     calls += [Call.parse(text) for text in specification.layout.relations]
@@ -138,7 +138,7 @@ _SEPARATOR = {"区分": "by", "値": "value", "種類": "kind", "説明": "descr
 
 
 def _separators(specification: Specification) -> list[dict[str, str]]:
-    """What stands between digits; `by`: 分類 (a category of Unicode) or 文字 (a character, which goes before)."""
+    """The separators of digits; `by`: 分類 (a category of Unicode) or 文字 (a character, which takes precedence)."""
     rows = read_rows(specification.root / "separators.csv", _SEPARATOR)
     return [{key: row[column] for column, key in _SEPARATOR.items()} for row in rows]
 
@@ -149,7 +149,7 @@ def _reading() -> dict[str, list[Row]]:
 
 
 def _rules(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Rules and normalisations by name. `needs`: what must be there besides the record, blank where nothing must."""
+    """Rules and normalisations by name. `needs`: what is needed besides the record, blank if nothing is."""
     rules = registered_rules()
     shown: dict[str, dict[str, Any]] = {}
     for row in _reading()["rules"]:

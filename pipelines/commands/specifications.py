@@ -13,7 +13,16 @@ from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, message, messages
 from interfaces.naming import date_of, recognise
-from pipelines.commands.common import AS_JSON, DATE, FAULTS, SHOWN, catalogue_root, say_json, speaks_to_people, writing
+from pipelines.commands.common import (
+    AS_JSON,
+    DATE,
+    FAULTS,
+    SHOWN,
+    catalogue_root,
+    say_json,
+    with_error_messages,
+    writing,
+)
 from pipelines.configuration.calendar import tokyo_now
 
 
@@ -24,7 +33,7 @@ def spec() -> None:
 
 @spec.command("list", help="仕様の一覧（版・効力期間・方向）")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def spec_list(as_json: bool) -> None:
     """One line per version of every interface."""
     catalogue = load_catalogue(catalogue_root())
@@ -40,7 +49,7 @@ def spec_list(as_json: bool) -> None:
 
 
 @spec.command("lint", help="仕様データに誤りがないことを確かめる")
-@speaks_to_people
+@with_error_messages
 def spec_lint() -> None:
     """Print every fault; exit 1 when there is one."""
     from pipelines.operations.reference_data import KEYS, lint_tables
@@ -62,7 +71,7 @@ def spec_lint() -> None:
 @click.argument("interface")
 @click.option("--on", type=DATE, help="どの日のファイルの仕様か（既定: 今日）")
 @AS_JSON
-@speaks_to_people
+@with_error_messages
 def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
     """The specification in force as a table, laid out like the printed document."""
     day = on.date() if on else tokyo_now().date()
@@ -108,7 +117,7 @@ CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
 @click.option("--on", type=DATE, help="どの日のファイルか（既定: ファイル名の日付、なければ今日）")
 @AS_JSON
 @click.option("--xlsx", type=click.Path(path_type=Path), help="Excel の報告書を書く場所")
-@speaks_to_people
+@with_error_messages
 def validate_command(
     file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
 ) -> None:
@@ -160,15 +169,18 @@ RUNBOOK = """# 手引 — KR コードごとに、何が起き、どうなり、
 @click.command("explain", help="KR コードの意味と対処（--all で全部を Markdown で）")
 @click.argument("code", required=False)
 @click.option("--all", "everything", is_flag=True, help="全てのコード（docs/runbook.md の中身）")
-@speaks_to_people
+@with_error_messages
 def explain(code: str | None, everything: bool) -> None:
     """What a code means and what to do about it."""
-    known = messages()
+    all_messages = messages()
     if code is not None:
         code = code.upper() if code.upper().startswith("KR-") else f"KR-{code}"
     if everything:
-        click.echo("\n".join([RUNBOOK, *(explained(known[one]) for one in sorted(known))]), nl=False)
+        click.echo(
+            "\n".join([RUNBOOK, *(explained(all_messages[known_code]) for known_code in sorted(all_messages))]),
+            nl=False,
+        )
         return
-    if code not in known:
+    if code not in all_messages:
         raise RenkeiError("KR-7110", asked=code or "（指定なし）")
-    click.echo(explained(known[code]), nl=False)
+    click.echo(explained(all_messages[code]), nl=False)

@@ -1,1 +1,1 @@
-"""What a deployment is told from outside: its settings file and the Union's calendar. Nothing is decided here."""
+"""External configuration of a deployment: its settings file and the Union's calendar. Nothing is decided here."""

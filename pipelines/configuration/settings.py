@@ -1,4 +1,4 @@
-"""The settings of one municipality, read from one TOML file. What a key means is said here; who uses it, elsewhere."""
+"""The settings of one municipality, read from one TOML file, with the meaning of every key."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CONNECT_SECONDS = 15.0
 BANNER_SECONDS = 30.0
 HANDSHAKE_SECONDS = 15.0
 AUTHENTICATION_SECONDS = 30.0
-# Whoever writes a file slower than this between two writes is not waited for.
+# A writer that pauses longer than this between two writes is not waited for.
 SETTLE_SECONDS = 60.0
-# A server that says nothing for a minute in the middle of a transfer is gone.
+# A server that sends nothing for a minute during a transfer is gone.
 REPLY_SECONDS = 60.0
 # 4 attempts × 90 s + pauses of 5 + 10 + 20 s = 395 s; the rest of ten minutes is for the bytes.
 ATTEMPTS = 4
@@ -41,7 +41,7 @@ class _Strict(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _below_the_settings_file(cls, value: Any, info: ValidationInfo) -> Any:
-        """A relative path is meant from the folder of the settings file."""
+        """A relative path is relative to the folder of the settings file."""
         return info.context["folder"] / value if isinstance(value, Path) and info.context else value
 
 
@@ -67,7 +67,7 @@ class SftpSettings(_Strict):
 
 
 class KeySettings(_Strict):
-    """`[keys]`: where our key pairs lie, and the file that unlocks them (better on another medium than the keys)."""
+    """`[keys]`: the folder of our key pairs, and the file that unlocks them (better on another medium than the keys)."""
 
     folder: Path | None = Field(default=None, description="鍵のフォルダ（なければ data_folder の下の keys）")
     passphrase_file: Path | None = Field(
@@ -76,7 +76,7 @@ class KeySettings(_Strict):
 
 
 class SealingSettings(_Strict):
-    """`[sealing]`: when present, every file leaves sealed for the Union and arrives sealed for us (CMS, RFC 5652)."""
+    """`[sealing]`: when present, every file is signed and encrypted, in both directions (CMS, RFC 5652)."""
 
     partner_certificates: tuple[Path, ...] = Field(
         min_length=1, description="連合会の証明書（PEM）の場所の並び。新しいものを先に。先頭あてに封をする"
@@ -89,7 +89,7 @@ class SealingSettings(_Strict):
 
 
 class ApprovalSettings(_Strict):
-    """`[approval]`: what a second person must approve before it leaves."""
+    """`[approval]`: what a second person must approve before it is sent."""
 
     persons: int = Field(default=10_000, ge=1, description="この人数以上を送るときに承認が要る（1以上の整数）")
     first_load: bool = Field(default=True, description="初回の全件送付に承認が要るか（true か false）")
@@ -104,8 +104,8 @@ _Share = Annotated[float, Field(gt=0, le=1, description="0より大きく1まで
 class LimitSettings(_Strict):
     """`[limits]`: how much may change within some days before a person must confirm it, as shares of what the Union knows.
 
-    Where nothing is written: 取消 and lost households are rare, identities change by marriage and correction, and an April
-    brings many newcomers. `floor` keeps a small municipality from being asked about one family.
+    The defaults: 取消 and lost households are rare, identities change by marriage and correction, and an April brings many
+    newcomers. `floor` keeps a small municipality from having to confirm a single family.
     """
 
     withdrawn: _Share = 0.02
@@ -127,7 +127,7 @@ _ADDRESSES = 'メールアドレス（例 "renkei@city.example"、to は ["…",
 
 
 class AlertSettings(_Strict):
-    """`[alerts]`: the mail server that takes alerts (`alerts`), and who gets them. Never a password, only its file."""
+    """`[alerts]`: the mail server for alerts, and their recipients. Never a password, only its file."""
 
     host: str = Field(min_length=1, description="メールサーバの名前かアドレス")
     port: int = Field(default=587, ge=1, le=65535, description="1から65535までの整数")
@@ -208,7 +208,7 @@ class Settings(_Strict):
 
     @property
     def key_folder(self) -> Path:
-        """Where our key pairs lie."""
+        """The folder of our key pairs."""
         return self.keys.folder or self.data_folder / "keys"
 
     @property
@@ -218,12 +218,12 @@ class Settings(_Strict):
 
     @property
     def clerks(self) -> Path:
-        """What clerks open with Excel and a browser: the only place for readable personal data, outside the data folder."""
+        """The folder for clerks (Excel, browser): the only place for readable personal data, outside the data folder."""
         return self.clerk_folder or self.data_folder.with_name("clerk")
 
     @property
     def sent_log_file(self) -> Path:
-        """Where it is told what has left: outside the data folder, so that no backup of that brings an older one back."""
+        """The log of sent files: outside the data folder, so that restoring a backup of that does not restore an older log."""
         return self.sent_log or self.data_folder.with_name(f"{self.data_folder.name}.sent.log")
 
     def required_sftp(self) -> SftpSettings:

@@ -1,4 +1,4 @@
-"""A candidate as a clerk reads it: both households in words beside the proposal, and a fingerprint of it all. Pure."""
+"""A candidate as a clerk reads it: both households in words, the proposal, and a fingerprint of all of it. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def cases(
     """One row per candidate: `Cases`, in the order of candidate_number.
 
     people: the candidates' rows (see judgement.judge). names: prefecture_insured_id, resident_number, name of everybody
-    whom we know. words: code tables by item (head_kind, application_reason, end_reason), for their Japanese names.
-    FINGERPRINT: SHA-256 over the candidate's rows, the names and the proposal: whoever decides, decides on this.
+    in our register. words: code tables by item (head_kind, application_reason, end_reason), for their Japanese names.
+    FINGERPRINT: SHA-256 over the candidate's rows, the names and the proposal: what a decision is based on.
     """
     described = _described(people, names, words)
     sides = {
@@ -55,12 +55,12 @@ def _sha256(row: tuple[object, ...]) -> str:
 
 
 def fingerprint(found: pl.DataFrame) -> str:
-    """One SHA-256 for a month's cases: a worksheet made before newer data carries another one."""
+    """One SHA-256 for a month's cases: a worksheet made from older data has another one."""
     return hashlib.sha256("".join(found[FINGERPRINT]).encode()).hexdigest()
 
 
 def _described(people: pl.DataFrame, names: pl.DataFrame, words: dict[str, tuple[Code, ...]]) -> pl.DataFrame:
-    """CANDIDATE, household_side, line: a person of a household in one line, heads first, without 個人番号."""
+    """CANDIDATE, household_side, line: one line per person of a household, heads first, without 個人番号."""
 
     def named(item: str, table: str) -> pl.Expr:
         return pl.col(item).replace_strict(

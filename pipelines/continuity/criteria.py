@@ -1,4 +1,4 @@
-"""The criteria of 世帯の継続性 as data: which facts lead to which proposal, and the words for it. Judges nothing."""
+"""The criteria of 世帯の継続性 as data: which facts lead to which proposal, with its texts. Judges nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALWAYS, ONE_TO_ONE = "always", "one_to_one_broken"
 
 @dataclass(frozen=True)
 class Criterion:
-    """One rule. `facts`: fact -> whether it must hold; all together lead to `proposal`. Japanese title and reason."""
+    """One rule. `facts`: fact -> whether it must be true; all together lead to `proposal`. Japanese title and reason."""
 
     rule: str
     facts: Mapping[str, bool]
@@ -29,7 +29,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Criteria:
-    """What is in force: the rules in their order, the one about one-to-one, and the reasons that the facts ask for."""
+    """The criteria in force: the rules in order, the rule about one-to-one, and the reasons that the facts use."""
 
     rules: tuple[Criterion, ...]
     one_to_one: Criterion
@@ -44,8 +44,8 @@ def _conditions(text: str) -> dict[str, bool]:
 def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
     """The criteria in force on a day, from `continuity/criteria.csv` and `continuity/reasons.csv`.
 
-    A prefecture's 国保運営方針 may differ: it puts rows with its own dates there (domain.md 3.1). KR-7108 when a row
-    names an unknown fact or proposal, or when the last rule does not hold always.
+    A prefecture's 国保運営方針 may differ: it adds rows with its own dates (domain.md 3.1). KR-7108 when a row names an
+    unknown fact or proposal, or when the last rule is not unconditional.
     """
     rows = sorted(catalogue.table("continuity/criteria", on), key=lambda row: row.integer("順"))
     rules = {

@@ -1,4 +1,4 @@
-"""Who decided and who approved what, and on which facts: rows in the ledger's database, only added. Judges nothing."""
+"""Who decided and who approved what, and on which facts: append-only rows in the ledger's database. Judges nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What can be seen of a candidate of 世帯の継続性 (domain.md 3.1): a function per fact, beside its sentence. Pure.
+"""The facts about a candidate of 世帯の継続性 (domain.md 3.1): a function per fact, with its sentence. Pure.
 
-What follows from the facts is data (`criteria`) and is judged in `judgement`, not here.
+The conclusions from the facts are data (`criteria`), applied in `judgement`, not here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PERSON = (CANDIDATE, INSURED_ID)
 
 @dataclass(frozen=True)
 class Reasons:
-    """For joining and leaving on the day of a move: the reasons that the criteria name, and those that they leave open."""
+    """Reasons for joining and leaving on the day of a move: those that the criteria name, and those that they leave open."""
 
     named_joins: frozenset[str]
     named_leaves: frozenset[str]
@@ -38,10 +38,10 @@ class Reasons:
 
 @dataclass(frozen=True)
 class CaseFrames:
-    """The people of a month's candidates, and every part of them that a fact looks at.
+    """The people of a month's candidates, and every subset that a fact uses.
 
-    people: one row per candidate, side and stay (columns: see judgement.judge). month: its first day. Every frame holds
-    rows of `people`, unless it says otherwise.
+    people: one row per candidate, side and stay (columns: see judgement.judge). month: its first day. Every frame contains
+    rows of `people`, unless stated otherwise.
     """
 
     people: pl.DataFrame
@@ -76,22 +76,22 @@ class CaseFrames:
 
     @cached_property
     def arrived(self) -> pl.DataFrame:
-        """Who began in the new household in the month because of a move inside the prefecture."""
+        """Persons who joined the new household in the month because of a move within the prefecture."""
         return self.after.filter((pl.col("join_reason") == MOVED_IN) & self.in_month("joined_on"))
 
     @cached_property
     def departed(self) -> pl.DataFrame:
-        """Who left the old household in the month because of such a move."""
+        """Persons who left the old household in the month because of such a move."""
         return self.before.filter((pl.col("leave_reason") == MOVED_OUT) & self.in_month("left_on"))
 
     @cached_property
     def movers(self) -> pl.DataFrame:
-        """Who arrived and stands on both sides."""
+        """Persons who arrived and are on both sides."""
         return self.arrived.join(self.before.select(_PERSON).unique(), on=_PERSON, how="semi")
 
     @cached_property
     def moves(self) -> pl.DataFrame:
-        """CANDIDATE, moved_on: the first day on which somebody of the old household began in the new one; days: how many."""
+        """CANDIDATE, moved_on: the first day on which a person of the old household joined the new one; days: how many."""
         joined_on = pl.col("joined_on")
         return self.movers.group_by(CANDIDATE).agg(
             joined_on.min().alias("moved_on"), joined_on.n_unique().alias("days")
@@ -128,7 +128,7 @@ class CaseFrames:
 
     @cached_property
     def single_heads(self) -> pl.DataFrame:
-        """Where each household has one head: CANDIDATE, head_before, head_after."""
+        """Candidates with exactly one head on each side: CANDIDATE, head_before, head_after."""
         heads = _heads(self.heads_before, "before").join(
             _heads(self.heads_after, "after"), on=CANDIDATE, how="full", coalesce=True
         )
@@ -136,22 +136,22 @@ class CaseFrames:
 
     @cached_property
     def concerned(self) -> pl.DataFrame:
-        """On whom the judgement stands, movers and heads: CANDIDATE, INSURED_ID."""
+        """The persons on whom the judgement depends, movers and heads: CANDIDATE, INSURED_ID."""
         return _persons(self.movers, self.heads_before, self.heads_after).unique()
 
     @cached_property
     def newcomers(self) -> pl.DataFrame:
-        """Who is in the new household and was not in the old one, with moved_on."""
+        """Persons who are in the new household and were not in the old one, with moved_on."""
         return self.after_move.join(self.before_move.select(_PERSON), on=_PERSON, how="anti")
 
     @cached_property
     def leavers(self) -> pl.DataFrame:
-        """Who was in the old household and is not in the new one, with moved_on."""
+        """Persons who were in the old household and are not in the new one, with moved_on."""
         return self.before_move.join(self.after_move.select(_PERSON), on=_PERSON, how="anti")
 
     @cached_property
     def departures(self) -> pl.DataFrame:
-        """The movers, each beside the end of his old period on the very day; left_on is null where none ends on it."""
+        """The movers, each with the end of their old period on the same day; left_on is null if no period ends on it."""
         ends = self.before.filter(pl.col("leave_reason") == MOVED_OUT)
         return self.movers.select(*_PERSON, "joined_on").join(
             ends.select(*_PERSON, "left_on", "next_municipality_code"),
@@ -174,20 +174,20 @@ def _heads(heads: pl.DataFrame, side: str) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact. words: its sentence, in Japanese. rows_of: rows of the candidates of whom it holds, with CANDIDATE."""
+    """One fact. words: its sentence, in Japanese. rows_of: rows of the candidates for which it is true, with CANDIDATE."""
 
     words: str
     rows_of: Callable[[CaseFrames], pl.DataFrame]
 
 
-# By the name that the criteria use, in the order in which they are told to the person who decides.
+# By the name that the criteria use, in the order in which they are shown to the person who decides.
 FACTS: dict[str, Fact] = {}
 
 
 def fact(
     name: str, words: str
 ) -> Callable[[Callable[[CaseFrames], pl.DataFrame]], Callable[[CaseFrames], pl.DataFrame]]:
-    """Make a function the fact `name` with its sentence: it returns rows of the candidates of whom the fact holds."""
+    """Register a function as the fact `name` with its sentence: it returns rows of the candidates for which it is true."""
 
     def register(rows_of: Callable[[CaseFrames], pl.DataFrame]) -> Callable[[CaseFrames], pl.DataFrame]:
         FACTS[name] = Fact(words, rows_of)
@@ -197,9 +197,9 @@ def fact(
 
 
 def find_facts(case: CaseFrames) -> pl.DataFrame:
-    """What can be seen of each candidate: CANDIDATE, HOUSEHOLDS, moved_on and a Boolean column per fact of FACTS.
+    """The facts about each candidate: CANDIDATE, HOUSEHOLDS, moved_on and a Boolean column per fact of FACTS.
 
-    The households are compared as they were on the day before moved_on and at its end.
+    The households are compared as of the day before moved_on and the end of moved_on.
     """
     holds = [
         pl.col(CANDIDATE).is_in(definition.rows_of(case)[CANDIDATE].unique().implode()).alias(name)
@@ -210,7 +210,7 @@ def find_facts(case: CaseFrames) -> pl.DataFrame:
 
 
 def in_words() -> pl.Expr:
-    """The facts that hold (columns as find_facts), in Japanese, for the person who decides."""
+    """The facts that are true (columns as find_facts), in Japanese, for the person who decides."""
     redundant = {"head_was_member": pl.col("same_head")}
     sentences = [
         pl.when(pl.col(name) & ~redundant.get(name, pl.lit(False))).then(pl.lit(definition.words))
@@ -231,14 +231,14 @@ def other_prefecture(case: CaseFrames) -> pl.DataFrame:
 
 @fact("unlinked", "異動した人か世帯主に都道府県被保険者IDがない")
 def unlinked(case: CaseFrames) -> pl.DataFrame:
-    """Somebody who moved, or a head, has no id by which he could be found on the other side."""
+    """Somebody who moved, or a head, has no id by which they could be found on the other side."""
     asked = _persons(case.departed, case.arrived, case.heads_before, case.heads_after)
     return asked.filter(pl.col(INSURED_ID).is_null())
 
 
 @fact("no_mover", "前後の両方の世帯に載る人がいない")
 def no_mover(case: CaseFrames) -> pl.DataFrame:
-    """Nobody who arrived stands on both sides."""
+    """Nobody who arrived is on both sides."""
     return case.households.join(case.moves, on=CANDIDATE, how="anti")
 
 
@@ -256,13 +256,13 @@ def period_disagrees(case: CaseFrames) -> pl.DataFrame:
 
 @fact("destination_differs", "届け出た転出先が当市町村でない")
 def destination_differs(case: CaseFrames) -> pl.DataFrame:
-    """A mover told the old municipality that he goes elsewhere."""
+    """A mover notified the old municipality of another destination."""
     return case.departures.filter(pl.col("next_municipality_code") != case.own_municipality)
 
 
 @fact("moves_twice", "同じ月に二度移った")
 def moves_twice(case: CaseFrames) -> pl.DataFrame:
-    """A mover or head came to the old household, or went from the new one, by such a move in the same month."""
+    """A mover or head came to the old household, or left the new one, by such a move in the same month."""
     came = case.before.filter((pl.col("join_reason") == MOVED_IN) & case.in_month("joined_on"))
     went = case.after.filter((pl.col("leave_reason") == MOVED_OUT) & case.in_month("left_on"))
     return _persons(came, went).join(case.concerned, on=_PERSON, how="semi")
@@ -285,7 +285,7 @@ def lost_and_acquired(case: CaseFrames) -> pl.DataFrame:
 
 @fact("head_died_on_the_way", "前の世帯主が異動のころに亡くなった")
 def head_died_on_the_way(case: CaseFrames) -> pl.DataFrame:
-    """The old household's head died, and ended on the day of the move or the day after."""
+    """The old household's head died, with a period ending on the day of the move or the day after."""
     day_after = pl.col("moved_on").dt.offset_by("1d")
     return case.heads_before.filter(
         (pl.col("leave_reason") == DIED) & pl.col("left_on").is_between(pl.col("moved_on"), day_after)
@@ -331,7 +331,7 @@ def decreased(case: CaseFrames) -> pl.DataFrame:
 
 @fact("unnamed_reason", "異動の日に基準の言わない事由で加わったか抜けた人がいる")
 def unnamed_reason(case: CaseFrames) -> pl.DataFrame:
-    """Somebody joined or left on the day of the move for a reason of which the criteria do not speak."""
+    """Somebody joined or left on the day of the move for a reason that the criteria do not name."""
     return _persons(
         case.newcomers.filter(_joined_for(case.reasons.unnamed_joins)),
         case.leavers.filter(_left_for(case.reasons.unnamed_leaves)),
@@ -340,7 +340,7 @@ def unnamed_reason(case: CaseFrames) -> pl.DataFrame:
 
 @fact("foreign", "ほかの世帯からの人がいる")
 def foreign(case: CaseFrames) -> pl.DataFrame:
-    """There is a newcomer whom no named reason explains: he belonged to another household."""
+    """There is a newcomer whom no named reason explains: they belonged to another household."""
     return case.newcomers.filter(~_is_increase(case.reasons))
 
 
@@ -351,20 +351,20 @@ def left_behind(case: CaseFrames) -> pl.DataFrame:
 
 
 def _joined_for(reasons: frozenset[str]) -> pl.Expr:
-    """Of newcomers: joined on the day of the move for one of the reasons."""
+    """For newcomers: joined on the day of the move for one of the reasons."""
     return (pl.col("joined_on") == pl.col("moved_on")) & pl.col("join_reason").is_in(reasons)
 
 
 def _left_for(reasons: frozenset[str]) -> pl.Expr:
-    """Of leavers: left on the day of the move for one of the reasons."""
+    """For leavers: left on the day of the move for one of the reasons."""
     return (pl.col("left_on") == pl.col("moved_on")) & pl.col("leave_reason").is_in(reasons)
 
 
 def _is_increase(reasons: Reasons) -> pl.Expr:
-    """Of newcomers: the criteria name the reason; a 擬制世帯主 is not insured and makes no household larger."""
+    """For newcomers: the criteria name the reason; a 擬制世帯主 is not insured and does not increase the household."""
     return _joined_for(reasons.named_joins) & (pl.col("head_kind") != "nominal_head")
 
 
 def _is_decrease(reasons: Reasons) -> pl.Expr:
-    """Of leavers: the criteria name the reason."""
+    """For leavers: the criteria name the reason."""
     return _left_for(reasons.named_leaves).fill_null(False)

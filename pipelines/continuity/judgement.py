@@ -1,6 +1,6 @@
 """世帯の継続性 (domain.md 3.1): the candidates' people -> facts -> a proposal per candidate. Pure; the rules are data.
 
-A human decides: what the public sources leave open is 要確認 (unclear), never guessed (design.md 4 rule 10).
+A person decides: what the public sources leave open is 要確認 (unclear), never guessed (design.md 4 rule 10).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS, CaseFrames, find_f
 def judge(people: pl.DataFrame, month: dt.date, own_municipality: str, criteria: Criteria) -> pl.DataFrame:
     """One proposal per candidate.
 
-    people: one row per candidate, side and stay, as the 継続候補世帯リスト holds it (canonical): candidate_number,
+    people: one row per candidate, side and stay, as in the 継続候補世帯リスト (canonical): candidate_number,
     household_side (before | after), household_municipality_code, household_number, prefecture_insured_id, head_kind,
     joined_on, join_reason, left_on, leave_reason, next_municipality_code. month: its first day. Heads are heads for
     kokuho; a 擬制世帯主 is one.

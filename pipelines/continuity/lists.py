@@ -38,7 +38,7 @@ _HOUSES = (
 
 @dataclass(frozen=True)
 class _List:
-    """What a list says every month. words: kind of a row -> its name in the counts; seals: whose stamps it has room for."""
+    """The fixed parts of a list. words: kind of a row -> its name in the counts; seals: whose stamps (印) it has room for."""
 
     title: str
     noun: str
@@ -135,7 +135,7 @@ def instruction_page(decisions: pl.DataFrame, month: dt.date, municipality: str)
 
 
 def results_page(results: pl.DataFrame, months: Mapping[str, str], month: dt.date, municipality: str) -> str:
-    """継続世帯確定リスト: what the Union confirmed for our new households, with the months that came along.
+    """継続世帯確定リスト: what the Union confirmed for our new households, with the handed-over months.
 
     results: records of the 継続世帯確定結果. months: candidate_number -> the handed-over months in words.
     """

@@ -1,6 +1,6 @@
-"""The monthly cycle of continuity as steps: worksheet -> decisions -> instruction -> results. Files are taken in by `receiving`.
+"""The monthly cycle of continuity as steps: worksheet -> decisions -> instruction -> results. `receiving` applies the files.
 
-Wires the pure decisions to store, ledger and server; a month is named by its first day.
+Connects the pure decisions with store, ledger and server; a month is given by its first day.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ INSTRUCTION_STATES = {NOT_SENT: "未送付", EntryState.SENT: "送付済み", En
 
 
 def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
-    """Whom we know by 都道府県被保険者ID at the end of a day: prefecture_insured_id, resident_number, name."""
+    """The persons with a 都道府県被保険者ID at the end of a day: prefecture_insured_id, resident_number, name."""
     days = [day for day in environment.store.partitions("linkage_state") if day <= on.isoformat()]
     if not days:
         return KnownIds.empty()
@@ -53,7 +53,7 @@ def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
 
 
 def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
-    """The month's candidates judged and in words (see `cases.cases`). KR-7418 before a list came, KR-7210 when
+    """The month's candidates with proposals and in words (see `cases.cases`). KR-7418 before a list arrived, KR-7210 when
     retention has erased it."""
     require_kept(environment, month)
     if not environment.store.exists(CANDIDATES, month.isoformat()):
@@ -73,25 +73,25 @@ def require_kept(environment: Environment, month: dt.date) -> None:
 
 
 def worksheet_path(environment: Environment, month: dt.date) -> Path:
-    """Where the program leaves the month's worksheet."""
+    """The path of the month's worksheet."""
     return environment.settings.clerks / f"継続世帯判定表_{month:%Y-%m}.xlsx"
 
 
 def list_path(environment: Environment, name: str, month: dt.date) -> Path:
-    """Where a printed list lies."""
+    """The path of a printed list."""
     return environment.settings.clerks / f"{name}_{month:%Y-%m}.html"
 
 
 @dataclass(frozen=True)
 class MadeWorksheet:
-    """A worksheet of a month and its cases. was_kept: a book of just these cases lay there, filled in or not."""
+    """A worksheet of a month and its cases. was_kept: a book of exactly these cases existed, filled in or not."""
 
     path: Path
     cases: pl.DataFrame
     was_kept: bool
 
     def lines(self) -> list[str]:
-        """Where the worksheet lies, and whose book was left or set aside, in lines for people."""
+        """The path of the worksheet, and which book was kept or renamed, in lines for people."""
         kept = ["  前からある判定表を、書き込みも含めてそのまま残しました"] if self.was_kept else []
         earlier = sorted(self.path.parent.glob(f"{self.path.stem}{EARLIER}*"))
         earlier_lines = [f"  候補が変わる前の判定表（書き込みはここにあります）: {book.name}" for book in earlier]
@@ -117,7 +117,7 @@ def decided(environment: Environment, month: dt.date) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a worksheet: decisions that are new (0: it was imported before), or what must be mended."""
+    """The outcome of importing a worksheet: how many decisions are new (0: imported before), or what must be corrected."""
 
     month: dt.date
     new: int
@@ -125,9 +125,9 @@ class Imported:
 
 
 def import_worksheet(environment: Environment, path: Path) -> Imported:
-    """Take the decisions of a filled worksheet, all or none; what was said before stays readable.
+    """Import the decisions of a filled worksheet, all or none; earlier decisions stay readable.
 
-    KR-7401/7402/7418 when it cannot be a worksheet; KR-7417 when the instruction went out and a decision differs.
+    KR-7401/7402/7418 when it is no worksheet; KR-7417 when the instruction was sent and a decision differs.
     """
     worksheet = FilledWorksheet.read(path)
     month = worksheet.month
@@ -178,7 +178,7 @@ def _require_open(environment: Environment, month: dt.date, candidates: list[str
 
 
 def settled(environment: Environment, month: dt.date) -> pl.DataFrame:
-    """The decisions of a month when every candidate has one made on the present facts; KR-7419 when not."""
+    """The decisions of a month, when every candidate has one based on the present facts; KR-7419 when not."""
     found, made = build_cases(environment, month), decided(environment, month)
     open_cases = found.join(made, on=[CANDIDATE, FINGERPRINT], how="anti")
     if open_cases.height:
@@ -195,7 +195,7 @@ def why_not_instructed(state: Status) -> RenkeiError:
 
 
 def build_instruction(environment: Environment, month: dt.date) -> tuple[OutboundFile | None, pl.DataFrame]:
-    """The 確定指示 of the approved decisions, checked and in the outbox, with the decisions that it holds.
+    """The 確定指示 of the approved decisions, validated and in the outbox, with the decisions that it contains.
 
     No file when there is nothing to instruct, or when the interface is switched off: then the page for typing is made.
     """
@@ -220,7 +220,7 @@ def build_instruction(environment: Environment, month: dt.date) -> tuple[Outboun
 def send_instruction(
     environment: Environment, month: dt.date, file: OutboundFile | None, run_id: str | None = None
 ) -> SendOutcome:
-    """Send the month's 確定指示, or note that there is none to send."""
+    """Send the month's 確定指示, or record that there is none to send."""
     if file is None:
         typed = INSTRUCTION in environment.settings.switched_off_interfaces
         action = LedgerEvent.INSTRUCTION_FOR_TYPING if typed else LedgerEvent.NO_INSTRUCTION
@@ -230,9 +230,9 @@ def send_instruction(
 
 
 def reconciled(environment: Environment, month: dt.date, *, due: bool = True) -> Reconciled:
-    """The month's results and handovers against the decisions and against what earlier months confirmed.
+    """The month's results and handovers reconciled with the decisions and with what earlier months confirmed.
 
-    due: whether results are to be expected; before that no instruction is without one.
+    due: whether results are expected already; before that no instruction counts as unanswered.
     """
     earlier = [name for name in environment.store.partitions("handover_taken") if name < month.isoformat()]
     before = [environment.store.read("handover_taken", name) for name in earlier]
@@ -257,9 +257,9 @@ def reconciled(environment: Environment, month: dt.date, *, due: bool = True) ->
 
 
 def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
-    """In-prefecture arrivals that no candidates list names (KR-8207), each asked once: also those notified late.
+    """Arrivals from within the prefecture that no candidates list names (KR-8207), each asked once; also late notifications.
 
-    An arrival matters as long as a month handed over for it could count.
+    An arrival is relevant as long as a month handed over for it could count.
     """
     began = min(first_month_sent(environment) or month, month)
     back = [month - relativedelta(months=number) for number in range(WINDOW_BEFORE, -1, -1)]
@@ -298,7 +298,7 @@ def write_results_page(environment: Environment, month: dt.date, handovers: pl.D
 
 @dataclass(frozen=True)
 class Status:
-    """Where a month stands. waiting_days: business days that undecided candidates have waited (None: nothing waits)."""
+    """The progress of a month. waiting_days: business days that undecided candidates have waited (None: nothing waits)."""
 
     month: dt.date
     listed: bool
@@ -315,7 +315,7 @@ class Status:
     waiting_days: int | None
 
     def lines(self) -> list[str]:
-        """The state in words, for the command line and the UI."""
+        """The progress in words, for the command line and the UI."""
         if not self.listed:
             return [f"{self.month:%Y-%m}: 継続候補世帯リストはまだ届いていません（配信日 {self.candidates_on}）"]
         counted = "、".join(f"{PROPOSALS[name]} {count}件" for name, count in self.proposals.items() if count)
@@ -331,7 +331,7 @@ class Status:
 
 
 def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
-    """Where a month stands on a day (Asia/Tokyo). KR-7210 when retention has erased it."""
+    """The progress of a month on a day (Asia/Tokyo). KR-7210 when retention has erased it."""
     require_kept(environment, month)
     days = monthly_days(environment.catalogue, month)
     listed = environment.store.exists(CANDIDATES, month.isoformat())

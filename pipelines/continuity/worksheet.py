@@ -1,4 +1,4 @@
-"""The clerk's worksheet of a month as an Excel book: written, and read back with everything that must be mended."""
+"""The clerk's worksheet of a month as an Excel book: written, and read back with everything that must be corrected."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from schemas.rules.identifiers import Numbers
 SHEET, GUIDE, MARKS = "判定", "使い方", "印"
 PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "要確認"}
 DECISIONS = {"継続": "continued", "非継続": "not_continued", "保留": "postponed"}
-# Heading and width (in characters) of what the program writes and nobody may change.
+# Heading and width (in characters) of the columns that the program writes and nobody may change.
 FACT_HEADINGS = {
     CANDIDATE: ("候補番号", 8), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 12), "reason": ("理由", 22),
     "facts_in_words": ("見た事実", 16), "moved_on": ("異動日", 11), "old_municipality_code": ("転出元", 8),
@@ -40,7 +40,7 @@ ANSWER_HEADINGS = {
     "decided_by": ("判定者", 9),
     "approved_by": ("承認者", 9),
 }
-# Texts of more than two lines: the rest is never higher than a household number in its column.
+# Columns with texts of more than two lines: the others are never higher than a household number in its column.
 _LONG = ("title", "reason", "facts_in_words", "old_people", "new_people")
 _FONT, _LINE_HEIGHT, _PADDING = 9, 11.5, 4.0  # points
 _HEADINGS = tuple(heading for heading, _ in (*FACT_HEADINGS.values(), *ANSWER_HEADINGS.values()))
@@ -62,7 +62,7 @@ _GUIDE = (
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend in a worksheet: where (row of the sheet, None for the whole book) and what, in Japanese."""
+    """One thing to correct in a worksheet: where (row of the sheet, None for the whole book) and what, in Japanese."""
 
     code: str
     row: int | None
@@ -75,7 +75,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was decided on one candidate, as the worksheet says it."""
+    """The decision on one candidate, as in the worksheet."""
 
     candidate_number: str
     decision: str
@@ -88,8 +88,8 @@ def write_worksheet(path: Path, cases: pl.DataFrame, month: dt.date, municipalit
     """The book of a month: one row per candidate, protected but for the answers, printing on A4 landscape.
 
     cases: FACT_COLUMNS and FINGERPRINT. The same cases give the same bytes. Text stays text: no formula, no link.
-    What a clerk wrote is never written over: a book for these very cases stays as it is, any other that lies there is set
-    aside as `…_前の版_<SHA-256>.xlsx`.
+    A clerk's work is never overwritten: an existing book for exactly these cases stays as it is, any other is renamed to
+    `…_前の版_<SHA-256>.xlsx`.
     """
     book = _worksheet(cases, month, municipality)
     if path.is_file() and path.read_bytes() != book:
@@ -103,7 +103,7 @@ EARLIER = "_前の版_"
 
 
 def _is_of(path: Path, cases: pl.DataFrame, month: dt.date) -> bool:
-    """Whether a book is a worksheet of just these cases, filled in or not."""
+    """Whether a book is a worksheet of exactly these cases, filled in or not."""
     try:
         return FilledWorksheet.read(path).is_of(cases, month)
     except RenkeiError:
@@ -179,7 +179,7 @@ def _guide_sheet(book: Any) -> None:
 
 
 def _lines(text: str, width: int) -> int:
-    """How many lines a text takes in a column: a full-width character takes the room of two, as it does in CP932."""
+    """How many lines a text takes in a column: a full-width character is as wide as two, as in CP932."""
     return sum(max(1, -(-len(line) // (width - 2))) for line in text.encode("cp932", "replace").split(b"\n"))
 
 
@@ -191,7 +191,7 @@ def _shown(name: str, value: object) -> str:
 
 @dataclass(frozen=True)
 class Marks:
-    """What people write in the place of an answer, or beside a name.
+    """What people write instead of an answer, or next to a name.
 
     anywhere: ditto and check marks; as_name: words that are no name; titles: see persons.same_person.
     """
@@ -201,7 +201,7 @@ class Marks:
     titles: tuple[str, ...]
 
     def stand_in(self, text: str, *, name: bool) -> bool:
-        """Whether a text is such a mark. A name also needs a letter or a digit."""
+        """Whether a text is such a mark. A name must also contain a letter or a digit."""
         bare = _bare(text)
         return bare in self.anywhere or (name and (bare in self.as_name or not any(map(str.isalnum, bare))))
 
@@ -226,7 +226,7 @@ def _bare(text: str) -> str:
 
 @dataclass(frozen=True)
 class FilledWorksheet:
-    """A worksheet that came back, read once: what is asked of it later is asked of the same bytes."""
+    """A filled worksheet, read once, so that everything is checked on the same bytes."""
 
     month: dt.date
     sha256: str
@@ -245,16 +245,16 @@ class FilledWorksheet:
         return cls(first, book.sha256, stored_fingerprint, book.sheets)
 
     def is_of(self, cases: pl.DataFrame, month: dt.date) -> bool:
-        """Whether it was made of just these cases of a month."""
+        """Whether it was made from exactly these cases of a month."""
         return (self.month, self._fingerprint) == (month, fingerprint(cases))
 
     def answers(self, cases: pl.DataFrame, signs: Marks) -> tuple[list[Answer], list[Problem]]:
-        """The answers, or everything that must be mended: one of the two is empty.
+        """The answers, or everything that must be corrected: one of the two is empty.
 
-        cases: those of its month, as they are now. Nothing is taken from a book with a problem: rows deleted, added,
-        sorted or doubled, facts edited, no decision, one that the list does not have, no names, approver = decider, no
-        reason where one is due, formulas, error values, `signs` or merged and hidden cells as answers, writing beside
-        the table, or a book made before newer data came.
+        cases: those of its month, as they are now. Nothing is imported from a book with a problem: rows deleted, added,
+        sorted or duplicated, facts edited, no decision or one that is not in the list, no names, approver = decider, a
+        missing reason, formulas, error values, `signs` or merged and hidden cells as answers, text next to the table, or a
+        book made from older data.
         """
         if self._fingerprint != fingerprint(cases):
             return [], [_problem("KR-7404", None, month=f"{self.month:%Y-%m}")]
@@ -298,7 +298,7 @@ def _problem(code: str, row: int | None, **values: object) -> Problem:
 
 
 def _rows_problems(found: Sequence[str], wanted: Sequence[str]) -> list[Problem]:
-    """Rows that are missing, strange, doubled, or in another order."""
+    """Rows that are missing, unknown, duplicated, or in another order."""
     times = Counter(found)
     problems = [_problem("KR-7405", None, candidate=candidate) for candidate in wanted if candidate not in times]
     for row, candidate in enumerate(found, _FIRST_ROW):
@@ -313,7 +313,7 @@ def _rows_problems(found: Sequence[str], wanted: Sequence[str]) -> list[Problem]
 
 
 def _outside_problems(book: Mapping[str, Rows]) -> list[Problem]:
-    """Writing that nobody would read: beside the table, and on sheets that are not ours."""
+    """Text that would be ignored: next to the table, and on sheets that are not ours."""
     beside = [
         address(number, column)
         for number, row in enumerate(book[SHEET], 1)
@@ -335,7 +335,7 @@ def _facts_problems(number: int, row: Sequence[Cell], case: dict[str, Any]) -> l
 
 
 def _cell_problems(number: int, row: Sequence[Cell], signs: Marks) -> list[Problem]:
-    """Answer cells whose content is no answer, whatever it says."""
+    """Answer cells whose content cannot be an answer."""
     problems = []
     for column, (name, (heading, _)) in enumerate(ANSWER_HEADINGS.items(), len(FACT_HEADINGS)):
         cell, place = row[column], address(number, column + 1)

@@ -32,12 +32,12 @@ def _sorted(months: pl.DataFrame) -> pl.DataFrame:
 
 
 def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
-    """Every month that counts for a household, once and sorted, with where it is known from.
+    """Every month that counts for a household, once and sorted, with its sources.
 
     own: HOUSEHOLD, MONTH. handed_over: HOUSEHOLD (the new one), MONTH, source (which municipality and household).
     gone: HOUSEHOLD, until (first day of a month): the household was continued elsewhere in that month. Its months up to
-    it still count here for care up to that month (both places halve their limits in it), then they went along; those
-    who stayed behind begin anew (domain.md 3.1, 3.4).
+    then still count here for care up to that month (both municipalities halve their limits in it), but not later; those
+    who stayed start again from zero (domain.md 3.1, 3.4).
     Returns: HOUSEHOLD, MONTH, own (Boolean: we paid in it ourselves), handed_over_from (list of sources, null: none),
     counts_until (the last 診療年月 for which it counts, null: no end).
     """
@@ -66,7 +66,7 @@ def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFr
 
 
 def in_window(month: dt.date) -> pl.Expr:
-    """Whether MONTH counts for `month` (its first day): it lies in M−11 … M−1 and did not go along with a household."""
+    """Whether MONTH counts for `month` (its first day): it is in M−11 … M−1 and was not handed over with a household."""
     near = pl.col(MONTH).is_between(months_before(month, WINDOW_BEFORE), months_before(month, 1))
     return near & (pl.col("counts_until").is_null() | (pl.col("counts_until") >= month))
 

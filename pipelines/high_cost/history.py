@@ -35,8 +35,8 @@ def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFra
     """What the next municipality will need: the counted months M−11 … M of every move out of a household (`KnownHistory`).
 
     counted: HOUSEHOLD, MONTH, own (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
-    month_source: own when we paid in the month ourselves, else handed_over. A month that two moves need is told once, with
-    the first.
+    month_source: own when we paid in the month ourselves, else handed_over. A month that two moves need is reported once,
+    with the first.
     """
     distance = number(pl.col(MOVED_OUT_ON)) - number(pl.col(MONTH))
     return (
@@ -61,7 +61,7 @@ def still_correctable(baseline: pl.DataFrame, month: dt.date) -> pl.DataFrame:
 def corrections(baseline: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     """What must be sent: the columns of `KnownHistory` and update_kind, sorted.
 
-    known: what the Union was told so far. A month that it doesn't know yet is `added`, one that no longer holds is
+    baseline: what was reported to the Union so far. A month that is not in it is `added`, one that no longer applies is
     `withdrawn` (過誤, 再審査: domain.md 3.3).
     """
     key = [HOUSEHOLD, MONTH]

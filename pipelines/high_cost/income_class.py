@@ -29,7 +29,7 @@ TAXES_READ = ItemsRead(
     ("total_income", "former_household_number"),
 )
 RESIDENT = "resident_number"
-NEW_CLASS_MONTH = 8  # 区分 are judged anew every August (domain.md 3.5)
+NEW_CLASS_MONTH = 8  # 区分 are determined again every August (domain.md 3.5)
 ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
 UNDECLARED_UNDER_70, EXEMPT_UNDER_70 = "class_a", "class_o"
 EXCEPTIONS = {"receipts_of_one", "receipts_of_several", "base_income_sum"}
@@ -54,7 +54,7 @@ class Borders:
 
 @dataclass(frozen=True)
 class Minors:
-    """What an insured minor takes off the 課税所得 of his 70–74 head: below an age in years, up to an own 合計所得 (yen)."""
+    """The deduction for an insured minor from the 課税所得 of their 70–74 head: below an age in years, up to an own 合計所得 (yen)."""
 
     below: int
     amount: int
@@ -118,7 +118,7 @@ def reference_day(month: dt.date) -> dt.date:
 
 
 class Question(StrEnum):
-    """What a clerk must look at before a class of 70–74 can be believed: the codes of its messages."""
+    """What a clerk must check before a class of 70–74 is reliable: the codes of its messages."""
 
     BY_RECEIPTS = "KR-7434"
     RECEIPTS_UNKNOWN = "KR-7435"
@@ -131,7 +131,7 @@ def classify(
     """The classes of every household with an insured person in `month` (first day).
 
     people: household_number, resident_number, head_kind (insured_head | nominal_head | member), born_on. The nominal
-    head's tax counts for 非課税, his income does not. taxes: resident_number, income_year, declaration_kind, base_income,
+    head's tax counts for 非課税, their income does not. taxes: resident_number, income_year, declaration_kind, base_income,
     resident_tax, taxable_income, receipts, low_income; where a layout has them, total_income and former_household_number
     (of whom went from this household to 後期高齢者医療 and still belongs to it). Who has no tax record counts as 未申告.
     then: the insured on `reference_day`, columns as people (None: the same people).
@@ -211,7 +211,7 @@ DEDUCTIONS = ("certain", "possible")
 def _deductions(
     with_tax: pl.DataFrame, then: pl.DataFrame, taxes: pl.DataFrame, month: dt.date, borders: Borders
 ) -> pl.DataFrame:
-    """What the minors of his household take off a head's 課税所得: household_number, resident_number, certain, possible.
+    """The deductions from a head's 課税所得 for the minors of the household: household_number, resident_number, certain, possible.
 
     certain: the insured of `then` whose 合計所得 is known and low enough, for a head who was it then. possible: with
     those whose income is not known, or of whom it is not known whether they belonged to the household then.
@@ -311,7 +311,7 @@ def _by_taxable(borders: Borders, deduction: str) -> list[tuple[pl.Expr, str]]:
 
 
 def _questions(borders: Borders) -> pl.Expr:
-    """What could change the class if somebody asked; of a household whose class stands whatever they say, nothing."""
+    """The questions whose answers could change the class; none for a household whose class does not depend on them."""
     by_taxable, at_best = (_first(_by_taxable(borders, name)) for name in DEDUCTIONS)
     open_case = ~pl.col("undeclared") & ~pl.col("exempt") & ~_modest_income(borders) & (by_taxable != GENERAL)
     modest = _modest_receipts(borders)

@@ -19,7 +19,7 @@ def limit_table(catalogue: Catalogue, month: dt.date) -> pl.DataFrame:
 
     Columns: treatment_month, age_group (under_70 | from_70), income_class, outpatient (cap per person, null: none),
     base, threshold (null: no 1 % part), multiple (from the 4th month, null: none), yearly (null: none), floor (smallest
-    self-payment that is aggregated). KR-7107 for a month without a table: there is no nearest one.
+    self-payment that is aggregated). KR-7107 for a month without a table: tables of other months are never used.
     """
     floors = {row["年齢群"]: row.integer("合算の下限") for row in catalogue.table("limits/floors", month)}
     rows = [

@@ -1,6 +1,6 @@
 """The monthly high-cost steps: benefit extract -> history out; handover -> counts; tax extract -> income classes.
 
-Wires the pure decisions to store, ledger and server; a month is named by its first day.
+Connects the pure decisions with store, ledger and server; a month is given by its first day.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ KEPT_OF_A_MONTH = (*SNAPSHOT_ASSETS.values(), "high_cost_counts", "high_cost_mon
 
 @dataclass(frozen=True)
 class Extract:
-    """A monthly extract: its sound records (canonical), and the households whose records have a fault (held back)."""
+    """A monthly extract: its valid records (canonical), and the withheld households or persons, whose records are invalid."""
 
     records: pl.DataFrame
     withheld: pl.Series
@@ -63,7 +63,7 @@ class Extract:
 
 
 def require_sent(environment: Environment, month: dt.date) -> dt.date:
-    """The cut-off day of a month, when everything up to it was sent or carried; KR-7601 names the days that are not."""
+    """The cut-off day of a month, if everything up to it was sent or carried; KR-7601 names the days that were not."""
     cut_off = monthly_days(environment.catalogue, month).cut_off
     missing = days_not_sent(environment, month, cut_off)
     if cut_off in missing:
@@ -73,11 +73,11 @@ def require_sent(environment: Environment, month: dt.date) -> dt.date:
 
 
 def read_extract(environment: Environment, interface: str, month: dt.date) -> Extract:
-    """Read and judge a monthly extract as of the month's cut-off day.
+    """Read and validate a monthly extract as of the month's cut-off day.
 
-    KR-7210 when retention has erased the month's tables; KR-7202 when the extract is not there yet; KR-7203 when the file
-    as a whole is wrong. A record with a fault holds its household back; one that names no household or person stops the
-    month (KR-7211): nobody could say who is meant.
+    KR-7210 when retention has erased the month's tables; KR-7202 when the extract does not exist yet; KR-7203 when the
+    file as a whole is invalid. The household of an invalid record is withheld; a record that identifies no household or
+    person stops the month (KR-7211): nobody could say who is meant.
     """
     erased.require_kept(environment, month, KEPT_OF_A_MONTH, environment.catalogue.of_cycle("monthly"))
     validated = {interface: _validate_extract(environment, interface, month)}
@@ -165,7 +165,7 @@ def counted_households(environment: Environment, month: dt.date) -> pl.DataFrame
 def explain(environment: Environment, month: dt.date, household: str) -> list[tuple[dt.date, list[str]]]:
     """The months that a household's count of `month` is made of, each with its sources: `own`, or who handed it over.
 
-    KR-7604 a household that neither had a month nor was ever sent to the Union: a slip must not be answered with 0.
+    KR-7604 a household that neither had a month nor was ever sent to the Union: a typing error must not be answered with 0.
     """
     counted = environment.store.read("high_cost_months", month.isoformat())
     if household not in counted[HOUSEHOLD] and household not in people_sent(environment)[HOUSEHOLD]:
@@ -176,7 +176,7 @@ def explain(environment: Environment, month: dt.date, household: str) -> list[tu
 
 @dataclass(frozen=True)
 class History:
-    """The month's 高額該当情報: the file (None: nothing to tell), its rows, and what the Union then knows."""
+    """The month's 高額該当情報: the file (None: nothing to report), its rows, and what the Union then knows."""
 
     file: OutboundFile | None
     rows: pl.DataFrame
@@ -184,10 +184,10 @@ class History:
 
 
 def build_history(environment: Environment, month: dt.date, extract: Extract) -> History:
-    """The months of the households that moved away and that the Union does not know, and corrections of those it knows.
+    """The months, unknown to the Union, of the households that moved away, and corrections of those that it knows.
 
-    The history is that of before this month's confirmation: what follows a household is what it had here. Households
-    with a faulty record keep what the Union knows of them until they pass. KR-7601 when the month's days are not sent.
+    The history is as of before this month's confirmation: a household takes along what it had here. Withheld households
+    keep what the Union knows of them until their records are valid. KR-7601 when the month's days are not sent.
     """
     cut_off = require_sent(environment, month)
     baseline = still_correctable(_load_baseline(environment, HISTORY, month, KnownHistory), month)
@@ -209,9 +209,10 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
 
 
 def _answerable_since(environment: Environment, month: dt.date) -> dt.date:
-    """The first day whose moves we tell of: as long as they can be corrected, but none before our own first sending.
+    """The first day whose moves we report: as long as they can be corrected, but none before our own first sending.
 
-    All of them are looked at every month: a move may be notified late, a benefit decided late, a faulty record mended late.
+    All of them are checked every month: a move may be notified late, a benefit decided late, an invalid record corrected
+    late.
     """
     began = first_month_sent(environment) or month
     oldest: dt.date = month - relativedelta(months=CORRECTABLE_MONTHS)
@@ -230,7 +231,7 @@ def _load_baseline(environment: Environment, interface: str, month: dt.date, tab
 class Classes:
     """The month's 所得区分: the file (None: nothing changed), its rows, what the Union then knows, who had no tax record.
 
-    asked: household_number, income_class_70_74, questions of whom a clerk must look at (income_class.Question).
+    asked: household_number, income_class_70_74, questions for the clerk to check (income_class.Question).
     """
 
     file: OutboundFile | None
@@ -241,10 +242,10 @@ class Classes:
 
 
 def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> Classes:
-    """What differs from what the Union knows: in August everybody, because the income year does (domain.md 3.5).
+    """What differs from what the Union knows: in August everybody, because the income year changes (domain.md 3.5).
 
-    A household with a faulty tax record, its former members' in 後期高齢者医療 too, keeps the class that the Union knows
-    until it passes.
+    A household with an invalid tax record, also of a former member in 後期高齢者医療, keeps the class that the Union knows
+    until the record is valid.
     """
     cut_off = require_sent(environment, month)
     people = people_sent(environment, cut_off)

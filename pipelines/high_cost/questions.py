@@ -1,4 +1,4 @@
-"""The list of 所得区分 that a clerk must look at, as an Excel book: whose class depends on what no extract says. Decides nothing."""
+"""The list of 所得区分 that a clerk must check, as an Excel book: classes that depend on facts in no extract. Decides nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _COLUMNS = (
 
 
 def questions_path(environment: Environment, month: dt.date) -> Path:
-    """Where the list of a month lies, in the clerks' folder."""
+    """The path of a month's list, in the clerks' folder."""
     return environment.settings.clerks / f"所得区分確認一覧_{month:%Y-%m}.xlsx"
 
 
 def write_questions(environment: Environment, month: dt.date, asked: pl.DataFrame) -> Path | None:
-    """Write the month's list. None when there is nothing to ask; a list that an earlier run left is then emptied.
+    """Write the month's list. None when there is nothing to ask; a list of an earlier run is then emptied.
 
     asked: household_number, income_class_70_74, questions (codes).
     """

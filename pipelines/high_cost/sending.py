@@ -1,4 +1,4 @@
-"""The monthly files that carry a difference: their manifests, and that one leaves only with the table that it belongs to."""
+"""The monthly files that contain a difference: their manifests, and sending one only together with its matching table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import needs_approval, published
 
 HISTORY, INCOME = "high_cost_history", "income_class"
-# For each file the table of what the Union knows once it is in; the next month is compared with it.
+# For each file the asset with what the Union knows once it has imported it: the baseline of the next month.
 SNAPSHOT_ASSETS = {HISTORY: "known_high_cost_history", INCOME: "known_income_class"}
 
 
@@ -41,9 +41,9 @@ def send(
 ) -> SendOutcome:
     """Send the file that a manifest names, or say that there is nothing to send.
 
-    KR-7215 when it and the table of what the Union then knows were not made together: a run was cut off, or two made the
-    month at once. KR-7214 when the Union has another month by now than the one that it was compared with; a month that is
-    out already stays what it is. The errors of `Outbox.send`.
+    KR-7215 when it and the table of what the Union then knows were not built together: a run was interrupted, or two runs
+    built the month at once. KR-7214 when the baseline is another month by now; a month that is out already stays as it
+    is. The errors of `Outbox.send`.
     """
     if made.is_empty():
         return SendOutcome("nothing_to_send", ())

@@ -1,1 +1,1 @@
-"""What operators and auditors do besides the daily and monthly runs: audit, retention, keys, media, what is outstanding."""
+"""Operations besides the daily and monthly runs: audit, retention, keys, media, restoring, overdue work."""

@@ -1,4 +1,4 @@
-"""Who did what in a month, for the auditor: sheets of an Excel book, or a page. Changes nothing; no personal data."""
+"""The monthly report for the auditor, who did what: sheets of an Excel book, or a page. Changes nothing; no personal data."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ Rows = list[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Month:
-    """A calendar month in the ledger: its events, oldest first, and every entry that an event may be of."""
+    """A calendar month in the ledger: its events, oldest first, and all entries by id."""
 
     environment: Environment
     first: dt.date
@@ -133,17 +133,17 @@ class _Month:
 
 def report(environment: Environment, month: dt.date) -> dict[str, pl.DataFrame]:
     """What happened in a calendar month (its first day, Asia/Tokyo), by sheet: see SHEETS. No personal data."""
-    told = _Month.of(environment, month)
+    audited = _Month.of(environment, month)
     rows: dict[str, Rows] = {
-        "送付記録": _files(told, EntryState.SENT),
-        "受領": _files(told, EntryState.APPLIED),
-        "継続の判定": _decided(told),
-        "承認": _approved(told),
-        "媒体管理簿": book_of(told.events).rows(),
-        "鍵": _keys(told),
-        "消去": _erased(told),
-        "手作業": [*_by_hand(told), *_by_other_means(told)],
-        "時間外": _out_of_hours(told),
+        "送付記録": _files(audited, EntryState.SENT),
+        "受領": _files(audited, EntryState.APPLIED),
+        "継続の判定": _decided(audited),
+        "承認": _approved(audited),
+        "媒体管理簿": book_of(audited.events).rows(),
+        "鍵": _keys(audited),
+        "消去": _erased(audited),
+        "手作業": [*_by_hand(audited), *_by_other_means(audited)],
+        "時間外": _out_of_hours(audited),
     }
     return {
         name: pl.DataFrame(rows[name], schema=dict.fromkeys(columns, pl.String), orient="row")
@@ -155,28 +155,28 @@ def _is_in(at: str, month: dt.date) -> bool:
     return tokyo_time(at).date().replace(day=1) == month
 
 
-def _files(told: _Month, action: str) -> Rows:
+def _files(audited: _Month, action: str) -> Rows:
     """The files that were sent, or applied."""
     return [
-        told.of_file(event, told.entries[event.entry_id])
-        for event in told.events
+        audited.of_file(event, audited.entries[event.entry_id])
+        for event in audited.events
         if event.entry_id and event.action == action
     ]
 
 
-def _approved(told: _Month) -> Rows:
-    """The files that a second person approved: who made them, and who approved them, each with his account."""
+def _approved(audited: _Month) -> Rows:
+    """The files that a second person approved: maker and approver, each with their account."""
     rows: Rows = []
-    for event in told.events:
+    for event in audited.events:
         if event.action == EntryState.APPROVED and event.entry_id:
-            made = told.environment.ledger.events(event.entry_id)[0]
-            accounts = [str(one.detail.get(ACCOUNT, "")) for one in (made, event)]
-            file = told.of_file(event, told.entries[event.entry_id])[:6]
+            made = audited.environment.ledger.events(event.entry_id)[0]
+            accounts = [str(ledger_event.detail.get(ACCOUNT, "")) for ledger_event in (made, event)]
+            file = audited.of_file(event, audited.entries[event.entry_id])[:6]
             rows.append((*file, *accounts, made.operator, event.operator))
     return rows
 
 
-def _keys(told: _Month) -> Rows:
+def _keys(audited: _Month) -> Rows:
     return [
         (
             time_in_words(event.at),
@@ -184,12 +184,12 @@ def _keys(told: _Month) -> Rows:
             *_details(event, "purpose", "key", "certificate_sha256", "reason"),
             event.operator,
         )
-        for event in told.events
+        for event in audited.events
         if event.action in KEY_USES
     ]
 
 
-def _erased(told: _Month) -> Rows:
+def _erased(audited: _Month) -> Rows:
     return [
         (
             time_in_words(event.at),
@@ -197,45 +197,45 @@ def _erased(told: _Month) -> Rows:
             ERASURES[event.action].format(reason=event.detail.get("reason")),
             event.operator,
         )
-        for event in told.events
+        for event in audited.events
         if event.action in ERASURES
     ]
 
 
-def _by_hand(told: _Month) -> Rows:
+def _by_hand(audited: _Month) -> Rows:
     return [
         (
             time_in_words(event.at),
             BY_HAND[event.action],
-            told.subject(event),
+            audited.subject(event),
             str(event.detail.get("reason", "")),
             event.operator,
         )
-        for event in told.events
+        for event in audited.events
         if event.action in BY_HAND
     ]
 
 
-def _by_other_means(told: _Month) -> Rows:
-    """Files that somebody said had reached the Union otherwise than by us."""
+def _by_other_means(audited: _Month) -> Rows:
+    """Files that were recorded as delivered to the Union by other means."""
     return [
         (
             time_in_words(event.at),
             "ほかの手段での送付",
-            told.subject(event),
+            audited.subject(event),
             str(event.detail["reason"]),
             event.operator,
         )
-        for event in told.events
+        for event in audited.events
         if event.action == EntryState.SENT and event.detail.get("other_means")
     ]
 
 
-def _out_of_hours(told: _Month) -> Rows:
-    """What was done while the offices are closed; BELONGS_TO is the program's own and nobody's work."""
+def _out_of_hours(audited: _Month) -> Rows:
+    """What was done outside office hours; BELONGS_TO is written by the program itself."""
     return [
-        (time_in_words(event.at), event.action, told.subject(event), event.operator)
-        for event in told.events
+        (time_in_words(event.at), event.action, audited.subject(event), event.operator)
+        for event in audited.events
         if event.action != LedgerEvent.BELONGS_TO and not _is_office_hour(tokyo_time(event.at))
     ]
 
@@ -248,9 +248,9 @@ def _details(event: Event, *names: str) -> tuple[str, ...]:
     return tuple(str(event.detail.get(name) or "") for name in names)
 
 
-def _decided(told: _Month) -> Rows:
+def _decided(audited: _Month) -> Rows:
     """The decisions on 世帯の継続性 that were made in the month."""
-    with told.environment.ledger.viewing() as view:
+    with audited.environment.ledger.viewing() as view:
         rows = decisions.everything(view)
     names = (
         "month",
@@ -266,7 +266,7 @@ def _decided(told: _Month) -> Rows:
     return [
         (time_in_words(row["at"]), *(ANSWERS.get(str(row[name]), str(row[name])) for name in names))
         for row in rows.iter_rows(named=True)
-        if _is_in(row["at"], told.first)
+        if _is_in(row["at"], audited.first)
     ]
 
 

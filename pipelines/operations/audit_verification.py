@@ -1,4 +1,4 @@
-"""Whether the history is whole, and the files and decisions still match it. Changes nothing."""
+"""Verifies that the history is complete, and that files and decisions match it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pipelines.exchange.transport import Transport
 from pipelines.transfer.sending import outbox_path
 from pipelines.transfer.unrecorded import LOCATIONS, local_traces, traces_at_union
 
-# Where a received file has its copy: not yet, or never, in the other states.
+# States in which a received file has an archived copy.
 ARCHIVED = DEDUPLICATED_STATES | {EntryState.REJECTED}
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One thing that does not agree: a KR code, and a sentence with its remedy."""
+    """One disagreement: a KR code, and a message with its remedy."""
 
     code: str
     text: str
@@ -33,8 +33,8 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What was looked at, and what does not agree."""
+class VerificationResult:
+    """How much was verified, and the disagreements found."""
 
     events: int
     files: int
@@ -42,13 +42,13 @@ class Verified:
     faults: list[Disagreement]
 
 
-def verify(environment: Environment, transport: Transport | None = None) -> Verified:
-    """Walk the whole ledger: its chain, every file that it knows a hash of, and every decision that it counted; then back
-    from outbox, archive, sent log and (with `transport`) the Union's folder: whether the ledger knows what is there.
+def verify(environment: Environment, transport: Transport | None = None) -> VerificationResult:
+    """Verify the whole ledger: its chain, every file with a recorded hash, and every counted decision; then the reverse:
+    whether the ledger contains everything in outbox, archive, sent log and (with `transport`) the Union's folder.
 
-    Faults: KR-6142 (a trace that the ledger does not know: it is older than what was sent or received), KR-6121 to
-    KR-6123 (rows changed, removed, inserted or reordered), KR-6313 (an archived file is gone or changed), KR-6401
-    (a sent file in the outbox is gone or changed), KR-6402 (decisions are not those that were imported).
+    Faults: KR-6142 (an unrecorded trace: the ledger is older than what was sent or received), KR-6121 to KR-6123 (rows
+    changed, removed, inserted or reordered), KR-6313 (an archived file is missing or changed), KR-6401 (a sent file in
+    the outbox is missing or changed), KR-6402 (decisions are not those that were imported).
     """
     ledger = environment.ledger
     faults = [Disagreement(problem.code, problem.text) for problem in ledger.verify_chain()]
@@ -69,15 +69,15 @@ def verify(environment: Environment, transport: Transport | None = None) -> Veri
             files += 1
             faults += _sent_file(environment, entry)
     traces = local_traces(environment) + (traces_at_union(environment, transport) if transport else [])
-    for one in traces:
-        text = message("KR-6142").render(place=LOCATIONS[one.place], reference=one.reference)
+    for trace in traces:
+        text = message("KR-6142").render(place=LOCATIONS[trace.place], reference=trace.reference)
         faults.append(Disagreement("KR-6142", text))
     counted, wrong = _decisions(environment)
-    return Verified(len(ledger.events()), files, counted, faults + wrong)
+    return VerificationResult(len(ledger.events()), files, counted, faults + wrong)
 
 
 def _is_erased(entry: Entry, erased: Collection[str]) -> bool:
-    """Whether the entry's own copy was erased by rule: then there is nothing to compare, and nothing is missing."""
+    """Whether the entry's copy was erased by retention: then nothing can be compared, and nothing is missing."""
     prefix = str(entry.sha256)[:12]
     if entry.direction == Direction.INBOUND:
         return any(file.startswith("archive/") and Path(file).name.startswith(prefix) for file in erased)
@@ -94,16 +94,16 @@ def _sent_file(environment: Environment, entry: Entry) -> list[Disagreement]:
 
 
 def _decisions(environment: Environment) -> tuple[int, list[Disagreement]]:
-    """How many decisions the imports of the ledger tell of, and where the table says otherwise."""
-    told = [event for event in environment.ledger.events_of(LedgerEvent.WORKSHEET_IMPORTED) if event.detail["new"]]
+    """The number of decisions in the table, and where it disagrees with the imports in the ledger."""
+    imports = [event for event in environment.ledger.events_of(LedgerEvent.WORKSHEET_IMPORTED) if event.detail["new"]]
     with environment.ledger.viewing() as view:
-        digests = {event.sequence: decisions.digest(view, *event.detail.get("rows", (0, 0))) for event in told}
+        digests = {event.sequence: decisions.digest(view, *event.detail.get("rows", (0, 0))) for event in imports}
         total = decisions.count(view)
     faults = [
         Disagreement("KR-6402", message("KR-6402").render(sequence=event.sequence))
-        for event in told
+        for event in imports
         if digests[event.sequence] != event.detail.get("rows_sha256")
     ]
-    if total != sum(int(event.detail["new"]) for event in told):
+    if total != sum(int(event.detail["new"]) for event in imports):
         faults.append(Disagreement("KR-6402", message("KR-6402").render(sequence="（件数）")))
     return total, faults

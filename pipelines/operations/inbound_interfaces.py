@@ -1,7 +1,6 @@
-"""Every kind of file of the Union that this program applies. What each is, and how it is applied, is in the capabilities.
+"""Every kind of file of the Union that this program applies. The capabilities define each, and how it is applied.
 
-The sensor, the assets, the commands and what is still outstanding go by this. A file of any other interface has nobody who reads
-it, and is refused (KR-6337).
+The sensor, the assets, the commands and `outstanding` use this list. A file of any other interface is refused (KR-6337).
 """
 
 from __future__ import annotations

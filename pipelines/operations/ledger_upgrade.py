@@ -1,5 +1,5 @@
-"""The deployment's ledger brought to the version of the program: whose it is, and whether it may begin, are looked at first.
-How it is done is in `exchange.ledger.upgrading`."""
+"""Upgrades the deployment's ledger to the version of the program, after checking whose it is and whether it may be created.
+The upgrade itself is in `exchange.ledger.upgrading`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def upgrade_ledger(
 ) -> Upgrade:
     """Upgrade the ledger at `url`: the settings' own, or the same one under the name of the database's owner.
 
-    KR-6141 when folder or ledger are another municipality's; else as `upgrading.upgrade`.
+    KR-6141 when folder or ledger belong to another municipality; else as `upgrading.upgrade`.
     """
     folder, own = private_folder(settings.data_folder), Municipality.of(settings)
     require_own_folder(folder, own)

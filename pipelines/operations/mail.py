@@ -1,4 +1,4 @@
-"""One e-mail by SMTP to those whom `[alerts]` names. What it says is told in `alerts`."""
+"""Sends one e-mail by SMTP to the recipients in `[alerts]`. The text comes from `alerts`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPLY_SECONDS = 5.0
 
 
 def send(settings: AlertSettings, subject: str, text: str) -> int:
-    """Send one message; gives how many recipients the server refused while it took others.
+    """Send one message; returns how many recipients the server refused while it accepted others.
 
     Errors: KR-7703 with the kind of failure, never the server's words; KR-7104 and KR-7106 for the password file.
     """
@@ -41,7 +41,7 @@ def send(settings: AlertSettings, subject: str, text: str) -> int:
 
 
 def _connected(settings: AlertSettings, own_name: str, trust: ssl.SSLContext) -> smtplib.SMTP:
-    """The greeting only. Without a name, smtplib would ask the DNS for this machine's own, without a limit of time."""
+    """Connect. Without a given name, smtplib would ask the DNS for this machine's name, without a timeout."""
     if settings.tls == "tls":
         return smtplib.SMTP_SSL(settings.host, settings.port, own_name, timeout=REPLY_SECONDS, context=trust)
     return smtplib.SMTP(settings.host, settings.port, own_name, timeout=REPLY_SECONDS)
@@ -57,6 +57,6 @@ def _password(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The kind of failure: its class, and a number or the system's own words. A server's answer may repeat addresses."""
+    """The kind of failure: its class, and a number or the system's text. A server's answer may contain addresses."""
     details = (getattr(error, name, None) for name in ("smtp_code", "verify_message", "strerror"))
     return " ".join([type(error).__name__, *(str(detail) for detail in details if detail)])

@@ -1,4 +1,4 @@
-"""Files by medium instead of by line: each export, import and erasure is a row of the 媒体管理簿, which is the ledger."""
+"""Exchange by medium instead of SFTP: each export, import and erasure is an event of the ledger, and a row of the 媒体管理簿."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USES: dict[str, str] = {
     LedgerEvent.MEDIA_IMPORTED: "読み取り",
     LedgerEvent.MEDIA_ERASED: "消去",
 }
-LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a name that a system makes
+LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a system's file or folder
 
 
 def _medium(environment: Environment, folder: Path) -> Medium:
@@ -36,7 +36,7 @@ def _medium(environment: Environment, folder: Path) -> Medium:
 
 
 def system_names(catalogue: Catalogue, on: dt.date) -> SystemNames:
-    """The names in force on a day. KR-7101 for a word in 中身 that is none."""
+    """The names in force on a day. KR-7101 for an unknown value of 中身."""
     rows = catalogue.table("media/system_names", on)
     words: dict[str, list[str]] = {LEFT_ALONE: [], BIN: []}
     for row in rows:
@@ -49,7 +49,7 @@ def system_names(catalogue: Catalogue, on: dt.date) -> SystemNames:
 
 
 def export_day(environment: Environment, day: dt.date, folder: Path, by: str, reason: str) -> list[SealedFile]:
-    """A day's files, sealed for the Union, on an empty medium; read back and compared. Sending is recorded separately.
+    """Write a day's files, signed and encrypted, to an empty medium and verify them. Sending is recorded separately.
 
     Errors: KR-6601 to KR-6605, and those of `seal_day`.
     """
@@ -72,41 +72,41 @@ def export_day(environment: Environment, day: dt.date, folder: Path, by: str, re
     return files
 
 
-def take(environment: Environment, folder: Path, by: str, reason: str) -> list[ReceivedFile]:
-    """Take in what a medium holds, as if it had come by line; what is in our archive is erased from it.
+def import_medium(environment: Environment, folder: Path, by: str, reason: str) -> list[ReceivedFile]:
+    """Receive the files of a medium like those of the server; archived files are erased from it.
 
-    Errors: KR-6601, KR-6602. A file that is refused stays on the medium.
+    Errors: KR-6601, KR-6602. A refused file stays on the medium.
     """
     medium = _medium(environment, folder)
     found = receiving.receive_from(environment, INBOUND, MediumTransport(medium), by, f"medium {medium.number}")
     recorder = environment.ledger.recorder(by)
-    for one in found:
+    for file in found:
         recorder.append_event(
             LedgerEvent.MEDIA_IMPORTED,
-            entry_id=one.entry.id if one.entry else None,
+            entry_id=file.entry.id if file.entry else None,
             medium=medium.number,
-            file_name=one.name,
-            sha256=one.entry.sha256 if one.entry else None,
-            state=one.state,
+            file_name=file.name,
+            sha256=file.entry.sha256 if file.entry else None,
+            state=file.state,
             reason=reason,
         )
     return found
 
 
 def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[Erased]:
-    """Erase a medium after its job; gives what was on it. The proof is that nothing is found when it is listed again.
+    """Erase a medium after its job; returns what was on it. The proof is an empty listing afterwards.
 
-    Errors: KR-6601, KR-6602, KR-6606: what was erased before is recorded all the same.
+    Errors: KR-6601, KR-6602, KR-6606: what was erased before is recorded nevertheless.
     """
     medium, recorder = _medium(environment, folder), environment.ledger.recorder(by)
 
-    def record_erased(one: Erased) -> None:
+    def record_erased(erased_file: Erased) -> None:
         recorder.append_event(
             LedgerEvent.MEDIA_ERASED,
             medium=medium.number,
-            file_name=one.name,
-            sha256=one.sha256,
-            size=one.size,
+            file_name=erased_file.name,
+            sha256=erased_file.sha256,
+            size=erased_file.size,
             reason=reason,
         )
 
@@ -122,7 +122,7 @@ def book(environment: Environment) -> pl.DataFrame:
 
 
 def book_of(events: list[Event]) -> pl.DataFrame:
-    """The rows of the 媒体管理簿 that some events make."""
+    """The rows of the 媒体管理簿 for some events."""
     rows = [
         (
             time_in_words(event.at),

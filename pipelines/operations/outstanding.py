@@ -1,4 +1,4 @@
-"""What was to be expected by a day and is not there: not sent, not answered, not confirmed, waiting. Changes nothing."""
+"""What is overdue on a day: not sent, not answered, not confirmed, or waiting. Changes nothing."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pipelines.exchange.left_behind import left_behind
 from pipelines.tables.operations import Outstanding
 from pipelines.transfer.baseline import SENT_FILES, days_not_sent
 
-NOT_TAKEN = frozenset({EntryState.REJECTED, EntryState.STALE})
+NOT_RECEIVED = frozenset({EntryState.REJECTED, EntryState.STALE})
 RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
 Row = tuple[str, str, dt.date, dt.date]
 
 
 def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
-    """Everything that is due at the end of `on` and not there: `Outstanding`, oldest first. Names and ages, never a person.
+    """Everything that is overdue at the end of `on`: `Outstanding`, oldest first. File names and ages, never a person.
 
-    Before the first sending there is one row (KR-6506): nobody looks into a wrong data folder without being told.
-    The Union answers in the night after a sending, so its answers are due on the next calendar day.
+    Before the first sending there is one row (KR-6506), so that a wrong data folder is noticed. The Union answers in the
+    night after a sending, so its answers are due on the next calendar day.
     """
     entries = environment.ledger.entries()
     rows = [
         *_days(environment, entries, on),
         *_waiting(entries, on),
-        *_left(environment, on),
+        *_left_files(environment, on),
         *_months(environment, entries, on),
     ]
     texts = [(code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
@@ -55,9 +55,9 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
         yield "KR-6501", "資格情報", day, day
     catalogue = environment.catalogue
     answers = [interface for interface in catalogue.of_cycle("daily", "from_union") if interface not in off]
-    # A file that a person refused is waited for again: the Union owes a corrected one. A stale one was not taken in.
+    # A rejected file is expected again: the Union owes a corrected one. A stale one was not applied.
     arrived = {
-        (e.interface, e.partition) for e in entries if e.direction == Direction.INBOUND and e.state not in NOT_TAKEN
+        (e.interface, e.partition) for e in entries if e.direction == Direction.INBOUND and e.state not in NOT_RECEIVED
     }
     for day in sorted({e.partition for e in sent if e.state in SENT_STATES and e.partition is not None}):
         due = day + dt.timedelta(days=1)
@@ -87,10 +87,10 @@ def _waiting(entries: list[Entry], on: dt.date) -> Iterator[Row]:
             yield WAITING[entry.state], entry.file_name, entry.partition or since, since
 
 
-def _left(environment: Environment, on: dt.date) -> Iterator[Row]:
-    for one in left_behind(environment.ledger):
-        if (since := _day(one.since)) <= on:
-            yield "KR-6511", one.name, since, since
+def _left_files(environment: Environment, on: dt.date) -> Iterator[Row]:
+    for left in left_behind(environment.ledger):
+        if (since := _day(left.since)) <= on:
+            yield "KR-6511", left.name, since, since
 
 
 def _day(at: str) -> dt.date:
@@ -98,7 +98,7 @@ def _day(at: str) -> dt.date:
 
 
 def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:
-    """The Union's monthly days that are past, for the months that this deployment has sent days of."""
+    """The Union's monthly due dates in the past, for the months in which this deployment has sent days."""
     began = [e.partition for e in _daily_files(entries) if e.partition]
     for back in range(MONTHS_LOOKED_BACK, 0, -1):
         month = on.replace(day=1) - relativedelta(months=back)
@@ -108,12 +108,12 @@ def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iter
             except RenkeiError as error:
                 if error.code != "KR-7107":
                     raise
-                continue  # a month that the Union's calendar doesn't have is said when it is run
+                continue  # running a month that the Union's calendar does not have reports it
             yield from _month(environment, entries, days, on)
 
 
 def _month(environment: Environment, entries: list[Entry], days: MonthlyDays, on: dt.date) -> Iterator[Row]:
-    there = {
+    present = {
         e.interface for e in entries if e.partition == days.month and e.state in SENT_STATES | {EntryState.APPLIED}
     }
     for interface, due in (
@@ -121,7 +121,7 @@ def _month(environment: Environment, entries: list[Entry], days: MonthlyDays, on
         ("continuity_instruction", days.instruction_until),
         ("continuity_result", days.result_on),
     ):
-        if due >= on or interface in there or interface in environment.settings.switched_off_interfaces:
+        if due >= on or interface in present or interface in environment.settings.switched_off_interfaces:
             continue
         if interface != "continuity_candidates" and not _has_candidates(environment, days.month):
             continue
@@ -129,6 +129,6 @@ def _month(environment: Environment, entries: list[Entry], days: MonthlyDays, on
 
 
 def _has_candidates(environment: Environment, month: dt.date) -> bool:
-    """Whether there is anybody to decide on: a month without candidates has neither instruction nor result."""
+    """Whether there are candidates: a month without them has neither instruction nor result."""
     asset = "continuity_candidates"
     return environment.store.exists(asset, month.isoformat()) and environment.store.height(asset, month.isoformat()) > 0

@@ -1,4 +1,4 @@
-"""Proof that the effective-dated tables (criteria, limits, calendar …) are sound on every day on which one of them changes."""
+"""Checks the effective-dated tables (criteria, limits, calendar …) on every day on which one of them changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.high_cost.limits import AGE_GROUPS, limit_table
 from pipelines.operations.media_register import system_names
 from pipelines.operations.retention import load_rules
 
-# table -> the columns that may stand only once on a day.
+# table -> the columns whose values must be unique on a day.
 KEYS: Mapping[str, tuple[str, ...]] = {
     "continuity/criteria": ("規則",),
     "continuity/reasons": ("側", "事由"),
@@ -32,7 +32,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "persons/titles": ("役職・敬称",),
     "media/system_names": ("名前",),
 }
-# What a table must still give on every day on which it has rows.
+# Readers that must succeed on every day on which a table has rows.
 READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "continuity/criteria": load_criteria,
     "limits/limits": limit_table,
@@ -48,8 +48,8 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
 
 
 def lint_tables(catalogue: Catalogue) -> list[Fault]:
-    """Every fault of the tables: a date that is none, an end before its start, two rows for one thing on one day, a
-    class without a limit, a border without a class, a rule that cannot be read, days of a month out of their order."""
+    """Every fault of the tables: an invalid date, an end before its start, two rows with one key on one day, a class
+    without a limit, a border without a class, a rule that cannot be read, days of a month in the wrong order."""
     return list(dict.fromkeys(fault for name in KEYS for fault in _table(catalogue, name)))
 
 
@@ -95,7 +95,7 @@ def _readable(catalogue: Catalogue, name: str, day: dt.date) -> Iterator[Fault]:
 
 
 def _unread(catalogue: Catalogue, error: RenkeiError) -> Fault:
-    """The fault that a table could not be read, at its place below the root."""
+    """The fault of a table that could not be read, with its path relative to the root."""
     return Fault(str(error.values["path"]).removeprefix(f"{catalogue.root}/"), str(error.values["reason"]), error.code)
 
 
@@ -105,9 +105,9 @@ def _classes(catalogue: Catalogue, day: dt.date) -> Iterator[Fault]:
     for group, codes in AGE_GROUPS.items():
         if f"codes/{codes}.csv" in catalogue.unread:
             continue
-        known = {code.meaning for code in catalogue.codes[codes] if code.in_force(day)}
+        defined = {code.meaning for code in catalogue.codes[codes] if code.in_force(day)}
         limited = set(table.filter(age_group=group)["income_class"])
-        for missing in sorted(known ^ limited):
+        for missing in sorted(defined ^ limited):
             yield Fault(
                 f"limits/limits.csv {day}",
                 f"{group} の {missing} が、限度額の表と所得区分のコード表の一方にしかありません",

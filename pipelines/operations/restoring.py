@@ -1,4 +1,4 @@
-"""After a backup was brought back: what the ledger lost is told to it again, by a person and with a reason. Sends nothing."""
+"""After a restore from backup: records again what the ledger lost, for an operator and with a reason. Sends nothing."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from pipelines.transfer.unrecorded import (
 
 
 def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: str) -> tuple[Entry, ...]:
-    """Record that the month's files of which there are traces were sent, as their copies in the outbox say.
+    """Record that the month's files with traces were sent, with the content of their copies in the outbox.
 
-    KR-6147 no such trace, KR-6144 traces of one file tell two contents, KR-6115 the copy is not in the outbox.
+    KR-6147 no such trace, KR-6144 traces of one file have different content, KR-6115 the copy is not in the outbox.
     """
     traces = [
-        one
-        for one in sent_traces(environment, month.isoformat())
-        if interface_of(environment, one.file_name) not in FILES
+        trace
+        for trace in sent_traces(environment, month.isoformat())
+        if interface_of(environment, trace.file_name) not in FILES
     ]
     if not traces:
         raise RenkeiError("KR-6147", month=f"{month:%Y-%m}")
     files = []
-    for trace in {one.file_name: one for one in traces}.values():
+    for trace in {trace.file_name: trace for trace in traces}.values():
         file = _copy(environment, month, trace)
         require_same_content(traces, file.file_name, file.sha256)
         files.append(file)
@@ -55,7 +55,7 @@ def mark_month_sent(environment: Environment, month: dt.date, by: str, reason: s
 
 def _copy(environment: Environment, month: dt.date, trace: Trace) -> OutboundFile:
     interface = interface_of(environment, trace.file_name)
-    # The digits that the trace tells are those with which the copy's name begins.
+    # The copy's name begins with the trace's hash prefix.
     path = outbox_path(environment, month, trace.file_name, trace.hash_prefix)
     if interface is None or not path.is_file():
         raise RenkeiError("KR-6115", file_name=trace.file_name)
@@ -67,29 +67,29 @@ def _copy(environment: Environment, month: dt.date, trace: Trace) -> OutboundFil
 
 def _mark(environment: Environment, month: dt.date, file: OutboundFile, by: str, reason: str) -> Sequence[Entry]:
     ledger = environment.ledger
-    # An instruction stands for itself; the others tell the difference to the last month that was sent.
+    # An instruction is independent; the others contain the difference to the last month that was sent.
     before = (
         None if file.interface == INSTRUCTION else ledger.effective_baseline(before=month, interfaces={file.interface})
     )
     return outbox(environment, operator=by).record_manual_delivery(Batch(month, (file,), before), reason)
 
 
-def retake(environment: Environment, by: str, reason: str) -> list[ReceivedFile]:
-    """Take in again what lies in the archive and the ledger does not know: judged as at its arrival, then to be applied.
+def receive_again(environment: Environment, by: str, reason: str) -> list[ReceivedFile]:
+    """Receive again the archived files that the ledger does not contain: validated as on arrival, then to be applied.
 
-    Whose word a copy is only its seal told: where files arrive sealed, a person decides about each (it is quarantined).
-    KR-6143 while there are traces of files sent: the answers among these speak of them.
+    Only its seal proved the sender of a file: if files arrive sealed, a person decides about each (it is quarantined).
+    KR-6143 while there are traces of sent files, because answers among the archived files refer to them.
     """
     traces = local_traces(environment)
-    refuse_traces(one for one in traces if one.place in (TraceLocation.OUTBOX, TraceLocation.SENT_LOG))
-    taken: list[ReceivedFile] = []
+    refuse_traces(trace for trace in traces if trace.place in (TraceLocation.OUTBOX, TraceLocation.SENT_LOG))
+    received: list[ReceivedFile] = []
     for trace in traces:
         if trace.place == TraceLocation.ARCHIVE:
-            taken += _retaken(environment, trace, by, reason)
-    return taken
+            received += _receive_trace(environment, trace, by, reason)
+    return received
 
 
-def _retaken(environment: Environment, trace: Trace, by: str, reason: str) -> list[ReceivedFile]:
+def _receive_trace(environment: Environment, trace: Trace, by: str, reason: str) -> list[ReceivedFile]:
     content = environment.file_store.read(environment.settings.data_folder / trace.reference)
     recorder = environment.ledger.recorder(by)
     recorder.append_event(LedgerEvent.RETAKEN, file=trace.reference, reason=reason)

@@ -1,4 +1,4 @@
-"""What has been kept long enough is erased, and the ledger says so. How long is data (`retention/stores.csv`)."""
+"""Erases what has passed its retention period, and records it in the ledger. The periods are data (`retention/stores.csv`)."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from pipelines.storage.locks import exclusive_lock
 from pipelines.storage.tables import MY_NUMBER_ASSETS
 from pipelines.transfer.baseline import SENT_FILES
 
-NOT_LET = "KR-6606"
-# What the Union knows by the last month that was sent, however long ago: the next one is compared with it.
-COMPARED_WITH = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
-# An entry in one of these needs its files no longer to do its work.
+ERASURE_FAILED = "KR-6606"
+# What the Union knows by the last month that was sent, however long ago: the baseline of the next one.
+BASELINE_ASSETS = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
+# The work of an entry in one of these is done: it does not need its files any more.
 SETTLED = SENT_STATES | TERMINAL_OUTBOUND_STATES | {EntryState.APPLIED, EntryState.DUPLICATE, EntryState.VANISHED}
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A file whose time is over. `path` from the data folder (the clerks' files lie beside it).
+class OverdueFile:
+    """A file past its retention period. `path`: relative to the data folder (the clerks' files are next to it).
 
-    `proved`: the ledger shows that its work is done.
+    `proved`: the ledger proves that its work is done.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class Kept:
 
 
 def load_rules(catalogue: Catalogue, on: dt.date) -> dict[str, int]:
-    """Months by store (`assets`, `assets/my_numbers`, `outbox` …) in force on a day. KR-7101 for months that are none."""
+    """Months by store (`assets`, `assets/my_numbers`, `outbox` …) in force on a day. KR-7101 for an invalid number of months."""
     rows = catalogue.table("retention/stores", on)
     wrong = [row["保管場所"] for row in rows if not row["保存月数"].isdigit() or int(row["保存月数"]) < 1]
     if wrong:
@@ -54,16 +54,16 @@ def load_rules(catalogue: Catalogue, on: dt.date) -> dict[str, int]:
     return {row["保管場所"]: int(row["保存月数"]) for row in rows}
 
 
-def overdue(environment: Environment, today: dt.date) -> list[Kept]:
-    """Every file that has been kept longer than its store's months, whether or not it may go yet. The last sent tables
-    that a coming day or month is compared with are never among them."""
+def overdue(environment: Environment, today: dt.date) -> list[OverdueFile]:
+    """Every file that has been kept longer than its store's months, whether or not it may be erased yet. Never the tables
+    that are the baseline of a coming day or month."""
     rules = load_rules(environment.catalogue, today)
     entries = environment.ledger.entries()
     quiet = {dt.date.fromisoformat(e.detail["partition"]) for e in environment.ledger.events_of(LedgerEvent.QUIET_DAY)}
     needed = environment.ledger.effective_baseline(interfaces=SENT_FILES)
     compared = {
         table_file(asset, str(environment.ledger.effective_baseline(interfaces={interface})))
-        for interface, asset in COMPARED_WITH.items()
+        for interface, asset in BASELINE_ASSETS.items()
     }
     found = []
     for store, path, day in _files(environment):
@@ -72,56 +72,56 @@ def overdue(environment: Environment, today: dt.date) -> list[Kept]:
         is_needed |= path.as_posix() in compared
         if day + relativedelta(months=months) <= today and not is_needed:
             proved = _is_done(environment, entries, quiet, store, path, day)
-            found.append(Kept(path, store, day, months, proved))
+            found.append(OverdueFile(path, store, day, months, proved))
     return found
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """What a run erased, and what the disk did not let it (KR-6606 each)."""
+    """What a run erased, and what could not be erased (KR-6606 each)."""
 
-    gone: list[Kept]
+    gone: list[OverdueFile]
     failed: list[RenkeiError]
 
 
 def run(environment: Environment, today: dt.date, by: str) -> Erasure:
-    """Erase what is overdue and proved, each with its row in the ledger. What cannot be erased keeps nothing else back.
+    """Erase what is overdue and proved, each with its event. A file that cannot be erased does not stop the others.
 
-    The row is written before the file goes: after a crash the next run finds the file still there and erases it again.
-    A file that stays has a row that says so.
+    The event is written before the file is erased: after a crash the next run finds the file and erases it again. A file
+    that could not be erased has an event that says so.
     """
     folder = environment.settings.data_folder
     done, recorder = Erasure([], []), environment.ledger.recorder(by)
     with exclusive_lock(folder, "outbox"), exclusive_lock(folder, "inbox"):
-        for kept in overdue(environment, today):
-            if not kept.proved:
+        for file in overdue(environment, today):
+            if not file.proved:
                 continue
             what: dict[str, Any] = {
-                "file": kept.path.as_posix(),
-                "store": kept.store,
-                "kept_since": kept.day,
-                "months": kept.months,
+                "file": file.path.as_posix(),
+                "store": file.store,
+                "kept_since": file.day,
+                "months": file.months,
             }
             try:
-                with erasing("データのフォルダ", kept.path.as_posix()):
-                    sha256 = sha256_of(folder / kept.path)
+                with erasing("データのフォルダ", file.path.as_posix()):
+                    sha256 = sha256_of(folder / file.path)
                     recorder.append_event(LedgerEvent.ERASED, stored_sha256=sha256, **what)
-                    erase_file(folder / kept.path)
+                    erase_file(folder / file.path)
             except RenkeiError as error:
-                if error.code != NOT_LET:
+                if error.code != ERASURE_FAILED:
                     raise
                 recorder.append_event(LedgerEvent.NOT_ERASED, reason=error.values["reason"], **what)
                 done.failed.append(error)
             else:
-                done.gone.append(kept)
-    for folder_left in sorted({(folder / kept.path).parent for kept in done.gone}):
-        with suppress(OSError):  # an empty folder, or one that another run has removed, holds nothing
+                done.gone.append(file)
+    for folder_left in sorted({(folder / file.path).parent for file in done.gone}):
+        with suppress(OSError):  # not empty, or already removed by another run
             folder_left.rmdir()
     return done
 
 
 def _files(environment: Environment) -> Iterator[tuple[str, Path, dt.date]]:
-    """(store, path from the data folder, the day it belongs to) of everything that is kept by day."""
+    """(store, path relative to the data folder, day) of every file that is stored by day."""
     folder = environment.settings.data_folder
     for path in sorted((folder / "assets").glob("*/*.parquet")):
         asset = f"assets/{path.parent.name}"
@@ -150,17 +150,21 @@ def _day(text: str) -> dt.date:
 def _is_done(
     environment: Environment, entries: list[Entry], quiet: set[dt.date], store: str, path: Path, day: dt.date
 ) -> bool:
-    """Whether the ledger shows that a file was sent or taken in, or that a person decided about it."""
+    """Whether the ledger proves that a file was sent or applied, or that a person decided about it."""
     if store == "quarantine":
         return environment.ledger.entry(int(path.parent.name)).state in SETTLED
     if store == "archive":
-        theirs = [
-            one for one in entries if one.direction == Direction.INBOUND and path.name.startswith(str(one.sha256)[:12])
+        its_entries = [
+            entry
+            for entry in entries
+            if entry.direction == Direction.INBOUND and path.name.startswith(str(entry.sha256)[:12])
         ]
     elif store == "outbox":
-        theirs = [one for one in entries if one.partition == day and path.name.startswith(str(one.sha256)[:12])]
+        its_entries = [
+            entry for entry in entries if entry.partition == day and path.name.startswith(str(entry.sha256)[:12])
+        ]
     else:
-        theirs = [one for one in entries if one.partition == day]
-        if day in quiet and not theirs:
+        its_entries = [entry for entry in entries if entry.partition == day]
+        if day in quiet and not its_entries:
             return True
-    return bool(theirs) and all(one.state in SETTLED for one in theirs)
+    return bool(its_entries) and all(entry.state in SETTLED for entry in its_entries)

@@ -1,1 +1,1 @@
-"""Everything of Dagster: assets, checks, partitions, jobs, schedules, sensors, resources. No other room imports it."""
+"""Everything of Dagster: assets, checks, partitions, jobs, schedules, sensors, resources. No lower layer imports it."""

@@ -1,6 +1,6 @@
-"""Who is told when a run fails or the daily watch finds something: one line in alerts.log, one e-mail a tick.
+"""Alerts about failed runs and findings of the daily watch: one line each in alerts.log, one e-mail per tick.
 
-Codes, totals and commands alone leave the house: no sentence of an error, no value, no person. How mail travels is `mail`'s part.
+They contain codes, totals and commands only: no error message, no value, no person. `mail` sends the e-mail.
 """
 
 import datetime as dt
@@ -27,12 +27,12 @@ from pipelines.orchestration.resources import Deployment
 
 UNEXPECTED, CUT_OFF = "KR-7701", "KR-7702"
 TICK_SECONDS = 300
-RUNS_A_TICK = 100  # far more than fail at once; the rest waits for the next tick
+RUNS_A_TICK = 100  # far more than ever fail at once; the rest waits for the next tick
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing to tell: which run, and how often which code."""
+    """One alert: which run, and how often which code."""
 
     time: str
     job: str
@@ -42,7 +42,7 @@ class Alert:
     command: str
 
     def line(self) -> dict[str, object]:
-        """The alert as it stands in alerts.log."""
+        """The alert as a line of alerts.log."""
         codes = [
             {"code": code, "title": message(code).title, "count": count, "runbook": runbook(code)}
             for code, count in self.codes.items()
@@ -51,14 +51,16 @@ class Alert:
 
     def text(self) -> str:
         """The alert as people read it."""
-        told = [f"  {code} {message(code).title} {count}件 → {runbook(code)}" for code, count in self.codes.items()]
+        code_lines = [
+            f"  {code} {message(code).title} {count}件 → {runbook(code)}" for code, count in self.codes.items()
+        ]
         return "\n".join(
-            [f"{self.time} {self.job} {self.partition}", *told, f"  {self.command}", f"  実行 {self.run_id}"]
+            [f"{self.time} {self.job} {self.partition}", *code_lines, f"  {self.command}", f"  実行 {self.run_id}"]
         )
 
 
 def _of_failure(instance: dg.DagsterInstance, run_id: str) -> Counter[str]:
-    """The codes of the steps that failed. An error without a code of ours is KR-7701; no failed step at all, KR-7702."""
+    """The codes of the failed steps. An error without a KR code is KR-7701; no failed step at all, KR-7702."""
     found: Counter[str] = Counter()
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         failure = entry.get_dagster_event().step_failure_data.user_failure_data
@@ -68,7 +70,7 @@ def _of_failure(instance: dg.DagsterInstance, run_id: str) -> Counter[str]:
 
 
 def _of_watch(instance: dg.DagsterInstance, run_id: str) -> Counter[str]:
-    """The totals by code that the daily watch's checks found."""
+    """The totals by code from the checks of the daily watch."""
     found: Counter[str] = Counter()
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         for name, value in entry.get_dagster_event().asset_check_evaluation_data.metadata.items():
@@ -81,7 +83,7 @@ def _of_watch(instance: dg.DagsterInstance, run_id: str) -> Counter[str]:
 def _changes(
     instance: dg.DagsterInstance, kind: dg.DagsterEventType, cursor: str
 ) -> tuple[list[tuple[dg.DagsterRun, str]], str]:
-    """The runs that ended so since the cursor, each with its time, and the new cursor."""
+    """The runs with a status change of this kind since the cursor, each with its time, and the new cursor."""
     changed = instance.fetch_run_status_changes(kind, limit=RUNS_A_TICK, cursor=cursor, ascending=True)
     ended = [
         (run, dt.datetime.fromtimestamp(record.timestamp, TOKYO).isoformat(timespec="seconds"))
@@ -91,15 +93,15 @@ def _changes(
     return ended, changed.cursor
 
 
-def _begin(instance: dg.DagsterInstance) -> dict[str, Any]:
-    """The first tick starts at the present: what is long past alarms nobody."""
+def _initial_cursor(instance: dg.DagsterInstance) -> dict[str, Any]:
+    """The cursor of the first tick starts now: there are no alerts about the past."""
     kinds = {"failed": dg.DagsterEventType.RUN_FAILURE, "succeeded": dg.DagsterEventType.RUN_SUCCESS}
     latest = {name: instance.fetch_run_status_changes(kind, limit=1).cursor for name, kind in kinds.items()}
     return {**latest, "watched": "", "unsent": []}
 
 
 def _new_alerts(instance: dg.DagsterInstance, seen: dict[str, Any]) -> Iterator[Alert]:
-    """What is new since the last tick; moves `seen` on. The watch of a day alarms once, however often it is run."""
+    """The alerts since the last tick; updates `seen`. The watch of a day alerts once, however often it is run."""
     failures, seen["failed"] = _changes(instance, dg.DagsterEventType.RUN_FAILURE, seen["failed"])
     for run, time in failures:
         day = run.tags.get("dagster/partition", "")
@@ -122,8 +124,8 @@ def _append(path: Path, lines: Sequence[Mapping[str, object]]) -> None:
         log.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
-def _mailed(settings: Settings, alerts: list[Alert]) -> tuple[list[Alert], Sequence[Mapping[str, object]]]:
-    """What still waits after one attempt, and what the log says about the attempt."""
+def _send_mail(settings: Settings, alerts: list[Alert]) -> tuple[list[Alert], Sequence[Mapping[str, object]]]:
+    """Try once to send. Returns the alerts that still wait, and the log lines about the attempt."""
     if settings.alerts is None or not alerts:
         return [], []
     first = alerts[0]
@@ -147,18 +149,18 @@ FOOT = "このメールに個人の情報はありません。コードの意味
     description="失敗した実行と毎日の見回りの件数を、data/alerts.log に記し、[alerts] の宛先にメールで知らせる",
 )
 def failure_alerts(context: dg.SensorEvaluationContext, deployment: Deployment) -> dg.SensorResult:
-    """Ends runs whose process is gone, logs what is new, then tries to send all that waits, again at each tick.
+    """Ends runs whose process is gone, logs new alerts, then tries to send all waiting ones, again at each tick.
 
-    Reads the settings and Dagster's records only: a ledger that is down must not silence the alarm.
+    Reads the settings and Dagster's records only: an unavailable ledger must not silence the alerts.
     """
     end_dead_runs(context.instance)
     settings = Settings.load(deployment.settings_path)
-    seen = json.loads(context.cursor) if context.cursor else _begin(context.instance)
+    seen = json.loads(context.cursor) if context.cursor else _initial_cursor(context.instance)
     new = list(_new_alerts(context.instance, seen))
     waiting = [*(Alert(**kept) for kept in seen["unsent"]), *new]
     log = settings.data_folder / "alerts.log"
-    _append(log, [alert.line() for alert in new])  # before any mail: whatever becomes of that, this is written
-    unsent, attempt = _mailed(settings, waiting)
+    _append(log, [alert.line() for alert in new])  # before any mail, so it is written even if the mail fails
+    unsent, attempt = _send_mail(settings, waiting)
     _append(log, attempt)
     seen["unsent"] = [vars(alert) for alert in unsent]
     return dg.SensorResult(

@@ -1,4 +1,4 @@
-"""Assembles everything of Dagster for tests, command line, web server and daemon alike. Each part is told in its own module."""
+"""Assembles all Dagster definitions for tests, command line, web server and daemon alike. The parts are in their own modules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def definitions(
 ) -> dg.Definitions:
     """All definitions; tests pass a deployment of their own, the others take RENKEI_SETTINGS.
 
-    Without settings that can be read, days and specifications are the embedded ones; the runs themselves say what is wrong.
+    Without readable settings, days and specifications are the embedded ones; the runs themselves report what is wrong.
     """
     mask_errors()
     chosen = deployment or Deployment(settings_path=dg.EnvVar(ENVIRONMENT_KEY))

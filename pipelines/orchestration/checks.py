@@ -1,4 +1,4 @@
-"""File checks for Dagster, one per interface file from one factory. What is right is judged in `schemas`."""
+"""File checks for Dagster, one per interface file from one factory. The validation itself is in `schemas`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 from interfaces.messages import RenkeiError, message, runbook
 from pipelines.exchange.error_redaction import is_disk_fault
 
-CODE = "KRコード"  # the metadata by which alerts know a failure
+CODE = "KRコード"  # the metadata by which alerts identify a failure
 NOTHING_AWAITS_APPROVAL = "nothing_awaits_approval"
 
 
@@ -50,7 +50,7 @@ def approval_check(
 def warning(
     asset: str, name: str, passed: bool, metadata: Mapping[str, str | int], *, description: str = "", late: bool = False
 ) -> dg.AssetCheckResult:
-    """What a person should look at; it stops nothing. `late`: it has become an error, and still stops nothing."""
+    """A check that a person should look at; it stops nothing. `late`: shown as an error, but still stops nothing."""
     return dg.AssetCheckResult(
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR if late else dg.AssetCheckSeverity.WARN,
@@ -61,10 +61,14 @@ def warning(
     )
 
 
-def miscounted(asset: str, error: RenkeiError) -> dg.AssetCheckResult:
-    """Somebody who changed is neither sent nor held: nothing is made (KR-7204)."""
+def counts_differ(asset: str, error: RenkeiError) -> dg.AssetCheckResult:
+    """The counts of changed persons do not add up (sent + withheld): nothing is made (KR-7204)."""
     return dg.AssetCheckResult(
-        passed=False, asset_key=asset, check_name="counts_add_up", description=str(error), metadata=_told(error)
+        passed=False,
+        asset_key=asset,
+        check_name="counts_add_up",
+        description=str(error),
+        metadata=_error_metadata(error),
     )
 
 
@@ -101,7 +105,7 @@ def summary(findings: pl.DataFrame) -> dict[str, dg.MetadataValue]:
 
 
 def passed(interface: str, findings: pl.DataFrame, records: int) -> dg.AssetCheckResult:
-    """A file that may be used; record findings of an extract are held back, not a failure."""
+    """A file that may be used; invalid records of an extract are withheld, not a failure."""
     return dg.AssetCheckResult(
         passed=True,
         asset_key=interface,
@@ -111,24 +115,24 @@ def passed(interface: str, findings: pl.DataFrame, records: int) -> dg.AssetChec
 
 
 def failed(interface: str, error: RenkeiError) -> dg.AssetCheckResult:
-    """A file that may not be used, with the sentence and the remedy for the person who can mend it."""
+    """A file that may not be used, with message and remedy for the person who can fix it."""
     return dg.AssetCheckResult(
         passed=False,
         asset_key=interface,
         check_name=f"{interface}_is_valid",
         description=str(error),
-        metadata=_told(error),
+        metadata=_error_metadata(error),
     )
 
 
 def stop(error: RenkeiError) -> dg.Failure:
     """The failure that leaves no file and a red partition; it is never retried (dagster.md 3, the third pattern)."""
-    return dg.Failure(description=error.for_people(), metadata=_told(error), allow_retries=False)
+    return dg.Failure(description=error.for_people(), metadata=_error_metadata(error), allow_retries=False)
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """An error of ours fails the step with its sentence and code instead of an error id, and so does a full disk (KR-6211)."""
+def failing_with_code() -> Iterator[None]:
+    """A RenkeiError fails the step with its message and code instead of an error id, and so does a full disk (KR-6211)."""
     try:
         yield
     except RenkeiError as error:
@@ -139,7 +143,7 @@ def reported() -> Iterator[None]:
         raise
 
 
-def _told(error: RenkeiError) -> dict[str, str]:
+def _error_metadata(error: RenkeiError) -> dict[str, str]:
     return {CODE: error.code, "対処": error.remedy, "手引": f"renkei explain {error.code}（{runbook(error.code)}）"}
 
 

@@ -1,7 +1,7 @@
-"""Which of Dagster's runs still work, and the end of those whose process is gone. Running again is `reruns`' part.
+"""Finds out which of Dagster's runs are still alive, and ends those whose process is gone. `failed_runs` lists them.
 
-Dagster itself does not notice that the process of a run died together with whoever started it: the run stays STARTED,
-and with it everything that waits for its end.
+Dagster itself does not notice when the process of a run died together with its parent: the run stays STARTED, and blocks
+everything that waits for its end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dagster._core.events import JobFailureData, RunFailureReason
 
 from interfaces.messages import RenkeiError
 
-PROCESS_TAG = "renkei/process"  # which process works for a run; Dagster shows it beside the run
+PROCESS_TAG = "renkei/process"  # the process that executes a run; Dagster shows it with the run
 CUT_OFF = "KR-7711"
 _WORKING = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -32,7 +32,7 @@ _ENDED_STATES = {"Z", "X"}
 
 @dataclass(frozen=True)
 class Process:
-    """A process that no other one is taken for: numbers are used again, also after a restart of the machine."""
+    """The unambiguous identity of a process: process numbers are reused, also after a restart of the machine."""
 
     host: str
     boot: str
@@ -42,7 +42,7 @@ class Process:
 
     @classmethod
     def this(cls) -> Self:
-        """The process that asks."""
+        """The current process."""
         number = os.getpid()
         return cls(
             socket.gethostname() or "localhost",
@@ -54,7 +54,7 @@ class Process:
 
     @classmethod
     def of(cls, run: dg.DagsterRun) -> Self | None:
-        """The process of a run; None when the run does not say it."""
+        """The process of a run; None when the run has no valid tag."""
         words = run.tags.get(PROCESS_TAG, "").split()
         if len(words) != 5 or not words[3].isdecimal():
             return None
@@ -63,11 +63,11 @@ class Process:
 
     @property
     def tag(self) -> dict[str, str]:
-        """The tag by which a run says who works for it."""
+        """The tag that names the process on a run."""
         return {PROCESS_TAG: f"{self.host} {self.boot} {self.namespace} {self.number} {self.started}"}
 
     def is_gone(self) -> bool:
-        """Whether it has certainly ended. Of another machine or another container nothing is certain."""
+        """Whether it has certainly ended. For another machine or container nothing is certain."""
         here = self.this()
         if self.host != here.host:
             return False
@@ -91,9 +91,9 @@ def _stat(number: int) -> list[str]:
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Mark every run whose process is gone as failed (KR-7711) and free its pool slots; gives those runs, oldest first."""
+    """Mark every run whose process is gone as failed (KR-7711) and free its pool slots; returns those runs, oldest first."""
     found = [run for run in _unfinished(instance) if (process := Process.of(run)) and process.is_gone()]
-    # Read again: a process that is gone now may have ended its run well after the first look.
+    # Read again: a process that is gone now may have finished its run after the first read.
     ended = [run for run in found if (now := instance.get_run_by_id(run.run_id)) and now.status in _WORKING]
     for run in ended:
         reason = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
@@ -104,12 +104,12 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def ended_early(run: dg.DagsterRun) -> RenkeiError:
-    """What people are told of a run that `end_dead_runs` ended."""
+    """The error about a run that `end_dead_runs` ended."""
     return RenkeiError(CUT_OFF, job=run.job_name, partition=_partition(run), run_id=run.run_id)
 
 
 def require_nobody_works(instance: dg.DagsterInstance) -> None:
-    """KR-7712 while another run works, or may work: the first of them."""
+    """KR-7712 while another run is, or may be, in progress."""
     for run in _unfinished(instance):
         process = Process.of(run)
         if run.status != dg.DagsterRunStatus.NOT_STARTED or process:
@@ -117,7 +117,7 @@ def require_nobody_works(instance: dg.DagsterInstance) -> None:
             raise RenkeiError("KR-7712", job=run.job_name, partition=_partition(run), run_id=run.run_id, process=where)
 
 
-def was_told_to_end(result: dg.ExecuteInProcessResult) -> bool:
+def was_terminated(result: dg.ExecuteInProcessResult) -> bool:
     """Whether a signal ended the run."""
     failures = [event.job_failure_data for event in result.all_events if event.is_job_failure]
     return any(failure.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION for failure in failures)

@@ -1,4 +1,4 @@
-"""Jobs run in this process, recorded in Dagster's home like those of the daemon. What the jobs are is in `jobs`."""
+"""Runs jobs in this process, recorded in Dagster's home like those of the daemon. The jobs are defined in `jobs`."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ class Ending(IntEnum):
     """How a command that runs jobs ended, as its exit status."""
 
     DONE = 0
-    FAULTS = 1  # done, and a person must see to something
+    FAULTS = 1  # done, but a person must act
     NOT_DONE = 2
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs jobs of the deployment that the settings describe. verbose: say all that Dagster logs.
+    """Runs jobs of the deployment in the settings. verbose: print everything that Dagster logs.
 
-    Every method: KR-6001 and the other errors of the settings, those of `Environment.open` and `dagster_home`, KR-7712 another run works,
-    KR-7713 this one was told to end.
+    Every method: KR-6001 and the other errors of the settings, those of `Environment.open` and `dagster_home`, KR-7712
+    another run is in progress, KR-7713 this run was terminated.
     """
 
     verbose: bool = False
 
     def day(self, day: dt.date, only: str | None, confirm: str | None) -> Ending:
-        """Receive, apply what waits for a day, and send a day; what cannot be received keeps nothing from being sent.
+        """Receive, apply what waits for a day, and send a day; a failure to receive does not stop the sending.
 
         KR-7209 the Union is closed on that day, KR-6007 there is no such day yet.
         """
@@ -59,28 +59,28 @@ class Runner:
         require_business_day(day)
         with self._session(day.isoformat()) as session:
             if only != "out":
-                session.take_in(None, day.isoformat())
+                session.receive_and_apply(None, day.isoformat())
             if only != "in":
                 session.run(DAILY_OUT, day.isoformat(), {CONFIRM_TAG: confirm} if confirm else {})
         return session.ended.ending
 
     def month(self, month: dt.date, step: str) -> Ending:
-        """Run one step of a month (its first day); what it applies is received first. KR-6007 there is no such month yet."""
+        """Run one step of a month (its first day), receiving first what it applies. KR-6007 there is no such month yet."""
         with self._session(month.isoformat(), step) as session:
             if of_step(step):
-                session.take_in(step, month.isoformat())
+                session.receive_and_apply(step, month.isoformat())
             else:
                 session.run(job_of(step), month.isoformat())
         return session.ended.ending
 
     def again(self, job: str, partition: str) -> bool:
-        """Run a job's partition from its intake, so that mended input is read anew; False when it failed.
+        """Run a job's partition again from its inputs, so corrected input is read; False when it failed.
 
-        What a receiving brings is applied, as `day` does.
+        Received files are applied, like in `day`.
         """
         with self._session() as session:
             if job == RECEIVE:
-                session.take_in(None, partition)
+                session.receive_and_apply(None, partition)
             else:
                 session.run(job, partition)
         return session.ended.succeeded
@@ -94,7 +94,9 @@ class Runner:
     def _session(self, partition: str | None = None, step: str | None = None) -> Iterator[_Session]:
         """The deployment, opened for runs. KR-6007 when there is no such partition."""
         settings = Settings.load()
-        environment = Environment.open(settings)  # before anything is written into a folder that may be another's
+        environment = Environment.open(
+            settings
+        )  # before anything is written to a folder that may belong to another municipality
         deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY])
         loaded = definitions(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
         partitions = Partitions.since(settings.first_day, tokyo_now().date())
@@ -109,7 +111,7 @@ class Runner:
 
 @dataclass
 class _Session:
-    """One command's runs, one after another. ended: how those until now did."""
+    """The runs of one command, one after another. ended: the combined outcome so far."""
 
     environment: Environment
     repository: dg.RepositoryDefinition
@@ -118,10 +120,10 @@ class _Session:
     verbose: bool
     ended: _Ended = field(default_factory=lambda: _Ended(True, Ending.DONE))
 
-    def take_in(self, step: str | None, own: str) -> None:
-        """Receive, then run every partition of a step (the daily run: None) for which files wait, and `own`, oldest first.
+    def receive_and_apply(self, step: str | None, own: str) -> None:
+        """Receive, then run every partition of a step (the daily run: None) with waiting files, and `own`, oldest first.
 
-        Nothing is applied when the receiving failed: what is not there yet may be older than what waits.
+        Nothing is applied when receiving failed: a file not received yet may be older than those that wait.
         """
         looking = own if step is None else max(self.partitions.days.get_partition_keys())
         if not self.run(RECEIVE, looking):
@@ -131,8 +133,8 @@ class _Session:
             self.run(job_of(step), partition)
 
     def run(self, job_name: str, partition: str, tags: Mapping[str, str] | None = None) -> bool:
-        """Run a job's partition in this process; whether it succeeded. KR-7712 another run works, KR-7713 told to end."""
-        # A run in this process passes by the daemon's queue: Dagster would let it wait in silence, deaf to signals.
+        """Run a job's partition in this process; whether it succeeded. KR-7712 another run is in progress, KR-7713 terminated."""
+        # A run in this process bypasses the daemon's queue: Dagster would make it wait silently and ignore signals.
         dead_runs.require_nobody_works(self.instance)
         result = self.repository.get_job(job_name).execute_in_process(
             instance=self.instance,
@@ -141,7 +143,7 @@ class _Session:
             tags={**(tags or {}), **dead_runs.Process.this().tag},
             raise_on_error=False,
         )
-        if dead_runs.was_told_to_end(result):
+        if dead_runs.was_terminated(result):
             raise RenkeiError("KR-7713")
         self.ended = self.ended.combined_with(_Ended(result.success, _say_failures(result)))
         return result.success
@@ -149,7 +151,7 @@ class _Session:
 
 @dataclass(frozen=True)
 class _Ended:
-    """Whether every run succeeded, and how the command ends: a run may succeed and leave something to a person."""
+    """Whether every run succeeded, and how the command ends: a run may succeed although a person must act."""
 
     succeeded: bool
     ending: Ending
@@ -161,16 +163,16 @@ class _Ended:
 _ENDINGS = {logging.WARNING: Ending.FAULTS, logging.ERROR: Ending.NOT_DONE}
 
 
-def _require_partition(known: dg.PartitionsDefinition, partition: str) -> None:  # type: ignore[type-arg]
+def _require_partition(partitions: dg.PartitionsDefinition, partition: str) -> None:  # type: ignore[type-arg]
     """KR-6007 when there is no such day or month."""
-    keys = known.get_partition_keys()
+    keys = partitions.get_partition_keys()
     if partition not in keys:
         raise RenkeiError("KR-6007", partition=partition, first=keys[0], last=keys[-1])
 
 
 @contextmanager
 def _records(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's records, runs that died without a word ended and said. Errors as `dagster_home`."""
+    """Dagster's instance, after ending and reporting dead runs. Errors as `dagster_home`."""
     home = dagster_home(settings)
     with for_owner_alone(), dg.DagsterInstance.from_config(str(home)) as instance:
         for ended in dead_runs.end_dead_runs(instance):
@@ -180,7 +182,7 @@ def _records(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 @dataclass
 class _Lines:
-    """Prints what the steps say, and keeps the highest level."""
+    """Prints the lines of the steps, and keeps the highest level."""
 
     highest: int = logging.INFO
 
@@ -190,7 +192,7 @@ class _Lines:
 
 
 def _say_failures(result: dg.ExecuteInProcessResult) -> Ending:
-    """Say why steps failed, and how the run ended because of them."""
+    """Print why steps failed; returns how the run ended because of them."""
     ending = Ending.DONE
     for event in result.get_step_failure_events():
         failure = event.step_failure_data.user_failure_data

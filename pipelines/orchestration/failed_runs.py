@@ -1,4 +1,4 @@
-"""What failed last and was not run again, from Dagster's records. Running it again is `definitions`' part."""
+"""Partitions whose newest run failed, from Dagster's records. `execution` runs them again."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def failed_runs(
 
 
 def command(partition: str) -> str:
-    """The words that run a failed partition again."""
+    """The command that runs a failed partition again."""
     return f"renkei rerun --failed --from {partition} --to {partition}"

@@ -1,4 +1,4 @@
-"""Where Dagster keeps its records of a deployment: DAGSTER_HOME, or a folder of the deployment's own that is made when it is needed."""
+"""Dagster's home of a deployment: DAGSTER_HOME, or a folder of the deployment that is created when it is needed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pipelines.storage.files import write_durably
 
 CONFIGURATION = Path(__file__).parent.parent / "dagster.yaml"
 OWN_HOME = "dagster_home"
-_MADE_BY = "made_by_dagster"  # the release whose tables a home of our own has
+_MADE_BY = "made_by_dagster"  # the Dagster release of the tables in our own home
 
 
 def dagster_home(settings: Settings) -> Path:
     """The home of the deployment. KR-6006 when DAGSTER_HOME names no folder.
 
-    A home of our own lies in the data folder, has the configuration that is shipped, and is migrated when Dagster's
-    release changed.
+    Our own home is in the data folder, has the configuration that is shipped, and is migrated when Dagster's release
+    changed.
     """
     named = os.environ.get("DAGSTER_HOME")
     if named is not None:
@@ -37,7 +37,7 @@ def dagster_home(settings: Settings) -> Path:
     if not release.is_file() or release.read_text(encoding="ascii") != version("dagster"):
         private_folder(home)
         write_durably(home / "dagster.yaml", CONFIGURATION.read_bytes())
-        # Dagster prints what it does to its tables; that is no answer of the command.
+        # Dagster prints its migrations; that is no output of the command.
         with for_owner_alone(), redirect_stdout(StringIO()), dg.DagsterInstance.from_config(str(home)) as instance:
             instance.upgrade()
         write_durably(release, version("dagster").encode("ascii"))

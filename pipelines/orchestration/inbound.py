@@ -1,4 +1,4 @@
-"""What the assets of files from the Union share: which files are a partition's, and what is shown of them. Judges nothing."""
+"""Shared by the assets of inbound files: which files belong to a partition, and what is shown of them. Validates nothing."""
 
 import datetime as dt
 import logging
@@ -31,7 +31,7 @@ def own_files(
 ) -> dict[str, list[WaitingFile]]:
     """The waiting files that a partition applies, by interface, in their order.
 
-    KR-7309 while files of an earlier partition wait: applied after this one they would be out of date.
+    KR-7309 while files of an earlier partition wait: applied after this one they would be stale.
     """
     interfaces, window = of_step(step), partitions.window(step, own)
     found: dict[str, list[WaitingFile]] = {interface: [] for interface in interfaces}
@@ -45,7 +45,7 @@ def own_files(
 
 
 def say_applied(context: dg.AssetExecutionContext, environment: Environment, entry: Entry, counts: str) -> None:
-    """Say what became of a file that waited; `counts` in words."""
+    """Report the outcome of a file that waited; `counts` in words."""
     say(context, f"取込 {entry.file_name}: {entry.state} {counts}")
     if entry.state == EntryState.STALE:
         say(context, receiving.stale_file_error(environment, entry).for_people(), logging.WARNING)
@@ -71,53 +71,57 @@ def check_spec(
 
 
 def entries(environment: Environment, interface: str, window: Window) -> list[Entry]:
-    """What the ledger knows of an interface's files that belong to a partition."""
-    known = environment.ledger.entries(direction=Direction.INBOUND, interfaces={interface})
-    return [entry for entry in known if entry.partition is not None and entry.partition in window]
+    """The ledger's entries of an interface's files that belong to a partition."""
+    ledger_entries = environment.ledger.entries(direction=Direction.INBOUND, interfaces={interface})
+    return [entry for entry in ledger_entries if entry.partition is not None and entry.partition in window]
 
 
-def checked(environment: Environment, interface: str, known: Sequence[Entry]) -> dg.AssetCheckResult:
-    """What the ledger knows of the interface's files of a day (month), and which lay in the Union's folder at the last look.
+def checked(environment: Environment, interface: str, ledger_entries: Sequence[Entry]) -> dg.AssetCheckResult:
+    """The check of the interface's files of a day (month), with those left in the Union's folder at the last listing.
 
     No file yet, a stale one, and one that was left are warnings; a quarantined one is an error.
     """
-    if held := _quarantined(known):
-        return checks.failed(interface, _refusal(held[0]))
-    stale = [receiving.stale_file_error(environment, entry) for entry in known if entry.state == EntryState.STALE]
+    if quarantined := _quarantined(ledger_entries):
+        return checks.failed(interface, _refusal(quarantined[0]))
+    stale = [
+        receiving.stale_file_error(environment, entry) for entry in ledger_entries if entry.state == EntryState.STALE
+    ]
     left = receiving.left_of(environment, interface)
     check = f"{interface}_is_valid"
     if stale or left:
-        told = [str(one) for one in stale] + [f"{one.code} {one.name}: {message(one.code).title}" for one in left]
+        problems = [str(item) for item in stale] + [
+            f"{item.code} {item.name}: {message(item.code).title}" for item in left
+        ]
         advice = {"対処": stale[0].remedy} if stale else {}
         return checks.warning(
-            interface, check, False, {**advice, "残ったファイル": len(left)}, description="\n".join(told)
+            interface, check, False, {**advice, "残ったファイル": len(left)}, description="\n".join(problems)
         )
-    if not any(entry.state == EntryState.APPLIED for entry in known):
+    if not any(entry.state == EntryState.APPLIED for entry in ledger_entries):
         return checks.warning(interface, check, False, {}, description="このファイルはまだ届いていません")
-    records = sum(entry.records or 0 for entry in known)
+    records = sum(entry.records or 0 for entry in ledger_entries)
     return dg.AssetCheckResult(passed=True, asset_key=interface, check_name=check, metadata={"検査行数": records})
 
 
-def is_applied(known: Sequence[Entry]) -> bool:
+def is_applied(ledger_entries: Sequence[Entry]) -> bool:
     """Whether one of an interface's files is applied, and none is quarantined."""
-    return not _quarantined(known) and any(entry.state == EntryState.APPLIED for entry in known)
+    return not _quarantined(ledger_entries) and any(entry.state == EntryState.APPLIED for entry in ledger_entries)
 
 
-def receipts(known: Sequence[Entry]) -> pl.DataFrame:
+def receipts(ledger_entries: Sequence[Entry]) -> pl.DataFrame:
     """The files as a table: `ReceivedFiles`."""
-    rows = [(entry.id, entry.file_name, entry.state, entry.sha256, entry.records) for entry in known]
+    rows = [(entry.id, entry.file_name, entry.state, entry.sha256, entry.records) for entry in ledger_entries]
     return ReceivedFiles.of(rows)
 
 
 def require_nothing_quarantined(environment: Environment, interfaces: Sequence[str], window: Window) -> None:
-    """The last thing of a step that takes files in: KR-7306 while a file of the day (month) is quarantined."""
+    """The last action of a step that applies files: KR-7306 while a file of the day (month) is quarantined."""
     for interface in interfaces:
-        if held := _quarantined(entries(environment, interface, window)):
-            raise _refusal(held[0])
+        if quarantined := _quarantined(entries(environment, interface, window)):
+            raise _refusal(quarantined[0])
 
 
 def quarantine_check(asset: str, interfaces: Sequence[str], partitions: Partitions) -> dg.AssetsDefinition:
-    """A step of its own that fails the run while a file is quarantined: what else can be done is done before it.
+    """A separate step that fails the run while a file is quarantined, after everything else is done.
 
     asset: one that is materialised in every run; interfaces: all of one step.
     """
@@ -126,7 +130,7 @@ def quarantine_check(asset: str, interfaces: Sequence[str], partitions: Partitio
     def no_file_is_quarantined(context: dg.AssetCheckExecutionContext, deployment: Deployment) -> dg.AssetCheckResult:
         """隔離されたファイルがあれば、ほかを全て取り込んだあとで処理を赤くする。"""
         own = context.op_execution_context.partition_time_window.start.date()
-        with checks.reported():
+        with checks.failing_with_code():
             require_nothing_quarantined(deployment.environment, interfaces, partitions.window(step, own))
         return dg.AssetCheckResult(passed=True)
 
@@ -139,8 +143,8 @@ def quarantine_check(asset: str, interfaces: Sequence[str], partitions: Partitio
     return decorate(no_file_is_quarantined)
 
 
-def _quarantined(known: Sequence[Entry]) -> list[Entry]:
-    return [entry for entry in known if entry.state == EntryState.QUARANTINED]
+def _quarantined(ledger_entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in ledger_entries if entry.state == EntryState.QUARANTINED]
 
 
 def _refusal(entry: Entry) -> RenkeiError:

@@ -1,4 +1,4 @@
-"""The jobs: which assets are made together. When they run is in `schedules` and `sensors`."""
+"""The jobs: which assets are made together. `schedules` and `sensors` start them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Assets = Sequence[dg.AssetsDefinition]
 
 @dataclass(frozen=True)
 class Work:
-    """Everything that is made, by the name of the job that makes it, and the jobs."""
+    """All assets, by the name of the job that makes them, and the jobs."""
 
     assets: Mapping[str, Assets]
     jobs: Mapping[str, Any]

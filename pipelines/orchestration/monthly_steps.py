@@ -1,7 +1,7 @@
-"""The steps of a month, in their order: what each is for, when it is due, and the assets that it makes.
+"""The steps of a month, in their order: purpose, due days, and the assets that each makes.
 
-Jobs, schedules and the command line are made of this; which files a step applies is in `inbound_interfaces`. What a step
-does is in the capabilities.
+Jobs, schedules and the command line are made from this; `inbound_interfaces` says which files a step applies. The work
+itself is in the capabilities.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pipelines.configuration.calendar import MonthlyDays
 from pipelines.orchestration.assets import continuity, high_cost
 from pipelines.orchestration.partitions import Partitions
 
-LATE_RESULT_DAYS = 7  # a result that comes late is still looked for during a week
+LATE_RESULT_DAYS = 7  # a late result is still looked for during a week
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def _result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
     return [*continuity.result_assets(partitions), *high_cost.count_assets(partitions)]
 
 
-# Candidates and the instruction are tried until they are there.
+# Candidates and the instruction are tried until they succeed.
 MONTHLY_STEPS = (
     MonthlyStep(
         "out",

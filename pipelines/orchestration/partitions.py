@@ -33,9 +33,9 @@ class Window:
 class Partitions:
     """The business days and the months (処理対象年月, by their first day) of a deployment.
 
-    Days are without weekends, public holidays and the turn of the year. A partition ends at midnight: day D can be run
-    from D+1 0:00, or by name on D itself (`end_offset=1`); a month from its own first day on. Which steps of a month have
-    work is told by the Union's calendar and the ledger, never by a partition mapping (dagster.md 0, trap 6).
+    Days exclude weekends, public holidays and the turn of the year. A partition ends at midnight: day D can be run from
+    D+1 0:00, or by name on D itself (`end_offset=1`); a month from its own first day on. The Union's calendar and the
+    ledger decide which steps of a month have work, never a partition mapping (dagster.md 0, trap 6).
     """
 
     days: dg.DailyPartitionsDefinition
@@ -43,7 +43,7 @@ class Partitions:
 
     @classmethod
     def since(cls, first: dt.date, today: dt.date) -> Partitions:
-        """Those from the first day that the deployment sends; holidays are known for `_CALENDAR_AHEAD` after today."""
+        """The partitions from the first day that the deployment sends; holidays are included up to `_CALENDAR_AHEAD` from today."""
         holiday_dates = holidays(first, max(today, first) + _CALENDAR_AHEAD)
         days = dg.DailyPartitionsDefinition(
             start_date=first.isoformat(),
@@ -70,19 +70,19 @@ class Partitions:
         return keys[place] if place < len(keys) else None
 
     def window(self, step: str | None, own: dt.date) -> Window:
-        """The days whose files `of_file` gives to a partition. Asked once for many files: it counts every partition."""
+        """The days whose files `of_file` assigns to a partition. Call it once for many files: it lists every partition."""
         keys = self.of_step(step).get_partition_keys()
         place = bisect_left(keys, own.isoformat())
         return Window(dt.date.fromisoformat(keys[place - 1]) if place else None, own)
 
 
 def days_of_month(asset: str) -> dg.AssetDep:
-    """The lineage from a daily asset to a monthly one. It shows; which days count is told by the ledger (`baseline`)."""
+    """The lineage from a daily asset to a monthly one, for display; the ledger decides which days count (`baseline`)."""
     return dg.AssetDep(
         asset, partition_mapping=dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
     )
 
 
 def all_partitions_of(asset: str) -> dg.AssetDep:
-    """The lineage from every partition of an asset: the newest that the Union can be taken to have is read (`baseline`)."""
+    """The lineage from every partition of an asset, of which the effective baseline is read (`baseline`)."""
     return dg.AssetDep(asset, partition_mapping=dg.AllPartitionMapping())

@@ -44,7 +44,7 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     @cached_property
     def environment(self) -> Environment:
         """Opened at first use, once per process. Settings or a ledger that cannot be opened fail the step with their code."""
-        with checks.reported():
+        with checks.failing_with_code():
             environment = Environment.open(Settings.load(self.settings_path))
         _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
         return environment
@@ -58,7 +58,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         """Write atomically; the UI gets rows, bytes and columns, never a value."""
         asset = context.asset_key.path[-1]
-        with checks.reported():
+        with checks.failing_with_code():
             path = self.deployment.environment.store.write(asset, context.partition_key, obj)
         context.add_output_metadata(
             {
@@ -71,5 +71,5 @@ class StoreIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame:
         """Read the same partition; KR-7207 when it was never written, KR-7112 when this process lacks its key."""
-        with checks.reported():
+        with checks.failing_with_code():
             return self.deployment.environment.store.read(context.asset_key.path[-1], context.partition_key)

@@ -42,7 +42,7 @@ def _daily(job: dg.JobDefinition) -> dg.ScheduleDefinition:
         description="連合会の営業日の18時に、その日の資格情報を送る",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """One run per business day; closed days are skipped with the reason."""
+        """One run per business day; holidays are skipped with the reason."""
         day = _day(context)
         if not is_business_day(day):
             return dg.SkipReason(f"{day} は連合会の営業日ではありません")
@@ -90,9 +90,9 @@ def _monthly(step: MonthlyStep, job: dg.JobDefinition, partitions: Partitions) -
         months = [day.replace(day=1), (day.replace(day=1) - dt.timedelta(days=1)).replace(day=1)]
         catalogue = deployment.environment.catalogue
         due = [month for month in months if is_business_day(day) and _is_due(step, day, month, catalogue)]
-        known = set(partitions.months.get_partition_keys())
+        existing = set(partitions.months.get_partition_keys())
         for month in due:
-            if month.isoformat() in known:
+            if month.isoformat() in existing:
                 yield dg.RunRequest(run_key=f"{step.job}|{month}|{day}", partition_key=month.isoformat())
         if not due:
             yield dg.SkipReason(f"{day} は月次の {step.name} の日ではありません")

@@ -1,4 +1,4 @@
-"""The sensors that ask for runs: one sees what the Union left in its folder, one what waits to be applied. They change nothing."""
+"""The sensors that request runs: one for files in the Union's folder, one for files that wait to be applied. They change nothing."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,16 +17,16 @@ from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
 from pipelines.transfer import receiving
 
-# Dagster ends a sensor after 60 s, and what it starts waits meanwhile: 4 steps of connecting and the listing, 5 × 5 s.
+# Dagster ends a sensor after 60 s, and its runs wait meanwhile: 4 steps of connecting and the listing, 5 × 5 s.
 LOOKING_SECONDS = 5.0
-ASK_AGAIN_SECONDS = 3600  # a run takes a minute, with a server that falls silent again and again some more
+ASK_AGAIN_SECONDS = 3600  # a run takes a minute, longer with a server that repeatedly stops answering
 STEPS = sorted({interface.step for interface in INBOUND.values()}, key=str)
 Ticked = Iterator[dg.RunRequest | dg.SkipReason]
 
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """A run that is asked for: a job, its partition, and a text that is another one when there is other work for it."""
+    """A run to request: a job, its partition, and a text that changes when there is different work."""
 
     job: str
     partition: str
@@ -34,11 +34,11 @@ class Run:
 
     @property
     def key(self) -> str:
-        """The text by which a sensor's cursor knows the run."""
+        """The key of the run in a sensor's cursor."""
         return f"{self.job}|{self.partition}|{self.work}"
 
     def request(self, since: int | None = None) -> dg.RunRequest:
-        """The request; asked for again (`since` another time) it is another one."""
+        """The run request; a repeated one (with another `since`) has another key."""
         key = self.key if since is None else f"{self.key}|{since}"
         return dg.RunRequest(run_key=key, partition_key=self.partition, job_name=self.job)
 
@@ -118,7 +118,7 @@ def applications(work: Work, partitions: Partitions) -> dg.SensorDefinition:
 def waiting_runs(environment: Environment, partitions: Partitions, step: str | None) -> list[Run]:
     """The runs of a step (the daily run: None) that would apply what waits, oldest partition first.
 
-    KR-7305 when the ledger does not know of what or when a file is.
+    KR-7305 when the ledger does not know the interface or day of a file.
     """
     waiting = receiving.waiting(environment, of_step(step))
     partition_of = {day: partitions.of_file(step, day) for day in {file.partition for file in waiting}}
@@ -147,7 +147,7 @@ def _listing(files: Sequence[RemoteFile]) -> str:
 
 
 def _asked(before: Mapping[str, int], runs: Iterable[Run], now: int) -> dict[Run, int]:
-    """When each run is, or was, asked for (seconds since 1970): once, and again when an hour later there is still work for it."""
+    """When each run is, or was, requested (seconds since 1970): once, and again if there is still work for it after an hour."""
     asked = {}
     for run in sorted(runs):
         earlier = before.get(run.key, 0)
@@ -156,9 +156,9 @@ def _asked(before: Mapping[str, int], runs: Iterable[Run], now: int) -> dict[Run
 
 
 def _memory(context: dg.SensorEvaluationContext) -> dict[str, int]:
-    """What a sensor asked for, by the run's key, and when: its cursor."""
-    known: dict[str, int] = json.loads(context.cursor or "{}")
-    return known
+    """The runs that a sensor requested, by key, and when: its cursor."""
+    memory: dict[str, int] = json.loads(context.cursor or "{}")
+    return memory
 
 
 def _remember(context: dg.SensorEvaluationContext, asked: Mapping[Run, int]) -> None:

@@ -1,1 +1,1 @@
-"""The assets, a module for each capability: wiring only. What a step does and decides is in the capability."""
+"""The assets, a module for each capability: wiring only. The work and the decisions are in the capabilities."""

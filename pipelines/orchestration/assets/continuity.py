@@ -30,7 +30,7 @@ def _received(
 ) -> Yielded:
     """Apply the month's waiting files: a check for each interface, and its records once there are some.
 
-    The records are written when they are yielded; only then a file is applied.
+    The records are stored when they are yielded; only then is a file marked as applied.
     """
     month = _month(context)
     window = partitions.window(step, month)
@@ -51,7 +51,7 @@ def _month(context: dg.AssetExecutionContext) -> dt.date:
 def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
     """候補リストを取り込み、候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
     environment, month = deployment.environment, _month(context)
-    with checks.reported():
+    with checks.failing_with_code():
         monthly.require_kept(environment, month)
         yield from _received(context, environment, partitions, "candidates")
         missing = days_not_sent(environment, month, monthly_days(environment.catalogue, month).cut_off)
@@ -77,7 +77,7 @@ def continuity_instruction(
     """承認された判定から確定指示を作って送る（seed 別添1 (4) 4-①②）。判定待ちは失敗ではなく、日数の見える状態。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     today = environment.clock().date()
-    with checks.reported():
+    with checks.failing_with_code():
         state = monthly.status(environment, month, today)
     ready = state.listed and not state.undecided
     waits: dict[str, str | int] = {
@@ -97,7 +97,7 @@ def continuity_instruction(
     if not ready:
         say(context, monthly.why_not_instructed(state).for_people(), logging.ERROR)
         return
-    with checks.reported():
+    with checks.failing_with_code():
         file, made = monthly.build_instruction(environment, month)
         outcome = monthly.send_instruction(environment, month, file, context.run_id)
     say(context, f"確定指示 {made.height}件: {outcome.kind} {outcome.message}".rstrip())
@@ -112,7 +112,7 @@ def continuity_instruction(
 def _confirmed(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
     """確定結果と引継を取り込み、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
     environment, month = deployment.environment, _month(context)
-    with checks.reported():
+    with checks.failing_with_code():
         monthly.require_kept(environment, month)
         yield from _received(context, environment, partitions, "results")
         reconciled = monthly.reconciled(environment, month)
@@ -212,7 +212,7 @@ def instruction_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
 
 def result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The assets of the results and what may count."""
+    """The assets of the results and of the handovers that may count."""
     months = partitions.months
 
     def continuity_confirmed(context: dg.AssetExecutionContext, deployment: Deployment) -> Yielded:

@@ -91,7 +91,7 @@ def eligibility_files(
         built = daily.build_day(environment, day, people, households, my_numbers, violations, confirm)
     except RenkeiError as error:
         if error.code == "KR-7204":
-            yield checks.miscounted("eligibility_changes", error)
+            yield checks.counts_differ("eligibility_changes", error)
         else:
             for interface in FILES:
                 yield checks.failed(interface, error)
@@ -126,7 +126,7 @@ def eligibility_dispatch(
     """送付し、台帳の行（名前・状態）を残す。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
     files = {"eligibility_household": eligibility_household, "eligibility_individual": eligibility_individual}
-    with checks.reported():
+    with checks.failing_with_code():
         outcome = daily.dispatch(environment, day, files, context.run_id)
     say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
     waits = outcome.kind == "awaiting_approval"

@@ -98,7 +98,7 @@ def monthly_dispatch(
     environment, month = deployment.environment, context.partition_time_window.start.date()
     rows: list[tuple[str, str, str, str]] = []
     for interface, manifest in ((sending.HISTORY, high_cost_history), (sending.INCOME, income_class)):
-        with checks.reported():
+        with checks.failing_with_code():
             outcome = sending.send(environment, interface, month, manifest, context.run_id)
         say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
         rows += [(interface, outcome.kind, e.file_name, e.state) for e in outcome.entries] or [
@@ -119,7 +119,7 @@ def high_cost_counts(
 ) -> Iterator[dg.Output[pl.DataFrame]]:
     """自市町村の支給の月と引き継いだ月を合わせて数える（domain.md 3.3）。"""
     month = context.partition_time_window.start.date()
-    with checks.reported():
+    with checks.failing_with_code():
         found, counted = monthly.count_month(deployment.environment, month, benefit_extract)
     multiple = found.filter(pl.col("is_multiple")).height
     say(context, f"回数のある世帯 {found.height}件、多数回該当 {multiple}件")

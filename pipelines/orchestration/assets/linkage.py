@@ -29,7 +29,7 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         """その日のファイルを取り込み、連携の状態と問い合わせることを取り出す。"""
         environment, day = deployment.environment, context.partition_time_window.start.date()
         window = partitions.window(None, day)
-        with checks.reported():
+        with checks.failing_with_code():
             reported = people_sent(environment)
             for files in inbound.own_files(environment, partitions, None, day).values():
                 for file in files:

@@ -1,4 +1,4 @@
-"""The daily look at what should be there and is not, as a Dagster asset. What that is, is told in `outstanding`, `reruns`."""
+"""The daily watch for overdue work, as a Dagster asset. `outstanding` and `failed_runs` find it."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ def outstanding_asset(
 
 
 def assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
-    """The asset of the daily look, by business day."""
+    """The asset of the daily watch, by business day."""
     return [
         dg.multi_asset(
             name="outstanding",

@@ -1,4 +1,4 @@
-"""What lies in the Union's folder, taken in as a Dagster asset: wiring only. What becomes of a file is in `transfer.receiving`."""
+"""Receiving the files of the Union's folder as a Dagster asset: wiring only. The work is in `transfer.receiving`."""
 
 import logging
 from collections import Counter
@@ -21,19 +21,19 @@ def received_files(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
     """連合会のフォルダにあるファイルを控えに納め、仕様で検証して、取込を待たせる。"""
     environment = deployment.environment
-    received = []
+    files = []
     if not set(INBOUND) <= set(environment.settings.switched_off_interfaces):
-        with checks.reported():
-            received = receiving.receive(environment, INBOUND, context.run_id)
-    for one in received:
-        say(context, receiving.line(one), logging.WARNING if receiving.needs_person(one) else logging.INFO)
-    left = [one.message for one in received if one.is_left or one.state == "vanished"]
+        with checks.failing_with_code():
+            files = receiving.receive(environment, INBOUND, context.run_id)
+    for file in files:
+        say(context, receiving.line(file), logging.WARNING if receiving.needs_person(file) else logging.INFO)
+    left = [file.message for file in files if file.is_left or file.state == "vanished"]
     yield checks.warning(RECEIVED, LEFT, not left, {"残ったファイル": len(left)}, description="\n".join(left))
-    yield dg.MaterializeResult(asset_key=RECEIVED, metadata=dict(Counter(str(one.state) for one in received)))
+    yield dg.MaterializeResult(asset_key=RECEIVED, metadata=dict(Counter(str(file.state) for file in files)))
 
 
 def assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type: ignore[type-arg]
-    """The asset of the receiving, by the business day of the look."""
+    """The asset of received files, by the business day on which the folder was listed."""
     return [
         dg.asset(
             name=RECEIVED,
