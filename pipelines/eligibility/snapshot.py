@@ -6,36 +6,14 @@ import datetime as dt
 
 import polars as pl
 
-from pipelines.tables.eligibility import Households, People
+from pipelines.tables.eligibility import Households, InsuredExtract, People, ResidentExtract
 from schemas.rules.periods import not_over, runs, runs_or_will
 
 PERSON_KEY = "resident_number"
 HOUSEHOLD_KEY = "household_number"
 # Facts of a person from the extract of residents; the rest comes from the extract of the insured.
-RESIDENT_FACTS = [
-    "name",
-    "name_kana",
-    "born_on",
-    "born_on_uncertain",
-    "sex",
-    "relationship",
-    "previous_municipality_code",
-    "next_municipality_code",
-]
-INSURED_FACTS = [
-    "household_number",
-    "branch_number",
-    "acquired_on",
-    "acquisition_reason",
-    "lost_on",
-    "loss_reason",
-    "applied_on",
-    "application_reason",
-    "ended_on",
-    "end_reason",
-    "notified_on",
-    "changed_on",
-]
+RESIDENT_FACTS = [name for name in ResidentExtract.names() if name != PERSON_KEY]
+INSURED_FACTS = [name for name in InsuredExtract.names() if name != PERSON_KEY]
 
 
 def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFrame, on: dt.date) -> pl.DataFrame:

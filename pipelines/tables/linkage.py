@@ -34,3 +34,11 @@ class LinkageDiscrepancies(Table):
     theirs: pl.String = personal("連合会の値")
     question: pl.String = personal("尋ねること")
     set_aside: pl.Boolean = personal("取り込まなかった")
+
+
+class OutboundFiles(Table):
+    """The files that we sent, as the ledger knows them: what a 受付結果 is compared with."""
+
+    file_name: pl.String = public("ファイル名")
+    state: pl.String = personal("台帳の状態")
+    records: pl.Int64 = public("データレコードの件数")

@@ -8,11 +8,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from interfaces.catalogue import load_catalogue
 from interfaces.messages import RenkeiError
+from pipelines.continuity import decisions
+from pipelines.linkage import state
 from pipelines.tables import continuity, eligibility, files, high_cost, linkage, operations
 from pipelines.tables.registry import TABLES, stored_tables
+from schemas import compile as compilation
 from schemas import findings
 from schemas.tables import MY_NUMBER, Records, StoredTable, Table
 
@@ -20,7 +24,7 @@ CATALOGUE = load_catalogue()
 MODELS = sorted(
     {
         model
-        for module in (continuity, eligibility, files, high_cost, linkage, operations, findings)
+        for module in (continuity, eligibility, files, high_cost, linkage, operations, findings, compilation)
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, Table) and model not in (Table, Records)
     },
@@ -111,6 +115,21 @@ def test_records_may_have_further_items_of_the_catalogue_and_nothing_else() -> N
     assert faults(extract, further.with_columns(changed_on=pl.lit("2026-04-01"))) == "型の違う列 changed_on"
     assert faults(extract, further.with_columns(remark=pl.lit(NAME))) == "知らない列 remark"
     assert faults(extract, further.with_columns(pl.lit(NAME).alias(MY_NUMBER))) == f"知らない列 {MY_NUMBER}"
+
+
+@pytest.mark.parametrize(
+    ("table", "model"),
+    [(decisions.table, continuity.Decisions), (state.discrepancies, linkage.LinkageDiscrepancies)],
+)
+def test_rows_of_the_ledgers_database_have_the_columns_of_their_model(table: sa.Table, model: type[Table]) -> None:
+    own = {"sequence", "entry_id", "known_from"} - set(model.names())
+    kinds = {sa.Date: pl.Date(), sa.Integer: pl.Int64(), sa.Boolean: pl.Boolean()}
+    stored = {
+        column.name: next((kind for type_, kind in kinds.items() if isinstance(column.type, type_)), pl.String())
+        for column in table.columns
+        if column.name not in own
+    }
+    assert stored == model.dtypes()
 
 
 def test_a_column_is_personal_unless_it_is_marked() -> None:
