@@ -164,8 +164,8 @@ def measure(root: Path, insured: int) -> dict[str, float]:
         .alias("acquired_on")
     )
     decoded.tables["data"] = spoilt
-    found["judge_bad"], judged = timed(lambda: validate_decoded(decoded, own))
-    if judged.findings.height < rows // 101:
+    found["judge_bad"], validated_again = timed(lambda: validate_decoded(decoded, own))
+    if validated_again.findings.height < rows // 101:
         raise RuntimeError("the spoilt records were not found")
     found["bare_bad"], _ = timed(lambda: spoilt.select(bare_expressions(rules)))
     resident = load_catalogue().in_force("resident_extract", DAY)
@@ -179,7 +179,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     extracts = read_extracts(bench.environment, DAY)
     people, households = daily.snapshot_of(extracts.tables, DAY)
     tables = {**daily.tables_of(extracts), "people": people, "households": households, **daily.tables_of_build(built)}
-    found["closed"], _ = timed(lambda: close_everything(bench, tables, built.files))
+    found["closed"], _ = timed(lambda: encrypt_everything(bench, tables, built.files))
     found["plain"], _ = timed(lambda: leave_everything_open(bench, tables, built.files))
     bench.next_day()
     before = built.snapshot
@@ -188,7 +188,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     return found
 
 
-def close_everything(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Sequence[OutboundFile]) -> None:
+def encrypt_everything(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Sequence[OutboundFile]) -> None:
     """What a day keeps and sends, closed: encrypted tables, files in the safe, files sealed for the Union."""
     environment = bench.environment
     certificate = environment.keys.current("transfer").certificate

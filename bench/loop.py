@@ -60,9 +60,9 @@ def _checks_of(item: Item, spec: Specification, on: dt.date, own: Mapping[str, s
         lambda row: pattern.fullmatch(row[name]) is not None,
     ]
     if item.type.is_date:
-        known = load_catalogue().dates.ranges[name]
-        latest = known.latest.after(on)
-        checks.append(lambda row: known.earliest <= (_date(row[name]) or dt.date.min) <= latest)
+        limits = load_catalogue().dates.ranges[name]
+        latest = limits.latest.after(on)
+        checks.append(lambda row: limits.earliest <= (_date(row[name]) or dt.date.min) <= latest)
     if item.code_table:
         codes = {code.value for code in load_catalogue().codes[item.code_table] if code.in_force(on)}
         checks.append(lambda row: row[name] in codes)

@@ -135,8 +135,8 @@ def _municipality(folder: Path, listed: pl.DataFrame) -> Environment:
         encoding="utf-8",
     )
     environment = Environment.open(Settings.load(folder / "renkei.toml"))
-    known = listed["prefecture_insured_id"].unique().sort().to_list()
-    ids = known + [f"8{number:011d}" for number in range(KNOWN_PEOPLE - len(known))]
+    listed_ids = listed["prefecture_insured_id"].unique().sort().to_list()
+    ids = listed_ids + [f"8{number:011d}" for number in range(KNOWN_PEOPLE - len(listed_ids))]
     numbers = [f"{number:015d}" for number in range(KNOWN_PEOPLE)]
     state = pl.DataFrame({"resident_number": numbers, "prefecture_insured_id": ids})
     environment.store.write(

@@ -284,8 +284,8 @@ class Catalogue:
         own = self.root / layout.id / layout.effective_from.isoformat()
         if own == folder:
             return None
-        said = f"フォルダの名前が id と効力開始日（{layout.id}/{layout.effective_from}）と違います"
-        return f"{said}。その名前のフォルダは別にあります" if (own / "file.toml").is_file() else said
+        problem = f"フォルダの名前が id と効力開始日（{layout.id}/{layout.effective_from}）と違います"
+        return f"{problem}。その名前のフォルダは別にあります" if (own / "file.toml").is_file() else problem
 
     @cached_property
     def unread(self) -> frozenset[str]:

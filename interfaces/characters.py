@@ -85,8 +85,8 @@ def byte_length(column: pl.Expr, encoding: str) -> pl.Expr:
         return column.str.len_bytes()
     if encoding == "utf-16-le":
         return (column.str.len_chars() + column.str.count_matches(_BEYOND_BMP)) * 2
-    one = _ONE_BYTE[encoding]
-    length = column.str.count_matches(f"[{one}]") + 2 * column.str.count_matches(f"[^{one}{_SELECTORS}]")
+    one_byte = _ONE_BYTE[encoding]
+    length = column.str.count_matches(f"[{one_byte}]") + 2 * column.str.count_matches(f"[^{one_byte}{_SELECTORS}]")
     return length - 2 * column.str.count_matches(_IN_PAIRS) if encoding == "shift_jis_2004" else length
 
 

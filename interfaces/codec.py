@@ -323,10 +323,10 @@ def _csv_block(
     frame = _parsed(text, skipped, lines, start, stop, record)
     if frame is None:
         sound = (lines.fields[start:stop] == len(record.items)) & (lines.torn[start:stop] < 0)
-        bad = np.flatnonzero(~sound) + start
-        if len(bad) > MOST_MISFORMED:
-            return _empty_tables(spec)[record.kind], [misformed(int(bad[0]) + 1, len(bad))]
-        problems = [_line_problem(int(line), lines, record) for line in bad]
+        malformed = np.flatnonzero(~sound) + start
+        if len(malformed) > MOST_MISFORMED:
+            return _empty_tables(spec)[record.kind], [misformed(int(malformed[0]) + 1, len(malformed))]
+        problems = [_line_problem(int(line), lines, record) for line in malformed]
         numbers = numbers.filter(pl.Series(sound))
         if len(numbers) == 0:
             return _empty_tables(spec)[record.kind], problems

@@ -216,13 +216,13 @@ class _LineEnds:
     def lines(self, content: bytes) -> Lines:
         """The file, of which every byte was added."""
         spec, starts = self._spec, np.concatenate(self._ends)
-        closed = bool(starts[-1] == len(content))
-        if not closed:
+        is_terminated = bool(starts[-1] == len(content))
+        if not is_terminated:
             starts = np.append(starts, len(content))
-        faults = _bom_faults(content, spec) + _line_faults(content, starts, closed, self._controls, spec)
+        faults = _bom_faults(content, spec) + _line_faults(content, starts, is_terminated, self._controls, spec)
         if not content:
             faults = [{"code": "KR-1001"}]
-        elif not closed:
+        elif not is_terminated:
             after_last_byte = len(content) - int(starts[-2]) + 1
             faults.append({"code": "KR-1019", "line": len(starts) - 1, "byte_position": after_last_byte})
         if spec.format.bom and not faults:
@@ -278,7 +278,7 @@ def _bom_faults(content: bytes, spec: Specification) -> list[dict[str, object]]:
 
 
 def _line_faults(
-    content: bytes, starts: Positions, closed: bool, controls: int, spec: Specification
+    content: bytes, starts: Positions, is_terminated: bool, controls: int, spec: Specification
 ) -> list[dict[str, object]]:
     """Too many empty lines (KR-1025), or the first wrong line end (KR-1008), or the first control character (KR-1014).
 
@@ -290,7 +290,7 @@ def _line_faults(
     if len(blank) > MOST_MISFORMED:
         return [misformed(int(blank[0]) + 1, len(blank))]
     values = np.frombuffer(content, unit, len(content) // unit.itemsize)
-    newlines = starts[1 : None if closed else -1] // unit.itemsize - 1
+    newlines = starts[1 : None if is_terminated else -1] // unit.itemsize - 1
     after_return = (values[newlines - 1] == _CR) & (newlines > 0)
     wrong = newlines[after_return != crlf]
     if len(wrong):

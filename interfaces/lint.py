@@ -165,12 +165,12 @@ def _again(keys: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
 
 
 def _code_table(name: str, codes: tuple[Code, ...]) -> Iterator[Fault]:
-    for one, other in ((a, b) for i, a in enumerate(codes) for b in codes[i + 1 :]):
-        together = (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
-        if together and one.value == other.value:
-            yield Fault(f"codes/{name}.csv {one.value}", "同じコードの効力期間が重なっています")
-        if together and one.meaning == other.meaning:
-            yield Fault(f"codes/{name}.csv {one.value}", f"意味 {one.meaning} が同じ時期の二つのコードにあります")
+    for code, other in ((a, b) for i, a in enumerate(codes) for b in codes[i + 1 :]):
+        together = (code.end is None or other.start < code.end) and (other.end is None or code.start < other.end)
+        if together and code.value == other.value:
+            yield Fault(f"codes/{name}.csv {code.value}", "同じコードの効力期間が重なっています")
+        if together and code.meaning == other.meaning:
+            yield Fault(f"codes/{name}.csv {code.value}", f"意味 {code.meaning} が同じ時期の二つのコードにあります")
     for code in codes:
         if code.end is not None and code.end <= code.start:
             yield Fault(f"codes/{name}.csv {code.value}", "終了日が開始日より後ではありません")
@@ -342,7 +342,7 @@ class _Linter:
         if rule is None or rule.scope != "relation":
             yield Fault(place, f"{call.name} という規則はありません")
             return
-        yield from (Fault(place, said) for said in wrong_argument_count(call, rule.arguments))
+        yield from (Fault(place, problem) for problem in wrong_argument_count(call, rule.arguments))
         for argument in call.arguments:
             if argument not in self.interfaces:
                 yield Fault(place, f"{call} の {argument} というインタフェースはありません")
@@ -412,7 +412,7 @@ class _Linter:
                 continue
             if not rule.can_apply_to(context.item.type):
                 yield Fault(f"{place} 規則", f"{call} は属性 {context.item.type.id} の項目に置けません")
-            yield from (Fault(f"{place} 規則", said) for said in invalid_arguments(call, rule.arguments, context))
+            yield from (Fault(f"{place} 規則", problem) for problem in invalid_arguments(call, rule.arguments, context))
         if context.item.normalise and self.specification.layout.direction != "extract":
             yield Fault(f"{place} 正規化", "正規化は抽出だけで行われます")
         for call in context.item.normalise:
@@ -421,7 +421,8 @@ class _Linter:
                 yield Fault(f"{place} 正規化", f"{call.name} という正規化はありません")
                 continue
             yield from (
-                Fault(f"{place} 正規化", said) for said in invalid_arguments(call, normalisation.arguments, context)
+                Fault(f"{place} 正規化", problem)
+                for problem in invalid_arguments(call, normalisation.arguments, context)
             )
 
     def _codes(self, place: str, item: Item) -> Iterator[Fault]:
@@ -444,8 +445,8 @@ class _Linter:
         for value, why in unrepresentable_values(values, item, self.specification):
             yield Fault(place, f"コード表 {item.code_table} の {value} {why}")
         if short := codes_without_leading_zeros(values, item, self.specification):
-            said = f"コード表 {item.code_table} の {'・'.join(short)} は{item.length}バイトに足りません"
-            yield Fault(place, f"{said}（Excel は 01 を 1 に変えます）")
+            problem = f"コード表 {item.code_table} の {'・'.join(short)} は{item.length}バイトに足りません"
+            yield Fault(place, f"{problem}（Excel は 01 を 1 に変えます）")
 
     def _is_read(self, code_table: str) -> bool:
         """Whether all of a code table could be read: otherwise nothing can be said about missing codes."""
@@ -462,7 +463,7 @@ class _Linter:
         if other not in record.by_id:
             yield Fault(place, f"必須の条件の {other} は項目にありません")
         elif values and self._is_read(record.by_id[other].code_table):
-            known = {code.value for code in self.catalogue.codes[record.by_id[other].code_table]}
+            defined = {code.value for code in self.catalogue.codes[record.by_id[other].code_table]}
             for value in values.split("|"):
-                if value not in known:
+                if value not in defined:
                     yield Fault(place, f"必須の条件の値 {value} は {other} のコード表にありません")

@@ -197,7 +197,7 @@ def _say_failures(result: dg.ExecuteInProcessResult) -> Ending:
     for event in result.get_step_failure_events():
         failure = event.step_failure_data.user_failure_data
         code = failure.metadata.get(CODE) if failure else None
-        said = failure.description if failure else None
-        click.echo(said or RenkeiError("KR-7701").for_people(), err=True)
+        description = failure.description if failure else None
+        click.echo(description or RenkeiError("KR-7701").for_people(), err=True)
         ending = max(ending, Ending.FAULTS if code and code.value == QUARANTINED else Ending.NOT_DONE)
     return ending if ending or result.success else Ending.NOT_DONE

@@ -200,9 +200,9 @@ def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
 
 
 def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
-    """2 stands twice: the row that is kept leaves him in H1, the other one puts him into H2."""
-    held = withheld_households(base().people, base().people, at_fault("2", "H2"))
-    assert held.to_list() == ["H1", "H2"]
+    """2 stands twice: the row that is kept leaves the person in H1, the other one puts them into H2."""
+    withheld = withheld_households(base().people, base().people, at_fault("2", "H2"))
+    assert withheld.to_list() == ["H1", "H2"]
     listed = withheld_list(
         changes(base(), base()), at_fault("2", "H2"), base().people, told(base().people, "resident_number")
     )
@@ -217,10 +217,10 @@ def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
         [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
         [household("H1", "1"), household("H2", "3", nominal=True)],
     )  # fmt: skip
-    held = withheld_households(before.people, after.people, at_fault("4"))
-    assert held.to_list() == ["H1", "H2"]
+    withheld = withheld_households(before.people, after.people, at_fault("4"))
+    assert withheld.to_list() == ["H1", "H2"]
     found = changes(before, after)
-    kept, waiting = split(found, before.people, held)
+    kept, waiting = split(found, before.people, withheld)
     assert kept.people.is_empty()
     assert waiting.people["resident_number"].to_list() == ["1", "2", "3", "4"]
 
@@ -232,14 +232,14 @@ def test_the_held_come_again_every_day_until_they_pass() -> None:
         [insured("1", "H1"), insured("2", "H1"), insured("4", "H2")],
         [household("H1", "1"), household("H2", "3", nominal=True)],
     )
-    held = withheld_households(before.people, after.people, at_fault("2"))
-    kept, waiting = split(changes(before, after), before.people, held)
+    withheld = withheld_households(before.people, after.people, at_fault("2"))
+    kept, waiting = split(changes(before, after), before.people, withheld)
     assert set(kept.people["resident_number"]) == {"3", "4"}
     assert set(waiting.people["resident_number"]) == {"1", "2"}
     tomorrow = World.__new__(World)
     people, households = told(before.people, "resident_number", "1"), told(before.households, "household_number")
-    tomorrow.people = snapshot_after_sending(people, after.people, "resident_number", held)
-    tomorrow.households = snapshot_after_sending(households, after.households, "household_number", held)
+    tomorrow.people = snapshot_after_sending(people, after.people, "resident_number", withheld)
+    tomorrow.households = snapshot_after_sending(households, after.households, "household_number", withheld)
     names = dict(tomorrow.people.select("resident_number", "name").rows())
     assert names == {"1": "合成　太郎", "2": "合成　太郎", "3": "合成　太郎", "4": "合成　次郎"}
     assert tomorrow.people.height == len(names)
@@ -277,8 +277,8 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
     faults = PersonsAtFault.of(
         [("1", None, "KR-2003", "氏名 U+00A0"), ("1", None, "KR-2002", None), (None, "H3", "KR-1021", "住所 U+9AD9")]
     )
-    held = withheld_households(before.people, after.people, faults)
-    kept, waiting = split(changes(before, after), before.people, held)
+    withheld = withheld_households(before.people, after.people, faults)
+    kept, waiting = split(changes(before, after), before.people, withheld)
     assert kept.people.is_empty() and kept.households.is_empty()
     listed = withheld_list(waiting, faults, after.people, told(before.people, "resident_number"))
     assert listed.select("household_number", "resident_number", "reason", "codes").rows() == [

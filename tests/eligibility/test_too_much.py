@@ -29,7 +29,7 @@ class UnionSnapshot:
 
 
 def known(persons: int, first: int = 0, **facts: Any) -> UnionSnapshot:
-    """So many persons, each in a household of his own, from the number `first` on."""
+    """So many persons, each in a household of their own, from the number `first` on."""
     numbers = [f"{n:015d}" for n in range(first, first + persons)]
     own = {
         "name": "合成　太郎",
@@ -66,7 +66,7 @@ def test_amounts_are_counted_by_kind() -> None:
     }  # fmt: skip
     assert counted(known(106, name="合成　別名"))["identity"] == (106, 106)
     assert counted(known(106), pl.Series(["x", "y"]))["identity"] == (2, 106), (
-        "who is asked about counts though he waits"
+        "who is asked about counts although they wait"
     )
 
 

@@ -66,7 +66,7 @@ def sent(environment: Environment, month: dt.date, file: OutboundFile | None, kn
     )  # fmt: skip
 
 
-def held_by(environment: Environment, file: OutboundFile, month: dt.date) -> pl.DataFrame:
+def withheld_by(environment: Environment, file: OutboundFile, month: dt.date) -> pl.DataFrame:
     specification = environment.specification(file.interface, month)
     return codec.read(environment.file_store.read(file.path), file.file_name, specification, month).data
 
@@ -77,7 +77,7 @@ def test_the_history_holds_the_twelve_months_up_to_the_move(environment: Environ
     rows += [benefit(HOME, "2026-01", outpatient_only="yes"), benefit(HOME, "2026-02", 0), benefit(OTHER, "2026-03")]
     history = monthly.build_history(environment, MONTH, extract(environment, *rows))
     assert history.file is not None
-    table = held_by(environment, history.file, MONTH)
+    table = withheld_by(environment, history.file, MONTH)
     assert table["treatment_month"].to_list() == ["202505", "202603", "202604"]
     assert set(table["household_number"]) == {HOME}
     assert set(table["moved_out_on"]) == {"20260410"}

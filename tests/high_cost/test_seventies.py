@@ -213,7 +213,7 @@ def tax(person: str, **changes: object) -> dict[str, object]:
 
 
 def sent_class(desk: Desk, other: tuple[object, ...], *taxes: dict[str, object]) -> tuple[list[str], str]:
-    """Send April's classes of an elder and somebody else of his household: the classes sent, and what was said."""
+    """Send April's classes of an elder and somebody else of their household: the classes sent, and what was said."""
     names = ("resident_number", "household_number", "name", "head_kind", "born_on", "applied_on", "application_reason",
              "ended_on", "end_reason")  # fmt: skip
     elder = (ELDER_ID, HOME, "合成　太郎", "insured_head", ELDER_BORN, dt.date(2019, 4, 1), "moved_in", None, None)

@@ -1,4 +1,4 @@
-"""A town's deployment, driven through `renkei` by an operator who knows what each stop asks of him."""
+"""A town's deployment, driven through `renkei` by an operator who knows what each stop asks of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONFIRMED = "異動は窓口で確かめた"
 class Worked:
     """What became of a day: the 要修正 list, what stopped it, and whether the operator confirmed with a reason."""
 
-    held: list[dict[str, str]]
+    withheld: list[dict[str, str]]
     stop: str
     confirmed: bool
 

@@ -72,7 +72,7 @@ class Following:
     ) -> Sending:
         """A pair has left: it tells of everybody of whom it must, of nobody else, and rightly.
 
-        confirmed: a person said that everybody is who he seems to be.
+        confirmed: a person said that everybody is who they seem to be.
         """
         base = self._base()
         since = self.sendings[0 if base is None else base + 1 :]
@@ -109,8 +109,8 @@ class Following:
     def _others(self, known: Register, people: dict[str, Facts]) -> set[str]:
         """Who seems to be another person than the Union knows: two of name, birth, sex and 個人番号 at once."""
         found = set()
-        for key in people.keys() & known.held[PEOPLE].keys():
-            now, before = people[key], known.held[PEOPLE][key]
+        for key in people.keys() & known.records[PEOPLE].keys():
+            now, before = people[key], known.records[PEOPLE][key]
             differing = [any(now[item] != before[item] for item in items) for items in IDENTITY]
             numbers = now["my_number"], before["my_number"]
             if sum(differing) + (all(numbers) and numbers[0] != numbers[1]) >= SEVERAL:
@@ -122,7 +122,7 @@ class Following:
         return tuple(facts[item] for item in ("resident_number", "name", "name_kana", "born_on", "sex"))
 
     def confirmed(self, key: str, day: dt.date, truth: Truth) -> None:
-        """A person said that somebody is who he seems to be."""
+        """A person said that somebody is who they seem to be."""
         self._confirmed.add(self._who(self._papers.facts(PEOPLE, day, truth.people[key])))
 
     def _check_sheets(
@@ -131,7 +131,7 @@ class Following:
         """Every record is right: its facts are true, and its kind says what it is to the Union."""
         for interface, sheet in sheets.items():
             for key, facts in sheet.facts.items():
-                there, before = ought[interface].get(key), known.held[interface].get(key)
+                there, before = ought[interface].get(key), known.records[interface].get(key)
                 kind = "withdrawn" if there is None else "added" if before is None else "changed"
                 assert (sheet.kinds[key] == "withdrawn") == (there is None), f"{sheet.name} {key}: {sheet.kinds[key]}"
                 if key not in doubted[interface]:
@@ -143,9 +143,13 @@ class Following:
         self, day: dt.date, sheets: dict[str, Sheet], ought: dict[str, dict[str, Facts]], known: Register,
         doubted: Keys, listed: Keys, truth: Truth, since: list[Sending],
     ) -> None:  # fmt: skip
-        """Told are those who changed and their households, each unless he waits; and of nobody else is anything told."""
+        """Told are those who changed and their households, each unless they wait; and of nobody else is anything told."""
         changed = {
-            i: {key for key in ought[i].keys() | known.held[i].keys() if ought[i].get(key) != known.held[i].get(key)}
+            i: {
+                key
+                for key in ought[i].keys() | known.records[i].keys()
+                if ought[i].get(key) != known.records[i].get(key)
+            }
             for i in INTERFACES
         }
         must = self._widened(day, changed, known, truth, since)
@@ -158,7 +162,7 @@ class Following:
         assert not listed[PEOPLE] & sheets[PEOPLE].facts.keys(), "listed, and told all the same"
 
     def _widened(self, day: dt.date, keys: Keys, known: Register, truth: Truth, since: list[Sending]) -> Keys:
-        """With whom changed go the insured and the 擬制世帯主 of the household that he is in, and of those he was in."""
+        """With whom changed go the insured and the 擬制世帯主 of the household that they are in, and of those they were in."""
         families = set(keys[HOUSEHOLDS])
         for key in keys[PEOPLE]:
             families |= self._places(key, known, truth, since)
@@ -172,7 +176,7 @@ class Following:
         """The households of a person, now and as the Union was or may have been told."""
         told = [
             truth.people.get(key),
-            known.held[PEOPLE].get(key),
+            known.records[PEOPLE].get(key),
             *(one.sheets[PEOPLE].facts.get(key) for one in since),
         ]
         return {str(row["household_number"]) for row in told if row is not None}
@@ -190,7 +194,7 @@ class Following:
         families = set(truth.faulty_households)
         told = (people & sheets[PEOPLE].facts.keys(), families & sheets[HOUSEHOLDS].facts.keys())
         assert not any(told), f"told although they contradict themselves: {told}"
-        everybody = truth.people.keys() | known.held[PEOPLE].keys()
+        everybody = truth.people.keys() | known.records[PEOPLE].keys()
         unlisted = truth.twice_people & everybody - listed[PEOPLE], truth.twice_households - listed[HOUSEHOLDS]
         assert not any(unlisted), f"stand twice, and on no list: {unlisted}"
         everybody = everybody.union(*(one.sheets[PEOPLE].facts for one in since))
@@ -245,7 +249,7 @@ class Following:
         ought = self._ought(day, truth)
         listed = listed_keys(held)
         for interface in INTERFACES:
-            own = self.register.held[interface]
+            own = self.register.records[interface]
             for key in sorted((own.keys() | ought[interface].keys()) - listed[interface]):
                 if nobody_excused or (interface, key) not in self._excused:
                     wrong = difference(own.get(key), ought[interface].get(key))

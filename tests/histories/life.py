@@ -56,7 +56,7 @@ class Life:
         self._post(None)
         self.town.mend(self.day)
         place, worked = self._send(self._rows(None), 1, confirm=True)
-        assert not worked.held, f"{self.day}: held although everything is mended"
+        assert not worked.withheld, f"{self.day}: held although everything is mended"
         self._decide(place, frozenset(), (0, 0), 0)
         self.following.check_register(self.day, [], truth(self.rows, self.day), nobody_excused=True)
 
@@ -93,7 +93,7 @@ class Life:
         if plan.confirms:
             self._confirm_persons(worked)
         if recall is None or recall.again:
-            self.following.check_register(self.day, worked.held, truth(self.rows, self.day))
+            self.following.check_register(self.day, worked.withheld, truth(self.rows, self.day))
             if plan.runs_again:
                 self.met["a day run again"] += 1
                 self.cell.work_again(self.day)
@@ -135,12 +135,12 @@ class Life:
             interface: self.papers.sheet(self.cell.to_union / name, self.day) for interface, name in names.items()
         }
         now = truth(rows, self.day)
-        self.following.sent(self.day, sheets, worked.held, now, confirmed=worked.confirmed)
-        self.met["held"] += bool(worked.held)
+        self.following.sent(self.day, sheets, worked.withheld, now, confirmed=worked.confirmed)
+        self.met["held"] += bool(worked.withheld)
         return len(self.following.sendings) - 1, worked
 
     def _confirm_persons(self, worked: Worked) -> None:
-        for row in worked.held:
+        for row in worked.withheld:
             if OTHER_PERSON in row["codes"]:
                 self.met["person confirmed"] += 1
                 self.cell.confirm_person(self.day, row["resident_number"])

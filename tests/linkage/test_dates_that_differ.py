@@ -102,7 +102,7 @@ CAME_TOLD = TOLD | {"acquisition_reason": "moved_in", "applied_on": MOVED}
 
 
 def test_an_acquisition_that_changes_is_asked_about_once(environment: Environment) -> None:
-    """Of who came from inside the prefecture the Union alone knows since when he is insured: but it was one day, and is
+    """When somebody moved in from within the prefecture, the Union alone knows since when they are insured: but it was one day, and is
     another."""
     changed = CAME_TOLD | {"acquired_on": EARLIER}
     assert applied(environment, CAME, CAME_TOLD, changed) == [("KR-8132", "2020-04-01", "2018-04-01")]

@@ -109,10 +109,10 @@ def test_a_stale_file_is_told_with_its_name_and_the_day_that_overtook_it(
 ) -> None:
     applied = stale_file_error(environment, tmp_path)
     assert (applied.entry.state, applied.applied_count, applied.rejected_count) == ("stale", 0, 0)
-    told = receiving.stale_file_error(environment, applied.entry)
-    assert told.code == "KR-7308"
+    reported = receiving.stale_file_error(environment, applied.entry)
+    assert reported.code == "KR-7308"
     for said in ("KRSID_999997_20260401_000001.csv", "2026-04-02", f"台帳 {applied.entry.id}）", "quarantine release"):
-        assert said in told.for_people()
+        assert said in reported.for_people()
 
 
 def test_a_person_lets_a_stale_file_in_and_what_a_newer_day_told_stays(

@@ -30,7 +30,9 @@ def environment(tmp_path: Path) -> Environment:
     return opened(tmp_path, now=dt.datetime(2026, 4, 2, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9))))
 
 
-def told(environment: Environment, folder: Path, day: dt.date, applied_on: dt.date, ended_on: dt.date | None) -> None:
+def reported(
+    environment: Environment, folder: Path, day: dt.date, applied_on: dt.date, ended_on: dt.date | None
+) -> None:
     """One person's period, delivered in the day's file."""
     specification = environment.specification("acquisition_loss_linkage", day)
     header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
@@ -52,9 +54,9 @@ def asked_of_periods(environment: Environment, day: dt.date) -> list[tuple[str, 
 
 
 def test_a_period_is_compared_with_the_one_that_an_earlier_day_told(environment: Environment, tmp_path: Path) -> None:
-    told(environment, tmp_path / "wednesday", WED, BEGAN, ENDED)
+    reported(environment, tmp_path / "wednesday", WED, BEGAN, ENDED)
     apply_daily(environment, TOLD)
-    told(environment, tmp_path / "thursday", THU, WED, None)
+    reported(environment, tmp_path / "thursday", THU, WED, None)
     (applied,) = apply_daily(environment, TOLD)
     assert applied.applied_count == 1
     assert asked_of_periods(environment, WED) == []
@@ -64,9 +66,9 @@ def test_a_period_is_compared_with_the_one_that_an_earlier_day_told(environment:
 def test_an_older_day_that_is_let_in_late_is_not_compared_with_a_newer_one(
     environment: Environment, tmp_path: Path
 ) -> None:
-    told(environment, tmp_path / "thursday", THU, BEGAN, ENDED)
+    reported(environment, tmp_path / "thursday", THU, BEGAN, ENDED)
     apply_daily(environment, TOLD)
-    told(environment, tmp_path / "wednesday", WED, WED, None)
+    reported(environment, tmp_path / "wednesday", WED, WED, None)
     (stale,) = apply_daily(environment, TOLD)
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.entry.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)

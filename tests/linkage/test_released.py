@@ -51,8 +51,8 @@ def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
 
 def let_in(environment: Environment, entry: int) -> daily.ApplyResult:
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, entry, "電話で確認")
-    told = pl.DataFrame({"resident_number": PEOPLE})
-    (applied,) = apply_daily(environment, told)
+    reported = pl.DataFrame({"resident_number": PEOPLE})
+    (applied,) = apply_daily(environment, reported)
     return applied
 
 

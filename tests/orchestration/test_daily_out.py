@@ -171,10 +171,10 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     resident.write_bytes(sound.replace(line, spoilt))
     assert town.run(DAY).success
     store = town.deployment.environment.store
-    held = store.read("held_list", DAY.isoformat())
-    assert person.decode() in held["resident_number"].to_list()
-    own = held.filter(pl.col("resident_number") == person.decode())["household_number"].item()
-    assert set(held["household_number"]) == {own}
+    withheld = store.read("held_list", DAY.isoformat())
+    assert person.decode() in withheld["resident_number"].to_list()
+    own = withheld.filter(pl.col("resident_number") == person.decode())["household_number"].item()
+    assert set(withheld["household_number"]) == {own}
     file = (town.server.root / "to_union" / "KRKOJ_999997_20260401_000001.csv").read_bytes()
     assert person not in file
     shown = CliRunner().invoke(
@@ -209,9 +209,9 @@ def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) 
     )
     violations = Violations(extracts.faults, extracts.findings)
     built = daily.build_day(environment, DAY, people, households, extracts.my_numbers, violations)
-    held = people.filter(household_number=home)["resident_number"]
-    assert set(built.withheld["resident_number"]) == set(held)
-    assert not set(built.sent.people["resident_number"]) & set(held)
+    withheld = people.filter(household_number=home)["resident_number"]
+    assert set(built.withheld["resident_number"]) == set(withheld)
+    assert not set(built.sent.people["resident_number"]) & set(withheld)
     assert home not in built.sent.households["household_number"]
     own = built.withheld.filter(reason="本人の誤り")["resident_number"]
     assert set(own) == set(family[:heads] if heads else family)

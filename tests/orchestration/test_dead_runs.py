@@ -22,7 +22,7 @@ WITHIN_SECONDS = 60  # from start to end, a busy machine and all imports include
 
 
 class Desk:
-    """The town's operator with a Dagster home as shipped; his server can be made to keep silent."""
+    """The town's operator with a Dagster home as shipped; the server can be made to keep silent."""
 
     def __init__(self, town: Town) -> None:
         self.town = town

@@ -14,7 +14,7 @@ ENTERED, EVE, ENDS, AFTER = (dt.date(2026, 4, n) for n in (1, 21, 22, 23))
 def test_an_end_in_three_weeks_is_told_today_and_changes_the_head_on_its_day(
     village: Village, registered: bool
 ) -> None:
-    """11 will be 75: from that day on he is the 擬制世帯主 of 12, where it is registered. 21 leaves alone."""
+    """11 will be 75: from that day on they are the 擬制世帯主 of 12, where it is registered. 21 leaves alone."""
     village.add(1, 11, 12)
     village.add(2, 21)
     assert village.send(dt.date(2026, 3, 31)).exit_code == 0
@@ -28,7 +28,7 @@ def test_an_end_in_three_weeks_is_told_today_and_changes_the_head_on_its_day(
         person(11): ("insured_head", ENDS), person(12): ("member", None), person(21): ("insured_head", ENDS),
     }  # fmt: skip
     assert {row["nominal_head"] for row in village.sent(ENTERED, HOUSEHOLD).values()} == {"no"}
-    assert village.held(ENTERED) == {}
+    assert village.withheld(ENTERED) == {}
     assert village.send(EVE).exit_code == 0
     assert village.sent(EVE) == {}
     assert village.send(ENDS).exit_code == 0
@@ -36,10 +36,10 @@ def test_an_end_in_three_weeks_is_told_today_and_changes_the_head_on_its_day(
     if registered:
         assert on_the_day == {person(11): "nominal_head", person(12): "member", person(21): "member"}
         assert village.sent(ENDS, HOUSEHOLD)[home(1)]["nominal_head"] == "yes"
-        assert village.held(ENDS) == {}
+        assert village.withheld(ENDS) == {}
     else:
         assert on_the_day == {person(21): "member"}, "nobody is head of 12 from that day on: held until it is mended"
-        assert village.held(ENDS)[person(12)] == ["KR-5004"]
+        assert village.withheld(ENDS)[person(12)] == ["KR-5004"]
     assert village.send(AFTER).exit_code == 0
     assert village.sent(AFTER) == {}
 

@@ -115,9 +115,9 @@ def test_a_control_record_that_cannot_be_written_does_not_leave(
     assert village.names() == []
 
 
-@pytest.mark.parametrize(("characters", "held"), [(49, False), (50, False), (51, True)])
+@pytest.mark.parametrize(("characters", "withheld"), [(49, False), (50, False), (51, True)])
 def test_a_name_too_long_for_a_fixed_length_record_is_held(
-    village_of: Callable[[Callable[[Path], None]], Village], characters: int, held: bool
+    village_of: Callable[[Callable[[Path], None]], Village], characters: int, withheld: bool
 ) -> None:
     """The name has 100 bytes, that is 50 characters."""
     village = village_of(lambda root: fixed(root / INDIVIDUAL / "2018-04-01"))
@@ -125,8 +125,8 @@ def test_a_name_too_long_for_a_fixed_length_record_is_held(
     village.residents[person(21)]["name"] = "合成　　"
     result = village.send(DAY)
     assert result.exit_code == 0, result.output
-    assert set(village.sent(DAY)) == {person(21)} | (set() if held else {person(11), person(12)})
-    assert village.held(DAY) == ({person(11): [], person(12): ["KR-2002"]} if held else {})
+    assert set(village.sent(DAY)) == {person(21)} | (set() if withheld else {person(11), person(12)})
+    assert village.withheld(DAY) == ({person(11): [], person(12): ["KR-2002"]} if withheld else {})
     assert village.send(NEXT).exit_code == 0
     assert village.sent(NEXT) == {}, "blanks at the end are no part of a fixed-length value"
 

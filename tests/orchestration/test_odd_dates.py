@@ -87,8 +87,8 @@ def test_who_acquired_on_an_impossible_day_is_held_and_listed_and_the_rest_is_se
     send(town)
     assert persons[0] not in {cells[5] for cells in told(town, PEOPLE)}
     assert len(told(town, PEOPLE)) > 100
-    held = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
-    (mine,) = [one for one in held if one["resident_number"] == persons[0]]
+    withheld = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
+    (mine,) = [one for one in withheld if one["resident_number"] == persons[0]]
     assert code in json.dumps(mine, ensure_ascii=False)
 
 
@@ -104,6 +104,6 @@ def test_who_lost_the_qualification_but_is_still_insured_is_held_and_listed(town
     edit(town, "insured", lost)
     send(town)
     assert persons[0] not in {cells[5] for cells in told(town, PEOPLE)}
-    held = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
-    (mine,) = [one for one in held if one["resident_number"] == persons[0]]
+    withheld = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
+    (mine,) = [one for one in withheld if one["resident_number"] == persons[0]]
     assert mine["codes"] == "KR-2001 必須項目が空（適用終了年月日）"

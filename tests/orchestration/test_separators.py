@@ -54,7 +54,7 @@ def run(village: Village) -> str:
     return result.output
 
 
-def held(village: Village) -> dict[str, str]:
+def withheld(village: Village) -> dict[str, str]:
     """The codes of 要修正一覧 by 国保世帯番号."""
     rows = json.loads(village.cli("withheld", "--date", DAY.isoformat(), "--json").stdout)
     return {row["household_number"]: row["codes"] for row in rows}
@@ -78,7 +78,7 @@ def test_what_is_no_postal_code_is_held_and_listed_with_the_character_that_does_
     village.extract(DAY)
     cells(village, "household", "郵便番号", "国保世帯番号", {home(n): text for n, text in enumerate(ODD)})
     run(village)
-    assert held(village) == {home(number): said for number, said in enumerate(ODD.values())}
+    assert withheld(village) == {home(number): said for number, said in enumerate(ODD.values())}
     assert set(village.sent(DAY, HOUSEHOLD)) == {home(50)}
     shown = village.cli("withheld", "--date", DAY.isoformat()).stdout
     assert "（郵便番号 U+007E）" in shown
@@ -115,7 +115,7 @@ def test_a_character_that_does_not_fit_a_name_is_named_and_the_name_is_not(villa
     village.extract(DAY)
     cells(village, "resident", "氏名カナ", "宛名番号", {person(1): "ゴウセイ–コウ", person(2): "ゴウセイ=コウ"})
     run(village)
-    assert held(village) == {
+    assert withheld(village) == {
         home(1): "KR-1021 文字が入らない（氏名カナ U+2013）",
         home(2): "KR-2003 属性の違い（氏名カナ U+FF1D）",
     }

@@ -94,7 +94,7 @@ def test_whom_an_accepted_day_withdrew_upon_a_rejected_one_is_gone(village: Vill
 
 
 def test_a_withdrawal_that_nobody_accepted_is_told_again(village: Village) -> None:
-    """NEXT was rejected, THIRD has no answer: whether the Union withdrew him nobody knows."""
+    """NEXT was rejected, THIRD has no answer: whether the Union withdrew them nobody knows."""
     village.fill()
     village.add(1, 11, 12)
     village.add(2, 21)
@@ -121,7 +121,7 @@ def test_people_are_withdrawn_though_the_union_withdrew_their_household_already(
     village.answer(THIRD, {household: "accepted", individual: "rejected"})
     result = village.send(THIRD)
     assert result.exit_code == 0, result.output
-    assert village.held(THIRD) == {}
+    assert village.withheld(THIRD) == {}
     assert {number: row["update_kind"] for number, row in village.sent(THIRD).items()} == {
         person(21): "withdrawn", person(22): "withdrawn"
     }  # fmt: skip

@@ -77,8 +77,8 @@ def test_another_person_under_a_known_number_waits_until_he_is_confirmed(village
     village.residents[person(5000)] |= {"name": "合成　改", "name_kana": "ゴウセイ　カイ"}
     village.residents[person(12)] |= {"name": "合成　別", "name_kana": "ゴウセイ　ベツ", "sex": "male"}
     assert village.send(NEXT).exit_code == 0
-    assert set(village.sent(NEXT)) == {person(5000)}, "who only changed his name is sent"
-    assert village.held(NEXT) == {person(12): ["KR-7221"]} | {person(11): []}
+    assert set(village.sent(NEXT)) == {person(5000)}, "a person who only changed their name is sent"
+    assert village.withheld(NEXT) == {person(12): ["KR-7221"]} | {person(11): []}
     shown = village.cli("withheld", "--date", NEXT.isoformat())
     assert "本人の誤り KR-7221 別の人の疑い" in shown.output
     options = ("--date", NEXT.isoformat(), "--reason", "性別の取扱いの変更")
@@ -88,7 +88,7 @@ def test_another_person_under_a_known_number_waits_until_he_is_confirmed(village
     assert person(12) not in confirmed.output
     assert village.send(THIRD).exit_code == 0
     assert village.sent(THIRD)[person(12)]["name"] == "合成　別"
-    assert village.held(THIRD) == {}
+    assert village.withheld(THIRD) == {}
     kept = "".join(str(event.detail) for event in village.environment.ledger.events())
     assert person(12) not in kept
 
@@ -102,7 +102,7 @@ def test_a_wrong_person_who_is_corrected_is_never_told(village: Village) -> None
     assert village.sent(NEXT) == {}
     village.residents[person(5000)] = right
     assert village.send(THIRD).exit_code == 0
-    assert (village.sent(THIRD), village.held(THIRD)) == ({}, {})
+    assert (village.sent(THIRD), village.withheld(THIRD)) == ({}, {})
 
 
 def test_everybody_another_person_is_a_stop_and_not_a_long_list(village: Village) -> None:

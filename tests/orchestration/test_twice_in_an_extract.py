@@ -12,7 +12,7 @@ TWICE = ["KR-3004"]
 
 
 def place(village: Village, order: str, interface: str, row: dict[str, object]) -> None:
-    """The other row of somebody, before or after his row in the extract."""
+    """The other row of somebody, before or after their row in the extract."""
     (village.before if order == "other_first" else village.after).setdefault(interface, []).append(row)
 
 
@@ -30,9 +30,9 @@ def test_who_stands_twice_in_the_insured_extract_waits_with_both_households(vill
     assert result.exit_code == 0, result.output
     assert set(village.sent(NEXT)) == {person(31)}
     assert set(village.sent(NEXT, HOUSEHOLD)) == {home(3)}
-    held = village.held(NEXT)
-    assert held[person(12)] == TWICE
-    assert person(41) in held, "the new household does not leave without him"
+    withheld = village.withheld(NEXT)
+    assert withheld[person(12)] == TWICE
+    assert person(41) in withheld, "the new household does not leave without them"
     assert "要修正一覧" in result.output
 
 
@@ -52,14 +52,14 @@ def test_whose_row_that_is_kept_says_nothing_new_is_listed_every_day(
         result = village.send(day)
         assert result.exit_code == 0, result.output
         assert village.sent(day) == {}
-        assert village.held(day)[person(12)] == TWICE
+        assert village.withheld(day)[person(12)] == TWICE
     shown = village.cli("withheld", "--date", NEXT.isoformat())
     assert f"宛名番号 …{person(12)[-3:]} 本人の誤り KR-3004" in shown.output
     place_of_rows = village.before if order == "other_first" else village.after
     mended = place_of_rows.pop(interface)[0]
     own[person(12)] = mended
     assert village.send(dt.date(2026, 4, 6)).exit_code == 0
-    assert village.held(dt.date(2026, 4, 6)) == {}
+    assert village.withheld(dt.date(2026, 4, 6)) == {}
     assert person(12) in village.sent(dt.date(2026, 4, 6))
 
 
@@ -73,9 +73,9 @@ def test_a_household_that_stands_twice_is_listed(village: Village, order: str, o
     village.residents[person(21)]["name"] = "合成　改"
     assert village.send(NEXT).exit_code == 0
     assert set(village.sent(NEXT, HOUSEHOLD)) == {home(2)}
-    held = village.held(NEXT)
-    assert TWICE in held.values()
-    assert not {person(21), home(2)} & set(held)
+    withheld = village.withheld(NEXT)
+    assert TWICE in withheld.values()
+    assert not {person(21), home(2)} & set(withheld)
 
 
 def test_a_resident_who_is_not_insured_may_stand_twice(village: Village) -> None:
@@ -85,4 +85,4 @@ def test_a_resident_who_is_not_insured_may_stand_twice(village: Village) -> None
     village.after["resident_extract"] = [village.residents[person(99)] | {"name": "合成　改"}]
     assert village.send(DAY).exit_code == 0
     assert set(village.sent(DAY)) == {person(11)}
-    assert village.held(DAY) == {}
+    assert village.withheld(DAY) == {}

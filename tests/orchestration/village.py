@@ -171,7 +171,7 @@ class Village:
     def environment(self) -> Environment:
         return Environment.open(Settings.load(self.settings_path))
 
-    def held(self, day: dt.date) -> dict[str, list[str]]:
+    def withheld(self, day: dt.date) -> dict[str, list[str]]:
         """The 要修正 list: codes by 宛名番号, or by 国保世帯番号 where a household waits alone."""
         found = self.environment.store.read("held_list", day.isoformat())
         return {row["resident_number"] or row["household_number"]: row["codes"] for row in found.iter_rows(named=True)}

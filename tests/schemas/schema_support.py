@@ -66,7 +66,7 @@ def line(number: int, old: str, new: str) -> Change:
     return change
 
 
-def judged(
+def validated(
     folder: Path, data: bytes, changed: Specification | None = None, context: FileContext = OURS, name: str = NAME
 ) -> Validated:
     """Write the bytes as a file and judge it as the pipeline does."""
@@ -112,7 +112,7 @@ def ids_from_the_union(ids: list[str], changed: Specification | None = None) -> 
 def from_union(folder: Path, data: bytes, interface: str = "municipal_id_linkage") -> Validated:
     changed = specification(interface)
     name = file_name(changed, HEADER | {"created_on": DAY})
-    return judged(folder, data, changed, replace(OURS, file_name=name), name)
+    return validated(folder, data, changed, replace(OURS, file_name=name), name)
 
 
 def extract(folder: Path, interface: str, columns: dict[str, list[str]]) -> Validated:
@@ -126,4 +126,4 @@ def extract(folder: Path, interface: str, columns: dict[str, list[str]]) -> Vali
         rows.append(",".join(f'"{cell}"' if " " in cell or not cell.isascii() else cell for cell in cells))
     name = file_name(changed, HEADER)
     data = ("\n".join(rows) + "\n").encode()
-    return judged(folder, data, changed, replace(OURS, file_name=name), name)
+    return validated(folder, data, changed, replace(OURS, file_name=name), name)

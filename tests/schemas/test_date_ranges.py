@@ -19,7 +19,7 @@ from pipelines.cli import main
 IDS = "KRSID_999997_20260401_000001.csv"
 
 
-def judged(folder: Path, name: str, old: str, new: str, encoding: str = "utf-8") -> dict[str, Any]:
+def validated(folder: Path, name: str, old: str, new: str, encoding: str = "utf-8") -> dict[str, Any]:
     """What `renkei validate` says of a sound file in whose second line `old` stands as `new`."""
     source = FOLDER / ("sound_municipal_ids" if name == IDS else "sound_town") / name
     lines = source.read_bytes().split(b"\n")
@@ -63,7 +63,7 @@ BORN = ("1980-01-02,0,", "{},0,")
 def test_a_date_outside_its_range_is_a_finding_of_its_record(
     tmp_path: Path, name: str, cell: tuple[str, str], day: str, expected: list[tuple[str, int, str]]
 ) -> None:
-    assert found(judged(tmp_path, name, cell[0], cell[1].format(day))) == expected
+    assert found(validated(tmp_path, name, cell[0], cell[1].format(day))) == expected
 
 
 ENDED = (",0,2026-04-01,,9999999,", ",0,2026-04-01,{},9999999,")
@@ -79,13 +79,13 @@ ENDED = (",0,2026-04-01,,9999999,", ",0,2026-04-01,{},9999999,")
     ],
 )
 def test_an_end_is_at_most_two_years_ahead(tmp_path: Path, day: str, expected: list[tuple[str, int, str]]) -> None:
-    report = judged(tmp_path, "household_999997_20260401.csv", ENDED[0], ENDED[1].format(day))
+    report = validated(tmp_path, "household_999997_20260401.csv", ENDED[0], ENDED[1].format(day))
     assert (found(report), report["normalised"]) == (expected, {})
 
 
 @pytest.mark.parametrize("none", ["9999-12-31", "2999-12-31", "9999-99-99", "99999999", "00000000", "0001-01-01"])
 def test_an_end_that_says_there_is_none_is_none_and_is_counted(tmp_path: Path, none: str) -> None:
-    report = judged(tmp_path, "household_999997_20260401.csv", ENDED[0], ENDED[1].format(none))
+    report = validated(tmp_path, "household_999997_20260401.csv", ENDED[0], ENDED[1].format(none))
     assert (found(report), report["normalised"]) == ([], {"household_ended_on": 1})
 
 
@@ -93,8 +93,8 @@ def test_no_end_is_not_taken_where_no_value_is_meant(tmp_path: Path) -> None:
     """届出年月日 may be blank, but it has no end."""
     old, new = ",,,,2026-04-01,2026-04-01", ",,,{},2026-04-01,2026-04-01"
     insured = "insured_999997_20260401.csv"
-    assert judged(tmp_path, insured, old, new.format("0001-01-01"))["normalised"] == {"notified_on": 1}
-    assert found(judged(tmp_path, insured, old, new.format("9999-12-31"))) == [("KR-2052", 2, "notified_on")]
+    assert validated(tmp_path, insured, old, new.format("0001-01-01"))["normalised"] == {"notified_on": 1}
+    assert found(validated(tmp_path, insured, old, new.format("9999-12-31"))) == [("KR-2052", 2, "notified_on")]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_no_end_is_not_taken_where_no_value_is_meant(tmp_path: Path) -> None:
 def test_what_comes_from_the_union_is_held_to_its_range_too(
     tmp_path: Path, day: str, expected: list[tuple[str, int, str]]
 ) -> None:
-    assert found(judged(tmp_path, IDS, "900000000011,,20260401,", f"900000000011,,{day},")) == expected
+    assert found(validated(tmp_path, IDS, "900000000011,,20260401,", f"900000000011,,{day},")) == expected
 
 
 OURS = "KRKOJ_999997_20260401_000001.csv"

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 from schema_support import (
     NAME,
-    judged,
     line,
     lines,
     seen,
     sound_individuals,
     specification,
+    validated,
     with_item,
 )
 
@@ -62,8 +62,8 @@ def test_the_length_of_a_hidden_value_is_not_told() -> None:
 
 
 def test_a_my_number_in_a_public_item_never_reaches_a_finding(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(3, ",0,2,12,", ",0,123456789018,12,")(sound_individuals()))
-    public = judged(tmp_path, line(3, "20260401,1\r\n", "20260401,123456789018\r\n")(sound_individuals()))
+    result = validated(tmp_path, line(3, ",0,2,12,", ",0,123456789018,12,")(sound_individuals()))
+    public = validated(tmp_path, line(3, "20260401,1\r\n", "20260401,123456789018\r\n")(sound_individuals()))
     assert public.findings["item"].to_list() == ["update_kind"]
     assert public.findings["value"].to_list() == [HIDDEN]
     assert result.valid is False
@@ -86,7 +86,7 @@ def test_no_finding_of_any_item_shows_what_is_hidden(tmp_path: Path) -> None:
         secrets[item.id] = f"ｶｸｽ{item.number}ﾋﾐﾂ"
         cells[item.number - 1] = secrets[item.id].encode("cp932")
     rows[2] = b",".join(cells) + b"\r\n"
-    found = judged(tmp_path, b"".join(rows)).findings
+    found = validated(tmp_path, b"".join(rows)).findings
     assert set(found["item"]) == set(secrets)
     text = str(found.to_dicts())
     for name, secret in secrets.items():
@@ -104,13 +104,13 @@ def test_no_finding_of_any_item_shows_what_is_hidden(tmp_path: Path) -> None:
 def test_what_is_not_of_a_public_items_form_may_be_anothers_and_is_hidden(
     value: str, shown: str, tmp_path: Path
 ) -> None:
-    result = judged(tmp_path, line(3, "20260401,1\r\n", f"20260401,{value}\r\n")(sound_individuals()))
+    result = validated(tmp_path, line(3, "20260401,1\r\n", f"20260401,{value}\r\n")(sound_individuals()))
     assert result.findings.select("item", "value").rows() == [("update_kind", shown)]
     assert (value in str(result.findings.to_dicts())) is (shown == value)
 
 
 def test_the_sentence_names_the_place_and_the_fault(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(3, ",19820304,", ",20230229,")(sound_individuals()))
+    result = validated(tmp_path, line(3, ",19820304,", ",20230229,")(sound_individuals()))
     # Byte by hand: everything before 生年月日 in the line, in CP932 (two bytes a kanji or kana, quotes counted).
     before = (
         '2,0000003,K102,990010,999997,000000000000102,000000000000011,123456789018,02,"合成　花子","ゴウセイ　ハナコ",'
@@ -128,7 +128,7 @@ def test_the_sentence_names_the_place_and_the_fault(tmp_path: Path) -> None:
 
 
 def test_a_quoted_item_starts_at_its_quote(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(3, '"ゴウセイ　ハナコ"', '"ゴウセイ, ハナコ"')(sound_individuals()))
+    result = validated(tmp_path, line(3, '"ゴウセイ　ハナコ"', '"ゴウセイ, ハナコ"')(sound_individuals()))
     assert seen(result) == [("KR-2003", 3, "name_kana")]
     found = result.findings.row(0, named=True)
     written = lines((tmp_path / NAME).read_bytes())[2]
@@ -138,7 +138,7 @@ def test_a_quoted_item_starts_at_its_quote(tmp_path: Path) -> None:
 def test_every_sentence_is_one_line_and_fills_its_blanks(tmp_path: Path) -> None:
     data = sound_individuals().replace(b"990010", b"138041").replace(b",000001\r\n", b",000009\r\n")
     data = line(3, ",19820304,", ",20230229,")(line(4, ",0,1,20,", ",7,8,77,")(data))
-    result = judged(tmp_path, data)
+    result = validated(tmp_path, data)
     assert result.findings.height >= 6
     for text in result.findings["message"]:
         assert "\n" not in text and "（不明）" not in text and "{" not in text, text
@@ -146,18 +146,18 @@ def test_every_sentence_is_one_line_and_fills_its_blanks(tmp_path: Path) -> None
 
 def test_findings_have_their_columns_even_when_there_are_none(tmp_path: Path) -> None:
     for data in (sound_individuals(), b"", line(3, ",2,12,", ",8,12,")(sound_individuals())):
-        assert dict(judged(tmp_path, data).findings.schema) == Findings.dtypes()
+        assert dict(validated(tmp_path, data).findings.schema) == Findings.dtypes()
 
 
 def test_a_heading_line_is_no_record(tmp_path: Path) -> None:
     changed = specification("resident_extract")
     names = ",".join(item.name for item in changed.data.items).replace("世帯番号", "住民世帯番号")
-    found = judged(tmp_path, f"{names}\n".encode(), changed, name="resident_999997_20260401.csv").findings
+    found = validated(tmp_path, f"{names}\n".encode(), changed, name="resident_999997_20260401.csv").findings
     assert found.select("code", "line", "record").rows() == [("KR-1016", 1, None)]
 
 
 def test_first1_shows_one_character(tmp_path: Path) -> None:
     mask = replace(load_catalogue().sensitivities["個人情報"], mask="first1")
     changed = with_item(specification(), "name", sensitivity=mask, rules=(Call.parse("constant(合成　太郎)"),))
-    found = judged(tmp_path, sound_individuals(), changed).findings
+    found = validated(tmp_path, sound_individuals(), changed).findings
     assert found["value"].to_list() == ["合" + HIDDEN] * 2

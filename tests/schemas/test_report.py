@@ -7,7 +7,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from schema_support import NAME, extract, judged, line, lines, sound_individuals, specification, with_item
+from schema_support import NAME, extract, line, lines, sound_individuals, specification, validated, with_item
 
 from schemas.report import to_json, write_json, write_xlsx
 from schemas.validate import Validated
@@ -20,7 +20,7 @@ COLUMNS = [
 @pytest.fixture
 def faulty(tmp_path: Path) -> Validated:
     data = line(4, ",0,1,20,", ",0,=1+1,20,")(line(3, ",19820304,", ",20230229,")(sound_individuals()))
-    return judged(tmp_path, line(2, "999000000016", "")(data))
+    return validated(tmp_path, line(2, "999000000016", "")(data))
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def many(tmp_path: Path) -> Validated:
     for number in range(2, 602):
         row = first.replace(b"2,0000002,", b"2,%07d," % number).replace(b"000000000000101", b"%015d" % number)
         rows.append(row.replace(b"000000000000011", b"%015d" % number).replace(b",19800102,", b",19800231,"))
-    return judged(tmp_path, b"".join([*rows, end.replace(b"0000005", b"0000602")]))
+    return validated(tmp_path, b"".join([*rows, end.replace(b"0000005", b"0000602")]))
 
 
 def test_json_says_all_that_was_found(faulty: Validated, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_the_book_says_how_many_values_were_normalised(tmp_path: Path) -> None:
 
 def test_nothing_in_the_book_is_a_formula_or_a_link(tmp_path: Path) -> None:
     data = line(3, "K102", "=1+1")(sound_individuals())
-    result = judged(
+    result = validated(
         tmp_path, line(4, "K102", "http://x.invalid/")(data), with_item(specification(), "data_kind", length=40)
     )
     write_xlsx(result, tmp_path / "book.xlsx")
@@ -114,7 +114,7 @@ def test_the_same_findings_give_the_same_bytes(faulty: Validated, tmp_path: Path
 
 def test_no_report_names_a_person(tmp_path: Path) -> None:
     data = sound_individuals().replace("花子".encode("cp932"), "ﾊﾅ子".encode("cp932"))
-    result = judged(tmp_path, data.replace(b"983205673214", b"983205673215").replace(b"000000000000102", b"102"))
+    result = validated(tmp_path, data.replace(b"983205673214", b"983205673215").replace(b"000000000000102", b"102"))
     assert result.findings.height == 3
     book = tmp_path / "book.xlsx"
     write_xlsx(result, book)

@@ -15,13 +15,13 @@ from schema_support import (
     extract,
     from_union,
     ids_from_the_union,
-    judged,
     line,
     lines,
     seen,
     sound_individuals,
     specification,
     told,
+    validated,
     with_item,
     with_layout,
 )
@@ -70,13 +70,13 @@ BROKEN: dict[str, tuple[Change, list[tuple[str, int | None, str | None]]]] = {
 @pytest.mark.parametrize("rule", BROKEN)
 def test_a_broken_rule_is_found_once_at_its_place(rule: str, tmp_path: Path) -> None:
     change, expected = BROKEN[rule]
-    result = judged(tmp_path, change(sound_individuals()))
+    result = validated(tmp_path, change(sound_individuals()))
     assert seen(result) == expected
     assert result.valid is (rule == "blank_my_number")
 
 
 def test_the_sound_file_has_no_finding(tmp_path: Path) -> None:
-    result = judged(tmp_path, sound_individuals())
+    result = validated(tmp_path, sound_individuals())
     assert (seen(result), result.valid, result.records) == ([], True, 3)
 
 
@@ -110,7 +110,7 @@ def test_an_era_date_lies_within_its_era(text: str, code: str | None, tmp_path: 
     for number, born in ((1, b"19800102"), (2, b"19820304"), (3, b"20100506")):
         rows[number] = rows[number].replace(born, b"3550102")
     rows[2] = rows[2].replace(b",3550102,", f",{text},".encode())
-    result = judged(tmp_path, b"".join(rows), changed)
+    result = validated(tmp_path, b"".join(rows), changed)
     assert seen(result) == ([(code, 3, "born_on")] if code else [])
 
 
@@ -118,19 +118,19 @@ def test_an_era_date_lies_within_its_era(text: str, code: str | None, tmp_path: 
 def test_a_month_exists(text: str, code: str | None, tmp_path: Path) -> None:
     changed = with_item(specification(), "notified_on", type=load_catalogue().types["年月"], length=6)
     data = sound_individuals().replace(b",20260401,20260401,20260401,1", b",202512,20260401,20260401,1")
-    result = judged(tmp_path, line(3, ",202512,20260401,", f",{text},20260401,")(data), changed)
+    result = validated(tmp_path, line(3, ",202512,20260401,", f",{text},20260401,")(data), changed)
     assert seen(result) == ([(code, 3, "notified_on")] if code else [])
 
 
 def test_a_code_is_judged_on_the_files_day(tmp_path: Path) -> None:
     changed = specification()
     ended = tuple(replace(code, end=DAY) if code.value == "2" else code for code in changed.codes["sex"])
-    result = judged(tmp_path, sound_individuals(), replace(changed, codes=changed.codes | {"sex": ended}))
+    result = validated(tmp_path, sound_individuals(), replace(changed, codes=changed.codes | {"sex": ended}))
     assert seen(result) == [("KR-2006", 3, "sex")]
 
 
 def test_a_code_outside_its_table_is_told_what_the_table_holds(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(3, ",0,2,12,", ",0,8,13,")(line(4, ",0,1,20,", ",0,1,77,")(sound_individuals())))
+    result = validated(tmp_path, line(3, ",0,2,12,", ",0,8,13,")(line(4, ",0,1,20,", ",0,1,77,")(sound_individuals())))
     assert result.findings.select("item", "expected").rows() == [
         ("sex", "1 男・2 女・3 未設定"),
         (
@@ -153,19 +153,19 @@ def test_the_check_digit_of_a_resident_record_code_only_warns(tmp_path: Path) ->
 
 
 def test_a_birth_on_the_files_own_day_is_sound(tmp_path: Path) -> None:
-    assert seen(judged(tmp_path, line(4, ",20100506,", ",20260401,")(sound_individuals()))) == []
+    assert seen(validated(tmp_path, line(4, ",20100506,", ",20260401,")(sound_individuals()))) == []
 
 
 def test_a_check_without_anything_to_compare_with_is_not_made(tmp_path: Path) -> None:
     other = sound_individuals().replace(b",999997,", b",131041,").replace(b"990010", b"138040")
     other = other.replace(b",99,1,", b",13,1,").replace(b"20260401,1\r\n", b"20260331,1\r\n")
     nothing = replace(OURS, municipality_code=None, insurer_number=None, prefecture_code=None, partition=None)
-    assert seen(judged(tmp_path, other, context=replace(nothing, file_name=None))) == []
-    assert seen(judged(tmp_path, other, context=nothing)) == [("KR-4007", 1, "municipality_code")]
+    assert seen(validated(tmp_path, other, context=replace(nothing, file_name=None))) == []
+    assert seen(validated(tmp_path, other, context=nothing)) == [("KR-4007", 1, "municipality_code")]
 
 
 def test_a_constant_says_what_it_must_be(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(3, ",K102,", ",K101,")(sound_individuals()))
+    result = validated(tmp_path, line(3, ",K102,", ",K101,")(sound_individuals()))
     assert (result.findings["expected"][0], result.findings["value"][0]) == ("K102", "K101")
 
 
@@ -264,7 +264,7 @@ def test_what_looks_like_nothing_or_like_something_else_is_no_name(
     data = sound_individuals()
     spoilt = data.replace(old.encode("cp932"), new.encode("cp932"))
     assert spoilt != data
-    assert seen(judged(tmp_path, spoilt)) == [(code, 3, "name")]
+    assert seen(validated(tmp_path, spoilt)) == [(code, 3, "name")]
 
 
 @pytest.mark.parametrize("ids", [["            "], ['a,b"c d~{}<>'[:12]], ["12345678901-"]])
@@ -281,4 +281,4 @@ def test_ascii_that_shift_jis_2004_has_in_two_bytes_is_counted_so(
     form = {**dict(plain.format), "encoding": "shift_jis_2004", "external_characters": ""}
     changed = with_layout(plain, format=form)
     data = ids_from_the_union(["AAAAAAAAAAA" + last], changed)
-    assert seen(judged(tmp_path, data, changed, replace(OURS, file_name=None))) == found
+    assert seen(validated(tmp_path, data, changed, replace(OURS, file_name=None))) == found

@@ -17,13 +17,13 @@ from schema_support import (
     extract,
     from_union,
     ids_from_the_union,
-    judged,
     line,
     lines,
     seen,
     sound_individuals,
     specification,
     told,
+    validated,
     with_item,
     with_layout,
 )
@@ -57,7 +57,7 @@ PERIODS = "20260401,01,,,20260401,01,,,,,"
 )
 def test_a_broken_structure_has_no_follow_on_findings(data: bytes, code: str, tmp_path: Path) -> None:
     broken_inside = data.replace(b"983205673214", b"983205673215").replace(b",19820304,", b",20230229,")
-    assert [found for found, *_ in seen(judged(tmp_path, broken_inside))] == [code]
+    assert [found for found, *_ in seen(validated(tmp_path, broken_inside))] == [code]
 
 
 def test_a_fixed_length_file_with_a_line_of_another_length_is_not_judged_further(tmp_path: Path) -> None:
@@ -71,20 +71,20 @@ def test_a_fixed_length_file_with_a_line_of_another_length_is_not_judged_further
     rows = lines(ids_from_the_union(["000000000001", "000000000002", "000000000003"], fixed))
     name = "KRSID_999997_20260401_000001.csv"
     context = replace(OURS, file_name=name)
-    assert seen(judged(tmp_path, b"".join(rows), fixed, context, name)) == []
+    assert seen(validated(tmp_path, b"".join(rows), fixed, context, name)) == []
     rows[1] = rows[1].replace(b"K202", b"K201")
-    assert seen(judged(tmp_path, b"".join(rows), fixed, context, name)) == [("KR-3001", 2, "data_kind")]
+    assert seen(validated(tmp_path, b"".join(rows), fixed, context, name)) == [("KR-3001", 2, "data_kind")]
     half = [*rows[:2], rows[2].replace(b"000000000002", b"00000000000\x81"), *rows[3:]]
-    result = judged(tmp_path, b"".join(half), fixed, context, name)
+    result = validated(tmp_path, b"".join(half), fixed, context, name)
     assert [*seen(result), *result.findings["level"]] == [
         ("KR-3001", 2, "data_kind"), ("KR-1026", 3, "municipal_insured_id"), "record", "record",
     ]  # fmt: skip
     rows[2] = rows[2].replace(b"000000000002", b"00000000002")
-    assert seen(judged(tmp_path, b"".join(rows), fixed, context, name)) == [("KR-1020", 3, None)]
+    assert seen(validated(tmp_path, b"".join(rows), fixed, context, name)) == [("KR-1020", 3, None)]
 
 
 def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
-    result = judged(tmp_path, sound_individuals().decode("cp932").encode())
+    result = validated(tmp_path, sound_individuals().decode("cp932").encode())
     assert (seen(result), result.findings["level"].to_list()) == ([("KR-1010", 2, None)], ["file"])
 
 
@@ -95,24 +95,24 @@ def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
 def test_no_more_of_an_unknown_record_kind_is_shown_than_is_long_enough_for_one(
     mark: str, shown: str, tmp_path: Path
 ) -> None:
-    result = judged(tmp_path, line(3, "2,0000003,", f"{mark},0000003,")(sound_individuals()))
+    result = validated(tmp_path, line(3, "2,0000003,", f"{mark},0000003,")(sound_individuals()))
     assert result.findings.select("code", "value").rows() == [("KR-1015", shown)]
     assert shown in result.findings["message"][0]
 
 
 def test_one_fault_of_an_item_hides_its_later_ones(tmp_path: Path) -> None:
     # 13 digits with a letter break the characters, the length and the check digit: the first is said.
-    assert seen(judged(tmp_path, line(3, "123456789018", "1234567890189x")(sound_individuals()))) == [
+    assert seen(validated(tmp_path, line(3, "123456789018", "1234567890189x")(sound_individuals()))) == [
         ("KR-2003", 3, "my_number")
     ]
-    assert seen(judged(tmp_path, line(3, "123456789018", "1234567890189")(sound_individuals()))) == [
+    assert seen(validated(tmp_path, line(3, "123456789018", "1234567890189")(sound_individuals()))) == [
         ("KR-2002", 3, "my_number")
     ]
 
 
 def test_a_rule_between_items_is_silent_where_one_is_broken(tmp_path: Path) -> None:
     before_it_began = "20260401,01,,,20269901,01,20260331,03,,,"
-    assert seen(judged(tmp_path, line(3, PERIODS, before_it_began)(sound_individuals()))) == [
+    assert seen(validated(tmp_path, line(3, PERIODS, before_it_began)(sound_individuals()))) == [
         ("KR-2004", 3, "applied_on")
     ]
 
@@ -121,27 +121,27 @@ def test_a_condition_on_a_broken_item_is_not_judged(tmp_path: Path) -> None:
     data = line(3, f",12,0,{PERIODS}", ",12,9,,,,,,,,,,,")(
         line(3, ",123456789018,02,", ",123456789018,,")(sound_individuals())
     )
-    assert seen(judged(tmp_path, data)) == [("KR-2006", 3, "head_kind")]
+    assert seen(validated(tmp_path, data)) == [("KR-2006", 3, "head_kind")]
 
 
 def test_faults_of_two_items_are_two_findings(tmp_path: Path) -> None:
     data = line(4, "983205673214", "983205673215")(line(3, ",19820304,", ",20230229,")(sound_individuals()))
-    assert seen(judged(tmp_path, data)) == [("KR-2004", 3, "born_on"), ("KR-2011", 4, "my_number")]
+    assert seen(validated(tmp_path, data)) == [("KR-2004", 3, "born_on"), ("KR-2011", 4, "my_number")]
 
 
 def test_a_lost_record_breaks_the_sequence_once(tmp_path: Path) -> None:
     rows = lines(sound_individuals())
-    assert seen(judged(tmp_path, b"".join([*rows[:2], *rows[3:]]))) == [
+    assert seen(validated(tmp_path, b"".join([*rows[:2], *rows[3:]]))) == [
         ("KR-4001", 1, "record_count"),
         ("KR-3002", 3, "record_number"),
     ]
 
 
 def test_another_municipalitys_file_is_said_once(tmp_path: Path) -> None:
-    assert seen(judged(tmp_path, sound_individuals().replace(b",999997,", b",131041,"))) == [
+    assert seen(validated(tmp_path, sound_individuals().replace(b",999997,", b",131041,"))) == [
         ("KR-4002", 1, "municipality_code")
     ]
-    assert seen(judged(tmp_path, sound_individuals().replace(b"20260401", b"20260331"))) == [
+    assert seen(validated(tmp_path, sound_individuals().replace(b"20260401", b"20260331"))) == [
         ("KR-4006", 1, "processed_on")
     ]
 
@@ -150,7 +150,7 @@ def test_lines_that_are_no_record_do_not_spare_the_others(tmp_path: Path) -> Non
     rows = lines(sound_individuals())
     rows[1] = rows[1].replace(b",01,", b",", 1)
     rows[3] = rows[3].replace(b"983205673214", b"983205673215")
-    result = judged(tmp_path, b"".join(rows))
+    result = validated(tmp_path, b"".join(rows))
     # The head's record is unreadable: neither the count nor the missing head is a cause of its own.
     assert seen(result) == [("KR-1012", 2, None), ("KR-2011", 4, "my_number")]
     assert (result.valid_rows["line"].to_list(), result.rejected_rows["line"].to_list()) == ([3], [4])
@@ -163,17 +163,17 @@ def test_an_item_that_the_bytes_spoil_is_not_judged_again(tmp_path: Path) -> Non
     for number in (1, 3):
         rows[number] = rows[number].replace(rows[number].split(b",")[9], b"1")
     rows[2] = rows[2].replace("合成　花子".encode("cp932"), b"\xf0\x45")
-    assert seen(judged(tmp_path, b"".join(rows), changed)) == [("KR-1024", 3, "name")]
+    assert seen(validated(tmp_path, b"".join(rows), changed)) == [("KR-1024", 3, "name")]
 
 
 def test_a_broken_key_is_no_duplicate_besides(tmp_path: Path) -> None:
     data = sound_individuals().replace(b",000000000000102,", b",102,").replace(b",000000000000103,", b",102,")
-    assert seen(judged(tmp_path, data)) == [("KR-2007", 3, "resident_number"), ("KR-2007", 4, "resident_number")]
+    assert seen(validated(tmp_path, data)) == [("KR-2007", 3, "resident_number"), ("KR-2007", 4, "resident_number")]
 
 
 def test_good_and_held_add_up(tmp_path: Path) -> None:
     data = line(4, ",0,1,20,", ",0,8,20,")(line(3, "123456789018", "")(sound_individuals()))
-    result = judged(tmp_path, data)
+    result = validated(tmp_path, data)
     assert result.counts_by_code == {"KR-2006": 1, "KR-2015": 1}
     assert (result.records, result.valid_rows["line"].to_list(), result.rejected_rows["line"].to_list()) == (
         3,
@@ -184,7 +184,7 @@ def test_good_and_held_add_up(tmp_path: Path) -> None:
 
 
 def test_a_finding_shows_what_the_file_holds_and_not_what_it_means(tmp_path: Path) -> None:
-    result = judged(tmp_path, line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}")(sound_individuals()))
+    result = validated(tmp_path, line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}")(sound_individuals()))
     assert result.findings.select("line", "item", "value").rows() == [(2, "applied_on", "20260401")]
 
 
@@ -212,7 +212,7 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_rule_that_crashes_is_a_finding(rule: str, error: str, crashing: None, tmp_path: Path) -> None:
     changed = with_item(specification(), "name", rules=(Call(rule),))
-    result = judged(tmp_path, line(3, "123456789018", "123456789019")(sound_individuals()), changed)
+    result = validated(tmp_path, line(3, "123456789018", "123456789019")(sound_individuals()), changed)
     crash = result.findings.filter(pl.col("code") == "KR-9001").row(0, named=True)
     assert (crash["level"], crash["item"], crash["rule"], crash["line"], crash["value"]) == (
         "file", "name", rule, None, None,
@@ -234,7 +234,7 @@ def test_a_rule_that_the_layout_misspells_is_told_of_every_file(tmp_path: Path) 
 
 def test_a_crash_is_found_in_a_sound_file_too(crashing: None, tmp_path: Path) -> None:
     changed = with_item(specification(), "name", rules=(Call("crashes_when_made"),))
-    assert seen(judged(tmp_path, sound_individuals(), changed)) == [("KR-9001", None, "name")]
+    assert seen(validated(tmp_path, sound_individuals(), changed)) == [("KR-9001", None, "name")]
 
 
 def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,16 +249,16 @@ def test_a_relation_that_crashes_is_a_finding(tmp_path: Path, monkeypatch: pytes
             "one_head_per_household": replace(relations.RELATIONS["one_head_per_household"], find=crash),
         },
     )
-    result = judged(tmp_path, sound_individuals())
+    result = validated(tmp_path, sound_individuals())
     assert result.findings.select("code", "rule", "level").rows() == [("KR-9001", "one_head_per_household", "file")]
     assert "983205673214" not in result.findings["message"][0]
-    unknown = judged(tmp_path, sound_individuals(), with_layout(specification(), relations=("no_such_relation",)))
+    unknown = validated(tmp_path, sound_individuals(), with_layout(specification(), relations=("no_such_relation",)))
     assert unknown.findings.select("code", "rule").rows() == [("KR-9001", "no_such_relation")]
 
 
 def test_pandera_judges_a_collected_table_only(tmp_path: Path) -> None:
     """On a LazyFrame it looks at the schema alone and lets every value through: the trap that `judge` avoids."""
-    decoded = judged(tmp_path, line(3, ",0,2,12,", ",0,8,12,")(sound_individuals())).decoded
+    decoded = validated(tmp_path, line(3, ",0,2,12,", ",0,8,12,")(sound_individuals())).decoded
     rules = compile_record(decoded.spec, decoded.spec.data, DAY, OURS)
     rules.schema.validate(decoded.data.lazy()).collect()
     with pytest.raises(pa.errors.SchemaErrors):
@@ -273,16 +273,16 @@ def test_only_the_failing_rows_are_named_among_many(tmp_path: Path) -> None:
         row = first.replace(b"2,0000002,", b"2,%07d," % number).replace(b"000000000000101", b"%015d" % number)
         row = row.replace(b"000000000000011", b"%015d" % (10_000 + number)).replace(b"19800102", born)
         rows.append(row)
-    result = judged(tmp_path, b"".join([*rows, end.replace(b"0000005", b"0000502")]))
+    result = validated(tmp_path, b"".join([*rows, end.replace(b"0000005", b"0000502")]))
     assert seen(result) == [("KR-2004", number, "born_on") for number in (7, 250, 501)]
     assert result.records == 500
 
 
 def test_a_specification_that_changed_is_compiled_anew(tmp_path: Path) -> None:
-    assert seen(judged(tmp_path, sound_individuals())) == []
+    assert seen(validated(tmp_path, sound_individuals())) == []
     stricter = with_item(specification(), "name", length=9)
-    assert seen(judged(tmp_path, sound_individuals(), stricter)) == [("KR-2002", n, "name") for n in (2, 3, 4)]
-    assert seen(judged(tmp_path, sound_individuals())) == []
+    assert seen(validated(tmp_path, sound_individuals(), stricter)) == [("KR-2002", n, "name") for n in (2, 3, 4)]
+    assert seen(validated(tmp_path, sound_individuals())) == []
 
 
 def test_a_schema_is_compiled_once_for_a_day_and_a_context() -> None:
@@ -296,7 +296,7 @@ def test_a_schema_is_compiled_once_for_a_day_and_a_context() -> None:
 
 
 def test_every_test_of_a_record_is_a_bare_expression_too(tmp_path: Path) -> None:
-    decoded = judged(tmp_path, line(3, ",0,2,12,", ",0,8,12,")(sound_individuals())).decoded
+    decoded = validated(tmp_path, line(3, ",0,2,12,", ",0,8,12,")(sound_individuals())).decoded
     answers = decoded.data.select(bare_expressions(compile_record(decoded.spec, decoded.spec.data, DAY, OURS)))
     wrong = [name for name in answers.columns if not answers[name].all()]
     assert [name.split(" ", 1)[1] for name in wrong] == ["sex in_code_table"]
@@ -412,7 +412,7 @@ def test_zeros_are_filled_up_to_any_length() -> None:
 
 def test_a_file_for_the_union_is_never_normalised(tmp_path: Path) -> None:
     narrow = line(3, "ゴウセイ　ハナコ", "ｺﾞｳｾｲ ﾊﾅｺ")(sound_individuals())
-    result = judged(tmp_path, narrow)
+    result = validated(tmp_path, narrow)
     assert (seen(result), result.normalised) == ([("KR-2003", 3, "name_kana")], {})
 
 
@@ -472,7 +472,7 @@ def test_a_relation_is_silent_where_its_item_has_a_finding(tmp_path: Path) -> No
 
 
 def test_a_persons_household_is_in_the_household_file(tmp_path: Path) -> None:
-    people = judged(tmp_path, sound_individuals())
+    people = validated(tmp_path, sound_individuals())
     households = extract(tmp_path, "household_extract", HOUSEHOLDS | {"household_number": ["000000000000099"]})
     found = relate({INDIVIDUAL: people, "eligibility_household": households})
     assert found.select("code", "line").rows() == [("KR-5001", 2), ("KR-5001", 3), ("KR-5001", 4)]
@@ -481,15 +481,15 @@ def test_a_persons_household_is_in_the_household_file(tmp_path: Path) -> None:
 def test_a_household_whose_members_have_all_ended_needs_no_head(tmp_path: Path) -> None:
     ended = "20260401,01,,,20260401,01,20260401,03,,,"
     rows = sound_individuals().replace(PERIODS.encode(), ended.encode())
-    assert seen(judged(tmp_path, rows.replace(b",02,1,2026", b",02,0,2026"))) == []
-    assert {code for code, *_ in seen(judged(tmp_path, sound_individuals().replace(b",02,1,2026", b",02,0,2026")))} == {
-        "KR-5004"
-    }
+    assert seen(validated(tmp_path, rows.replace(b",02,1,2026", b",02,0,2026"))) == []
+    assert {
+        code for code, *_ in seen(validated(tmp_path, sound_individuals().replace(b",02,1,2026", b",02,0,2026")))
+    } == {"KR-5004"}
 
 
 def test_a_nominal_head_without_a_period_heads_the_household(tmp_path: Path) -> None:
     data = line(2, f",02,1,{PERIODS}", ",02,2,,,,,,,,,,,")(sound_individuals())
-    assert seen(judged(tmp_path, data.replace(b",999000000016,01,", b",999000000016,,"))) == []
+    assert seen(validated(tmp_path, data.replace(b",999000000016,01,", b",999000000016,,"))) == []
 
 
 def test_a_file_from_the_union_without_records_is_sound(tmp_path: Path) -> None:

@@ -130,8 +130,8 @@ def eligibility_dispatch(
         outcome = daily.dispatch(environment, day, files, context.run_id)
     say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
     waits = outcome.kind == "awaiting_approval"
-    said = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
-    yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, said)
+    metadata = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
+    yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, metadata)
     sent = DailyDispatch.of((one.id, one.interface, one.file_name, one.state) for one in outcome.entries)
     yield dg.Output(sent, metadata={"結果": outcome.kind, "説明": outcome.message or "—"})
 

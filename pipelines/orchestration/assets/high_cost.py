@@ -105,11 +105,11 @@ def monthly_dispatch(
             (interface, outcome.kind, "", "")
         ]
     waiting = [interface for interface, result, _, _ in rows if result == "awaiting_approval"]
-    said = {
+    metadata = {
         "承認待ち": "・".join(waiting) or "—",
         "実行するもの": f"renkei approve --month {month:%Y-%m}" if waiting else "—",
     }
-    yield checks.warning("monthly_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waiting, said)
+    yield checks.warning("monthly_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waiting, metadata)
     results = {interface: result for interface, result, _, _ in rows}
     yield dg.Output(MonthlyDispatch.of(rows), metadata=results)
 
