@@ -25,6 +25,10 @@ from pipelines.exchange.ledger.entry import OutboundFacts
 from pipelines.exchange.ledger.states import DELIVERY
 from pipelines.high_cost.counts import counted_months, counts, qualifying_months
 from pipelines.high_cost.months import months_before
+from pipelines.tables.continuity import HouseholdsGone
+from pipelines.tables.eligibility import SentPeople
+from pipelines.tables.high_cost import HandedOverMonths
+from pipelines.tables.linkage import LinkageState
 from pipelines.transfer.baseline import SENT_FILES
 from schemas.validate import FileContext, validate_file
 
@@ -106,11 +110,7 @@ def monthly_rows(timed: Timed) -> list[tuple[str, str, str]]:
         def decide() -> None:
             for _ in range(MONTHS):
                 judge(listed, MONTH, OURS, criteria)
-            nothing = pl.DataFrame(
-                schema={"household_number": pl.String, "treatment_month": pl.Date, "source": pl.String}
-            )
-            stayed = pl.DataFrame(schema={"household_number": pl.String, "until": pl.Date})
-            counted = counted_months(qualifying_months(paid), nothing, stayed)
+            counted = counted_months(qualifying_months(paid), HandedOverMonths.empty(), HouseholdsGone.empty())
             for back in range(MONTHS):
                 counts(counted, months_before(MONTH, back))
 
@@ -139,9 +139,13 @@ def _municipality(folder: Path, listed: pl.DataFrame) -> Environment:
     ids = listed_ids + [f"8{number:011d}" for number in range(KNOWN_PEOPLE - len(listed_ids))]
     numbers = [f"{number:015d}" for number in range(KNOWN_PEOPLE)]
     state = pl.DataFrame({"resident_number": numbers, "prefecture_insured_id": ids})
-    environment.store.write("linkage_state", LAST_DAY.isoformat(), state)
+    environment.store.write(
+        "linkage_state", LAST_DAY.isoformat(), pl.concat([LinkageState.empty(), state], how="diagonal")
+    )
     people = pl.DataFrame({"resident_number": numbers}).with_columns(pl.lit("合成　太郎").alias("name"))
-    environment.store.write("sent_people", LAST_DAY.isoformat(), people)
+    environment.store.write(
+        "sent_people", LAST_DAY.isoformat(), pl.concat([SentPeople.empty(), people], how="diagonal")
+    )
     for interface in SENT_FILES:
         facts = OutboundFacts(interface, LAST_DAY, interface, sha256="0" * 64, size=1, records=1)
         entry = environment.recorder().create_outbound_entry(facts)

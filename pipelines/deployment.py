@@ -26,23 +26,12 @@ from pipelines.exchange.transport import Retry, SftpTransport, Transport
 from pipelines.storage.archive import EncryptedFileStore
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
+from pipelines.tables.registry import stored_tables
 from schemas.validate import FileContext
 
 # Their content can be decrypted only with the existing keys, and only the existing ledger explains it: while one of them
 # exists, no new key and no new ledger may silently be created.
 ENCRYPTED_FOLDERS = ("assets", "archive", "outbox")
-# Columns of our own tables with file names, counts, codes and hashes; they identify no person.
-OWN_PUBLIC_COLUMNS = frozenset({"file_name", "sha256", "size", "records", "code", "level", "title", "due_on", "age",
-                                "partition", "baseline", "told_by", "snapshot_sha256",
-                                "in_doubt", "change_kinds", "count", "is_multiple", "handed_over"})  # fmt: skip
-
-
-def public_columns(catalogue: Catalogue) -> frozenset[str]:
-    """The columns that need no encryption: items that the dictionary calls 公開, and OWN_PUBLIC_COLUMNS."""
-    open_items = {
-        entry.id for entry in catalogue.dictionary.values() if catalogue.sensitivities[entry.sensitivity].mask == "none"
-    }
-    return frozenset(open_items | OWN_PUBLIC_COLUMNS)
 
 
 def is_new_deployment(data_folder: Path) -> bool:
@@ -94,7 +83,7 @@ class Environment:
         def erased_on(asset: str, partition: str) -> dt.date | None:
             return erased_files(ledger).get(table_file(asset, partition))
 
-        store = Store(folder / "assets", keys, public_columns(catalogue), erased_on)
+        store = Store(folder / "assets", keys, stored_tables(catalogue), erased_on)
         return cls(settings, catalogue, ledger, store, keys, clock)
 
     @property

@@ -14,9 +14,22 @@ from pandera.api.polars.types import PolarsData
 from interfaces.spec import Record, Specification
 from schemas.rules import text
 from schemas.rules.registry import BoundRule, FileContext, RuleContext, all_rules
+from schemas.tables import Table, personal, public
 
 # When more than half of the first values are distinct, finding the distinct values would cost more than checking each row.
 _SAMPLE_ROWS = 1000
+
+
+class RuleViolations(Table):
+    """Where the rules of one record kind are broken."""
+
+    line: pl.UInt32 = personal("行")
+    record_kind: pl.String = personal("レコード種別")
+    item: pl.String = personal("項目のid")
+    code: pl.String = public("KRコード")
+    rule: pl.String = personal("規則")
+    expected: pl.String = personal("求める値")
+    value: pl.String = personal("受信値")
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,7 @@ class Compiled:
 
     item_rules: by item, in the order in which one violation hides the next. cross_item_rules: rules that read other items
     too, or the whole file; they are checked only where those items are valid. crashes: rules that could not be bound
-    (KR-9001, _VIOLATION_SCHEMA).
+    (KR-9001, `RuleViolations`).
     """
 
     record: Record
@@ -85,7 +98,7 @@ def _compiled(specification_key: tuple[str, str, str, str], on: dt.date, context
     specification, record = _registry[specification_key]
     item_rules: dict[str, list[BoundRule]] = {}
     cross_item_rules: list[BoundRule] = []
-    crashes = [_no_violations()]
+    crashes = [RuleViolations.empty()]
     for item in record.items:
         own, later, crashed = _bind_rules(RuleContext(item, record, specification, on, context))
         item_rules[item.id] = own
@@ -156,19 +169,9 @@ def _suspects(table: pl.DataFrame, error: pa.errors.SchemaErrors) -> pl.DataFram
     return table if rows.null_count() else table[rows.cast(pl.UInt32).unique().sort()]
 
 
-_VIOLATION_SCHEMA = {
-    "line": pl.UInt32, "record_kind": pl.String, "item": pl.String, "code": pl.String, "rule": pl.String,
-    "expected": pl.String, "value": pl.String,
-}  # fmt: skip
-
-
-def _no_violations() -> pl.DataFrame:
-    return pl.DataFrame(schema=_VIOLATION_SCHEMA)
-
-
 def _crash(record_kind: str, item: str, rule: str, error: Exception) -> pl.DataFrame:
     row = (None, record_kind, item, "KR-9001", rule, type(error).__name__, None)
-    return pl.DataFrame([row], schema=_VIOLATION_SCHEMA, orient="row")
+    return RuleViolations.of([row])
 
 
 def _violations_of(

@@ -10,34 +10,8 @@ from interfaces.characters import spell
 from interfaces.messages import message
 from interfaces.spec import Specification
 from schemas.rules.identifiers import digit_runs, my_number_check
+from schemas.tables import Table, personal, public
 
-FINDING_SCHEMA: dict[str, type[pl.DataType]] = {
-    "file": pl.String,
-    "line": pl.UInt32,
-    "record": pl.UInt32,
-    "item_no": pl.Int32,
-    "item": pl.String,
-    "item_name": pl.String,
-    "byte_position": pl.UInt32,
-    "code": pl.String,
-    "level": pl.String,
-    "rule": pl.String,
-    "expected": pl.String,
-    "value": pl.String,
-    "message": pl.String,
-}
-# What rules and the codec report, before names, levels and masks are added.
-FAULT_SCHEMA: dict[str, type[pl.DataType]] = {
-    "line": pl.UInt32,
-    "record_number": pl.UInt32,
-    "record_kind": pl.String,
-    "item": pl.String,
-    "code": pl.String,
-    "rule": pl.String,
-    "expected": pl.String,
-    "value": pl.String,
-    "byte_position": pl.UInt32,
-}
 HIDDEN = "********"
 CHARACTERS = "KR-2003"
 _MY_NUMBER_DIGITS = 12
@@ -61,6 +35,38 @@ _FORM_ONLY = (
 _MISFITS = ("KR-2002", "KR-2003", "KR-2006")
 # Such a value of a public item is shown only if it looks like a code or a date, not like a name or an identifier.
 _HARMLESS = r"^([0-9A-Za-z]{1,3}|[0-9/-]{1,10})$"
+
+
+class Findings(Table):
+    """Faults worded for people, with their places; values masked by sensitivity."""
+
+    file: pl.String = personal("ファイル名")
+    line: pl.UInt32 = personal("行")
+    record: pl.UInt32 = personal("レコード番号")
+    item_no: pl.Int32 = personal("項番")
+    item: pl.String = personal("項目のid")
+    item_name: pl.String = personal("項目名")
+    byte_position: pl.UInt32 = personal("バイト位置")
+    code: pl.String = public("KRコード")
+    level: pl.String = public("水準")
+    rule: pl.String = personal("規則")
+    expected: pl.String = personal("求める値")
+    value: pl.String = personal("伏せ字にした受信値")
+    message: pl.String = personal("場所と誤りの文")
+
+
+class Faults(Table):
+    """What rules and the codec report, before names, levels and masks are added."""
+
+    line: pl.UInt32 = personal("行")
+    record_number: pl.UInt32 = personal("レコード番号")
+    record_kind: pl.String = personal("レコード種別")
+    item: pl.String = personal("項目のid")
+    code: pl.String = public("KRコード")
+    rule: pl.String = personal("規則")
+    expected: pl.String = personal("求める値")
+    value: pl.String = personal("受信値")
+    byte_position: pl.UInt32 = personal("バイト位置")
 
 
 def masked(values: pl.Series, masks: pl.Series) -> pl.Series:
@@ -110,9 +116,9 @@ def codes_in_words(codes: Iterable[str]) -> str:
 
 
 def findings(faults: pl.DataFrame, specification: Specification, file: str) -> pl.DataFrame:
-    """Faults (FAULT_SCHEMA) of one file -> findings (FINDING_SCHEMA), in file order, values masked by sensitivity."""
+    """The `Faults` of one file -> its `Findings`, in file order, values masked by sensitivity."""
     if faults.is_empty():
-        return pl.DataFrame(schema=FINDING_SCHEMA)
+        return Findings.empty()
     items = pl.DataFrame(
         [
             (record.kind, item.id, item.number, item.name, item.sensitivity.mask)
@@ -151,7 +157,7 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
     )
     texts = [_sentence(row) for row in rows.iter_rows(named=True)]
     return rows.with_columns(pl.Series("message", texts, dtype=pl.String)).select(
-        pl.col(name).cast(dtype) for name, dtype in FINDING_SCHEMA.items()
+        pl.col(name).cast(dtype) for name, dtype in Findings.dtypes().items()
     )
 
 
@@ -188,7 +194,8 @@ def places(found: pl.DataFrame) -> pl.Series:
 
 def without_place(found: pl.DataFrame) -> pl.DataFrame:
     """The same findings without line and byte, for a file that was made again without those lines."""
-    nowhere = [pl.lit(None, FINDING_SCHEMA[name]).alias(name) for name in ("line", "record", "byte_position")]
+    dtypes = Findings.dtypes()
+    nowhere = [pl.lit(None, dtypes[name]).alias(name) for name in ("line", "record", "byte_position")]
     placed = found.with_columns(nowhere)
     texts = [_sentence(row) for row in placed.iter_rows(named=True)]
     return placed.with_columns(pl.Series("message", texts, dtype=pl.String))
@@ -211,5 +218,5 @@ def _sentence(row: dict[str, object]) -> str:
 def from_problems(problems: pl.DataFrame, specification: Specification, file: str) -> pl.DataFrame:
     """The codec's problems as findings."""
     return findings(
-        problems.with_columns(pl.lit(None, pl.String).alias("rule")).select(list(FAULT_SCHEMA)), specification, file
+        problems.with_columns(pl.lit(None, pl.String).alias("rule")).select(Faults.names()), specification, file
     )

@@ -15,7 +15,7 @@ from interfaces.messages import message
 from interfaces.spec import Call, Specification
 from interfaces.values import to_canonical
 from schemas import compile as compilation
-from schemas.findings import FAULT_SCHEMA, FINDING_SCHEMA, findings
+from schemas.findings import Faults, Findings, findings
 from schemas.normalise import normalise
 from schemas.rules import files, relations
 from schemas.rules.registry import FileContext, all_rules
@@ -123,16 +123,16 @@ def validate_decoded(decoded: Decoded, context: FileContext) -> Validated:
 def _with_columns(frame: pl.DataFrame) -> pl.DataFrame:
     have = set(frame.columns)
     return frame.select(
-        (pl.col(name) if name in have else pl.lit(None, dtype()).alias(name)) for name, dtype in FAULT_SCHEMA.items()
+        (pl.col(name) if name in have else pl.lit(None, dtype).alias(name)) for name, dtype in Faults.dtypes().items()
     )
 
 
 def _rows(rows: list[dict[str, object]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=FAULT_SCHEMA)
+    return Faults.of(rows)
 
 
 def _no_rows() -> pl.DataFrame:
-    return pl.DataFrame(schema=FAULT_SCHEMA)
+    return Faults.empty()
 
 
 def _bounded(faults: pl.DataFrame) -> pl.DataFrame:
@@ -186,17 +186,17 @@ def _placed(faults: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
     return (
         numbered.join(positions, on=["line", "item"], how="left", suffix="_of_item")
         .with_columns(pl.coalesce("byte_position", "byte_position_of_item").alias("byte_position"))
-        .select(list(FAULT_SCHEMA))
+        .select(Faults.names())
     )
 
 
 def relate(validated: Mapping[str, Validated]) -> pl.DataFrame:
-    """Findings across the files of a day (FINDING_SCHEMA), by the `relations` of their specifications.
+    """Findings across the files of a day (`Findings`), by the `relations` of their specifications.
 
     A relation to a file that is not among them, or whose structure is broken, is skipped.
     """
     tables = {interface: _canonical(file) for interface, file in validated.items() if not _broken(file)}
-    found = [pl.DataFrame(schema=FINDING_SCHEMA)]
+    found = [Findings.empty()]
     for interface, file in validated.items():
         if interface not in tables:
             continue
@@ -225,7 +225,7 @@ def _broken(validated: Validated) -> bool:
 
 
 def _related(validated: Validated, call: Call, own: pl.DataFrame, other: pl.DataFrame | None) -> pl.DataFrame:
-    """The rows that break a relation (FAULT_SCHEMA), except where its item already has a finding.
+    """The rows that break a relation (`Faults`), except where its item already has a finding.
 
     A relation that crashes is a finding (KR-9001), not an exception.
     """

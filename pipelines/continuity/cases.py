@@ -9,13 +9,11 @@ import json
 import polars as pl
 
 from interfaces.spec import Code
-from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS, INSURED_ID
+from pipelines.continuity.facts import CANDIDATE, INSURED_ID
+from pipelines.tables.continuity import Cases
 
-FACT_COLUMNS = (
-    CANDIDATE, "proposal", "rule", "title", "reason", "facts_in_words", "moved_on", *HOUSEHOLDS,
-    "old_people", "new_people",
-)  # fmt: skip
 FINGERPRINT = "facts_sha256"
+_FACTS = [name for name in Cases.names() if name != FINGERPRINT]
 
 
 def cases(
@@ -24,7 +22,7 @@ def cases(
     names: pl.DataFrame,
     words: dict[str, tuple[Code, ...]],
 ) -> pl.DataFrame:
-    """One row per candidate: FACT_COLUMNS and FINGERPRINT, in the order of candidate_number.
+    """One row per candidate: `Cases`, in the order of candidate_number.
 
     people: the candidates' rows (see judgement.judge). names: prefecture_insured_id, resident_number, name of everybody
     in our register. words: code tables by item (head_kind, application_reason, end_reason), for their Japanese names.
@@ -46,7 +44,7 @@ def cases(
     found = found.join(arrival, on=CANDIDATE, how="left").with_columns(
         pl.coalesce("moved_on", "arrived_on").alias("moved_on")
     )
-    found = found.select(FACT_COLUMNS).sort(CANDIDATE)
+    found = found.select(_FACTS).sort(CANDIDATE)
     prints = [_sha256(row) for row in found.iter_rows()]
     return found.with_columns(pl.Series(FINGERPRINT, prints, dtype=pl.String))
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipelines.exchange.ledger.chain import canonical_json
+from pipelines.tables.continuity import Decisions
 
 metadata = sa.MetaData()
 table = sa.Table(
@@ -35,11 +36,6 @@ table = sa.Table(
     sa.Column("at", sa.String(40), nullable=False),
     sa.Column("operator", sa.String(128), nullable=False),
 )
-SCHEMA: dict[str, pl.DataType] = {
-    column.name: pl.Date() if isinstance(column.type, sa.Date) else pl.Int64() if isinstance(column.type, sa.Integer)
-    else pl.String()
-    for column in table.columns
-}  # fmt: skip
 
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> tuple[int, int]:
@@ -64,14 +60,14 @@ def count(connection: Connection) -> int:
 
 
 def everything(connection: Connection) -> pl.DataFrame:
-    """Every decision ever made: SCHEMA, oldest first."""
+    """Every decision ever made: `Decisions`, oldest first."""
     rows = [tuple(row) for row in connection.execute(sa.select(table).order_by(table.c.sequence))]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return Decisions.of(rows)
 
 
 def current(connection: Connection, month: dt.date) -> pl.DataFrame:
-    """The newest decision on each candidate of a month: SCHEMA, by candidate_number."""
+    """The newest decision on each candidate of a month: `Decisions`, by candidate_number."""
     query = sa.select(table).where(table.c.month == month).order_by(table.c.sequence)
     rows = [tuple(row) for row in connection.execute(query)]
-    found = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    found = Decisions.of(rows)
     return found.unique("candidate_number", keep="last", maintain_order=True).sort("candidate_number")

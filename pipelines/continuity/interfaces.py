@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from interfaces.required_items import ItemsRead
+from pipelines.tables.continuity import Candidates, Handovers, MonthlyRecords, Results
 from pipelines.transfer.inbound_interface import InboundInterface, StaleAfter, by_id
 
 GROUP, OWNERS = "continuity", ("team:国保給付担当",)
@@ -20,13 +20,16 @@ CANDIDATES, RESULT, HANDOVER = "continuity_candidates", "continuity_result", "hi
 
 @dataclass(frozen=True, kw_only=True)
 class MonthlyInterface(InboundInterface):
-    """joined: the month's records before a file, and the file's own, both with ENTRY -> the month's records after it.
+    """records: the table of a month's records.
+
+    joined: the month's records before a file, and the file's own, both with ENTRY -> the month's records after it.
 
     unique_by: of records with the same values in these columns only the one of the file with the highest name is kept,
     whichever came first; empty: all are kept.
     """
 
     joined: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
+    records: type[MonthlyRecords] = MonthlyRecords
     unique_by: tuple[str, ...] = ()
     group: str = GROUP
     owners: tuple[str, ...] = OWNERS
@@ -42,56 +45,24 @@ def _added(before: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
 
 INTERFACES = by_id(
     MonthlyInterface(
-        items=ItemsRead(
-            CANDIDATES,
-            (
-                "candidate_number",
-                "household_side",
-                "household_municipality_code",
-                "household_number",
-                "head_kind",
-                "joined_on",
-                "join_reason",
-            ),
-            ("prefecture_insured_id", "left_on", "leave_reason", "next_municipality_code"),
-        ),
+        items=Candidates.items_read(CANDIDATES),
+        records=Candidates,
         description="継続候補世帯リスト: 県内で異動した世帯の、前後の二つの世帯の人",
         stale_after=StaleAfter.HIGHER_NUMBER,
         step="candidates",
         joined=_replaced,
     ),
     MonthlyInterface(
-        items=ItemsRead(
-            RESULT,
-            (
-                "candidate_number",
-                "old_municipality_code",
-                "old_household_number",
-                "new_municipality_code",
-                "new_household_number",
-                "continuity_outcome",
-                "moved_on",
-            ),
-            ("confirmed_on", "high_cost_count"),
-        ),
+        items=Results.items_read(RESULT),
+        records=Results,
         description="継続世帯確定結果: 連合会が確定した継続",
         step="results",
         joined=_added,
         unique_by=("new_municipality_code", "candidate_number"),
     ),
     MonthlyInterface(
-        items=ItemsRead(
-            HANDOVER,
-            (
-                "candidate_number",
-                "old_municipality_code",
-                "old_household_number",
-                "new_household_number",
-                "treatment_month",
-                "update_kind",
-            ),
-            ("high_cost_count",),
-        ),
+        items=Handovers.items_read(HANDOVER),
+        records=Handovers,
         description="高額該当引継情報連携ファイル: 転出元で高額療養費に該当した月",
         step="results",
         joined=_added,

@@ -126,7 +126,7 @@ def candidates_page(cases: pl.DataFrame, month: dt.date, municipality: str) -> s
 
 
 def instruction_page(decisions: pl.DataFrame, month: dt.date, municipality: str) -> str:
-    """The approved decisions, for typing into 国保総合PC where the 確定指示 is no file (decisions: `decisions.SCHEMA`)."""
+    """The approved decisions, for typing into 国保総合PC where the 確定指示 is no file (decisions: `Decisions`)."""
     rows = [
         row | {"kind": row["decision"], "shown": _INSTRUCTION.words[row["decision"]], "typed": "□"}
         for row in decisions.filter(pl.col("decision") != "postponed").iter_rows(named=True)

@@ -29,6 +29,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
 from pipelines.exchange.ledger.states import POSSIBLY_OUT_STATES, TERMINAL_OUTBOUND_STATES, EntryState, LedgerEvent
 from pipelines.storage.files import write_durably
+from pipelines.tables.continuity import AskedArrivals, KnownIds
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file, send
@@ -43,13 +44,12 @@ INSTRUCTION_STATES = {NOT_SENT: "未送付", EntryState.SENT: "送付済み", En
 
 def names_of(environment: Environment, on: dt.date) -> pl.DataFrame:
     """The persons with a 都道府県被保険者ID at the end of a day: prefecture_insured_id, resident_number, name."""
-    schema = {INSURED_ID: pl.String(), "resident_number": pl.String(), "name": pl.String()}
     days = [day for day in environment.store.partitions("linkage_state") if day <= on.isoformat()]
     if not days:
-        return pl.DataFrame(schema=schema)
+        return KnownIds.empty()
     ids = environment.store.read("linkage_state", days[-1]).select("resident_number", INSURED_ID)
     people = people_sent(environment, on).select("resident_number", "name")
-    return ids.filter(pl.col(INSURED_ID).is_not_null()).join(people, on="resident_number").select(list(schema))
+    return ids.filter(pl.col(INSURED_ID).is_not_null()).join(people, on="resident_number").select(KnownIds.names())
 
 
 def build_cases(environment: Environment, month: dt.date) -> pl.DataFrame:
@@ -110,7 +110,7 @@ def make_worksheet(environment: Environment, month: dt.date, path: Path | None =
 
 
 def decided(environment: Environment, month: dt.date) -> pl.DataFrame:
-    """The newest decision on each candidate of a month (`decisions.SCHEMA`)."""
+    """The newest decision on each candidate of a month (`Decisions`)."""
     with environment.ledger.viewing() as view:
         return decisions.current(view, month)
 
@@ -279,9 +279,8 @@ def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
         for listed_month in months[:-1]
         if environment.store.exists(DISCREPANCIES, listed_month.isoformat())
     ]
-    nothing = pl.DataFrame(schema={"household_number": pl.String, "applied_on": pl.Date})
     end = month + relativedelta(months=1)
-    return arrivals_not_listed(people, pl.concat(listed), pl.concat([nothing, *asked]), months[0], end)
+    return arrivals_not_listed(people, pl.concat(listed), pl.concat([AskedArrivals.empty(), *asked]), months[0], end)
 
 
 def write_results_page(environment: Environment, month: dt.date, handovers: pl.DataFrame) -> Path:

@@ -43,9 +43,7 @@ def stored(environment: Environment, interface: str, month: dt.date) -> pl.DataF
     """The stored records of a month, with ENTRY; no rows before a file arrived."""
     if environment.store.exists(interface, month.isoformat()):
         return environment.store.read(interface, month.isoformat())
-    items = environment.specification(interface, month).data.items
-    schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in items}
-    return INTERFACES[interface].items.completed(pl.DataFrame(schema={**schema, ENTRY: pl.Int32()}))
+    return INTERFACES[interface].records.empty()
 
 
 def with_waiting(environment: Environment, interface: str, month: dt.date, files: Sequence[WaitingFile]) -> Month:

@@ -32,8 +32,8 @@ WITHDRAWN = "取消"
 class Changes:
     """What to report to the Union.
 
-    people: PERSON_COLUMNS + update_kind (added|changed|withdrawn) + change_kinds (list of Japanese words; empty for
-    those who are sent only because their household is). households: HOUSEHOLD_COLUMNS + update_kind.
+    people: `ChangedPeople`; update_kind: added|changed|withdrawn; change_kinds: Japanese words, none for those who are sent
+    only because their household is. households: `ChangedHouseholds`.
     """
 
     people: pl.DataFrame
@@ -112,7 +112,7 @@ def find_changes(
 
 @dataclass(frozen=True)
 class _Side:
-    """One side of the comparison: PERSON_COLUMNS and HOUSEHOLD_COLUMNS, with in_doubt where it is the baseline."""
+    """One side of the comparison: `People` and `Households`, `SentPeople` and `SentHouseholds` where it is the baseline."""
 
     people: pl.DataFrame
     households: pl.DataFrame

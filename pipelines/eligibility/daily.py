@@ -26,6 +26,7 @@ from pipelines.exchange.batch import Batch, SendOutcome
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, LedgerEvent
 from pipelines.exchange.sealing import SealedFile
+from pipelines.tables.eligibility import MyNumbers, PairManifest, SentHouseholds, SentPeople
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import overlaid, uncertain_reports
 from pipelines.transfer.sending import needs_approval, outbox, published, send
@@ -38,6 +39,7 @@ from pipelines.transfer.unrecorded import (
 )
 
 SNAPSHOT_ASSETS = ("sent_people", "sent_households", "sent_my_numbers")
+NOTHING_SENT = UnionSnapshot(None, SentPeople.empty(), SentHouseholds.empty(), MyNumbers.empty())
 
 
 def baseline(environment: Environment, day: dt.date) -> UnionSnapshot:
@@ -48,11 +50,7 @@ def baseline(environment: Environment, day: dt.date) -> UnionSnapshot:
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
-    last_sent = (
-        UnionSnapshot(None, *empty_snapshot(environment, day))
-        if partition is None
-        else _snapshot(environment, partition)
-    )
+    last_sent = NOTHING_SENT if partition is None else _snapshot(environment, partition)
     if partition is not None:
         entries = environment.ledger.current_entries(partition, FILES).values()
         if {entry.snapshot_sha256 for entry in entries} != {last_sent.sha256}:
@@ -87,23 +85,6 @@ def _snapshot(environment: Environment, day: dt.date) -> UnionSnapshot:
     """What the Union knows once it has imported the day's files, from the stored tables; KR-7207 when there are none."""
     people, households, my_numbers = (environment.store.read(asset, day.isoformat()) for asset in SNAPSHOT_ASSETS)
     return UnionSnapshot(day, people, households, my_numbers)
-
-
-def empty_snapshot(environment: Environment, day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Empty frames with the snapshot's columns."""
-    types = {item.id: item.type.is_date for interface in (*FILES, *EXTRACTS)
-             for item in environment.specification(interface, day).data.items}  # fmt: skip
-    schema: dict[str, pl.DataType] = {name: pl.Date() if dated else pl.String() for name, dated in types.items()}
-    schema["in_doubt"] = pl.Boolean()
-
-    def empty(columns: list[str]) -> pl.DataFrame:
-        return pl.DataFrame(schema={name: schema.get(name, pl.String()) for name in (*columns, "in_doubt")})
-
-    return (
-        empty(snapshot.PERSON_COLUMNS),
-        empty(snapshot.HOUSEHOLD_COLUMNS),
-        pl.DataFrame(schema={snapshot.PERSON_KEY: pl.String, "my_number": pl.String}),
-    )
 
 
 def require_kept(environment: Environment, day: dt.date) -> None:
@@ -168,14 +149,8 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
     }
 
 
-PAIR_MANIFEST = {
-    "file_name": pl.String, "sha256": pl.String, "size": pl.Int64, "records": pl.Int64, "baseline": pl.Date,
-    "told_by": pl.String, "snapshot_sha256": pl.String,
-}  # fmt: skip
-
-
 def manifest(built: Built, interface: str) -> pl.DataFrame:
-    """The row that names a file, its expected content and what it belongs to (PAIR_MANIFEST; size in bytes).
+    """The row that names a file, its expected content and what it belongs to (size in bytes).
 
     baseline: the day that it was compared with; told_by: the ledger entries of the files that reported that state.
     snapshot_sha256: of what the Union knows once it has imported the file. No row on a day without changes for which the
@@ -184,7 +159,7 @@ def manifest(built: Built, interface: str) -> pl.DataFrame:
     basis_entry_ids = " ".join(str(entry) for entry in built.baseline.entry_ids)
     belongs = (built.baseline.partition, basis_entry_ids, built.snapshot.sha256)
     rows = [(f.file_name, f.sha256, f.size, f.records, *belongs) for f in built.files if f.interface == interface]
-    return pl.DataFrame(rows, schema=PAIR_MANIFEST, orient="row")
+    return PairManifest.of(rows)
 
 
 def _pair(
@@ -199,7 +174,9 @@ def _pair(
     the pair would omit changes that would never be reported. A day that is out already stays as it is, also if only a
     person says so (`was_sent`); then it needs no approval either.
     """
-    named = [(interface, row) for interface in FILES for row in manifests[interface].select(list(PAIR_MANIFEST)).rows()]
+    named = [
+        (interface, row) for interface in FILES for row in manifests[interface].select(PairManifest.names()).rows()
+    ]
     files = tuple(
         published(environment, day, interface, (name, sha256, size, records))
         for interface, (name, sha256, size, records, *_) in named

@@ -17,7 +17,6 @@ from pipelines.deployment import Environment
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.eligibility.withholding import (
-    AT_FAULT_SCHEMA,
     snapshot_after_sending,
     split,
     withheld_households,
@@ -25,9 +24,10 @@ from pipelines.eligibility.withholding import (
 )
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.states import EntryState
+from pipelines.tables.eligibility import PersonsAtFault
 from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import Draft, make_draft, publish, require_same
-from schemas.findings import FINDING_SCHEMA, codes_in_words, from_problems, places, without_place
+from schemas.findings import Findings, codes_in_words, from_problems, places, without_place
 from schemas.validate import Validated, relate
 
 HOUSEHOLD_FILE, INDIVIDUAL_FILE = "eligibility_household", "eligibility_individual"
@@ -39,7 +39,7 @@ FILES = (HOUSEHOLD_FILE, INDIVIDUAL_FILE)
 class UnionSnapshot:
     """What the Union knows of this municipality: the last sent snapshot. Empty frames before the first sending.
 
-    people, households: PERSON_COLUMNS, HOUSEHOLD_COLUMNS + in_doubt (whether the Union may have other facts about them).
+    people, households: `SentPeople`, `SentHouseholds`; in_doubt: whether the Union may have other facts about them.
     entry_ids: the ledger entries of the files that reported it.
     """
 
@@ -81,23 +81,23 @@ class Built:
 
 @dataclass(frozen=True)
 class Violations:
-    """Persons and households that violate rules (AT_FAULT_SCHEMA, each fault once), and the findings that say how."""
+    """Persons and households that violate rules (`PersonsAtFault`, each fault once), and the findings that say how."""
 
     faults: pl.DataFrame
     findings: pl.DataFrame
 
     @classmethod
     def of(cls, faults: pl.DataFrame) -> Violations:
-        """Faults (any columns of AT_FAULT_SCHEMA) without findings."""
+        """Faults (any columns of `PersonsAtFault`) without findings."""
         return cls(
-            pl.concat([pl.DataFrame(schema=AT_FAULT_SCHEMA), faults], how="diagonal"),
-            pl.DataFrame(schema=FINDING_SCHEMA),
+            pl.concat([PersonsAtFault.empty(), faults], how="diagonal"),
+            Findings.empty(),
         )
 
     @classmethod
     def none(cls) -> Violations:
         """No violations."""
-        return cls(pl.DataFrame(schema=AT_FAULT_SCHEMA), pl.DataFrame(schema=FINDING_SCHEMA))
+        return cls(PersonsAtFault.empty(), Findings.empty())
 
     def merge(self, other: Violations) -> Violations:
         """The violations of both."""
@@ -148,7 +148,7 @@ def build(
 
 @dataclass(frozen=True)
 class _ValidatedPair:
-    """Both files and the result of validating their bytes: findings across them (FINDING_SCHEMA), and who is at fault."""
+    """Both files and the result of validating their bytes: findings across them (`Findings`), and who is at fault."""
 
     drafts: tuple[Draft, ...]
     across: pl.DataFrame
@@ -280,7 +280,7 @@ def _make_and_validate(environment: Environment, day: dt.date, tables: Mapping[s
     for draft in drafts:
         specification = environment.specification(draft.interface, day)
         violations = violations.merge(_unwritable(draft, specification, tables[draft.interface]))
-    across = pl.DataFrame(schema=FINDING_SCHEMA)
+    across = Findings.empty()
     by_interface = {draft.interface: draft.validated for draft in drafts if draft.validated is not None}
     if len(violations) == 0:
         across = relate(by_interface)
@@ -311,7 +311,7 @@ def _rule_violations(interface: str, validated: Validated, findings: pl.DataFram
 
 
 def _faults(interface: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """AT_FAULT_SCHEMA for records with a `code`: persons in one file, households in the other."""
+    """`PersonsAtFault` for records with a `code`: persons in one file, households in the other."""
     key = PERSON_KEY if interface == INDIVIDUAL_FILE else HOUSEHOLD_KEY
-    empty = pl.DataFrame(schema=AT_FAULT_SCHEMA)
-    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(list(AT_FAULT_SCHEMA))
+    empty = PersonsAtFault.empty()
+    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(PersonsAtFault.names())

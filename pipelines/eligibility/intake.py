@@ -13,8 +13,8 @@ from interfaces.naming import file_name
 from interfaces.values import to_canonical
 from pipelines.deployment import Environment
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
-from pipelines.eligibility.withholding import AT_FAULT_SCHEMA
 from pipelines.exchange.ledger.states import LedgerEvent
+from pipelines.tables.eligibility import PersonsAtFault
 from schemas.findings import codes_in_words, places
 from schemas.report import write_json, write_xlsx
 from schemas.rules.relations import codes_that_name_somebody
@@ -29,8 +29,8 @@ KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "househol
 class Extracts:
     """The canonical extracts of a day (resident without 個人番号), the 個人番号 separately, and the findings.
 
-    tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: FINDING_SCHEMA.
-    faults: AT_FAULT_SCHEMA, for each row with a finding of level record.
+    tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: `Findings`.
+    faults: `PersonsAtFault`, for each row with a finding of level record.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -134,11 +134,11 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
 
 
 def _faults(validated_files: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:
-    """The person or household of every row with a finding of level record, and its code: AT_FAULT_SCHEMA."""
-    found = [pl.DataFrame(schema=AT_FAULT_SCHEMA)]
+    """The person or household of every row with a finding of level record, and its code: `PersonsAtFault`."""
+    found = [PersonsAtFault.empty()]
     for validated in validated_files.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
         keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
         rows = validated.data.select("line", *keys).join(own.select("line", "code", told=places(own)), on="line")
         found.append(rows.drop("line").unique())
-    return pl.concat(found, how="diagonal").sort(list(AT_FAULT_SCHEMA))
+    return pl.concat(found, how="diagonal").sort(PersonsAtFault.names())

@@ -6,42 +6,20 @@ import datetime as dt
 
 import polars as pl
 
+from pipelines.tables.eligibility import Households, InsuredExtract, People, ResidentExtract
 from schemas.rules.periods import not_over, runs, runs_or_will
 
 PERSON_KEY = "resident_number"
 HOUSEHOLD_KEY = "household_number"
 # Facts of a person from the extract of residents; the rest comes from the extract of the insured.
-RESIDENT_FACTS = [
-    "name",
-    "name_kana",
-    "born_on",
-    "born_on_uncertain",
-    "sex",
-    "relationship",
-    "previous_municipality_code",
-    "next_municipality_code",
-]
-INSURED_FACTS = [
-    "household_number",
-    "branch_number",
-    "acquired_on",
-    "acquisition_reason",
-    "lost_on",
-    "loss_reason",
-    "applied_on",
-    "application_reason",
-    "ended_on",
-    "end_reason",
-    "notified_on",
-    "changed_on",
-]
-PERSON_COLUMNS = [PERSON_KEY, *INSURED_FACTS, *RESIDENT_FACTS, "head_kind"]
+RESIDENT_FACTS = [name for name in ResidentExtract.names() if name != PERSON_KEY]
+INSURED_FACTS = [name for name in InsuredExtract.names() if name != PERSON_KEY]
 
 
 def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     """Everybody whom the Union's register must contain: insured, formerly insured, 擬制世帯主 (seed 別添1 (1); domain.md 1.2).
 
-    Canonical extracts in; one row per person out, columns PERSON_COLUMNS, sorted by resident_number. `on` is the
+    Canonical extracts in; one row per person out, columns of `People`, sorted by resident_number. `on` is the
     processing date. `head_kind` is nominal_head for the 擬制世帯主, not insured on that day, of a household that has not
     ended; else insured_head for a registered head whose period runs or will run; else member. A formerly insured
     擬制世帯主 keeps the dates of their last period. An end in the future changes nobody's kind before its day.
@@ -80,32 +58,17 @@ def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFram
             .alias("head_kind"),
             pl.coalesce("changed_on", "household_changed_on"),
         )
-        .select(PERSON_COLUMNS)
+        .select(People.names())
         .sort(PERSON_KEY)
     )
 
 
-HOUSEHOLD_COLUMNS = [
-    HOUSEHOLD_KEY,
-    "certificate_symbol",
-    "certificate_number",
-    "head_resident_number",
-    "nominal_head",
-    "household_applied_on",
-    "household_ended_on",
-    "postal_code",
-    "address",
-    "address_detail",
-    "changed_on",
-]
-
-
 def households(household: pl.DataFrame, insured: pl.DataFrame, on: dt.date) -> pl.DataFrame:
-    """The 国保世帯 of a day: columns HOUSEHOLD_COLUMNS, one row per household_number, sorted by it.
+    """The 国保世帯 of a day: columns of `Households`, one row per household_number, sorted by it.
 
     A head who is registered as 擬制世帯主 because their period will end becomes one on that day, not before.
     """
     still_insured = insured.filter(runs(on)).select(pl.col(PERSON_KEY).alias("head_resident_number"), HOUSEHOLD_KEY)
     ahead = household.join(still_insured, on=["head_resident_number", HOUSEHOLD_KEY], how="semi")[HOUSEHOLD_KEY]
     nominal = pl.when(pl.col(HOUSEHOLD_KEY).is_in(ahead.implode())).then(pl.lit("no")).otherwise(pl.col("nominal_head"))
-    return household.with_columns(nominal.alias("nominal_head")).select(HOUSEHOLD_COLUMNS).sort(HOUSEHOLD_KEY)
+    return household.with_columns(nominal.alias("nominal_head")).select(Households.names()).sort(HOUSEHOLD_KEY)

@@ -7,14 +7,9 @@ import polars as pl
 from pipelines.eligibility.changes import Changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 
-# Whose record breaks which rule, with the KR code. A fault without a person belongs to the household; one with both keys
-# to the person, and the household is the one in the record, which may differ from the household in our snapshot.
-# `told`: the item and its invalid characters, if a finding names them.
-AT_FAULT_SCHEMA = {PERSON_KEY: pl.String, HOUSEHOLD_KEY: pl.String, "code": pl.String, "told": pl.String}
-
 
 def withheld_households(baseline_people: pl.DataFrame, people: pl.DataFrame, faults: pl.DataFrame) -> pl.Series:
-    """household_numbers to withhold: those with a faulty person or household (AT_FAULT_SCHEMA), and all linked to them.
+    """household_numbers to withhold: those with a faulty person or household (`PersonsAtFault`), and all linked to them.
 
     A person who moved from one household to another links the two: with only one of them reported, the Union would have
     the person twice or not at all (design.md 4 rule 3).
@@ -49,7 +44,7 @@ def withheld_list(
 ) -> pl.DataFrame:
     """The 要修正 list: everybody who waits or is at fault, with the codes of their own and their household's faults.
 
-    faults: AT_FAULT_SCHEMA. Columns of Changes.people, reason, codes (list), told (list: a code, a space, and its details);
+    faults: `PersonsAtFault`. Columns of Changes.people, reason, codes (list), told (list: a code, a space, and its details);
     update_kind is null where nothing changed. A household that waits, or is at fault, without any of its people has a row
     without a person, so every withheld household is listed. `people`, `baseline_people`: the persons in the municipality's
     register and at the Union; persons in neither are not listed.

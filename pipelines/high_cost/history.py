@@ -11,7 +11,6 @@ from pipelines.high_cost.months import MONTHS_OF_A_YEAR, number, number_of
 from schemas.rules.handed_over import WINDOW_BEFORE
 
 MOVED_OUT_ON = "moved_out_on"
-HISTORY_SCHEMA = {HOUSEHOLD: pl.String, MONTH: pl.Date, "month_source": pl.String, MOVED_OUT_ON: pl.Date}
 CORRECTABLE_MONTHS = 2 * MONTHS_OF_A_YEAR  # 国保法110条: claims end after two years, so do their corrections
 
 
@@ -33,7 +32,7 @@ def moved_out_households(people: pl.DataFrame, first: dt.date, end: dt.date) -> 
 
 
 def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFrame:
-    """What the next municipality will need: the counted months M−11 … M of every move out of a household (HISTORY_SCHEMA).
+    """What the next municipality will need: the counted months M−11 … M of every move out of a household (`KnownHistory`).
 
     counted: HOUSEHOLD, MONTH, own (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
     month_source: own when we paid in the month ourselves, else handed_over. A month that two moves need is reported once,
@@ -60,7 +59,7 @@ def still_correctable(baseline: pl.DataFrame, month: dt.date) -> pl.DataFrame:
 
 
 def corrections(baseline: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
-    """What must be sent: HISTORY_SCHEMA and update_kind, sorted.
+    """What must be sent: the columns of `KnownHistory` and update_kind, sorted.
 
     baseline: what was reported to the Union so far. A month that is not in it is `added`, one that no longer applies is
     `withdrawn` (過誤, 再審査: domain.md 3.3).

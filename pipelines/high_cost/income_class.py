@@ -13,21 +13,9 @@ from interfaces.messages import RenkeiError
 from interfaces.required_items import ItemsRead
 from pipelines.high_cost.counts import HOUSEHOLD
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
+from pipelines.tables.high_cost import TaxExtract
 
-TAXES_READ = ItemsRead(
-    "tax_extract",
-    (
-        "resident_number",
-        "income_year",
-        "declaration_kind",
-        "base_income",
-        "resident_tax",
-        "taxable_income",
-        "receipts",
-        "low_income",
-    ),
-    ("total_income", "former_household_number"),
-)
+TAXES_READ = ItemsRead("tax_extract", tuple(TaxExtract.names()), ("total_income", "former_household_number"))
 RESIDENT = "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are determined again every August (domain.md 3.5)
 ELDER_AGE, LATE_ELDERLY_AGE = 70, 75

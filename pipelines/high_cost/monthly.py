@@ -6,7 +6,6 @@ Connects the pure decisions with store, ledger and server; a month is given by i
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -29,7 +28,6 @@ from pipelines.high_cost.counts import (
 )
 from pipelines.high_cost.history import (
     CORRECTABLE_MONTHS,
-    HISTORY_SCHEMA,
     corrections,
     moved_out_households,
     still_correctable,
@@ -39,18 +37,20 @@ from pipelines.high_cost.income_class import classify, load_borders, reference_d
 from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import questions_path
 from pipelines.high_cost.sending import HISTORY, INCOME, SNAPSHOT_ASSETS, baseline_of
+from pipelines.tables.continuity import HouseholdsGone
+from pipelines.tables.high_cost import HandedOverMonths, KnownClasses, KnownHistory
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file
 from schemas.findings import codes_in_words
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
+from schemas.tables import Table
 from schemas.validate import Validated, relate, validate_file
 
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
 # Tables of a month that its steps make and later months read; a month that retention has erased is not made again.
 KEPT_OF_A_MONTH = (*SNAPSHOT_ASSETS.values(), "high_cost_counts", "high_cost_months")
-CLASS_COLUMNS = ("income_class_under_70", "income_class_70_74", "income_year")
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,13 @@ def _up_to(environment: Environment, asset: str, month: dt.date) -> list[pl.Data
 def _handed_over(environment: Environment, month: dt.date) -> pl.DataFrame:
     handovers = _up_to(environment, "handover_taken", month)
     if not handovers:
-        return pl.DataFrame(schema={HOUSEHOLD: pl.String(), MONTH: pl.Date(), "source": pl.String()})
+        return HandedOverMonths.empty()
     return handed_over_months(pl.concat(handovers, how="diagonal_relaxed").with_row_index("sequence"))
 
 
 def _gone(environment: Environment, month: dt.date) -> pl.DataFrame:
     gone = _up_to(environment, "households_gone", month)
-    return pl.concat([pl.DataFrame(schema={HOUSEHOLD: pl.String(), "until": pl.Date()}), *gone])
+    return pl.concat([HouseholdsGone.empty(), *gone])
 
 
 def count_month(environment: Environment, month: dt.date, benefits: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -190,14 +190,12 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     keep what the Union knows of them until their records are valid. KR-7601 when the month's days are not sent.
     """
     cut_off = require_sent(environment, month)
-    baseline = still_correctable(_load_baseline(environment, HISTORY, month, HISTORY_SCHEMA), month)
+    baseline = still_correctable(_load_baseline(environment, HISTORY, month, KnownHistory), month)
     people, end = people_sent(environment, cut_off), month + relativedelta(months=1)
     moved = moved_out_households(people, _answerable_since(environment, month), end)
     moved_out = pl.concat([moved, baseline.select(moved.columns)]).unique()
     handed = _handed_over(environment, month - relativedelta(months=1))
-    counted = counted_months(
-        qualifying_months(extract.records), handed, pl.DataFrame(schema={HOUSEHOLD: pl.String, "until": pl.Date})
-    )
+    counted = counted_months(qualifying_months(extract.records), handed, HouseholdsGone.empty())
     withheld = pl.col(HOUSEHOLD).is_in(extract.withheld.implode())
     wanted = wanted_history(counted, moved_out).filter(~withheld)
     waiting = baseline.filter(withheld)
@@ -221,13 +219,11 @@ def _answerable_since(environment: Environment, month: dt.date) -> dt.date:
     return max(min(began, month), oldest)
 
 
-def _load_baseline(
-    environment: Environment, interface: str, month: dt.date, schema: Mapping[str, type[pl.DataType]]
-) -> pl.DataFrame:
+def _load_baseline(environment: Environment, interface: str, month: dt.date, table: type[Table]) -> pl.DataFrame:
     """What the Union knows by the last month of an interface that reached it (design.md 4 rule 4)."""
     partition = baseline_of(environment, interface, month)
     if partition is None:
-        return pl.DataFrame(schema=schema)
+        return table.empty()
     return environment.store.read(SNAPSHOT_ASSETS[interface], partition.isoformat())
 
 
@@ -261,11 +257,11 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     asked = found.filter(pl.col("questions").list.len() > 0).select(HOUSEHOLD, "income_class_70_74", "questions")
     elderly = counted | (pl.col("end_reason") == "joined_late_elderly")
     withheld = people.filter(elderly & pl.col("resident_number").is_in(taxes.withheld.implode()))[HOUSEHOLD].unique()
-    schema = dict.fromkeys((HOUSEHOLD, *CLASS_COLUMNS), pl.String)
-    baseline = _load_baseline(environment, INCOME, month, schema)
-    now = found.select(list(schema)).filter(~pl.col(HOUSEHOLD).is_in(withheld.implode()))
+    facts = KnownClasses.names()
+    baseline = _load_baseline(environment, INCOME, month, KnownClasses)
+    now = found.select(facts).filter(~pl.col(HOUSEHOLD).is_in(withheld.implode()))
     waiting = baseline.filter(pl.col(HOUSEHOLD).is_in(withheld.implode()))
-    rows = now.join(baseline, on=list(schema), how="anti", nulls_equal=True)
+    rows = now.join(baseline, on=facts, how="anti", nulls_equal=True)
     rows = rows.with_columns(
         pl.lit(f"{month:%Y-%m}").alias("class_from_month"),
         pl.when(pl.col(HOUSEHOLD).is_in(baseline[HOUSEHOLD].implode()))

@@ -10,6 +10,7 @@ from interfaces.messages import RenkeiError
 from pipelines.deployment import Environment
 from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
 from pipelines.exchange.ledger.states import SENT_STATES
+from pipelines.tables.high_cost import MonthlyManifest
 from pipelines.transfer import sending
 from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import needs_approval, published
@@ -17,16 +18,6 @@ from pipelines.transfer.sending import needs_approval, published
 HISTORY, INCOME = "high_cost_history", "income_class"
 # For each file the asset with what the Union knows once it has imported it: the baseline of the next month.
 SNAPSHOT_ASSETS = {HISTORY: "known_high_cost_history", INCOME: "known_income_class"}
-# A file's expected content (size in bytes) and what it belongs to: the month that it was compared with, and the fingerprint
-# of the table of what the Union then knows.
-MANIFEST = {
-    "file_name": pl.String,
-    "sha256": pl.String,
-    "size": pl.Int64,
-    "records": pl.Int64,
-    "baseline": pl.Date,
-    "known_sha256": pl.String,
-}
 
 
 def baseline_of(environment: Environment, interface: str, month: dt.date) -> dt.date | None:
@@ -37,12 +28,12 @@ def baseline_of(environment: Environment, interface: str, month: dt.date) -> dt.
 def manifest(
     environment: Environment, month: dt.date, file: OutboundFile | None, snapshot: pl.DataFrame
 ) -> pl.DataFrame:
-    """The row that names a file of the month and what it belongs to (MANIFEST); no row when there is nothing to send."""
+    """The row that names a file of the month and what it belongs to (`MonthlyManifest`); no row when there is nothing to send."""
     if file is None:
-        return pl.DataFrame(schema=MANIFEST)
+        return MonthlyManifest.empty()
     before = baseline_of(environment, file.interface, month)
     row = (file.file_name, file.sha256, file.size, file.records, before, fingerprint((snapshot,)))
-    return pl.DataFrame([row], schema=MANIFEST, orient="row")
+    return MonthlyManifest.of([row])
 
 
 def send(

@@ -68,7 +68,7 @@ def linkage_on(environment: Environment, on: dt.date | None = None) -> pl.DataFr
 
 
 def discrepancies_on(environment: Environment, day: dt.date, after: dt.date | None = None) -> pl.DataFrame:
-    """What must be asked about the files of a day, and the persons without an answer at its end: DISCREPANCY_SCHEMA.
+    """What must be asked about the files of a day, and the persons without an answer at its end: `LinkageDiscrepancies`.
 
     after: the business day before, if files of the holidays between the two belong to the day as well.
     """

@@ -10,18 +10,9 @@ import polars as pl
 
 from interfaces.messages import message
 from interfaces.required_items import ItemsRead
+from pipelines.tables.linkage import LinkageDiscrepancies, LinkageState
 
 KEY = "resident_number"
-DISCREPANCY_SCHEMA: dict[str, type[pl.DataType]] = {
-    "interface": pl.String,
-    KEY: pl.String,
-    "code": pl.String,
-    "title": pl.String,
-    "ours": pl.String,
-    "theirs": pl.String,
-    "question": pl.String,
-    "set_aside": pl.Boolean,
-}
 IDS_READ = ItemsRead(
     "municipal_id_linkage", ("resident_number", "municipal_insured_id"), ("prefecture_insured_id", "assigned_on")
 )
@@ -43,7 +34,7 @@ _MOVED_IN, _MOVED_OUT = "moved_in_prefecture", "moved_out_prefecture"
 
 @dataclass(frozen=True)
 class Match:
-    """applied_records: to be applied. discrepancies: DISCREPANCY_SCHEMA; `set_aside` marks records that are rejected.
+    """applied_records: to be applied. discrepancies: `LinkageDiscrepancies`; `set_aside` marks records that are rejected.
 
     Every record is either applied or rejected: applied_records.height + number of persons rejected = records received.
     """
@@ -69,7 +60,7 @@ def _listed(
 
 
 def _match(received: pl.DataFrame, lists: Iterable[pl.DataFrame]) -> Match:
-    found = pl.concat([pl.DataFrame(schema=DISCREPANCY_SCHEMA), *lists]).sort(KEY, "code", maintain_order=True)
+    found = pl.concat([LinkageDiscrepancies.empty(), *lists]).sort(KEY, "code", maintain_order=True)
     rejected = found.filter("set_aside").select(KEY).unique()
     return Match(received.join(rejected, on=KEY, how="anti"), found)
 
@@ -78,15 +69,15 @@ _NONE = pl.lit(None, pl.String)
 
 
 MUNICIPAL_ID, PREFECTURE_ID = "municipal_insured_id", "prefecture_insured_id"
-_DAYS = dict.fromkeys((*_QUALIFICATION, *_PERIOD), pl.Date)
-NOTHING_BEFORE = pl.DataFrame(schema={KEY: pl.String, **_DAYS})
-NO_IDS = pl.DataFrame(schema=dict.fromkeys((KEY, MUNICIPAL_ID), pl.String))
+_DAYS = (*_QUALIFICATION, *_PERIOD)
+NOTHING_BEFORE = LinkageState.empty().select(KEY, *_DAYS)
+NO_IDS = LinkageState.empty().select(KEY, MUNICIPAL_ID)
 
 
 def match_dates(
     received: pl.DataFrame, reported: pl.DataFrame, before: pl.DataFrame = NOTHING_BEFORE, ids: pl.DataFrame = NO_IDS
 ) -> Match:
-    """国保資格取得喪失年月日連携 against the people reported to the Union (`reported`: PERSON_COLUMNS).
+    """国保資格取得喪失年月日連携 against the people reported to the Union (`reported`: `SentPeople`).
 
     `before`: the newest record applied for each person until now. `ids`: the current 市町村被保険者ID of each.
     Rejected: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥), a
@@ -183,7 +174,7 @@ def _of_another_qualification(
 
 def _with_days(frame: pl.DataFrame, *words: str) -> pl.DataFrame:
     """The frame with the dates of a qualification and a period, and `words`; null where it has none."""
-    kinds = {**_DAYS, **dict.fromkeys(words, pl.String)}
+    kinds = {**dict.fromkeys(_DAYS, pl.Date), **dict.fromkeys(words, pl.String)}
     return frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in frame)
 
 
@@ -320,7 +311,7 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
         }
         for row in asked.iter_rows(named=True)
     ]  # fmt: skip
-    listed = pl.DataFrame(found, schema=DISCREPANCY_SCHEMA)
+    listed = LinkageDiscrepancies.of(found)
     rejected = listed.filter("set_aside").select(sent_file_name="ours")
     return Match(received.join(rejected, on="sent_file_name", how="anti"), listed)
 
@@ -328,7 +319,7 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
 def unanswered(reported: pl.DataFrame, ids: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     """Persons reported to the Union whose period has begun by `on`, and who have no 市町村被保険者ID yet.
 
-    DISCREPANCY_SCHEMA, code KR-8113. Nobody needs an id before their period begins.
+    `LinkageDiscrepancies`, code KR-8113. Nobody needs an id before their period begins.
     """
     waiting = reported.filter(pl.col("applied_on") <= on).join(ids, on=KEY, how="anti")
     return _listed("municipal_id_linkage", waiting, "KR-8113", pl.col("applied_on"), _NONE, set_aside=False)

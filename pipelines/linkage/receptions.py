@@ -8,15 +8,15 @@ from pipelines.deployment import Environment
 from pipelines.exchange.ledger.recording import UnitOfWork
 from pipelines.exchange.ledger.states import OUT_STATES, Direction, EntryState, LedgerEvent
 from pipelines.linkage.matching import Match, match_receptions
+from pipelines.tables.linkage import OutboundFiles
 from pipelines.transfer.unrecorded import interface_of
 
 
 def receptions(environment: Environment, work: UnitOfWork, data: pl.DataFrame) -> Match:
     """Each applied answer moves its file's entry to accepted or rejected."""
     ours = {e.file_name: e for e in work.entries(direction=Direction.OUTBOUND)}
-    schema = {"file_name": pl.String, "state": pl.String, "records": pl.Int64}
     rows = [(name, entry.state, entry.records) for name, entry in ours.items()]
-    match = match_receptions(data, pl.DataFrame(rows, schema=schema, orient="row"))
+    match = match_receptions(data, OutboundFiles.of(rows))
     for name in data["sent_file_name"].unique().sort():
         if (name not in ours or ours[name].state not in OUT_STATES) and interface_of(environment, name) is not None:
             work.append_event(LedgerEvent.ANSWER_TO_UNRECORDED, file_name=name)

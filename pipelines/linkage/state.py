@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipelines.exchange.ledger.schema import entries_table
-from pipelines.linkage.matching import DISCREPANCY_SCHEMA
+from pipelines.tables.linkage import LinkageDiscrepancies
 
 _KEY = "key"
 
@@ -126,7 +126,7 @@ discrepancies = sa.Table(
 
 
 def list_discrepancies(connection: Connection, found: pl.DataFrame, known_from: dt.date, entry_id: int) -> None:
-    """Store what must be asked of the Union about an applied file (DISCREPANCY_SCHEMA)."""
+    """Store what must be asked of the Union about an applied file (`LinkageDiscrepancies`)."""
     if found.height:
         connection.execute(
             sa.insert(discrepancies),
@@ -135,10 +135,10 @@ def list_discrepancies(connection: Connection, found: pl.DataFrame, known_from: 
 
 
 def discrepancies_of(connection: Connection, day: dt.date, after: dt.date | None = None) -> pl.DataFrame:
-    """The discrepancies that the files of a day (of all days later than `after`, until the day) brought: DISCREPANCY_SCHEMA."""
-    columns = [discrepancies.c[name] for name in DISCREPANCY_SCHEMA]
+    """The discrepancies that the files of a day (of all days later than `after`, until the day) brought: `LinkageDiscrepancies`."""
+    columns = [discrepancies.c[name] for name in LinkageDiscrepancies.names()]
     known_from = discrepancies.c.known_from
     of_days = known_from == day if after is None else (known_from > after) & (known_from <= day)
     query = sa.select(*columns).where(of_days).order_by(discrepancies.c.sequence)
     rows = [tuple(row) for row in connection.execute(query)]
-    return pl.DataFrame(rows, schema=DISCREPANCY_SCHEMA, orient="row")
+    return LinkageDiscrepancies.of(rows)

@@ -18,8 +18,9 @@ from pipelines.continuity import decisions
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import ACCOUNT, Entry, Event
 from pipelines.exchange.ledger.states import EntryState, LedgerEvent
-from pipelines.operations.media_register import BOOK, book_of
+from pipelines.operations.media_register import book_of
 from pipelines.storage.files import write_durably
+from pipelines.tables.operations import MediaRegister
 
 # 時間外: before the offices open or after the evening's re-runs, and on days on which the Union is closed.
 OPEN_FROM, OPEN_UNTIL = dt.time(7), dt.time(22)
@@ -48,7 +49,7 @@ SHEETS: Mapping[str, tuple[str, ...]] = {
         "作成者",
         "承認者",
     ),
-    "媒体管理簿": tuple(BOOK),
+    "媒体管理簿": tuple(MediaRegister.names()),
     "鍵": ("日時", "何を", "用途", "鍵", "証明書の SHA-256", "理由", "操作者"),
     "消去": ("日時", "ファイル", "保管場所", "対象", "保存月数", "消去前の SHA-256", "結果", "操作者"),
     "手作業": ("日時", "何を", "対象", "理由", "操作者"),

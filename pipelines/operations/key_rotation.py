@@ -97,7 +97,7 @@ def _needing_older_key(environment: Environment, purpose: Purpose) -> list[Path]
 def _encrypted_with_missing_key(environment: Environment, purpose: Purpose, ring: KeyRing) -> list[Path]:
     """Our files and tables that a ring cannot decrypt because it does not have the key."""
     file_store = EncryptedFileStore(ring, environment.settings.data_folder)
-    store = Store(environment.store.root, ring, ())
+    store = Store(environment.store.root, ring, {})
     return [path for path in _encrypted_paths(environment, purpose) if not _can_decrypt(file_store, store, path)]
 
 
@@ -118,7 +118,7 @@ def _can_decrypt(file_store: EncryptedFileStore, store: Store, path: Path) -> bo
         if path.suffix == SUFFIX:
             file_store.read(path)
         else:
-            store.read(path.parent.name, path.stem)
+            store.decrypted(path.parent.name, path.stem)
     except RenkeiError as error:
         if error.code in ("KR-6321", "KR-7112"):
             return False
@@ -130,4 +130,4 @@ def _reencrypt(environment: Environment, path: Path) -> None:
     if path.suffix == SUFFIX:
         environment.file_store.put(path, environment.file_store.read(path))
     else:
-        environment.store.write(path.parent.name, path.stem, environment.store.read(path.parent.name, path.stem))
+        environment.store.reencrypt(path.parent.name, path.stem)

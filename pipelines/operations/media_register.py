@@ -18,6 +18,7 @@ from pipelines.exchange.medium import Erased, Medium, MediumTransport, SystemNam
 from pipelines.exchange.received_file import ReceivedFile
 from pipelines.exchange.sealing import SealedFile
 from pipelines.operations.inbound_interfaces import INBOUND
+from pipelines.tables.operations import MediaRegister
 from pipelines.transfer import receiving
 
 # What the ledger calls each use of a medium, and what the 媒体管理簿 calls it.
@@ -27,10 +28,6 @@ USES: dict[str, str] = {
     LedgerEvent.MEDIA_ERASED: "消去",
 }
 LEFT_ALONE, BIN = "触れない", "消す"  # what is done with the content of a system's file or folder
-BOOK = {
-    "日時": pl.String, "媒体管理番号": pl.String, "何を": pl.String, "ファイル": pl.String, "件数": pl.String, "SHA-256": pl.String,
-    "理由": pl.String, "操作者": pl.String,
-}  # fmt: skip
 
 
 def _medium(environment: Environment, folder: Path) -> Medium:
@@ -120,7 +117,7 @@ def erase(environment: Environment, folder: Path, by: str, reason: str) -> list[
 
 
 def book(environment: Environment) -> pl.DataFrame:
-    """The 媒体管理簿: BOOK, oldest first."""
+    """The 媒体管理簿: `MediaRegister`, oldest first."""
     return book_of([event for event in environment.ledger.events() if event.action in USES])
 
 
@@ -137,4 +134,4 @@ def book_of(events: list[Event]) -> pl.DataFrame:
         for event in events
         if event.action in USES
     ]
-    return pl.DataFrame(rows, schema=BOOK, orient="row")
+    return MediaRegister.of(rows)

@@ -14,20 +14,16 @@ from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, WAITING_STATES, Direction, EntryState
 from pipelines.exchange.left_behind import left_behind
+from pipelines.tables.operations import Outstanding
 from pipelines.transfer.baseline import SENT_FILES, days_not_sent
 
-# code, what is missing, its day or month, since when it is due, business days since then, what to do.
-SCHEMA = {
-    "code": pl.String, "title": pl.String, "subject": pl.String, "partition": pl.Date, "due_on": pl.Date,
-    "age": pl.Int64, "remedy": pl.String,
-}  # fmt: skip
 NOT_RECEIVED = frozenset({EntryState.REJECTED, EntryState.STALE})
 RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
 Row = tuple[str, str, dt.date, dt.date]
 
 
 def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
-    """Everything that is overdue at the end of `on`: SCHEMA, oldest first. File names and ages, never a person.
+    """Everything that is overdue at the end of `on`: `Outstanding`, oldest first. File names and ages, never a person.
 
     Before the first sending there is one row (KR-6506), so that a wrong data folder is noticed. The Union answers in the
     night after a sending, so its answers are due on the next calendar day.
@@ -41,7 +37,7 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
     ]
     texts = [(code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
              for code, subject, partition, due in rows]  # fmt: skip
-    return pl.DataFrame(texts, schema=SCHEMA, orient="row").sort("due_on", "code", "subject")
+    return Outstanding.of(texts).sort("due_on", "code", "subject")
 
 
 def _daily_files(entries: list[Entry]) -> list[Entry]:

@@ -20,6 +20,8 @@ from pipelines.orchestration.resources import Deployment, StoreIOManager
 from pipelines.orchestration.schedules import schedules
 from pipelines.orchestration.sensors import applications, arrivals
 from pipelines.orchestration.specification_metadata import with_specifications
+from pipelines.orchestration.table_metadata import with_column_schemas
+from pipelines.tables.registry import stored_tables
 
 
 def definitions(
@@ -48,9 +50,13 @@ def _assembled(
     catalogue: Catalogue,
     loggers: Mapping[str, dg.LoggerDefinition] | None,
 ) -> dg.Definitions:
-    made = work(partitions)
+    made, tables = work(partitions), stored_tables(catalogue)
     return dg.Definitions(
-        assets=[with_specifications(asset, catalogue) for assets in made.assets.values() for asset in assets],
+        assets=[
+            with_column_schemas(with_specifications(asset, catalogue), tables)
+            for assets in made.assets.values()
+            for asset in assets
+        ],
         jobs=list(made.jobs.values()),
         schedules=schedules(made, partitions),
         sensors=[arrivals(made, partitions), applications(made, partitions), failure_alerts],

@@ -16,17 +16,11 @@ from pipelines.orchestration import checks
 from pipelines.orchestration.partitions import Partitions, Window
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
+from pipelines.tables.files import ReceivedFiles
 from pipelines.transfer import receiving
 from pipelines.transfer.inbound_interface import InboundInterface
 from pipelines.transfer.receiving import WaitingFile
 
-RECEIPT_SCHEMA = {
-    "entry": pl.Int64,
-    "file_name": pl.String,
-    "state": pl.String,
-    "sha256": pl.String,
-    "records": pl.Int64,
-}
 QUARANTINED = "KR-7306"
 POOL = "applying"  # one run at a time applies files
 NOTHING_QUARANTINED = "no_file_is_quarantined"
@@ -114,9 +108,9 @@ def is_applied(ledger_entries: Sequence[Entry]) -> bool:
 
 
 def receipts(ledger_entries: Sequence[Entry]) -> pl.DataFrame:
-    """The files as a table: RECEIPT_SCHEMA."""
+    """The files as a table: `ReceivedFiles`."""
     rows = [(entry.id, entry.file_name, entry.state, entry.sha256, entry.records) for entry in ledger_entries]
-    return pl.DataFrame(rows, schema=RECEIPT_SCHEMA, orient="row")
+    return ReceivedFiles.of(rows)
 
 
 def require_nothing_quarantined(environment: Environment, interfaces: Sequence[str], window: Window) -> None:

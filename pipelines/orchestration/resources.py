@@ -13,6 +13,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange.error_redaction import DAGSTER_ERROR_LOGGER, redirect_error_log
 from pipelines.orchestration import checks
 from pipelines.orchestration.dead_runs import Process
+from pipelines.orchestration.table_metadata import COLUMN_SCHEMA, column_schema
 from pipelines.storage.tables import MY_NUMBER_ASSETS
 
 
@@ -55,7 +56,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
     deployment: dg.ResourceDependency[Deployment]
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
-        """Write atomically; the UI gets rows and bytes, never a value."""
+        """Write atomically; the UI gets rows, bytes and columns, never a value."""
         asset = context.asset_key.path[-1]
         with checks.failing_with_code():
             path = self.deployment.environment.store.write(asset, context.partition_key, obj)
@@ -64,6 +65,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
                 "dagster/row_count": obj.height,
                 "バイト数": path.stat().st_size,
                 "個人番号の鍵で暗号化": asset in MY_NUMBER_ASSETS,
+                COLUMN_SCHEMA: column_schema(asset, self.deployment.environment.store.tables[asset], obj),
             }
         )
 

@@ -1,13 +1,14 @@
 """Tables at rest: a Parquet file per asset and partition, written atomically, with personal columns encrypted.
 
-Knows no asset's meaning and no Dagster; the IO manager in `resources` is a thin wrapper around this.
+What an asset's table looks like is told by its `StoredTable`. Knows no Dagster; the IO manager in `resources` is a thin
+wrapper around this.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from interfaces.messages import RenkeiError
 from pipelines.storage.files import write_durably
 from pipelines.storage.keyring import KeyRing, Purpose
+from schemas.tables import StoredTable
 
 # Assets that hold 個人番号 (design.md 4 rule 8): encrypted whole, footer included, under a key of their own.
 MY_NUMBER_ASSETS = frozenset({"my_numbers", "sent_my_numbers"})
@@ -48,22 +50,22 @@ class _KeyPairs(pe.KmsClient):  # type: ignore[misc]  # pyarrow ships no types
 class Store:
     """Parquet files below `root`, as `<asset>/<partition>.parquet`.
 
-    `public_columns` are plaintext; every other column is encrypted, so a new column is encrypted until it is declared
-    public. The footer (names, types, row counts) is plaintext, and signed. `erased_on`: when a table (asset, partition)
-    was erased, because its retention period was over.
+    `tables`: what each asset stores. Columns that are public in an asset's own table are plaintext; every other column is
+    encrypted, so a new column is encrypted until it is declared public. The footer (names, types, row counts) is plaintext,
+    and signed. `erased_on`: when a table (asset, partition) was erased, because its retention period was over.
     """
 
     def __init__(
         self,
         root: Path,
         ring: KeyRing,
-        public_columns: Collection[str],
+        tables: Mapping[str, StoredTable],
         erased_on: Callable[[str, str], dt.date | None] = lambda *_: None,
     ) -> None:
         self.root = root
         self._erased_on = erased_on
         self._ring = ring
-        self._public = frozenset(public_columns)
+        self.tables = tables
 
     def path(self, asset: str, partition: str) -> Path:
         """The path of a table (it need not exist)."""
@@ -78,7 +80,21 @@ class Store:
         return sorted(path.stem for path in (self.root / asset).glob("*.parquet"))
 
     def write(self, asset: str, partition: str, frame: pl.DataFrame) -> Path:
-        """Write a table atomically, personal columns encrypted; KR-7111 when there is no key for it."""
+        """Write a table atomically, personal columns encrypted; KR-7111 when there is no key for it.
+
+        KR-7120 when it is not the table that the asset stores: nothing is written then.
+        """
+        if asset not in self.tables:
+            raise RenkeiError("KR-7120", table=asset, faults="形の決まっていない表")
+        if faults := self.tables[asset].faults(frame):
+            raise RenkeiError("KR-7120", table=asset, faults=faults)
+        return self._write(asset, partition, frame)
+
+    def reencrypt(self, asset: str, partition: str) -> None:
+        """Write a table again as it is, with the newest key; also one of another version of the program."""
+        self._write(asset, partition, self.decrypted(asset, partition))
+
+    def _write(self, asset: str, partition: str, frame: pl.DataFrame) -> Path:
         table, buffer = frame.to_arrow(), BytesIO()
         encryption = self._encryption(asset, table.schema)
         properties = encryption and _factory(self._ring).file_encryption_properties(
@@ -90,8 +106,15 @@ class Store:
         return path
 
     def read(self, asset: str, partition: str) -> pl.DataFrame:
-        """Read a whole table. KR-7114 it is damaged, KR-7207 never written, KR-7208 erased, KR-7112 this process does not
-        have its key."""
+        """Read a whole table. KR-7119 it has other columns than the asset's table, and errors as `decrypted`."""
+        frame = self.decrypted(asset, partition)
+        if faults := self.tables[asset].shape_faults(frame):
+            raise RenkeiError("KR-7119", asset=asset, partition=partition, faults=faults)
+        return frame
+
+    def decrypted(self, asset: str, partition: str) -> pl.DataFrame:
+        """A whole table, whatever its columns are. KR-7114 it is damaged, KR-7207 never written, KR-7208 erased, KR-7112
+        this process does not have its key."""
         path = self.path(asset, partition)
         if not path.is_file():
             on = self._erased_on(asset, partition)
@@ -119,7 +142,9 @@ class Store:
     def _encryption(self, asset: str, schema: pa.Schema) -> pe.EncryptionConfiguration | None:
         if asset in MY_NUMBER_ASSETS:
             return pe.EncryptionConfiguration(footer_key=self._ring.current("my_number").name, uniform_encryption=True)
-        encrypted = [leaf for leaf in _leaves(schema) if leaf.partition(".")[0] not in self._public]
+        table = self.tables.get(asset)
+        public = table.public_columns(schema.names) if table is not None else frozenset()
+        encrypted = [leaf for leaf in _leaves(schema) if leaf.partition(".")[0] not in public]
         if not encrypted:
             return None
         key = self._ring.current("records").name

@@ -9,6 +9,7 @@ import polars as pl
 from pipelines.configuration.calendar import business_days
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.states import SENT_STATES, TERMINAL_OUTBOUND_STATES, Direction, EntryState, LedgerEvent
+from pipelines.tables.eligibility import SentPeople
 from pipelines.transfer.sending import records_of
 
 SENT_FILES = ("eligibility_household", "eligibility_individual")
@@ -23,11 +24,8 @@ def people_sent(environment: Environment, on: dt.date | None = None) -> pl.DataF
     """
     before = on + dt.timedelta(days=1) if on else None
     partition = environment.ledger.effective_baseline(before=before, interfaces=SENT_FILES)
-    if partition is None:
-        text = ("resident_number", "household_number", "name", "head_kind", "application_reason", "end_reason")
-        days = ("born_on", "acquired_on", "lost_on", "applied_on", "ended_on")
-        baseline = pl.DataFrame(schema={**dict.fromkeys(text, pl.String()), **dict.fromkeys(days, pl.Date())})
-    else:
+    baseline = SentPeople.empty()
+    if partition is not None:
         baseline = environment.store.read("sent_people", partition.isoformat())
     reported = uncertain_reports(environment, before).get("eligibility_individual")
     return baseline if reported is None else overlaid(baseline, reported, "resident_number")

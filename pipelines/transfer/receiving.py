@@ -24,7 +24,7 @@ from pipelines.exchange.received_file import NOT_REMOVED, REFUSED, WAITING, Rece
 from pipelines.exchange.transport import RemoteFile, Source
 from pipelines.storage.cms import plain_name
 from pipelines.transfer.inbound_interface import InboundInterface, StaleAfter
-from schemas.findings import FAULT_SCHEMA, findings
+from schemas.findings import Faults, findings
 from schemas.report import to_json, write_xlsx
 from schemas.rules.files import CERTAIN_MY_NUMBERS
 from schemas.validate import Validated, validate
@@ -69,7 +69,7 @@ def validate_received(
 
 def _with_finding(validated: Validated, code: str, expected: str) -> Validated:
     """A validated file with one more finding about the whole file."""
-    fault = pl.DataFrame([{"code": code, "expected": expected}], schema=FAULT_SCHEMA)
+    fault = Faults.of([{"code": code, "expected": expected}])
     found = findings(fault, validated.decoded.spec, validated.file_name)
     return replace(validated, findings=pl.concat([found, validated.findings]))
 

@@ -25,7 +25,7 @@ from pipelines.exchange.outbox import Outbox
 from pipelines.exchange.transport import Transport
 from pipelines.storage.cms import SUFFIX
 from pipelines.transfer.unrecorded import require_recorded, require_same_content, sent_traces
-from schemas.findings import FINDING_SCHEMA, codes_in_words
+from schemas.findings import Findings, codes_in_words
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
 
@@ -64,7 +64,7 @@ class Draft:
     def require_valid(self, across: pl.DataFrame) -> Validated:
         """The validated file; KR-7206 when any of its records, of any kind, is invalid.
 
-        `across`: findings of its relations to other files (FINDING_SCHEMA).
+        `across`: findings of its relations to other files (`Findings`).
         """
         if self.validated is None:
             wrong = self.encoded.problems.filter(pl.col("code").is_in(codec.UNWRITABLE))["code"]
@@ -105,7 +105,7 @@ def require_same(environment: Environment, partition: dt.date, draft: Draft) -> 
     require_same_content(sent_traces(environment, partition.isoformat()), draft.name, draft.encoded.sha256)
 
 
-NOTHING_ACROSS = pl.DataFrame(schema=FINDING_SCHEMA)
+NOTHING_ACROSS = Findings.empty()
 
 
 def publish(

@@ -59,7 +59,7 @@ def same_as_file_name(context: RuleContext, arguments: tuple[str, ...]) -> tuple
 
 
 def wrong_counts(decoded: Decoded) -> list[dict[str, object]]:
-    """Where the control record's count differs from the number of data records (FAULT_SCHEMA rows)."""
+    """Where the control record's count differs from the number of data records (rows of `Faults`)."""
     found: list[dict[str, object]] = []
     actual = decoded.data.height
     for record in decoded.spec.records:
@@ -95,7 +95,7 @@ def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
     A column is reported when, of the runs of exactly 12 digits in its values, all (fewer than 3) or at least half (3 or
     more) pass the check digit. A column of other 12-digit numbers is reported by chance with 1 run in 9 % of the files,
     with 2 in 0.8 %, with 4 in 4.4 %, with 10 in 0.1 %: the operator then releases the file (KR-4004). Where chance is
-    excluded, nobody can release it (KR-4010). (FAULT_SCHEMA rows; no value.)
+    excluded, nobody can release it (KR-4010). (Rows of `Faults`; no value.)
     """
     if decoded.spec.layout.direction != "from_union":
         return []

@@ -21,7 +21,9 @@ from pipelines.continuity import monthly
 from pipelines.continuity.reconcile import Reconciled
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import INBOUND
+from pipelines.tables.eligibility import SentPeople
 from pipelines.transfer.manual_entry import import_form, typed_items, write_form
+from schemas.tables import Table
 from tests.support.entries import DELIVERED, outbound_entry
 from tests.support.rings import settings_lines
 
@@ -161,10 +163,15 @@ def household(number: str) -> dict[str, object]:
     }  # fmt: skip
 
 
+def whole(table: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with what a test says of it; all else is null."""
+    return pl.concat([table.empty(), frame], how="diagonal")
+
+
 def send_days(environment: Environment, people: pl.DataFrame, month: dt.date = MONTH) -> None:
     """The ledger of a deployment whose last day of the month was sent with these people."""
     day = monthly_days(environment.catalogue, month).cut_off
-    environment.store.write("sent_people", day.isoformat(), people)
+    environment.store.write("sent_people", day.isoformat(), whole(SentPeople, people))
     for interface in ("eligibility_household", "eligibility_individual"):
         outbound_entry(environment.ledger, interface, day, interface, DELIVERED, operator="試験担当")
 

@@ -17,9 +17,9 @@ from pipelines.orchestration import checks, inbound
 from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
+from pipelines.tables.files import SentFiles
 from pipelines.transfer.baseline import days_not_sent
 
-DISPATCHED = {"entry": pl.Int64, "file_name": pl.String, "state": pl.String}
 RESULTS = of_step("results")
 READ_OF_EVERY_DAY = ("received_files", "sent_people")
 Yielded = Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]
@@ -103,7 +103,7 @@ def continuity_instruction(
     say(context, f"確定指示 {made.height}件: {outcome.kind} {outcome.message}".rstrip())
     rows = [(entry.id, entry.file_name, entry.state) for entry in outcome.entries]
     yield dg.Output(
-        pl.DataFrame(rows, schema=DISPATCHED, orient="row"),
+        SentFiles.of(rows),
         output_name="continuity_instruction",
         metadata={"結果": outcome.kind, "説明": outcome.message or "—", "指示件数": made.height},
     )

@@ -13,6 +13,7 @@ from pipelines.orchestration import checks
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.orchestration.specification_metadata import name_of
+from pipelines.tables.eligibility import DailyDispatch
 
 OWNERS = ["team:国保資格担当"]
 # Run tag with the reason why too much at once is right (lost rows, bulk changes, other persons); the CLI sets it, the ledger
@@ -131,11 +132,7 @@ def eligibility_dispatch(
     waits = outcome.kind == "awaiting_approval"
     metadata = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
     yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, metadata)
-    sent = pl.DataFrame(
-        [(entry.id, entry.interface, entry.file_name, entry.state) for entry in outcome.entries],
-        schema={"entry": pl.Int64, "interface": pl.String, "file_name": pl.String, "state": pl.String},
-        orient="row",
-    )
+    sent = DailyDispatch.of((one.id, one.interface, one.file_name, one.state) for one in outcome.entries)
     yield dg.Output(sent, metadata={"結果": outcome.kind, "説明": outcome.message or "—"})
 
 

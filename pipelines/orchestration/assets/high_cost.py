@@ -13,9 +13,9 @@ from pipelines.orchestration.partitions import Partitions, all_partitions_of, da
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.orchestration.specification_metadata import name_of
+from pipelines.tables.high_cost import HeldKeys, MonthlyDispatch
 
 OWNERS = ["team:国保給付担当"]
-SENDINGS = {"interface": pl.String, "result": pl.String, "file_name": pl.String, "state": pl.String}
 
 
 def _file(description: str) -> dg.AssetOut:
@@ -46,7 +46,7 @@ def monthly_extracts(
         yield checks.passed(interface, read[interface].findings, read[interface].records.height)
     for interface, extract in read.items():
         yield dg.Output(extract.records, output_name=interface)
-        withheld = extract.withheld.rename("key").to_frame()
+        withheld = HeldKeys.of((key,) for key in extract.withheld)
         yield dg.Output(withheld, output_name=interface.replace("extract", "held"))
 
 
@@ -111,7 +111,7 @@ def monthly_dispatch(
     }
     yield checks.warning("monthly_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waiting, metadata)
     results = {interface: result for interface, result, _, _ in rows}
-    yield dg.Output(pl.DataFrame(rows, schema=SENDINGS, orient="row"), metadata=results)
+    yield dg.Output(MonthlyDispatch.of(rows), metadata=results)
 
 
 def high_cost_counts(

@@ -10,10 +10,10 @@ import pytest
 
 from fixtures.monthly_defects import SOUND
 from interfaces.catalogue import DEFAULT_ROOT
+from pipelines.tables.high_cost import Counts
 from tests.support.deployment import settings_file
 from tests.support.monthly_desk import Desk, prepared
 
-__all__ = ["desk"]  # a fixture
 MONTH = ("--month", "2026-04")
 
 
@@ -32,9 +32,7 @@ def soon_erased(folder: Path) -> Path:
 def erased(desk: Desk, tmp_path: Path) -> Desk:
     """A month that was sent and whose candidates came in; then its tables are erased."""
     prepared(desk)
-    desk.environment.store.write(
-        "high_cost_counts", "2026-04-01", desk.environment.store.read("sent_people", "2026-04-30")
-    )
+    desk.environment.store.write("high_cost_counts", "2026-04-01", Counts.empty())
     assert desk.run("run", "monthly", *MONTH, "--step", "out").exit_code == 0
     desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
     assert desk.run("run", "monthly", *MONTH, "--step", "candidates").exit_code == 0

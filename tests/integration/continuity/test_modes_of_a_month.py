@@ -11,7 +11,6 @@ from tests.support.deployment import fill, settings_file
 from tests.support.modes import Seen, renkei
 from tests.support.monthly_desk import Desk, prepared
 
-__all__ = ["desk"]  # a fixture
 MONTH = ("--month", "2026-04")
 
 

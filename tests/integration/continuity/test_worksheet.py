@@ -15,6 +15,7 @@ import pytest
 from interfaces.messages import RenkeiError, message
 from pipelines.continuity import monthly
 from pipelines.deployment import Environment
+from pipelines.tables.linkage import LinkageState
 from tests.support.applying import apply_monthly
 from tests.support.candidates import HEAD, MOVE, THREE, frame, listed, now, was
 from tests.support.deployment import (
@@ -30,6 +31,7 @@ from tests.support.deployment import (
     renkei,
     send_days,
     type_in,
+    whole,
 )
 
 
@@ -292,11 +294,8 @@ def test_text_stays_text(environment: Environment, tmp_path: Path) -> None:
 def test_names_are_shown_only_of_those_whom_we_know(environment: Environment) -> None:
     """都道府県被保険者ID -> 宛名番号 -> 氏名 by what the Union linked; nobody's name is guessed."""
     store = environment.store
-    store.write(
-        "linkage_state",
-        "2026-04-30",
-        pl.DataFrame({"resident_number": ["000000000000123"], "prefecture_insured_id": [f"90001{ord('a'):07d}"]}),
-    )
+    known = pl.DataFrame({"resident_number": ["000000000000123"], "prefecture_insured_id": [f"90001{ord('a'):07d}"]})
+    store.write("linkage_state", "2026-04-30", whole(LinkageState, known))
     send_days(environment, pl.DataFrame({"resident_number": ["000000000000123"], "name": ["合成　太郎"]}))
     found = monthly.build_cases(environment, MONTH)
     assert "世帯主（被保険者） 合成　太郎（000000000000123）\n　2026-04-10 県内転入〜" in found["new_people"][0]

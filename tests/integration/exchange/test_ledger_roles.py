@@ -23,6 +23,7 @@ from pipelines.exchange.left_behind import left_behind
 from pipelines.exchange.outbox import Outbox
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import state
+from pipelines.tables.continuity import Decisions
 from tests.support.deployment import settings_file
 from tests.support.exchange import HOUSEHOLD, INDIVIDUAL, MONDAY, TUESDAY, accept, noon, outbound
 from tests.support.ledgers import restore
@@ -127,7 +128,7 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
             state.add(work.connection, table, taken, MONDAY, entry.id)
         state.list_discrepancies(work.connection, pl.DataFrame([found | {"set_aside": True}]), MONDAY, entry.id)
         work.transition(entry, EntryState.APPLIED, taken=1)
-    columns = dict.fromkeys(decisions.SCHEMA, "x") | {"month": MONDAY, "moved_on": MONDAY}
+    columns = dict.fromkeys(Decisions.names(), "x") | {"month": MONDAY, "moved_on": MONDAY}
     with recorder.transaction() as work:
         kept = decisions.add(work.connection, [columns])
         digest = decisions.digest(work.connection, *kept)

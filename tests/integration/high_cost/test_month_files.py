@@ -17,7 +17,8 @@ from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.states import EntryState
 from pipelines.high_cost import monthly, sending
 from pipelines.high_cost.history import still_correctable
-from tests.support.deployment import MONTH, benefit, household, opened, refused, send_days, write_extract
+from pipelines.tables.continuity import Handovers
+from tests.support.deployment import MONTH, benefit, household, opened, refused, send_days, whole, write_extract
 from tests.support.entries import DELIVERED, outbound_entry
 
 HOME, OTHER = "000000000000011", "000000000000012"
@@ -317,7 +318,7 @@ def test_months_that_were_handed_over_follow_a_household_that_moves_on(environme
             "new_household_number": [HOME], "treatment_month": ["2026-02"], "update_kind": ["added"],
         }
     )  # fmt: skip
-    environment.store.write("handover_taken", MONTH.isoformat(), taken)
+    environment.store.write("handover_taken", MONTH.isoformat(), whole(Handovers, taken))
     send_days(environment, people(person("1", moved=dt.date(2026, 5, 20))), MAY)
     write_extract(environment, "household_extract", [household(HOME)], MAY)
     may = monthly.build_history(environment, MAY, extract(environment, benefit(HOME, "2026-04"), month=MAY))

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from pipelines.cli import main
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
+from pipelines.tables.eligibility import People
 
 NUMBERS = pl.DataFrame({"resident_number": ["000000000000001"], "my_number": ["123456789018"]})
-PEOPLE = pl.DataFrame({"resident_number": ["000000000000001"], "name": ["合成　カナリア"]})
+PEOPLE = People.of([{"resident_number": "000000000000001", "name": "合成　カナリア"}])
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from pipelines.eligibility import snapshot
 from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.withholding import (
-    AT_FAULT_SCHEMA,
     snapshot_after_sending,
     split,
     withheld_households,
     withheld_list,
 )
+from pipelines.tables.eligibility import PersonsAtFault
 
 APRIL, LATER = dt.date(2026, 4, 1), dt.date(2026, 4, 30)
 NOBODY = pl.Series([], dtype=pl.String)
@@ -196,7 +196,7 @@ def test_an_insured_head_who_leaves_becomes_the_nominal_head_with_his_last_perio
 
 
 def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
-    return pl.DataFrame([(person, household, "KR-3004", None)], schema=AT_FAULT_SCHEMA, orient="row")
+    return PersonsAtFault.of([(person, household, "KR-3004", None)])
 
 
 def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
@@ -274,10 +274,8 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
         [insured("1", "H1"), insured("2", "H1"), insured("5", "H3", APRIL)],
         [household("H1", "1"), household("H3", "5", address="合成県別市")],
     )
-    faults = pl.DataFrame(
-        [("1", None, "KR-2003", "氏名 U+00A0"), ("1", None, "KR-2002", None), (None, "H3", "KR-1021", "住所 U+9AD9")],
-        schema=AT_FAULT_SCHEMA,
-        orient="row",
+    faults = PersonsAtFault.of(
+        [("1", None, "KR-2003", "氏名 U+00A0"), ("1", None, "KR-2002", None), (None, "H3", "KR-1021", "住所 U+9AD9")]
     )
     withheld = withheld_households(before.people, after.people, faults)
     kept, waiting = split(changes(before, after), before.people, withheld)

@@ -12,9 +12,9 @@ from fixtures.counterpart.delivery import LONG_AGO, leave
 from interfaces import codec
 from interfaces.naming import file_name
 from pipelines.deployment import Environment
-from pipelines.eligibility.daily import empty_snapshot
 from pipelines.exchange.transport import LocalFolderTransport
 from pipelines.linkage import daily
+from pipelines.tables.eligibility import SentPeople
 from tests.support.applying import apply_daily, receive_from
 from tests.support.deployment import asked, opened
 from tests.support.entries import outbound_entry
@@ -27,7 +27,7 @@ TOKYO = dt.timezone(dt.timedelta(hours=9))
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     opening = opened(tmp_path, now=dt.datetime(2026, 4, 2, 7, 0, tzinfo=TOKYO), switched_off=())
-    opening.store.write("sent_people", DAY.isoformat(), empty_snapshot(opening, DAY)[0])
+    opening.store.write("sent_people", DAY.isoformat(), SentPeople.empty())
     return opening
 
 

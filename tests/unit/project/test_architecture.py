@@ -33,7 +33,7 @@ PURE = [
 LAYERS = (
     ("cli",), ("commands", "definitions"), ("orchestration",), ("operations",),
     ("eligibility", "linkage", "continuity", "high_cost"),
-    ("transfer",), ("deployment",), ("exchange",), ("storage", "configuration"),
+    ("transfer",), ("deployment",), ("exchange",), ("storage", "configuration", "tables"),
 )  # fmt: skip
 
 

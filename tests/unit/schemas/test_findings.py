@@ -10,7 +10,7 @@ import pytest
 
 from interfaces.catalogue import load_catalogue
 from interfaces.spec import Call
-from schemas.findings import FAULT_SCHEMA, FINDING_SCHEMA, findings, masked
+from schemas.findings import Faults, Findings, findings, masked
 from tests.support.schema import NAME, line, lines, seen, sound_individuals, specification, validated, with_item
 
 HIDDEN = "********"
@@ -63,8 +63,8 @@ def test_a_my_number_in_a_public_item_never_reaches_a_finding(tmp_path: Path) ->
 
 
 def test_a_problem_without_an_item_shows_no_value() -> None:
-    fault = dict.fromkeys(FAULT_SCHEMA) | {"line": 2, "code": "KR-1011", "value": '"合成　花子', "byte_position": 9}
-    found = findings(pl.DataFrame([fault], schema=FAULT_SCHEMA), specification(), NAME)
+    fault = dict.fromkeys(Faults.names()) | {"line": 2, "code": "KR-1011", "value": '"合成　花子', "byte_position": 9}
+    found = findings(Faults.of([fault]), specification(), NAME)
     assert found["value"].to_list() == [HIDDEN]
     assert "花子" not in found["message"][0]
 
@@ -137,7 +137,7 @@ def test_every_sentence_is_one_line_and_fills_its_blanks(tmp_path: Path) -> None
 
 def test_findings_have_their_columns_even_when_there_are_none(tmp_path: Path) -> None:
     for data in (sound_individuals(), b"", line(3, ",2,12,", ",8,12,")(sound_individuals())):
-        assert dict(validated(tmp_path, data).findings.schema) == FINDING_SCHEMA
+        assert dict(validated(tmp_path, data).findings.schema) == Findings.dtypes()
 
 
 def test_a_heading_line_is_no_record(tmp_path: Path) -> None:

@@ -5,17 +5,49 @@ from __future__ import annotations
 import shutil
 from base64 import b64decode, encodebytes
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from interfaces.catalogue import load_catalogue
 from interfaces.messages import RenkeiError
 from pipelines.storage.keyring import KeyRing
 from pipelines.storage.tables import Store
+from schemas.tables import StoredTable, Table, item, personal, public
 from tests.support.rings import key_folder
 
 NUMBER, NAME = "123456789018", "合成　カナリア"
+CATALOGUE = load_catalogue()
+
+
+class Numbers(Table):
+    """A table of 個人番号."""
+
+    resident_number: pl.String = item()
+    my_number: pl.String = item()
+
+
+class Marked(Table):
+    """A table with columns of every kind."""
+
+    resident_number: pl.String = item()
+    name: pl.String = item()
+    marks: Annotated[pl.List, pl.String] = personal("印")
+    records: pl.Int64 = public("件数")
+
+
+class Counted(Table):
+    """A table without a personal column."""
+
+    records: pl.Int64 = public("件数")
+
+
+TABLES = {
+    asset: StoredTable(table, CATALOGUE)
+    for asset, table in (("my_numbers", Numbers), ("people", Marked), ("counts", Counted))
+}
 NUMBERS = pl.DataFrame({"resident_number": ["000000000000001"], "my_number": [NUMBER]})
 PEOPLE = pl.DataFrame({"resident_number": ["000000000000001"], "name": [NAME], "marks": [[NAME, "x"]], "records": [7]})
 
@@ -30,7 +62,7 @@ def ring_of(folder: Path, *patterns: str) -> KeyRing:
 
 
 def store_of(folder: Path, *patterns: str) -> Store:
-    return Store(folder / "assets", ring_of(folder / "keys", *(patterns or ("*.pem",))), {"records"})
+    return Store(folder / "assets", ring_of(folder / "keys", *(patterns or ("*.pem",))), TABLES)
 
 
 def code_of(store: Store, asset: str) -> str:
@@ -52,7 +84,7 @@ def test_a_process_without_the_number_key_reads_everything_else(tmp_path: Path) 
     store = store_of(tmp_path)
     store.write("my_numbers", "2026-04-01", NUMBERS)
     store.write("people", "2026-04-01", PEOPLE)
-    without = Store(tmp_path / "assets", ring_of(tmp_path / "other", "records-*"), ())
+    without = Store(tmp_path / "assets", ring_of(tmp_path / "other", "records-*"), TABLES)
     assert without.read("people", "2026-04-01").equals(PEOPLE)
     assert code_of(without, "my_numbers") == "KR-7112"
 
@@ -93,7 +125,7 @@ def test_a_key_file_in_which_a_byte_changed_opens_nothing(tmp_path: Path) -> Non
         damaged = sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :]
         path.write_bytes(b"\n".join((first, encodebytes(damaged).strip(), last)))
         ring = KeyRing(tmp_path / "keys", tmp_path / "keys" / "passphrase", "試験")
-        assert code_of(Store(tmp_path / "assets", ring, {"records"}), "people") == "KR-7113"
+        assert code_of(Store(tmp_path / "assets", ring, TABLES), "people") == "KR-7113"
 
 
 def test_a_key_in_the_place_of_another_opens_nothing(tmp_path: Path) -> None:
@@ -123,7 +155,7 @@ def test_files_belong_to_their_owner_alone_and_are_replaced_whole(tmp_path: Path
     path = store.write("people", "2026-04-01", PEOPLE)
     assert path.stat().st_mode & 0o077 == 0
     before = path.read_bytes()
-    keyless = Store(tmp_path / "assets", ring_of(tmp_path / "none"), ())
+    keyless = Store(tmp_path / "assets", ring_of(tmp_path / "none"), TABLES)
     with pytest.raises(RenkeiError, match="KR-7111"):
         keyless.write("people", "2026-04-01", PEOPLE)
     assert path.read_bytes() == before

@@ -1,0 +1,1 @@
+"""The tables that are stored, or that capabilities read of each other: a module for each capability, and the registry."""

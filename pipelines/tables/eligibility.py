@@ -1,0 +1,170 @@
+"""The tables of the daily sending: extracts, the day's register, changes, the held, and what the Union knows after it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import polars as pl
+
+from pipelines.tables.files import Manifest
+from schemas.tables import Records, Table, item, personal, public
+
+
+class ResidentExtract(Records):
+    """The residents, without their 個人番号."""
+
+    resident_number: pl.String = item(is_key=True)
+    name: pl.String = item()
+    name_kana: pl.String = item()
+    born_on: pl.Date = item()
+    born_on_uncertain: pl.String = item()
+    sex: pl.String = item()
+    relationship: pl.String = item()
+    previous_municipality_code: pl.String = item()
+    next_municipality_code: pl.String = item()
+
+
+class InsuredExtract(Records):
+    """The insured, and those who were."""
+
+    resident_number: pl.String = item(is_key=True)
+    household_number: pl.String = item()
+    branch_number: pl.String = item()
+    acquired_on: pl.Date = item()
+    acquisition_reason: pl.String = item()
+    lost_on: pl.Date = item()
+    loss_reason: pl.String = item()
+    applied_on: pl.Date = item()
+    application_reason: pl.String = item()
+    ended_on: pl.Date = item()
+    end_reason: pl.String = item()
+    notified_on: pl.Date = item()
+    changed_on: pl.Date = item()
+
+
+class HouseholdExtract(Records):
+    """The 国保世帯."""
+
+    household_number: pl.String = item(is_key=True)
+    certificate_symbol: pl.String = item()
+    certificate_number: pl.String = item()
+    head_resident_number: pl.String = item()
+    nominal_head: pl.String = item()
+    household_applied_on: pl.Date = item()
+    household_ended_on: pl.Date = item()
+    postal_code: pl.String = item()
+    address: pl.String = item()
+    address_detail: pl.String = item()
+    changed_on: pl.Date = item()
+
+
+class MyNumbers(Table):
+    """The 個人番号, kept apart from everything else under a key of their own."""
+
+    resident_number: pl.String = item(is_key=True)
+    my_number: pl.String = item()
+
+
+class PersonsAtFault(Table):
+    """Whose record breaks which rule.
+
+    A fault without a person is the household's; one with both keys is the person's, and the household is the one that the
+    record names, which need not be the one that he is taken to be in.
+    """
+
+    resident_number: pl.String = item()
+    household_number: pl.String = item()
+    code: pl.String = public("誤りのKRコード")
+    told: pl.String = personal("誤りのある項目と、そこで使えない文字")
+
+
+class People(Table):
+    """Everyone whom the register must know on a day: insured, formerly insured, 擬制世帯主."""
+
+    resident_number: pl.String = item()
+    household_number: pl.String = item()
+    branch_number: pl.String = item()
+    acquired_on: pl.Date = item()
+    acquisition_reason: pl.String = item()
+    lost_on: pl.Date = item()
+    loss_reason: pl.String = item()
+    applied_on: pl.Date = item()
+    application_reason: pl.String = item()
+    ended_on: pl.Date = item()
+    end_reason: pl.String = item()
+    notified_on: pl.Date = item()
+    changed_on: pl.Date = item()
+    name: pl.String = item()
+    name_kana: pl.String = item()
+    born_on: pl.Date = item()
+    born_on_uncertain: pl.String = item()
+    sex: pl.String = item()
+    relationship: pl.String = item()
+    previous_municipality_code: pl.String = item()
+    next_municipality_code: pl.String = item()
+    head_kind: pl.String = item()
+
+
+class Households(Table):
+    """The 国保世帯 of a day."""
+
+    household_number: pl.String = item(is_key=True)
+    certificate_symbol: pl.String = item()
+    certificate_number: pl.String = item()
+    head_resident_number: pl.String = item()
+    nominal_head: pl.String = item()
+    household_applied_on: pl.Date = item()
+    household_ended_on: pl.Date = item()
+    postal_code: pl.String = item()
+    address: pl.String = item()
+    address_detail: pl.String = item()
+    changed_on: pl.Date = item()
+
+
+class SentPeople(People):
+    """The people as the Union knows them once the day's files are in."""
+
+    in_doubt: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて知らせる）")
+
+
+class SentHouseholds(Households):
+    """The households as the Union knows them once the day's files are in."""
+
+    in_doubt: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて知らせる）")
+
+
+class ChangedPeople(People):
+    """Who is sent: who changed, and who is in the household of one who did."""
+
+    change_kinds: Annotated[pl.List, pl.String] = public("異動の種類（同じ世帯の人は空）")
+    update_kind: pl.String = item()
+
+
+class ChangedHouseholds(Households):
+    """The households that are sent."""
+
+    update_kind: pl.String = item()
+
+
+class HeldPeople(ChangedPeople):
+    """The 要修正 list: who waits or is at fault; a household that waits without any of its people has a row of its own."""
+
+    told: Annotated[pl.List, pl.String] = personal("コードごとの、誤りのある項目")
+    reason: pl.String = personal("保留の理由")
+    codes: Annotated[pl.List, pl.String] = personal("本人と世帯の誤りのKRコード")
+
+
+class PairManifest(Manifest):
+    """The row that names a file of the day's pair, what it must hold and what it belongs to. No row: no file is wanted."""
+
+    told_by: pl.String = public("基準を連合会に知らせたファイルの台帳の番号")
+    snapshot_sha256: pl.String = public("送付後に連合会が知る状態の指紋")
+
+
+class DailyDispatch(Table):
+    """The files of a day that were sent, as the ledger knows them."""
+
+    entry: pl.Int64 = personal("台帳の番号")
+    interface: pl.String = personal("インタフェース")
+    file_name: pl.String = public("ファイル名")
+    state: pl.String = personal("台帳の状態")
