@@ -59,9 +59,10 @@ class Table(pa.DataFrameModel):
         return list(cls.to_schema().columns)
 
     @classmethod
-    def empty(cls) -> pl.DataFrame:  # type: ignore[override]  # a plain frame, so that it can be concatenated and typed
-        """The table without a row."""
-        return pl.DataFrame(schema=cls.dtypes())
+    def empty(cls, *names: str) -> pl.DataFrame:  # type: ignore[override]  # a plain frame: it is concatenated and typed
+        """The table without a row; of these columns alone, when some are named."""
+        dtypes = cls.dtypes()
+        return pl.DataFrame(schema={name: dtypes[name] for name in names or dtypes})
 
     @classmethod
     def of(cls, rows: Iterable[Any]) -> pl.DataFrame:

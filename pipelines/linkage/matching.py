@@ -70,8 +70,8 @@ _NONE = pl.lit(None, pl.String)
 
 MUNICIPAL_ID, PREFECTURE_ID = "municipal_insured_id", "prefecture_insured_id"
 _DAYS = (*_QUALIFICATION, *_PERIOD)
-NOTHING_BEFORE = LinkageState.empty().select(KEY, *_DAYS)
-NO_IDS = LinkageState.empty().select(KEY, MUNICIPAL_ID)
+NOTHING_BEFORE = LinkageState.empty(KEY, *_DAYS)
+NO_IDS = LinkageState.empty(KEY, MUNICIPAL_ID)
 
 
 def match_dates(

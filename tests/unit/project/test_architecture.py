@@ -6,6 +6,8 @@ import ast
 import csv
 import re
 import runpy
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +100,21 @@ def test_tables_are_made_by_versions_alone() -> None:
     ]
     versions = ROOT / "pipelines/exchange/ledger/migrations/versions"
     assert not [path for path in versions.glob("*.py") for name in imported(path) if name.split(".")[0] in PACKAGES]
+
+
+def test_importing_the_program_runs_no_query() -> None:
+    """Polars starts its threads with the first one; a process forked later would wait for them for ever."""
+    code = (
+        "import polars.lazyframe.engine as engine\n"
+        "def refused(*_, **__):\n    raise AssertionError('a query at import')\n"
+        "engine._LocalEngine.collect = refused\n"
+        "import pipelines.definitions, pipelines.cli, pipelines.commands.running, fixtures.torture.door\n"
+        "import polars\n"
+        "try:\n    polars.DataFrame({'a': [1]}).select('a')\n"
+        "except AssertionError:\n    print('watched')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout == "watched\n", done.stderr
 
 
 def test_every_module_says_what_lives_in_it() -> None:
