@@ -16,6 +16,7 @@ from pipelines.commands.common import (
     with_error_messages,
 )
 from pipelines.commands.continuity import print_status
+from pipelines.orchestration.execution import Ending, Runner
 from pipelines.orchestration.monthly_steps import MONTHLY_STEPS
 
 
@@ -38,8 +39,6 @@ VERBOSE = click.option("--verbose", is_flag=True, help="Dagster の記録の行�
 @with_error_messages
 def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose: bool) -> None:
     """Receive, then send, for one day."""
-    from pipelines.orchestration.execution import Runner
-
     sys.exit(Runner(verbose).day(date.date(), only, confirm))
 
 
@@ -53,8 +52,6 @@ def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose:
 @with_error_messages
 def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
     """One step of the monthly cycle."""
-    from pipelines.orchestration.execution import Ending, Runner
-
     ending = Runner(verbose).month(month.date(), step)
     if step == "candidates" and ending is not Ending.NOT_DONE:
         print_status(environment_of_settings(), month.date())
@@ -69,8 +66,6 @@ def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
 @with_error_messages
 def rerun(failed: bool, first: dt.datetime | None, last: dt.datetime | None, dry_run: bool) -> None:
     """Print what will be run again, then run it, oldest first; exit 1 when one fails again."""
-    from pipelines.orchestration.execution import Runner
-
     runner = Runner()
     found = runner.failed(first.date() if first else None, last.date() if last else None)
     for job, partition in found:
