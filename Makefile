@@ -39,7 +39,7 @@ test-long: $(STAMP) ## judgement and counts against the oracle on 10,000 random 
 fuzz: $(STAMP) ## random damage to files, names and Excel books, odd histories of towns, FUZZ examples of each (about half an hour)
 	RENKEI_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/integration/hostile tests/end_to_end/histories
 
-torture: $(STAMP) ## failures provoked on purpose: killed processes, broken connections, servers, disk, clock (docs/reliability.md, about an hour and a half)
+torture: $(STAMP) ## failures provoked on purpose: killed processes, broken connections, servers, disk, clock (docs/reliability.md, about an hour)
 	$(BIN)/python -m fixtures.torture
 
 canary: $(STAMP) ## the demo, then a search for personal data in all that it left: no 個人番号 anywhere, names in the clerks' folder only

@@ -67,6 +67,13 @@ def _primary_code(error: sqlite3.Error) -> int | None:
     return None if code is None else code & 0xFF
 
 
+class ErrorLog(logging.FileHandler):
+    """The file of the redacted errors. That it cannot be written is no news: the run says what its disk lacks (KR-6211)."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing; logging's own way is a traceback on standard error."""
+
+
 class RedactedTracebackFormatter(logging.Formatter):
     """Formats log records with the redacted traceback of their error instead of its text."""
 

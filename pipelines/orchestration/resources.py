@@ -10,7 +10,7 @@ import polars as pl
 from interfaces.private import OWNER_FILE, close_folder
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
-from pipelines.exchange.error_redaction import DAGSTER_ERROR_LOGGER, redirect_error_log
+from pipelines.exchange.error_redaction import DAGSTER_ERROR_LOGGER, ErrorLog, redirect_error_log
 from pipelines.orchestration import checks
 from pipelines.orchestration.dead_runs import Process
 from pipelines.orchestration.table_metadata import COLUMN_SCHEMA, column_schema
@@ -26,7 +26,7 @@ def _keep_unexpected_errors_apart(path: Path) -> None:
     if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):
         return
     path.touch(mode=OWNER_FILE)
-    redirect_error_log(logging.FileHandler(path, encoding="utf-8"))
+    redirect_error_log(ErrorLog(path, encoding="utf-8"))
 
 
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
