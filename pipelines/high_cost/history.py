@@ -32,7 +32,7 @@ def moved_out_households(people: pl.DataFrame, first: dt.date, end: dt.date) -> 
 
 
 def wanted_history(counted: pl.DataFrame, moved_out: pl.DataFrame) -> pl.DataFrame:
-    """What the next municipality will need: the counted months M−11 … M of every move out of a household (`KnownHistory`).
+    """What the next municipality will need: the counted months M−11 … M of every move out of a household (`HistorySnapshot`).
 
     counted: HOUSEHOLD, MONTH, own (see counts.counted_months). moved_out: HOUSEHOLD, moved_out_on.
     month_source: own when we paid in the month ourselves, else handed_over. A month that two moves need is reported once,
@@ -59,7 +59,7 @@ def still_correctable(baseline: pl.DataFrame, month: dt.date) -> pl.DataFrame:
 
 
 def corrections(baseline: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
-    """What must be sent: the columns of `KnownHistory` and update_kind, sorted.
+    """What must be sent: the columns of `HistorySnapshot` and update_kind, sorted.
 
     baseline: what was reported to the Union so far. A month that is not in it is `added`, one that no longer applies is
     `withdrawn` (過誤, 再審査: domain.md 3.3).

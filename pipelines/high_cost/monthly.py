@@ -38,7 +38,7 @@ from pipelines.high_cost.months import as_text
 from pipelines.high_cost.questions import questions_path
 from pipelines.high_cost.sending import HISTORY, INCOME, SNAPSHOT_ASSETS, baseline_of
 from pipelines.tables.continuity import HouseholdsGone
-from pipelines.tables.high_cost import HandedOverMonths, KnownClasses, KnownHistory
+from pipelines.tables.high_cost import ClassesSnapshot, HandedOverMonths, HistorySnapshot
 from pipelines.transfer import erased
 from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
 from pipelines.transfer.sending import checked_file
@@ -190,7 +190,7 @@ def build_history(environment: Environment, month: dt.date, extract: Extract) ->
     keep what the Union knows of them until their records are valid. KR-7601 when the month's days are not sent.
     """
     cut_off = require_sent(environment, month)
-    baseline = still_correctable(_load_baseline(environment, HISTORY, month, KnownHistory), month)
+    baseline = still_correctable(_load_baseline(environment, HISTORY, month, HistorySnapshot), month)
     people, end = people_sent(environment, cut_off), month + relativedelta(months=1)
     moved = moved_out_households(people, _answerable_since(environment, month), end)
     moved_out = pl.concat([moved, baseline.select(moved.columns)]).unique()
@@ -257,8 +257,8 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     asked = found.filter(pl.col("questions").list.len() > 0).select(HOUSEHOLD, "income_class_70_74", "questions")
     elderly = counted | (pl.col("end_reason") == "joined_late_elderly")
     withheld = people.filter(elderly & pl.col("resident_number").is_in(taxes.withheld.implode()))[HOUSEHOLD].unique()
-    facts = KnownClasses.names()
-    baseline = _load_baseline(environment, INCOME, month, KnownClasses)
+    facts = ClassesSnapshot.names()
+    baseline = _load_baseline(environment, INCOME, month, ClassesSnapshot)
     now = found.select(facts).filter(~pl.col(HOUSEHOLD).is_in(withheld.implode()))
     waiting = baseline.filter(pl.col(HOUSEHOLD).is_in(withheld.implode()))
     rows = now.join(baseline, on=facts, how="anti", nulls_equal=True)

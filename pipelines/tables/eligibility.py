@@ -1,4 +1,4 @@
-"""The tables of the daily sending: extracts, the day's register, changes, the held, and what the Union knows after it."""
+"""The tables of the daily sending: extracts, the day's register, changes, the withheld, and the Union's snapshot after it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PersonsAtFault(Table):
     """Whose record breaks which rule.
 
     A fault without a person is the household's; one with both keys is the person's, and the household is the one that the
-    record names, which need not be the one that he is taken to be in.
+    record names, which need not be the one that the person is assigned to.
     """
 
     resident_number: pl.String = item()
@@ -146,7 +146,7 @@ class ChangedHouseholds(Households):
     update_kind: pl.String = item()
 
 
-class HeldPeople(ChangedPeople):
+class WithheldPeople(ChangedPeople):
     """The 要修正 list: who waits or is at fault; a household that waits without any of its people has a row of its own."""
 
     told: Annotated[pl.List, pl.String] = personal("コードごとの、誤りのある項目")

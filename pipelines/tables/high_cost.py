@@ -32,7 +32,7 @@ class TaxExtract(Records):
     low_income: pl.String = item()
 
 
-class HeldKeys(Table):
+class WithheldKeys(Table):
     """Whose record of a monthly extract has a fault: the Union is told nothing new of them."""
 
     key: pl.String = personal("誤りのある行の国保世帯番号または宛名番号")
@@ -45,7 +45,7 @@ class MonthlyManifest(Manifest):
     known_sha256: pl.String = personal("送付後に連合会が知る内容の表の指紋")
 
 
-class KnownHistory(Table):
+class HistorySnapshot(Table):
     """The months that the Union knows of households that moved away; a month is its first day."""
 
     household_number: pl.String = item()
@@ -54,7 +54,7 @@ class KnownHistory(Table):
     moved_out_on: pl.Date = item()
 
 
-class KnownClasses(Table):
+class ClassesSnapshot(Table):
     """The 所得区分 that the Union knows."""
 
     household_number: pl.String = item()

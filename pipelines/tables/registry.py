@@ -17,7 +17,6 @@ from pipelines.tables.continuity import (
 from pipelines.tables.eligibility import (
     ChangedPeople,
     DailyDispatch,
-    HeldPeople,
     HouseholdExtract,
     Households,
     InsuredExtract,
@@ -28,18 +27,19 @@ from pipelines.tables.eligibility import (
     ResidentExtract,
     SentHouseholds,
     SentPeople,
+    WithheldPeople,
 )
 from pipelines.tables.files import ReceivedFiles, SentFiles
 from pipelines.tables.high_cost import (
     BenefitExtract,
+    ClassesSnapshot,
     CountedMonths,
     Counts,
-    HeldKeys,
-    KnownClasses,
-    KnownHistory,
+    HistorySnapshot,
     MonthlyDispatch,
     MonthlyManifest,
     TaxExtract,
+    WithheldKeys,
 )
 from pipelines.tables.linkage import LinkageDiscrepancies, LinkageState
 from pipelines.tables.operations import Outstanding
@@ -56,7 +56,7 @@ TABLES: Mapping[str, type[Table]] = {
     "people": People,
     "households": Households,
     "eligibility_changes": ChangedPeople,
-    "held_list": HeldPeople,
+    "held_list": WithheldPeople,
     "build_findings": Findings,
     "eligibility_household": PairManifest,
     "eligibility_individual": PairManifest,
@@ -76,12 +76,12 @@ TABLES: Mapping[str, type[Table]] = {
     "continuity_discrepancies": ContinuityDiscrepancies,
     "benefit_extract": BenefitExtract,
     "tax_extract": TaxExtract,
-    "benefit_held": HeldKeys,
-    "tax_held": HeldKeys,
+    "benefit_held": WithheldKeys,
+    "tax_held": WithheldKeys,
     "high_cost_history": MonthlyManifest,
-    "known_high_cost_history": KnownHistory,
+    "known_high_cost_history": HistorySnapshot,
     "income_class": MonthlyManifest,
-    "known_income_class": KnownClasses,
+    "known_income_class": ClassesSnapshot,
     "monthly_dispatch": MonthlyDispatch,
     "high_cost_counts": Counts,
     "high_cost_months": CountedMonths,

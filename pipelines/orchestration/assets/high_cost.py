@@ -13,7 +13,7 @@ from pipelines.orchestration.partitions import Partitions, all_partitions_of, da
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.orchestration.specification_metadata import name_of
-from pipelines.tables.high_cost import HeldKeys, MonthlyDispatch
+from pipelines.tables.high_cost import MonthlyDispatch, WithheldKeys
 
 OWNERS = ["team:国保給付担当"]
 
@@ -46,7 +46,7 @@ def monthly_extracts(
         yield checks.passed(interface, read[interface].findings, read[interface].records.height)
     for interface, extract in read.items():
         yield dg.Output(extract.records, output_name=interface)
-        withheld = HeldKeys.of((key,) for key in extract.withheld)
+        withheld = WithheldKeys.of((key,) for key in extract.withheld)
         yield dg.Output(withheld, output_name=interface.replace("extract", "held"))
 
 

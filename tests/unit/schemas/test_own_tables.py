@@ -31,7 +31,7 @@ MODELS = sorted(
     key=lambda model: model.__name__,
 )
 # A month as its first day, where a table counts with it; in files and extracts it is a text.
-MONTHS_AS_DAYS = {"KnownHistory", "CountedMonths", "HandedOverMonths"}
+MONTHS_AS_DAYS = {"HistorySnapshot", "CountedMonths", "HandedOverMonths"}
 NAME = "合成　太郎"
 PEOPLE = 300_000
 
