@@ -126,8 +126,11 @@ def frictionless_seconds_per_row(bench: Bench) -> float:
             constraints["enum"] = [code.value for code in catalogue.codes[item.code_table] if code.in_force(DAY)]
         described.append(fields.StringField(name=item.name, constraints=constraints))
     resource = Resource(
-        path=part.name, basepath=str(bench.folder), schema=Schema(fields=described), dialect=Dialect(),
-    )  # fmt: skip
+        path=part.name,
+        basepath=str(bench.folder),
+        schema=Schema(fields=described),
+        dialect=Dialect(),
+    )
     seconds, report = timed(lambda: resource.validate(limit_errors=FRICTIONLESS_ROWS), 1)
     if not report.tasks or report.tasks[0].stats.get("rows") != len(lines) - 1:
         raise RuntimeError(f"frictionless did not read every row: {report.flatten(['type', 'note'])[:3]}")

@@ -75,20 +75,45 @@ def candidates(count: int, seed: int = 1) -> pl.DataFrame:
         for person in range(size):
             identity = {"prefecture_insured_id": f"9{number:08d}{person:03d}"}
             goes = not (kind == 1 and person > 0)
-            rows.append(common | identity | {
-                "household_side": "before", "household_municipality_code": THEIRS, "household_number": f"{number:014d}1",
-                "head_kind": "insured_head" if person == 0 else "member", "joined_on": dt.date(2019, 4, 1),
-                "join_reason": "moved_in", "left_on": moved if goes else None,
-                "leave_reason": "moved_out_prefecture" if goes else None,
-            })  # fmt: skip
+            rows.append(
+                common
+                | identity
+                | {
+                    "household_side": "before",
+                    "household_municipality_code": THEIRS,
+                    "household_number": f"{number:014d}1",
+                    "head_kind": "insured_head" if person == 0 else "member",
+                    "joined_on": dt.date(2019, 4, 1),
+                    "join_reason": "moved_in",
+                    "left_on": moved if goes else None,
+                    "leave_reason": "moved_out_prefecture" if goes else None,
+                }
+            )
             if goes:
                 head = person == (1 if kind == 2 and size > 1 else 0)
-                rows.append(common | identity | {
-                    "household_side": "after", "household_municipality_code": OURS, "household_number": f"{number:014d}2",
-                    "head_kind": "insured_head" if head else "member", "joined_on": moved, "join_reason": "moved_in_prefecture",
-                })  # fmt: skip
-    columns = ("candidate_number", "household_side", "household_municipality_code", "household_number",
-               "prefecture_insured_id", "head_kind", "join_reason", "leave_reason", "next_municipality_code")  # fmt: skip
+                rows.append(
+                    common
+                    | identity
+                    | {
+                        "household_side": "after",
+                        "household_municipality_code": OURS,
+                        "household_number": f"{number:014d}2",
+                        "head_kind": "insured_head" if head else "member",
+                        "joined_on": moved,
+                        "join_reason": "moved_in_prefecture",
+                    }
+                )
+    columns = (
+        "candidate_number",
+        "household_side",
+        "household_municipality_code",
+        "household_number",
+        "prefecture_insured_id",
+        "head_kind",
+        "join_reason",
+        "leave_reason",
+        "next_municipality_code",
+    )
     schema = {**dict.fromkeys(columns, pl.String), "joined_on": pl.Date, "left_on": pl.Date}
     return pl.DataFrame(rows, schema=schema)
 
@@ -119,11 +144,17 @@ def monthly_rows(timed: Timed) -> list[tuple[str, str, str]]:
         read_seconds, sheet_seconds = _worksheet(timed, folder, listed)
     size = f"{paid.height / 1e6:.1f} M benefit rows, {listed.height * MONTHS / 1e6:.2f} M candidate rows"
     return [
-        (f"judgement and counts, 3 M persons, 24 months ({size}) ÷ polars reading the inputs",
-         f"{decide_seconds / scan_seconds:.1f}× ({decide_seconds:.1f} s / {scan_seconds:.1f} s)", "≤ 5×"),
-        ("worksheet of 5,000 candidates ÷ reading its inputs",
-         f"{sheet_seconds / read_seconds:.1f}× ({sheet_seconds:.1f} s / {read_seconds:.1f} s)", "≤ 3×"),
-    ]  # fmt: skip
+        (
+            f"judgement and counts, 3 M persons, 24 months ({size}) ÷ polars reading the inputs",
+            f"{decide_seconds / scan_seconds:.1f}× ({decide_seconds:.1f} s / {scan_seconds:.1f} s)",
+            "≤ 5×",
+        ),
+        (
+            "worksheet of 5,000 candidates ÷ reading its inputs",
+            f"{sheet_seconds / read_seconds:.1f}× ({sheet_seconds:.1f} s / {read_seconds:.1f} s)",
+            "≤ 3×",
+        ),
+    ]
 
 
 def _municipality(folder: Path, listed: pl.DataFrame) -> Environment:
@@ -159,9 +190,14 @@ def _worksheet(timed: Timed, folder: Path, listed: pl.DataFrame) -> tuple[float,
     catalogue = load_catalogue()
     specification = catalogue.in_force("continuity_candidates", MONTH)
     header: dict[str, object] = {
-        "municipality_code": OURS, "insurer_number": "990010", "prefecture_code": "99", "media_kind": "transmission",
-        "target_month": "2026-04", "created_on": dt.date(2026, 5, 1), "file_number": "000001",
-    }  # fmt: skip
+        "municipality_code": OURS,
+        "insurer_number": "990010",
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "target_month": "2026-04",
+        "created_on": dt.date(2026, 5, 1),
+        "file_number": "000001",
+    }
     path = folder / "KRKKL_999997_202604_000001.csv"
     path.write_bytes(codec.compose(specification, MONTH, listed, header).data)
     context = FileContext(OURS, "990010", "99", MONTH, path.name)

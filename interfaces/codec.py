@@ -236,9 +236,14 @@ def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, i
     if len(unknown):
         at = int(unknown[0])
         return [], [
-            {"code": "KR-1015", "line": at + 1, "record_number": at + 1, "value": _shown_mark(lines, at + 1),
-             "expected": "・".join(str(record.items[0].constant) for record in spec.records)}
-        ]  # fmt: skip
+            {
+                "code": "KR-1015",
+                "line": at + 1,
+                "record_number": at + 1,
+                "value": _shown_mark(lines, at + 1),
+                "expected": "・".join(str(record.items[0].constant) for record in spec.records),
+            }
+        ]
     blocks: list[tuple[Record, int, int]] = []
     leading, trailing = spec.records[0], spec.records[-1]
     codes = {leading.kind: ("KR-1002", "KR-1003"), trailing.kind: ("KR-1004", "KR-1005")}
@@ -340,10 +345,14 @@ def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl
     if text.startswith(_BOM, begin):  # polars takes one away where it begins to read; none belongs here
         text, skipped = _BOM + text[begin:], 0
     return pl.read_csv(
-        text, has_header=False, infer_schema=False, empty_string_is_null=False,
+        text,
+        has_header=False,
+        infer_schema=False,
+        empty_string_is_null=False,
         quote_char=None if spec.format.quote == "none" else '"',
-        skip_lines=skipped, schema=dict.fromkeys(record.item_ids, pl.String),
-    )  # fmt: skip
+        skip_lines=skipped,
+        schema=dict.fromkeys(record.item_ids, pl.String),
+    )
 
 
 def _offset_after_lines(text: bytes, count: int) -> int:
@@ -380,8 +389,12 @@ def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]
     if lines.torn[index] >= 0:
         return base | {"code": "KR-1011", "byte_position": int(lines.torn[index]) + 1}
     wanted = len(record.items)
-    return base | {"code": "KR-1012", "expected": str(wanted), "value": str(lines.fields[index]),
-                   "byte_position": lines.byte_after_fields(index + 1, wanted)}  # fmt: skip
+    return base | {
+        "code": "KR-1012",
+        "expected": str(wanted),
+        "value": str(lines.fields[index]),
+        "byte_position": lines.byte_after_fields(index + 1, wanted),
+    }
 
 
 def _incoming(
@@ -399,9 +412,16 @@ def _incoming(
         strays = _strays(column.filter(wide), list(table.incoming))
         for line, stray in zip(numbers.filter(wide).filter(strays != ""), strays.filter(strays != ""), strict=True):
             problems.append(
-                {"line": line, "record_number": line, "record_kind": record.kind, "item": name, "code": "KR-1024",
-                 "value": stray.encode(spec.format.encoding).hex().upper(), "expected": "外字表にある外字"}
-            )  # fmt: skip
+                {
+                    "line": line,
+                    "record_number": line,
+                    "record_kind": record.kind,
+                    "item": name,
+                    "code": "KR-1024",
+                    "value": stray.encode(spec.format.encoding).hex().upper(),
+                    "expected": "外字表にある外字",
+                }
+            )
     return frame.with_columns(columns), problems
 
 
@@ -422,9 +442,14 @@ def _read_fixed(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, o
             return _empty_tables(spec), [misformed(int(numbers.filter(~right)[0]), int((~right).sum()))]
         for line, length in zip(numbers.filter(~right), block.filter(~right).str.len_chars(), strict=True):
             problems.append(
-                {"code": "KR-1020", "line": line, "record_number": line, "value": str(length),
-                 "expected": str(record.record_length)}
-            )  # fmt: skip
+                {
+                    "code": "KR-1020",
+                    "line": line,
+                    "record_number": line,
+                    "value": str(length),
+                    "expected": str(record.record_length),
+                }
+            )
         tables[record.kind], faults = _cut(block.filter(right), numbers.filter(right), record, spec)
         problems += faults
     return tables, problems
@@ -446,9 +471,16 @@ def _cut(
                 texts[cell] = ""
                 for line in numbers.filter(cells == cell):
                     problems.append(
-                        {"code": "KR-1026", "line": line, "record_number": line, "record_kind": record.kind,
-                         "item": item.id, "expected": spec.format.encoding, "byte_position": item.start}
-                    )  # fmt: skip
+                        {
+                            "code": "KR-1026",
+                            "line": line,
+                            "record_number": line,
+                            "record_kind": record.kind,
+                            "item": item.id,
+                            "expected": spec.format.encoding,
+                            "byte_position": item.start,
+                        }
+                    )
         decoded = cells.replace_strict(texts, return_dtype=pl.String) if texts else cells
         padded = decoded.str.strip_chars_end(BLANKS if item.type.padding == "space_right" else " ")
         columns.append(padded.alias(item.id))
@@ -533,8 +565,14 @@ def _strays(texts: pl.Series, named: list[str]) -> pl.Series:
 
 
 def _cell(row: int, record: Record, item: str, code: str, expected: str, value: str) -> dict[str, object]:
-    return {"record_number": row + 1, "record_kind": record.kind, "item": item, "code": code,
-            "expected": expected, "value": value}  # fmt: skip
+    return {
+        "record_number": row + 1,
+        "record_kind": record.kind,
+        "item": item,
+        "code": code,
+        "expected": expected,
+        "value": value,
+    }
 
 
 def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mapping[str, object]) -> Encoded:
@@ -634,5 +672,13 @@ def _fixed_lines(raw: pl.DataFrame, record: Record, spec: Specification, table: 
 
 
 __all__ = [
-    "DEFAULT_ROOT", "PROBLEM_SCHEMA", "UNWRITABLE", "Decoded", "Encoded", "compose", "read", "read_file", "with_header",
-]  # fmt: skip
+    "DEFAULT_ROOT",
+    "PROBLEM_SCHEMA",
+    "UNWRITABLE",
+    "Decoded",
+    "Encoded",
+    "compose",
+    "read",
+    "read_file",
+    "with_header",
+]

@@ -147,11 +147,13 @@ def field_starts(lines: dict[int, bytes], spec: Specification) -> pl.DataFrame:
     begins = np.sort(np.concatenate([bounds[:-1], separators + 1]))
     which = np.searchsorted(bounds, begins, side="right") - 1
     ordinal = np.arange(len(begins)) - np.searchsorted(begins, bounds[:-1])[which]
-    return pl.DataFrame({
-        "line": np.array(list(lines), np.uint32)[which],
-        "field": ordinal.astype(np.uint32),
-        "byte_position": ((begins - bounds[which]) * unit.itemsize + 1).astype(np.uint32),
-    })  # fmt: skip
+    return pl.DataFrame(
+        {
+            "line": np.array(list(lines), np.uint32)[which],
+            "field": ordinal.astype(np.uint32),
+            "byte_position": ((begins - bounds[which]) * unit.itemsize + 1).astype(np.uint32),
+        }
+    )
 
 
 def _separators(values: Units, bounds: Positions, *, quoted: bool) -> tuple[Positions, Positions]:

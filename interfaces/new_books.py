@@ -13,8 +13,11 @@ import xlsxwriter
 _CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  a mark, not a time
 # Without `in_memory` every sheet, with the names on it, would first be a temporary file.
 _OPTIONS = {
-    "in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False,
-}  # fmt: skip
+    "in_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 
 
 @contextmanager

@@ -34,9 +34,13 @@ MOST_RATIO = 200
 MOST_DIGITS = 15  # of a number: Excel keeps no more of them
 # Active content that a book may declare. None of it is ever run or followed here, and a filled form has none.
 _FOREIGN = {
-    "macroEnabled": "マクロ", "vbaProject": "マクロ", "macrosheet": "マクロ", "externalLink": "外部リンク",
-    "oleObject": "埋め込み", "activeX": "埋め込み",
-}  # fmt: skip
+    "macroEnabled": "マクロ",
+    "vbaProject": "マクロ",
+    "macrosheet": "マクロ",
+    "externalLink": "外部リンク",
+    "oleObject": "埋め込み",
+    "activeX": "埋め込み",
+}
 _CONTENT_TYPES = "[Content_Types].xml"
 _TRUE = ("1", "true")
 

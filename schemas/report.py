@@ -19,12 +19,30 @@ from schemas.validate import Validated
 
 SHOWN = 500  # as many as a person can read; the summary counts everything
 _PUBLIC = [
-    "file", "line", "record", "item_no", "item_name", "byte_position", "code", "level", "expected", "value", "message",
-]  # fmt: skip
+    "file",
+    "line",
+    "record",
+    "item_no",
+    "item_name",
+    "byte_position",
+    "code",
+    "level",
+    "expected",
+    "value",
+    "message",
+]
 _HEADINGS = {
-    "line": "行", "record": "レコード番号", "item_no": "項番", "item_name": "項目名", "byte_position": "バイト位置",
-    "code": "コード", "level": "水準", "expected": "期待", "value": "受信値（伏せ字）", "message": "文面",
-}  # fmt: skip
+    "line": "行",
+    "record": "レコード番号",
+    "item_no": "項番",
+    "item_name": "項目名",
+    "byte_position": "バイト位置",
+    "code": "コード",
+    "level": "水準",
+    "expected": "期待",
+    "value": "受信値（伏せ字）",
+    "message": "文面",
+}
 _SUMMARY = ("コード", "水準", "題", "項番", "項目名", "件数", "対処")
 _LEVELS = {"file": "ファイル全体を受け入れない", "record": "その記録を保留する", "warning": "受け入れる。確認だけ"}
 

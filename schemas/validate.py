@@ -168,10 +168,17 @@ def _duplicates(data: pl.DataFrame, specification: Specification, reported: pl.D
         & ~pl.col("line").is_in(silent.implode())
     )
     return [
-        {"line": line, "record_kind": specification.data.kind, "item": key[0], "code": "KR-3004",
-         "rule": "duplicate_key", "expected": "ファイルに一度だけ", "value": value}
+        {
+            "line": line,
+            "record_kind": specification.data.kind,
+            "item": key[0],
+            "code": "KR-3004",
+            "rule": "duplicate_key",
+            "expected": "ファイルに一度だけ",
+            "value": value,
+        }
         for line, value in rows.select("line", key[0]).rows()
-    ]  # fmt: skip
+    ]
 
 
 def _placed(faults: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:

@@ -29,7 +29,7 @@ def withheld_command(date: dt.datetime, as_json: bool) -> None:
     from pipelines.storage.files import write_durably
 
     environment, day = environment_of_settings(), date.date()
-    rows = worklist(environment.store.read("held_list", day.isoformat()))
+    rows = worklist(environment.store.read("withheld_list", day.isoformat()))
     if as_json:
         say_json(
             [{name: row[name] for name in ("household_number", "resident_number", "reason", "codes")} for row in rows]

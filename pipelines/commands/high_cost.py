@@ -93,8 +93,16 @@ def high_cost_limit(
     if income_class not in named:
         raise RenkeiError("KR-7501", month=f"{first:%Y-%m}", income_class=income_class)
     group, meaning = named[income_class]
-    case = pl.DataFrame({"treatment_month": [first], "age_group": [group], "income_class": [meaning], "total_cost": [cost],
-                         "is_multiple": [multiple], "moved_on": [moved_on.date() if moved_on else None]},
-                        schema_overrides={"moved_on": pl.Date})  # fmt: skip
+    case = pl.DataFrame(
+        {
+            "treatment_month": [first],
+            "age_group": [group],
+            "income_class": [meaning],
+            "total_cost": [cost],
+            "is_multiple": [multiple],
+            "moved_on": [moved_on.date() if moved_on else None],
+        },
+        schema_overrides={"moved_on": pl.Date},
+    )
     case = case.with_columns(limits.is_halved(pl.col("moved_on"), pl.col("treatment_month")).alias("halved"))
     click.echo(f"{limits.limits(case, table)['limit'][0]:,}円")

@@ -32,9 +32,12 @@ VERBOSE = click.option("--verbose", is_flag=True, help="Dagster の記録の行�
 @click.option("--date", "date", type=DATE, required=True, help="処理年月日（営業日）")
 @click.option("--only", type=click.Choice(["out", "in"]), help="送付だけ (out)、受領だけ (in)")
 @click.option(
-    "--confirm", "--confirm-loss", "confirm", callback=checked_reason,
+    "--confirm",
+    "--confirm-loss",
+    "confirm",
+    callback=checked_reason,
     help="抽出の大きな減少、まとまった取消・新規、本人の変更が正しい理由（台帳に残る）",
-)  # fmt: skip
+)
 @VERBOSE
 @with_error_messages
 def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose: bool) -> None:
@@ -42,8 +45,11 @@ def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose:
     sys.exit(Runner(verbose).day(date.date(), only, confirm))
 
 
-@run.command("monthly", help="月次: out 高額該当情報と所得区分を送る、candidates 候補を受けて判定表を作る、"
-             "instruction 確定指示を送る、results 確定結果と引継を受けて回数を数える")  # fmt: skip
+@run.command(
+    "monthly",
+    help="月次: out 高額該当情報と所得区分を送る、candidates 候補を受けて判定表を作る、"
+    "instruction 確定指示を送る、results 確定結果と引継を受けて回数を数える",
+)
 @MONTH_OPTION
 @click.option(
     "--step", type=click.Choice([step.name for step in MONTHLY_STEPS]), required=True, help="月次のどの段階か"

@@ -142,10 +142,17 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
     for answer in answers:
         case = facts[answer.candidate_number]
         row = {
-            "month": month, CANDIDATE: answer.candidate_number, **{name: case[name] for name in (*HOUSEHOLDS, "moved_on")},
-            "proposal": case["proposal"], "rule": case["rule"], "decision": answer.decision, "remark": answer.remark,
-            "decided_by": answer.decided_by, "approved_by": answer.approved_by, FINGERPRINT: case[FINGERPRINT],
-        }  # fmt: skip
+            "month": month,
+            CANDIDATE: answer.candidate_number,
+            **{name: case[name] for name in (*HOUSEHOLDS, "moved_on")},
+            "proposal": case["proposal"],
+            "rule": case["rule"],
+            "decision": answer.decision,
+            "remark": answer.remark,
+            "decided_by": answer.decided_by,
+            "approved_by": answer.approved_by,
+            FINGERPRINT: case[FINGERPRINT],
+        }
         earlier = before.get(answer.candidate_number)
         if earlier is None or any(earlier[name] != value for name, value in row.items()):
             rows.append(
@@ -266,9 +273,11 @@ def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
     months = [listed_month for listed_month in back if listed_month >= began]
     people = people_sent(environment, monthly_days(environment.catalogue, month).cut_off)
     listed = [
-        stored(environment, CANDIDATES, listed_month).select("household_side", "household_number", pl.lit(listed_month).alias("month"))
+        stored(environment, CANDIDATES, listed_month).select(
+            "household_side", "household_number", pl.lit(listed_month).alias("month")
+        )
         for listed_month in months
-    ]  # fmt: skip
+    ]
     asked = [
         environment.store.read(DISCREPANCIES, listed_month.isoformat())
         .filter(pl.col("code") == NOT_LISTED)
@@ -288,8 +297,11 @@ def write_results_page(environment: Environment, month: dt.date, handovers: pl.D
     words = {
         key: "、".join(months)
         for key, months in handovers.filter(pl.col("update_kind") != "withdrawn")
-        .sort("treatment_month").group_by(CANDIDATE, maintain_order=True).agg("treatment_month").iter_rows()
-    }  # fmt: skip
+        .sort("treatment_month")
+        .group_by(CANDIDATE, maintain_order=True)
+        .agg("treatment_month")
+        .iter_rows()
+    }
     path = list_path(environment, "継続世帯確定リスト", month)
     page = results_page(stored(environment, RESULT, month), words, month, environment.settings.municipality_code)
     write_durably(path, page.encode())
@@ -347,12 +359,20 @@ def status(environment: Environment, month: dt.date, today: dt.date) -> Status:
     own = pl.col("new_municipality_code") == environment.settings.municipality_code
     results = stored(environment, RESULT, month).filter(own)
     return Status(
-        month, listed, counts, current.height, undecided,
-        current.filter(pl.col("decision") == "postponed").height, sent,
-        results.height, outcome.accepted_handovers.height,
-        outcome.discrepancies.height, days.candidates_on, days.instruction_until,
+        month,
+        listed,
+        counts,
+        current.height,
+        undecided,
+        current.filter(pl.col("decision") == "postponed").height,
+        sent,
+        results.height,
+        outcome.accepted_handovers.height,
+        outcome.discrepancies.height,
+        days.candidates_on,
+        days.instruction_until,
         business_days_between(days.candidates_on, today) if undecided else None,
-    )  # fmt: skip
+    )
 
 
 def as_table(found: pl.DataFrame) -> list[dict[str, Any]]:

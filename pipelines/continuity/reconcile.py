@@ -189,7 +189,10 @@ def arrivals_not_listed(
         asked, on=["household_number", "applied_on"], how="anti"
     )
     questions = rows.sort("household_number", "applied_on").select(
-        pl.lit("").alias(CANDIDATE), pl.lit("").alias(HOUSEHOLDS[0]), pl.lit("").alias(HOUSEHOLDS[1]),
-        pl.col("household_number").alias(HOUSEHOLDS[2]), "applied_on",
-    )  # fmt: skip
+        pl.lit("").alias(CANDIDATE),
+        pl.lit("").alias(HOUSEHOLDS[0]),
+        pl.lit("").alias(HOUSEHOLDS[1]),
+        pl.col("household_number").alias(HOUSEHOLDS[2]),
+        "applied_on",
+    )
     return _questions(NOT_LISTED, "continuity_candidates", questions, "applied_on", None)

@@ -29,11 +29,19 @@ PROPOSALS = {"continued": "継続", "not_continued": "非継続", "unclear": "�
 DECISIONS = {"継続": "continued", "非継続": "not_continued", "保留": "postponed"}
 # Heading and width (in characters) of the columns that the program writes and nobody may change.
 FACT_HEADINGS = {
-    CANDIDATE: ("候補番号", 8), "proposal": ("判定案", 8), "rule": ("規則", 5), "title": ("題", 12), "reason": ("理由", 22),
-    "facts_in_words": ("見た事実", 16), "moved_on": ("異動日", 11), "old_municipality_code": ("転出元", 8),
-    "old_household_number": ("転出元 国保世帯番号", 10), "old_people": ("転出元の世帯の人", 33),
-    "new_household_number": ("転入先 国保世帯番号", 10), "new_people": ("転入先の世帯の人", 33),
-}  # fmt: skip
+    CANDIDATE: ("候補番号", 8),
+    "proposal": ("判定案", 8),
+    "rule": ("規則", 5),
+    "title": ("題", 12),
+    "reason": ("理由", 22),
+    "facts_in_words": ("見た事実", 16),
+    "moved_on": ("異動日", 11),
+    "old_municipality_code": ("転出元", 8),
+    "old_household_number": ("転出元 国保世帯番号", 10),
+    "old_people": ("転出元の世帯の人", 33),
+    "new_household_number": ("転入先 国保世帯番号", 10),
+    "new_people": ("転入先の世帯の人", 33),
+}
 ANSWER_HEADINGS = {
     "decision": ("判定", 8),
     "remark": ("備考", 14),
@@ -50,14 +58,17 @@ _LONGEST_REMARK = 200
 _GUIDE = (
     ("これは何か", "県内で異動した世帯が、高額療養費の回数を引き継ぐかどうか（世帯の継続性）を判定する表です。"),
     ("書く列", "判定・備考・判定者・承認者だけです。ほかの列は変えられません。"),
-    ("判定", "一覧から選びます。継続: 回数を引き継ぐ。非継続: 引き継がない。保留: まだ決められない（確定指示に載らない）。"),
+    (
+        "判定",
+        "一覧から選びます。継続: 回数を引き継ぐ。非継続: 引き継がない。保留: まだ決められない（確定指示に載らない）。",
+    ),
     ("備考", "判定案と違う判定、要確認の判定、保留には、理由を書きます（200字まで）。"),
     ("判定者・承認者", "二人の名前を書きます。同じ人では取り込めません。"),
     ("並べ替え・行の削除", "しないでください。取り込むときに確かめ、違えば一行も取り込みません。"),
     ("保存", "Excel ブック（.xlsx）のまま保存します。CSV では取り込めません。"),
     ("取込", "renkei continuity import このファイル"),
     ("個人番号", "この表にはありません。書かないでください。"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -129,8 +140,10 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
     asked = book.add_format(frame | {"bold": True, "bg_color": "#FFE699"})
     fact = book.add_format(frame)
     answer = book.add_format(frame | {"locked": False, "bg_color": "#FFFBE6"})
-    marked = {name: book.add_format(frame | {"bold": True, "bg_color": colour}) for name, colour in
-              (("continued", "#E2EFDA"), ("not_continued", "#EDEDED"), ("unclear", "#F8CBAD"))}  # fmt: skip
+    marked = {
+        name: book.add_format(frame | {"bold": True, "bg_color": colour})
+        for name, colour in (("continued", "#E2EFDA"), ("not_continued", "#EDEDED"), ("unclear", "#F8CBAD"))
+    }
     headings = [
         *((FACT_HEADINGS[name], heading) for name in FACT_HEADINGS),
         *((answer_heading, asked) for answer_heading in ANSWER_HEADINGS.values()),
@@ -149,13 +162,30 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
             sheet.write_blank(row, column, None, answer)
     last, first_answer = max(cases.height, 1), len(FACT_HEADINGS)
     sheet.data_validation(
-        1, first_answer, last, first_answer,
-        {"validate": "list", "source": list(DECISIONS), "error_title": "判定", "error_message": "一覧から選んでください"},
-    )  # fmt: skip
+        1,
+        first_answer,
+        last,
+        first_answer,
+        {
+            "validate": "list",
+            "source": list(DECISIONS),
+            "error_title": "判定",
+            "error_message": "一覧から選んでください",
+        },
+    )
     sheet.data_validation(
-        1, first_answer + 1, last, first_answer + 1,
-        {"validate": "length", "criteria": "<=", "value": _LONGEST_REMARK, "error_title": "備考", "error_message": "200字までです"},
-    )  # fmt: skip
+        1,
+        first_answer + 1,
+        last,
+        first_answer + 1,
+        {
+            "validate": "length",
+            "criteria": "<=",
+            "value": _LONGEST_REMARK,
+            "error_title": "備考",
+            "error_message": "200字までです",
+        },
+    )
     sheet.protect("", {"select_locked_cells": True, "format_rows": True, "format_columns": True})
     sheet.freeze_panes(1, 2)
     sheet.set_margins(left=0.3, right=0.3, top=0.6, bottom=0.5)

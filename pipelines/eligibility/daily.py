@@ -46,7 +46,7 @@ def baseline(environment: Environment, day: dt.date) -> UnionSnapshot:
     """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
 
     A day whose file the Union rejected does not count, nor does any later day that was compared with it. Persons whom
-    such a day, or a recalled file, reported nevertheless are marked `in_doubt`, with the facts that it reported.
+    such a day, or a recalled file, reported nevertheless are marked `unconfirmed`, with the facts that it reported.
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)
@@ -140,7 +140,7 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
     """The tables that are stored of a day's files, by asset. The files themselves are in the outbox; these are manifests."""
     return {
         "eligibility_changes": built.sent.people,
-        "held_list": built.withheld,
+        "withheld_list": built.withheld,
         "build_findings": built.findings,
         **{interface: manifest(built, interface) for interface in FILES},
         "sent_people": built.snapshot.people,
@@ -152,7 +152,7 @@ def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
 def manifest(built: Built, interface: str) -> pl.DataFrame:
     """The row that names a file, its expected content and what it belongs to (size in bytes).
 
-    baseline: the day that it was compared with; told_by: the ledger entries of the files that reported that state.
+    baseline: the day that it was compared with; basis_entry_ids: the ledger entries of the files that reported that state.
     snapshot_sha256: of what the Union knows once it has imported the file. No row on a day without changes for which the
     specification requires no file.
     """

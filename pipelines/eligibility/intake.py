@@ -128,9 +128,13 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
             )
             return
         raise RenkeiError(
-            "KR-7201", interface=interface, before=before, now=now, ratio=f"{(now - before) / before:+.1%}",
+            "KR-7201",
+            interface=interface,
+            before=before,
+            now=now,
+            ratio=f"{(now - before) / before:+.1%}",
             limit=f"-{limit:.0%}",
-        )  # fmt: skip
+        )
 
 
 def _faults(validated_files: dict[str, Validated], findings: pl.DataFrame) -> pl.DataFrame:

@@ -50,7 +50,7 @@ def other_persons(
 
 def confirm_person(environment: Environment, day: dt.date, person: str, by: str, reason: str) -> None:
     """Confirm that a person on the day's 要修正 list is who the records say. KR-7223 when the list does not ask about them."""
-    withheld = environment.store.read("held_list", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
+    withheld = environment.store.read("withheld_list", day.isoformat()).filter(pl.col(PERSON_KEY) == person)
     if not withheld["codes"].explode().is_in([OTHER_PERSON]).any():
         raise RenkeiError("KR-7223", day=day)
     found = environment.store.read("people", day.isoformat()).filter(pl.col(PERSON_KEY) == person)

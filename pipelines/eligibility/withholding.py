@@ -62,16 +62,19 @@ def withheld_list(
         rows.join(own, on=PERSON_KEY, how="left")
         .join(of_household, on=HOUSEHOLD_KEY, how="left", suffix="_of_household")
         .with_columns(
-            pl.when(pl.col("code").is_not_null()).then(pl.lit("本人の誤り"))
-            .when(pl.col("code_of_household").is_not_null()).then(pl.lit("世帯の誤り"))
-            .otherwise(pl.lit("同じ世帯の人の誤り")).alias("reason"),
+            pl.when(pl.col("code").is_not_null())
+            .then(pl.lit("本人の誤り"))
+            .when(pl.col("code_of_household").is_not_null())
+            .then(pl.lit("世帯の誤り"))
+            .otherwise(pl.lit("同じ世帯の人の誤り"))
+            .alias("reason"),
             pl.coalesce("code", none).list.concat(pl.coalesce("code_of_household", none)).alias("codes"),
             pl.coalesce("told", none).list.concat(pl.coalesce("told_of_household", none)).alias("told"),
             pl.coalesce("change_kinds", none).alias("change_kinds"),
         )
         .drop("code", "code_of_household", "told_of_household")
         .sort(HOUSEHOLD_KEY, PERSON_KEY)
-    )  # fmt: skip
+    )
 
 
 def _codes(faults: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -84,9 +87,9 @@ def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, 
     """The snapshot that the Union knows once it has imported the file: today's facts, but the old ones of the withheld.
 
     So the withheld differ again tomorrow, and come again every day until they pass (design.md 4 rule 3). A person of whom
-    the Union may hold other facts stays `in_doubt` until they are sent.
+    the Union may hold other facts stays `unconfirmed` until they are sent.
     """
     in_withheld = pl.col(HOUSEHOLD_KEY).is_in(withheld.implode())
     waiting = pl.concat([baseline.filter(in_withheld).select(key), now.filter(in_withheld).select(key)])
-    sent = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("in_doubt"))
+    sent = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("unconfirmed"))
     return pl.concat([sent, baseline.join(waiting, on=key, how="semi").select(sent.columns)]).sort(key)

@@ -11,9 +11,14 @@ from interfaces.messages import message
 from interfaces.new_books import new_list
 
 _COLUMNS = (
-    ("household_number", "国保世帯番号", 18), ("resident_number", "宛名番号", 18), ("name", "氏名", 22),
-    ("change_kinds", "異動の種類", 22), ("reason", "保留の理由", 20), ("codes", "コードと題", 34), ("remedy", "対処", 70),
-)  # fmt: skip
+    ("household_number", "国保世帯番号", 18),
+    ("resident_number", "宛名番号", 18),
+    ("name", "氏名", 22),
+    ("change_kinds", "異動の種類", 22),
+    ("reason", "保留の理由", 20),
+    ("codes", "コードと題", 34),
+    ("remedy", "対処", 70),
+)
 
 
 def worklist(withheld: pl.DataFrame) -> list[dict[str, str]]:

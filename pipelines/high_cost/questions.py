@@ -13,9 +13,12 @@ from pipelines.deployment import Environment
 from pipelines.storage.files import write_durably
 
 _COLUMNS = (
-    ("household_number", "国保世帯番号", 18), ("income_class", "送る所得区分（70歳以上）", 16), ("code", "コードと題", 34),
-    ("said", "分からないこと", 60), ("remedy", "対処", 70),
-)  # fmt: skip
+    ("household_number", "国保世帯番号", 18),
+    ("income_class", "送る所得区分（70歳以上）", 16),
+    ("code", "コードと題", 34),
+    ("said", "分からないこと", 60),
+    ("remedy", "対処", 70),
+)
 
 
 def questions_path(environment: Environment, month: dt.date) -> Path:
@@ -34,11 +37,16 @@ def write_questions(environment: Environment, month: dt.date, asked: pl.DataFram
     codes = environment.catalogue.codes["income_class_70_74"]
     names = {code.meaning: code.name for code in codes if code.in_force(month)}
     rows = [
-        {"household_number": household, "income_class": names[class_], "code": f"{code} {message(code).title}",
-         "said": message(code).render(), "remedy": message(code).remedy}
+        {
+            "household_number": household,
+            "income_class": names[class_],
+            "code": f"{code} {message(code).title}",
+            "said": message(code).render(),
+            "remedy": message(code).remedy,
+        }
         for household, class_, codes in asked.select("household_number", "income_class_70_74", "questions").rows()
         for code in codes
-    ]  # fmt: skip
+    ]
     heading = f"所得区分確認一覧 {month:%Y-%m}（{len(rows)}件。確かめて、元データか申請の記録を直します）"
     write_durably(path, new_list("所得区分確認一覧", heading, _COLUMNS, rows))
     return path if rows else None

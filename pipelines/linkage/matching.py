@@ -137,10 +137,9 @@ def _of_another_qualification(
     domain.md 2.4). A 資格 that begins when the one before was lost, or its period was over, is a new one.
     """
     reported = _with_days(reported, "application_reason", "end_reason")
-    rows = (
-        received.join(reported.select(KEY, *_DAYS, "application_reason", "end_reason"), on=KEY, suffix="_ours")
-        .join(_with_days(before).select(KEY, *_DAYS), on=KEY, how="left", suffix="_before")
-    )  # fmt: skip
+    rows = received.join(reported.select(KEY, *_DAYS, "application_reason", "end_reason"), on=KEY, suffix="_ours").join(
+        _with_days(before).select(KEY, *_DAYS), on=KEY, how="left", suffix="_before"
+    )
     acquired, acquired_ours, acquired_before = (pl.col(f"acquired_on{end}") for end in ("", "_ours", "_before"))
     lost, lost_ours, lost_before = (pl.col(f"lost_on{end}") for end in ("", "_ours", "_before"))
     over = pl.coalesce(lost_before, "ended_on_before")
@@ -158,14 +157,21 @@ def _of_another_qualification(
         "KR-8131": (another_start, acquired_ours, acquired),
         "KR-8132": (
             same & (acquired != acquired_before) & acquired.ne_missing(acquired_ours) & ~another_start & ~linked,
-            acquired_before, acquired,
+            acquired_before,
+            acquired,
         ),
         "KR-8133": (another_end | ended_there_only, lost_ours, lost),
         "KR-8134": (
-            same & lost_before.is_not_null() & lost.ne_missing(lost_before) & ~agreed & ~another_end & ~ended_there_only,
-            lost_before, lost,
+            same
+            & lost_before.is_not_null()
+            & lost.ne_missing(lost_before)
+            & ~agreed
+            & ~another_end
+            & ~ended_there_only,
+            lost_before,
+            lost,
         ),
-    }  # fmt: skip
+    }
     return [
         _listed(name, rows.filter(asked.fill_null(False)), code, ours, theirs, set_aside=False)
         for code, (asked, ours, theirs) in questions.items()
@@ -288,11 +294,15 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     count, accepted = pl.col("sent_record_count").cast(pl.Int64), pl.col("reception_kind") == "accepted"
     waits = pl.col("state").is_in(UNANSWERED_STATES) | ((pl.col("state") == "recalled") & ~accepted)
     code = (
-        pl.when(pl.col("state").is_null()).then(pl.lit("KR-8115"))
-        .when(~waits & (pl.col("state") != pl.col("reception_kind"))).then(pl.lit("KR-8117"))
-        .when(accepted & (count != pl.col("records"))).then(pl.lit("KR-8116"))
-        .when(~accepted).then(pl.lit("KR-8114"))
-    )  # fmt: skip
+        pl.when(pl.col("state").is_null())
+        .then(pl.lit("KR-8115"))
+        .when(~waits & (pl.col("state") != pl.col("reception_kind")))
+        .then(pl.lit("KR-8117"))
+        .when(accepted & (count != pl.col("records")))
+        .then(pl.lit("KR-8116"))
+        .when(~accepted)
+        .then(pl.lit("KR-8114"))
+    )
     theirs = (
         pl.when(~accepted)
         .then(pl.format("却下: {}", pl.col("reception_reason").fill_null("理由なし")))
@@ -305,12 +315,17 @@ def match_receptions(received: pl.DataFrame, ours: pl.DataFrame) -> Match:
     asked = matched.with_columns(code.alias("code"), theirs.alias("theirs")).filter(pl.col("code").is_not_null())
     found = [
         {
-            "interface": "reception_result", KEY: "", "code": row["code"], "title": message(row["code"]).title,
-            "ours": row["sent_file_name"], "theirs": row["theirs"], "question": message(row["code"]).remedy,
+            "interface": "reception_result",
+            KEY: "",
+            "code": row["code"],
+            "title": message(row["code"]).title,
+            "ours": row["sent_file_name"],
+            "theirs": row["theirs"],
+            "question": message(row["code"]).remedy,
             "set_aside": row["code"] != "KR-8114",
         }
         for row in asked.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     listed = LinkageDiscrepancies.of(found)
     rejected = listed.filter("set_aside").select(sent_file_name="ours")
     return Match(received.join(rejected, on="sent_file_name", how="anti"), listed)

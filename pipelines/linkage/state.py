@@ -87,10 +87,13 @@ def history(connection: Connection, table: sa.Table, on: dt.date | None = None) 
     if on is not None:
         query = query.where(table.c.known_from <= on)
     columns = {
-        column.name: pl.Date if isinstance(column.type, sa.Date) else pl.Int64 if isinstance(column.type, sa.Integer)
+        column.name: pl.Date
+        if isinstance(column.type, sa.Date)
+        else pl.Int64
+        if isinstance(column.type, sa.Integer)
         else pl.String
         for column in table.columns
-    }  # fmt: skip
+    }
     rows = [tuple(row) for row in connection.execute(query)]
     return pl.DataFrame(rows, schema=columns, orient="row").drop("sequence", "entry_id")
 

@@ -35,8 +35,10 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
         *_left_files(environment, on),
         *_months(environment, entries, on),
     ]
-    texts = [(code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
-             for code, subject, partition, due in rows]  # fmt: skip
+    texts = [
+        (code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
+        for code, subject, partition, due in rows
+    ]
     return Outstanding.of(texts).sort("due_on", "code", "subject")
 
 

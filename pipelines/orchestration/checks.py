@@ -79,8 +79,16 @@ def summary(findings: pl.DataFrame) -> dict[str, dg.MetadataValue]:
         .agg(pl.len().alias("count"), pl.col("line").min().alias("first"))
         .sort("code", "item_name")
         if findings.height
-        else pl.DataFrame(schema={"code": pl.String, "level": pl.String, "item_name": pl.String, "count": pl.UInt32, "first": pl.UInt32})
-    )  # fmt: skip
+        else pl.DataFrame(
+            schema={
+                "code": pl.String,
+                "level": pl.String,
+                "item_name": pl.String,
+                "count": pl.UInt32,
+                "first": pl.UInt32,
+            }
+        )
+    )
     records = [
         dg.TableRecord(
             {

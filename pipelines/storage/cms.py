@@ -20,8 +20,10 @@ from pipelines.storage.keyring import KeyPair, KeyRing, Purpose
 SUFFIX: Final = ".p7m"  # RFC 8551: application/pkcs7-mime
 TO_UNION: Final = f".to_union{SUFFIX}"  # a copy that is encrypted for the Union, next to our own
 _DIGESTS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
-    "sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512,
-}  # fmt: skip
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
 _SIGNATURES: Final = frozenset({"rsassa_pkcs1v15", "sha256_rsa", "sha384_rsa", "sha512_rsa"})
 
 

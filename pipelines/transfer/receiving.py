@@ -62,9 +62,14 @@ def validate_received(
         validated = _with_finding(validated, "KR-7307", today.isoformat())
     refused_for_good = validated.unreadable or (validated.findings["code"] == CERTAIN_MY_NUMBERS).any()
     return ValidationOutcome(
-        validated.valid, interface, day, validated.records, to_json(validated), partial(write_xlsx, validated),
+        validated.valid,
+        interface,
+        day,
+        validated.records,
+        to_json(validated),
+        partial(write_xlsx, validated),
         releasable=not refused_for_good,
-    )  # fmt: skip
+    )
 
 
 def _with_finding(validated: Validated, code: str, expected: str) -> Validated:

@@ -34,9 +34,12 @@ class TraceLocation(StrEnum):
 
 
 LOCATIONS: Final = {
-    TraceLocation.OUTBOX: "送付の控え", TraceLocation.ARCHIVE: "受信の控え", TraceLocation.SENT_LOG: "送付の控え帳",
-    TraceLocation.UNION: "連合会のフォルダ", TraceLocation.ANSWER: "連合会の受付結果",
-}  # fmt: skip
+    TraceLocation.OUTBOX: "送付の控え",
+    TraceLocation.ARCHIVE: "受信の控え",
+    TraceLocation.SENT_LOG: "送付の控え帳",
+    TraceLocation.UNION: "連合会のフォルダ",
+    TraceLocation.ANSWER: "連合会の受付結果",
+}
 
 
 @dataclass(frozen=True)

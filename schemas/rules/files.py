@@ -69,9 +69,17 @@ def wrong_counts(decoded: Decoded) -> list[dict[str, object]]:
             for line, stated in decoded.tables[record.kind].select("line", item.id).rows():
                 if not (stated.isascii() and stated.isdigit() and int(stated) == actual):
                     found.append(
-                        {"line": line, "record_number": line, "record_kind": record.kind, "item": item.id,
-                         "code": "KR-4001", "rule": "data_record_count", "expected": f"{actual}件", "value": stated}
-                    )  # fmt: skip
+                        {
+                            "line": line,
+                            "record_number": line,
+                            "record_kind": record.kind,
+                            "item": item.id,
+                            "code": "KR-4001",
+                            "rule": "data_record_count",
+                            "expected": f"{actual}件",
+                            "value": stated,
+                        }
+                    )
     return found
 
 
@@ -116,11 +124,17 @@ def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
             if passing.height and passing.height >= limit:
                 beyond_doubt = _by_chance(passing.height, runs.height) < _BEYOND_DOUBT
                 found.append(
-                    {"line": int(passing["line"][0]), "record_number": int(passing["line"][0]),
-                     "record_kind": record.kind, "item": item.id,
-                     "code": CERTAIN_MY_NUMBERS if beyond_doubt else "KR-4004", "rule": "no_my_number",
-                     "expected": "個人番号でない値", "value": ""}
-                )  # fmt: skip
+                    {
+                        "line": int(passing["line"][0]),
+                        "record_number": int(passing["line"][0]),
+                        "record_kind": record.kind,
+                        "item": item.id,
+                        "code": CERTAIN_MY_NUMBERS if beyond_doubt else "KR-4004",
+                        "rule": "no_my_number",
+                        "expected": "個人番号でない値",
+                        "value": "",
+                    }
+                )
     return found
 
 

@@ -40,8 +40,9 @@ def test_a_day_is_taken_back_and_sent_corrected(tmp_path: Path, openssh_server: 
     town.renkei("ledger", "recall", *date, *BY)
     assert "送付 sent" in town.renkei("run", "daily", *date, "--only", "out", *confirmed)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "KRKOJ_999997_20260402_000002.csv", "KRSET_999997_20260402_000002.csv",
-    ]  # fmt: skip
+        "KRKOJ_999997_20260402_000002.csv",
+        "KRSET_999997_20260402_000002.csv",
+    ]
     people = (folder / "KRKOJ_999997_20260402_000002.csv").read_bytes().decode("cp932").split("\r\n")
     assert len(people) - 3 > town.world.truth(SECOND).height // 2  # nearly everybody has another name now
     town.world.night(SECOND)

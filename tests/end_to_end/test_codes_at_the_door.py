@@ -96,9 +96,13 @@ def deliver(place: Town, interface: str, rows: list[dict[str, object]], catalogu
     day = place.days[1]
     specification = load_catalogue(catalogue).in_force(interface, day)
     header: dict[str, object] = {
-        "municipality_code": OURS.code, "insurer_number": OURS.insurer_number, "prefecture_code": "99",
-        "media_kind": "transmission", "created_on": day, "file_number": f"{next(NUMBERS):06d}",
-    }  # fmt: skip
+        "municipality_code": OURS.code,
+        "insurer_number": OURS.insurer_number,
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": day,
+        "file_number": f"{next(NUMBERS):06d}",
+    }
     kinds = {item.id: pl.Date() if item.type.is_date else pl.String() for item in specification.data.items}
     used = {name: kind for name, kind in kinds.items() if any(name in row for row in rows)}
     encoded = codec.compose(specification, day, pl.DataFrame(rows, schema=used), header)
@@ -149,9 +153,13 @@ def test_dates_of_the_union_that_do_not_fit_are_asked_about(place: Town) -> None
     place.run(place.day_in(1))
     codes = asked(place)
     for row, code in (
-        (early, "KR-8103"), (other_start, "KR-8104"), (other_end, "KR-8105"), (unsound, "KR-8106"),
-        (lost, "KR-8107"), ({"resident_number": "999999999999999"}, "KR-8101"),
-    ):  # fmt: skip
+        (early, "KR-8103"),
+        (other_start, "KR-8104"),
+        (other_end, "KR-8105"),
+        (unsound, "KR-8106"),
+        (lost, "KR-8107"),
+        ({"resident_number": "999999999999999"}, "KR-8101"),
+    ):
         assert code in codes[row["resident_number"]], code
 
 
@@ -201,9 +209,14 @@ def test_ids_of_the_union_that_do_not_fit_are_asked_about(place: Town) -> None:
     place.run(place.day_in(1))
     codes = asked(place)
     for row, code in (
-        (taken, "KR-8108"), (twice, "KR-8109"), (also_twice, "KR-8109"), (renamed, "KR-8110"), (sharing, "KR-8119"),
-        (sharing, "KR-8120"), (moved, "KR-8118"),
-    ):  # fmt: skip
+        (taken, "KR-8108"),
+        (twice, "KR-8109"),
+        (also_twice, "KR-8109"),
+        (renamed, "KR-8110"),
+        (sharing, "KR-8119"),
+        (sharing, "KR-8120"),
+        (moved, "KR-8118"),
+    ):
         assert code in codes[row["resident_number"]], code
 
 
@@ -213,11 +226,15 @@ def test_the_unions_questions_are_passed_on(place: Town) -> None:
         place,
         "verification_list",
         [
-            {"resident_number": first, "verification_kind": "different_my_number", "detected_on": place.days[1],
-             "my_number_registered_on": place.days[0]},
+            {
+                "resident_number": first,
+                "verification_kind": "different_my_number",
+                "detected_on": place.days[1],
+                "my_number_registered_on": place.days[0],
+            },
             {"resident_number": second, "verification_kind": "blank_my_number", "detected_on": place.days[1]},
         ],
-    )  # fmt: skip
+    )
     stranger = {"sent_file_name": "KRKOJ_999997_20260401_000009.csv", "sent_record_count": "1"}
     deliver(place, "reception_result", [{**stranger, "reception_kind": "accepted"}])
     place.run(place.day_in(1))
@@ -448,10 +465,14 @@ def test_what_the_union_rejected_is_not_sent_again_unchanged(desk: Town) -> None
     here(desk, *desk.day_out(2), status=0)
     day = desk.days[2].isoformat()
     rows: list[dict[str, object]] = [
-        {"sent_file_name": sent["file_name"], "sent_record_count": str(sent["records"]), "reception_kind": "rejected",
-         "reception_reason": "合成の理由"}
+        {
+            "sent_file_name": sent["file_name"],
+            "sent_record_count": str(sent["records"]),
+            "reception_kind": "rejected",
+            "reception_reason": "合成の理由",
+        }
         for sent in entries(desk, partition=day, direction="outbound")
-    ]  # fmt: skip
+    ]
     deliver(desk, "reception_result", rows)
     here(desk, *desk.day_in(1), status=0)
     assert here(desk, *desk.day_out(2)).startswith("KR-6112")

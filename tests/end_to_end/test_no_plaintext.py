@@ -75,8 +75,10 @@ def watch(evidence: Path, temporary: Path, *arguments: str, environment: dict[st
     done = subprocess.run(
         [sys.executable, str(Path(watched.__file__)), str(evidence), *arguments],
         env=(environment or dict(os.environ)) | {"TMPDIR": str(temporary), "PYTHONPATH": str(Path.cwd())},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     if arguments[0] != "-c":
         assert temporary.stat().st_mtime_ns == made

@@ -118,17 +118,17 @@ def test_the_ledger_alone_is_brought_back(place: Town, calm: Outcome) -> None:
     assert differences(calm, third_day(place)) == []
 
 
-@pytest.mark.parametrize("told_by", ["sent log", "Union's folder", "Union's answer"])
-def test_the_whole_data_folder_is_brought_back(place: Town, calm: Outcome, told_by: str) -> None:
+@pytest.mark.parametrize("lost_since", ["sent log", "Union's folder", "Union's answer"])
+def test_the_whole_data_folder_is_brought_back(place: Town, calm: Outcome, lost_since: str) -> None:
     """The Union's folder is emptied, or not yet, or its answers come: whatever is left to tell of the sending does."""
-    place.restore({"sent log": TODAY, "Union's folder": SENT, "Union's answer": ANSWERED}[told_by])
+    place.restore({"sent log": TODAY, "Union's folder": SENT, "Union's answer": ANSWERED}[lost_since])
     bring_back_data(place)
-    if told_by != "sent log":
+    if lost_since != "sent log":
         (place.folder / "data.sent.log").unlink()
     day = place.days[1].isoformat()
-    if told_by == "Union's answer":
+    if lost_since == "Union's answer":
         run(place, *place.day_in(1))
-    where = {"sent log": "sent_log/", "Union's folder": "to_union/", "Union's answer": "answer/"}[told_by]
+    where = {"sent log": "sent_log/", "Union's folder": "to_union/", "Union's answer": "answer/"}[lost_since]
     assert [one.partition("/")[0] + "/" for one in references(place)] == [where] * 2
     assert run(place, "audit", "verify", status=1).count("KR-6142") == 2
     # The files are made, compared with what is told of them, and do not leave.

@@ -16,20 +16,35 @@ OLD, NEW = "000000000000001", "000000000000002"
 
 
 SCHEMA = {
-    "candidate_number": pl.String, "household_side": pl.String, "household_municipality_code": pl.String,
-    "household_number": pl.String, "prefecture_insured_id": pl.String, "head_kind": pl.String, "joined_on": pl.Date,
-    "join_reason": pl.String, "left_on": pl.Date, "leave_reason": pl.String, "next_municipality_code": pl.String,
-}  # fmt: skip
+    "candidate_number": pl.String,
+    "household_side": pl.String,
+    "household_municipality_code": pl.String,
+    "household_number": pl.String,
+    "prefecture_insured_id": pl.String,
+    "head_kind": pl.String,
+    "joined_on": pl.Date,
+    "join_reason": pl.String,
+    "left_on": pl.Date,
+    "leave_reason": pl.String,
+    "next_municipality_code": pl.String,
+}
 
 
 def was(person: str | None, kind: str = "member", **changes: object) -> dict[str, object]:
     """Somebody of the old household, who moved away with it unless said otherwise."""
     row = dict.fromkeys(SCHEMA) | {
-        "candidate_number": "000001", "household_side": "before", "household_municipality_code": THEIRS,
-        "household_number": OLD, "prefecture_insured_id": person, "head_kind": kind, "joined_on": BORN,
-        "join_reason": "moved_in", "left_on": MOVE, "leave_reason": "moved_out_prefecture",
+        "candidate_number": "000001",
+        "household_side": "before",
+        "household_municipality_code": THEIRS,
+        "household_number": OLD,
+        "prefecture_insured_id": person,
+        "head_kind": kind,
+        "joined_on": BORN,
+        "join_reason": "moved_in",
+        "left_on": MOVE,
+        "leave_reason": "moved_out_prefecture",
         "next_municipality_code": OURS,
-    }  # fmt: skip
+    }
     return row | changes
 
 
@@ -40,10 +55,15 @@ def stays(person: str, kind: str = "member", **changes: object) -> dict[str, obj
 def now(person: str | None, kind: str = "member", **changes: object) -> dict[str, object]:
     """Somebody of the new household, who came by the move unless said otherwise."""
     row = dict.fromkeys(SCHEMA) | {
-        "candidate_number": "000001", "household_side": "after", "household_municipality_code": OURS,
-        "household_number": NEW, "prefecture_insured_id": person, "head_kind": kind, "joined_on": MOVE,
+        "candidate_number": "000001",
+        "household_side": "after",
+        "household_municipality_code": OURS,
+        "household_number": NEW,
+        "prefecture_insured_id": person,
+        "head_kind": kind,
+        "joined_on": MOVE,
         "join_reason": "moved_in_prefecture",
-    }  # fmt: skip
+    }
     return row | changes
 
 
@@ -118,11 +138,14 @@ def listed(*names: str) -> pl.DataFrame:
     for number, name in enumerate(names, 1):
         for row in CASES[name][0]:
             person = row["prefecture_insured_id"]
-            rows.append(row | {
-                "candidate_number": f"{number:06d}",
-                "household_number": f"{number:014d}{1 if row['household_side'] == 'before' else 2}",
-                "prefecture_insured_id": None if person is None else f"9{number:04d}{ord(str(person)):07d}",
-            })  # fmt: skip
+            rows.append(
+                row
+                | {
+                    "candidate_number": f"{number:06d}",
+                    "household_number": f"{number:014d}{1 if row['household_side'] == 'before' else 2}",
+                    "prefecture_insured_id": None if person is None else f"9{number:04d}{ord(str(person)):07d}",
+                }
+            )
     return frame(rows)
 
 

@@ -24,9 +24,12 @@ FACTS = ["resident_number", "acquired_on", "acquisition_reason", "lost_on", "los
 
 # What makes a file that is kept apart; the command then ends with status 1.
 KEPT_APART = {
-    Misbehaviour.truncated, Misbehaviour.wrong_count, Misbehaviour.other_municipality, Misbehaviour.with_my_number,
+    Misbehaviour.truncated,
+    Misbehaviour.wrong_count,
+    Misbehaviour.other_municipality,
+    Misbehaviour.with_my_number,
     Misbehaviour.reversed_dates,
-}  # fmt: skip
+}
 
 
 class Town:

@@ -149,18 +149,26 @@ def write_extract(
 def benefit(household: str, month: str, amount: object = 5000, outpatient_only: str = "no") -> dict[str, object]:
     """A row of the benefit extract."""
     return {
-        "household_number": household, "resident_number": "000000000000901", "treatment_month": month,
-        "outpatient_only": outpatient_only, "total_cost": "500000", "high_cost_amount": str(amount),
-    }  # fmt: skip
+        "household_number": household,
+        "resident_number": "000000000000901",
+        "treatment_month": month,
+        "outpatient_only": outpatient_only,
+        "total_cost": "500000",
+        "high_cost_amount": str(amount),
+    }
 
 
 def household(number: str) -> dict[str, object]:
     """A row of the household extract."""
     return {
-        "household_number": number, "certificate_number": "99000011", "head_resident_number": "000000000000901",
-        "nominal_head": "no", "household_applied_on": dt.date(2019, 4, 1), "address": "合成県合成市一丁目",
+        "household_number": number,
+        "certificate_number": "99000011",
+        "head_resident_number": "000000000000901",
+        "nominal_head": "no",
+        "household_applied_on": dt.date(2019, 4, 1),
+        "address": "合成県合成市一丁目",
         "changed_on": dt.date(2019, 4, 1),
-    }  # fmt: skip
+    }
 
 
 def whole(table: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
@@ -181,8 +189,10 @@ def confirm(environment: Environment, month: dt.date) -> Reconciled:
     known = monthly.reconciled(environment, month)
     monthly.write_results_page(environment, month, known.accepted_handovers)
     tables = {
-        "handover_taken": known.accepted_handovers, "households_gone": known.gone, monthly.DISCREPANCIES: known.discrepancies,
-    }  # fmt: skip
+        "handover_taken": known.accepted_handovers,
+        "households_gone": known.gone,
+        monthly.DISCREPANCIES: known.discrepancies,
+    }
     for asset, table in tables.items():
         environment.store.write(asset, month.isoformat(), table)
     return known

@@ -54,16 +54,28 @@ def prepared(desk: Desk) -> None:
     """Everything sent up to the cut-off, with the month's extracts."""
     people = pl.DataFrame(
         {
-            "resident_number": ["000000000000901"], "household_number": [NEW], "name": ["合成　太郎"],
-            "head_kind": ["insured_head"], "born_on": [dt.date(1980, 1, 1)], "applied_on": [dt.date(2026, 4, 10)],
-            "application_reason": ["moved_in_prefecture"], "ended_on": [None], "end_reason": [None],
+            "resident_number": ["000000000000901"],
+            "household_number": [NEW],
+            "name": ["合成　太郎"],
+            "head_kind": ["insured_head"],
+            "born_on": [dt.date(1980, 1, 1)],
+            "applied_on": [dt.date(2026, 4, 10)],
+            "application_reason": ["moved_in_prefecture"],
+            "ended_on": [None],
+            "end_reason": [None],
         },
         schema_overrides={"ended_on": pl.Date, "end_reason": pl.String},
-    )  # fmt: skip
+    )
     send_days(desk.environment, people)
     write_extract(desk.environment, "household_extract", [household(NEW)])
     write_extract(desk.environment, "benefit_extract", [benefit(NEW, "2026-04")])
-    declared: dict[str, object] = {"declaration_kind": "declared", "base_income": "3000000", "resident_tax": "taxed",
-                "taxable_income": "2000000", "receipts": "4000000", "low_income": "no"}  # fmt: skip
+    declared: dict[str, object] = {
+        "declaration_kind": "declared",
+        "base_income": "3000000",
+        "resident_tax": "taxed",
+        "taxable_income": "2000000",
+        "receipts": "4000000",
+        "low_income": "no",
+    }
     tax = {"resident_number": "000000000000901", "income_year": "2024", **declared}
     write_extract(desk.environment, "tax_extract", [tax])

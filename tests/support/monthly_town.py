@@ -50,11 +50,17 @@ class MonthlyTown(Town):
         rows = []
         for one in MUNICIPALITIES:
             for row in self.world.prefecture.benefits(one.code, as_of).iter_rows(named=True):
-                rows.append(Benefit(
-                    one.code, row["household_number"], row["resident_number"],
-                    dt.date.fromisoformat(f"{row['treatment_month']}-01"), int(row["high_cost_amount"]),
-                    row["outpatient_only"] == "yes", row["decided_on"],
-                ))  # fmt: skip
+                rows.append(
+                    Benefit(
+                        one.code,
+                        row["household_number"],
+                        row["resident_number"],
+                        dt.date.fromisoformat(f"{row['treatment_month']}-01"),
+                        int(row["high_cost_amount"]),
+                        row["outpatient_only"] == "yes",
+                        row["decided_on"],
+                    )
+                )
         return History(benefits=tuple(rows))
 
     def continued(self, *months: dt.date) -> list[tuple[str, str, str, str, dt.date]]:

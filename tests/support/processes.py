@@ -13,10 +13,14 @@ from importlib.metadata import entry_points
 _FORKS = multiprocessing.get_context("forkserver")
 # The commands import what they need when they need it; a suite of hundreds of commands would import for minutes.
 PRELOADED = [
-    "pipelines.cli", "pipelines.orchestration.execution", "pipelines.commands.running",
+    "pipelines.cli",
+    "pipelines.orchestration.execution",
+    "pipelines.commands.running",
     "pipelines.continuity.monthly",
-    "pandera.strategies.base_strategies", "pyarrow.dataset", "sqlalchemy.dialects.sqlite",
-]  # fmt: skip
+    "pandera.strategies.base_strategies",
+    "pyarrow.dataset",
+    "sqlalchemy.dialects.sqlite",
+]
 _FORKS.set_forkserver_preload(PRELOADED)
 
 

@@ -30,8 +30,16 @@ ENCYCLOPEDIA = "explain"  # prints any code that it is asked for; what it refuse
 # Options with which pytest runs some of the tests, or none; `make test` is whole, and its choice of marks no selection.
 MAKE_TEST = "not slow"
 SELECTIONS = (
-    "keyword", "lf", "stepwise", "maxfail", "deselect", "ignore", "ignore_glob", "collectonly", "setuponly",
-)  # fmt: skip
+    "keyword",
+    "lf",
+    "stepwise",
+    "maxfail",
+    "deselect",
+    "ignore",
+    "ignore_glob",
+    "collectonly",
+    "setuponly",
+)
 BOOKS, PAGES = ".xlsx", (".html", "alerts.log")
 LARGEST_PART_BYTES = 10_000_000  # of a book; only hostile ones, which the tests make, have larger ones
 

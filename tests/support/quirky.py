@@ -51,9 +51,13 @@ def sound_ids(number: str = "000001", day: dt.date = DAY) -> bytes:
     """An ids file with nobody in it: sound, and another one for each number and day."""
     specification = load_catalogue().in_force(INTERFACE, day)
     header = {
-        "municipality_code": OURS.code, "insurer_number": OURS.insurer_number, "prefecture_code": "99",
-        "media_kind": "transmission", "created_on": day, "file_number": number,
-    }  # fmt: skip
+        "municipality_code": OURS.code,
+        "insurer_number": OURS.insurer_number,
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": day,
+        "file_number": number,
+    }
     assert file_name(specification, header) == NAME.replace("000001", number).replace("20260401", f"{day:%Y%m%d}")
     no_recipient = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
     return codec.compose(specification, day, no_recipient, header).data

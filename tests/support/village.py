@@ -69,26 +69,55 @@ class Village:
         """A household of insured members; the first of them, or `head` (who is not insured), is its head."""
         for place, member in enumerate((*members, *([head] if head is not None else []))):
             self.residents[person(member)] = {
-                "resident_number": person(member), "resident_household_number": home(family), "resident_kind": "japanese",
-                "resident_state": "resident", "my_number": None, "name": f"合成　{'甲乙丙丁戊己庚辛壬癸'[member % 10]}",
-                "name_kana": "ゴウセイ　カナ", "born_on": dt.date(1980, 1, 1 + member % 28), "born_on_uncertain": "no",
-                "sex": "male" if place % 2 == 0 else "female", "relationship": "head" if place == 0 else "wife",
-                "postal_code": None, "address": None, "address_detail": None, "changed_on": BEGAN,
-                "changed_on_uncertain": "no", "previous_municipality_code": None, "next_municipality_code": None,
-            }  # fmt: skip
+                "resident_number": person(member),
+                "resident_household_number": home(family),
+                "resident_kind": "japanese",
+                "resident_state": "resident",
+                "my_number": None,
+                "name": f"合成　{'甲乙丙丁戊己庚辛壬癸'[member % 10]}",
+                "name_kana": "ゴウセイ　カナ",
+                "born_on": dt.date(1980, 1, 1 + member % 28),
+                "born_on_uncertain": "no",
+                "sex": "male" if place % 2 == 0 else "female",
+                "relationship": "head" if place == 0 else "wife",
+                "postal_code": None,
+                "address": None,
+                "address_detail": None,
+                "changed_on": BEGAN,
+                "changed_on_uncertain": "no",
+                "previous_municipality_code": None,
+                "next_municipality_code": None,
+            }
         for place, member in enumerate(members):
             self.insured[person(member)] = {
-                "resident_number": person(member), "household_number": home(family), "branch_number": f"{place + 1:02d}",
-                "acquired_on": BEGAN, "acquisition_reason": "moved_in", "lost_on": None, "loss_reason": None,
-                "applied_on": BEGAN, "application_reason": "moved_in", "ended_on": None, "end_reason": None,
-                "notified_on": BEGAN, "changed_on": BEGAN, **facts,
-            }  # fmt: skip
+                "resident_number": person(member),
+                "household_number": home(family),
+                "branch_number": f"{place + 1:02d}",
+                "acquired_on": BEGAN,
+                "acquisition_reason": "moved_in",
+                "lost_on": None,
+                "loss_reason": None,
+                "applied_on": BEGAN,
+                "application_reason": "moved_in",
+                "ended_on": None,
+                "end_reason": None,
+                "notified_on": BEGAN,
+                "changed_on": BEGAN,
+                **facts,
+            }
         self.households[home(family)] = {
-            "household_number": home(family), "certificate_symbol": None, "certificate_number": f"{family:08d}",
+            "household_number": home(family),
+            "certificate_symbol": None,
+            "certificate_number": f"{family:08d}",
             "head_resident_number": person(members[0] if head is None else head),
-            "nominal_head": "no" if head is None else "yes", "household_applied_on": BEGAN, "household_ended_on": None,
-            "postal_code": None, "address": "合成県合成市一丁目", "address_detail": None, "changed_on": BEGAN,
-        }  # fmt: skip
+            "nominal_head": "no" if head is None else "yes",
+            "household_applied_on": BEGAN,
+            "household_ended_on": None,
+            "postal_code": None,
+            "address": "合成県合成市一丁目",
+            "address_detail": None,
+            "changed_on": BEGAN,
+        }
 
     def fill(self, families: int = 10) -> None:
         """Households of whom nothing is ever told, so that one person more or less is no loss of rows."""
@@ -99,14 +128,20 @@ class Village:
         """The member's period ends."""
         loss = "moved_out" if reason == "moved_out_prefecture" else reason
         self.insured[person(member)] |= {
-            "lost_on": on, "loss_reason": loss, "ended_on": on, "end_reason": reason, "changed_on": on,
-        }  # fmt: skip
+            "lost_on": on,
+            "loss_reason": loss,
+            "ended_on": on,
+            "end_reason": reason,
+            "changed_on": on,
+        }
 
     def extract(self, day: dt.date) -> None:
         """Write the extracts of a day."""
         tables = {
-            "resident_extract": self.residents, "insured_extract": self.insured, "household_extract": self.households,
-        }  # fmt: skip
+            "resident_extract": self.residents,
+            "insured_extract": self.insured,
+            "household_extract": self.households,
+        }
         header = OWN | {"processed_on": day}
         for interface, rows in tables.items():
             specification = self.catalogue.in_force(interface, day)
@@ -148,11 +183,14 @@ class Village:
         counts = {e.file_name: e.records for e in self.environment.ledger.entries(direction=Direction.OUTBOUND)}
         rows = [
             {
-                "sent_file_name": name, "sent_record_count": f"{counts[name]:07d}", "reception_kind": kind,
-                "reception_reason": "合成の理由" if kind == "rejected" else None, "created_on": created,
+                "sent_file_name": name,
+                "sent_record_count": f"{counts[name]:07d}",
+                "reception_kind": kind,
+                "reception_reason": "合成の理由" if kind == "rejected" else None,
+                "created_on": created,
             }
             for name, kind in answers.items()
-        ]  # fmt: skip
+        ]
         frame = pl.DataFrame(rows, schema_overrides={"reception_reason": pl.String})
         encoded = codec.compose(specification, created, frame, header)
         assert encoded.problems.is_empty()
@@ -173,5 +211,5 @@ class Village:
 
     def withheld(self, day: dt.date) -> dict[str, list[str]]:
         """The 要修正 list: codes by 宛名番号, or by 国保世帯番号 where a household waits alone."""
-        found = self.environment.store.read("held_list", day.isoformat())
+        found = self.environment.store.read("withheld_list", day.isoformat())
         return {row["resident_number"] or row["household_number"]: row["codes"] for row in found.iter_rows(named=True)}

@@ -169,7 +169,7 @@ def _snapshot_asset(days: Days) -> Asset:
 def _files_asset(days: Days) -> Asset:
     outs = {
         "eligibility_changes": _out("前回送付からの異動と、同じ世帯の人", "eligibility"),
-        "held_list": _out("要修正の一覧（送付を保留した人と世帯、コード）", "eligibility"),
+        "withheld_list": _out("要修正の一覧（送付を保留した人と世帯、コード）", "eligibility"),
         "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
         "eligibility_household": _file("資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
         "eligibility_individual": _file("資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),

@@ -55,14 +55,14 @@ def monthly_files(
     deployment: Deployment,
     benefit_extract: pl.DataFrame,
     tax_extract: pl.DataFrame,
-    benefit_held: pl.DataFrame,
+    withheld_benefits: pl.DataFrame,
     tax_held: pl.DataFrame,
 ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
     """高額該当情報と世帯所得区分情報を作って読み返す。月の営業日が足りなければ、足りない日を言って止まる。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     nothing = pl.DataFrame()
     try:
-        benefits = monthly.Extract(benefit_extract, benefit_held["key"], nothing)
+        benefits = monthly.Extract(benefit_extract, withheld_benefits["key"], nothing)
         history = monthly.build_history(environment, month, benefits)
         classes = monthly.build_classes(environment, month, monthly.Extract(tax_extract, tax_held["key"], nothing))
         write_questions(environment, month, classes.asked)
@@ -137,7 +137,7 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             outs={
                 "benefit_extract": _file("給付抽出: 高額療養費の支給の今の状態"),
                 "tax_extract": _file("税情報抽出: 所得区分の判定に要る情報"),
-                "benefit_held": _table("給付抽出の行に誤りがあり、連合会への情報を変えずに待つ世帯"),
+                "withheld_benefits": _table("給付抽出の行に誤りがあり、連合会への情報を変えずに待つ世帯"),
                 "tax_held": _table("税情報抽出の行に誤りがあり、所得区分を変えずに待つ人"),
             },
             check_specs=[

@@ -27,11 +27,25 @@ TOWNS = count(1)
 # What happened in all histories together, by kind.
 MET: Counter[str] = Counter()
 ODDITIES = {
-    *HAPPENINGS, "days skipped", "two weeks skipped", "one of a pair rejected", "a pair rejected", "answers out of order",
-    "recalled", "recalled, taken all the same", "recalled, late", "recalled, late, taken all the same",
-    "mixed days, all stamped", "mixed days, one stamped", "mixed days, none stamped", "held", "person confirmed",
-    "confirmed KR-7201", "confirmed KR-7222", "a day run again",
-}  # fmt: skip
+    *HAPPENINGS,
+    "days skipped",
+    "two weeks skipped",
+    "one of a pair rejected",
+    "a pair rejected",
+    "answers out of order",
+    "recalled",
+    "recalled, taken all the same",
+    "recalled, late",
+    "recalled, late, taken all the same",
+    "mixed days, all stamped",
+    "mixed days, one stamped",
+    "mixed days, none stamped",
+    "held",
+    "person confirmed",
+    "confirmed KR-7201",
+    "confirmed KR-7222",
+    "a day run again",
+}
 
 
 @pytest.fixture(scope="module")

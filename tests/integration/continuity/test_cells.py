@@ -138,10 +138,19 @@ def test_an_answer_cell_that_holds_no_answer_is_refused_at_its_cell(refusing: De
 
 
 ANSWERS: list[tuple[int, object]] = [
-    (DECIDED_BY, "林"), (APPROVED_BY, "職員 12345"), (APPROVED_BY, "佐々木"), (DECIDED_BY, "O'Brien"), (APPROVED_BY, 12345),
-    (REMARK, "同上の世帯と同居"), (REMARK, "済生会病院に入院"), (REMARK, "○番地へ転居"), (REMARK, 2026),
-    (REMARK, dt.date(2026, 4, 10)), (REMARK, "窓口で確認\n届出あり"), (REMARK, "確認済み"),
-]  # fmt: skip
+    (DECIDED_BY, "林"),
+    (APPROVED_BY, "職員 12345"),
+    (APPROVED_BY, "佐々木"),
+    (DECIDED_BY, "O'Brien"),
+    (APPROVED_BY, 12345),
+    (REMARK, "同上の世帯と同居"),
+    (REMARK, "済生会病院に入院"),
+    (REMARK, "○番地へ転居"),
+    (REMARK, 2026),
+    (REMARK, dt.date(2026, 4, 10)),
+    (REMARK, "窓口で確認\n届出あり"),
+    (REMARK, "確認済み"),
+]
 
 
 def test_what_only_looks_like_a_mark_is_an_answer(desk: Desk) -> None:
@@ -196,8 +205,11 @@ def test_a_name_in_several_styles_with_its_reading_is_the_name(desk: Desk) -> No
 
 def form(desk: Desk, interface: str, change: Change | None = None) -> Path:
     """A filled form, changed as a clerk or another program would."""
-    rows = {"continuity_candidates": listed("whole_household_moves"), "continuity_result": results("continued", "not_continued"),
-            "high_cost_handover": handovers("2026-02", "2026-03")}[interface]  # fmt: skip
+    rows = {
+        "continuity_candidates": listed("whole_household_moves"),
+        "continuity_result": results("continued", "not_continued"),
+        "high_cost_handover": handovers("2026-02", "2026-03"),
+    }[interface]
     path = filled_form(desk.environment, interface, rows, desk.folder)
     book = openpyxl.load_workbook(path)
     if change is not None:
@@ -319,16 +331,21 @@ def test_rows_keep_their_numbers_below_a_blank_row(desk: Desk) -> None:
 TAKEN: dict[str, tuple[str, Change]] = {
     "as text": ("high_cost_handover", at("診療年月", 2, "202602")),
     "a number in a cell of text": ("high_cost_handover", at("診療年月", 2, 202602, TEXT)),
-    "a month that Excel made a day of": ("high_cost_handover", at("診療年月", 2, dt.datetime(2026, 2, 1), 'yyyy"年"m"月"')),
+    "a month that Excel made a day of": (
+        "high_cost_handover",
+        at("診療年月", 2, dt.datetime(2026, 2, 1), 'yyyy"年"m"月"'),
+    ),
     "a written month": ("high_cost_handover", at("診療年月", 2, "2026-02")),
     "a day as a day": ("high_cost_handover", at("引継年月日", 2, dt.datetime(2026, 5, 12), DAY)),
     "a day as a number": ("high_cost_handover", at("引継年月日", 2, 20260512.0, GENERAL)),
     "a day as text with spaces": ("high_cost_handover", at("引継年月日", 2, " 2026-05-12　")),
     "numbers for codes and counts": (
-        "high_cost_handover", both(at("転出元市区町村コード", 2, 999989.0), at("高額該当回数", 2, 2.0))),
+        "high_cost_handover",
+        both(at("転出元市区町村コード", 2, 999989.0), at("高額該当回数", 2, 2.0)),
+    ),
     "empty cells that are merged": ("high_cost_handover", merged("A8:B9")),
     "an empty row that is hidden": ("high_cost_handover", hidden(7)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("done", TAKEN)
@@ -343,8 +360,12 @@ def test_what_programs_make_of_a_value_is_the_value(desk: Desk, done: str) -> No
 
 
 def test_a_form_that_google_sheets_saved_is_read(desk: Desk) -> None:
-    numbers = both(at("診療年月", 2, 202602), at("引継年月日", 2, 20260512), at("転出元市区町村コード", 2, 999989),
-                   at("高額該当回数", 2, 2))  # fmt: skip
+    numbers = both(
+        at("診療年月", 2, 202602),
+        at("引継年月日", 2, 20260512),
+        at("転出元市区町村コード", 2, 999989),
+        at("高額該当回数", 2, 2),
+    )
     result = typed(desk, "high_cost_handover", as_google_sheets(form(desk, "high_cost_handover", numbers)))
     assert result.exit_code == 0, result.output
     assert stored(desk.environment, "high_cost_handover", MONTH)["treatment_month"][0] == "2026-02"

@@ -36,8 +36,9 @@ def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
     sent = desk.run("run", "monthly", "--month", "2026-04", "--step", "instruction")
     assert "確定指示 1件: sent" in sent.output
     assert sorted(path.name for path in (desk.server.root / "to_union").iterdir()) == [
-        "KRKKS_999997_202604_000001.csv", "KRSKB_999997_202604_000001.csv",
-    ]  # fmt: skip
+        "KRKKS_999997_202604_000001.csv",
+        "KRSKB_999997_202604_000001.csv",
+    ]
 
     desk.deliver("continuity_result", SOUND["continuity_result"][:1])
     desk.deliver("high_cost_handover", SOUND["high_cost_handover"])
@@ -84,8 +85,11 @@ def test_what_the_union_answers_otherwise_is_asked_about(desk: Desk) -> None:
     )
     said = desk.run(*step, "results").output
     assert set(re.findall(r"^(KR-8\d{3}).* 候補 (\S+):", said, re.MULTILINE)) == {
-        ("KR-8203", "000001"), ("KR-8205", "000001"), ("KR-8206", "000001"), ("KR-8207", "—"),
-    }, said  # fmt: skip
+        ("KR-8203", "000001"),
+        ("KR-8205", "000001"),
+        ("KR-8206", "000001"),
+        ("KR-8207", "—"),
+    }, said
 
 
 def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:

@@ -26,10 +26,18 @@ EXAMPLES = int(os.environ.get("RENKEI_PREFECTURES", "400"))
 MANY = 1000  # and more are drawn at random
 SEED = 4  # of which 400 prefectures reach every rule
 SCHEMA = {
-    "candidate_number": pl.String, "household_side": pl.String, "household_municipality_code": pl.String,
-    "household_number": pl.String, "prefecture_insured_id": pl.String, "head_kind": pl.String, "joined_on": pl.Date,
-    "join_reason": pl.String, "left_on": pl.Date, "leave_reason": pl.String, "next_municipality_code": pl.String,
-}  # fmt: skip
+    "candidate_number": pl.String,
+    "household_side": pl.String,
+    "household_municipality_code": pl.String,
+    "household_number": pl.String,
+    "prefecture_insured_id": pl.String,
+    "head_kind": pl.String,
+    "joined_on": pl.Date,
+    "join_reason": pl.String,
+    "left_on": pl.Date,
+    "leave_reason": pl.String,
+    "next_municipality_code": pl.String,
+}
 # What was never reached was never compared.
 REACHABLE = {
     "U1", "U3", "U4", "U5", "U6", "U7", "U8", "U9", "U10", "U11", "A1", "A2", "A3", "A4", "B1", "B2", "D1",
@@ -103,10 +111,16 @@ def carried(history: History, continued: list[Continued], as_of: dt.date) -> dic
         moved_out = pl.DataFrame({"household_number": [household], "moved_out_on": [moved_on]})
         told = wanted_history(counted_months(own[old], nothing, stayed), moved_out)
         handovers += [
-            {"sequence": number, "new_household_number": new_household, "old_municipality_code": old,
-             "old_household_number": household, "treatment_month": f"{month:%Y-%m}", "update_kind": "added"}
+            {
+                "sequence": number,
+                "new_household_number": new_household,
+                "old_municipality_code": old,
+                "old_household_number": household,
+                "treatment_month": f"{month:%Y-%m}",
+                "update_kind": "added",
+            }
             for month in told["treatment_month"]
-        ]  # fmt: skip
+        ]
     taken = handed_over_months(pl.DataFrame(handovers)) if handovers else nothing
     found = {}
     for code in MUNICIPALITIES:

@@ -21,11 +21,25 @@ A4_LANDSCAPE = (842, 595)  # points: 297 mm × 210 mm × 72 / 25.4
 def pdf_of(page: Path, chromium: Path, folder: Path) -> Path:
     target = folder / f"{page.stem}.pdf"
     subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-pdf-header-footer",
-         f"--user-data-dir={folder / 'chromium'}", f"--print-to-pdf={target}", page.as_uri()],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-pdf-header-footer",
+            f"--user-data-dir={folder / 'chromium'}",
+            f"--print-to-pdf={target}",
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     return target
 
 
@@ -81,7 +95,17 @@ def test_nothing_in_a_name_becomes_markup(evil: str, tmp_path: Path) -> None:
     apply_monthly(environment)
     found = monthly.build_cases(environment, MONTH).with_columns(pl.lit(evil).alias("new_people"))
     assert evil not in candidates_page(found, MONTH, "999997")
-    results = pl.DataFrame({"candidate_number": ["000001"], "new_municipality_code": ["999997"], "continuity_outcome": ["continued"],
-                            "moved_on": [MONTH], "old_municipality_code": ["999989"], "old_household_number": ["1"],
-                            "new_household_number": ["2"], "confirmed_on": [MONTH], "high_cost_count": ["01"]})  # fmt: skip
+    results = pl.DataFrame(
+        {
+            "candidate_number": ["000001"],
+            "new_municipality_code": ["999997"],
+            "continuity_outcome": ["continued"],
+            "moved_on": [MONTH],
+            "old_municipality_code": ["999989"],
+            "old_household_number": ["1"],
+            "new_household_number": ["2"],
+            "confirmed_on": [MONTH],
+            "high_cost_count": ["01"],
+        }
+    )
     assert evil not in results_page(results, {"000001": evil}, MONTH, "999997")

@@ -22,13 +22,24 @@ from pipelines.orchestration.resources import Deployment
 OURS = ("999997", "990010", "99")
 THEIRS = ("131041", "138040", "13")
 COMMANDS = (
-    ("ledger", "list"), ("ledger", "recall", "--date", "2026-04-01", "--reason", "試験"), ("audit", "verify"),
-    ("quarantine", "list"), ("linkage", "show"), ("linkage", "discrepancies", "--date", "2026-04-01"),
-    ("withheld", "--date", "2026-04-01"), ("expected",), ("keys", "init"), ("keys", "list"), ("media", "list"),
-    ("approve", "--date", "2026-04-01"), ("retention", "run", "--dry-run"), ("high-cost", "list", "--month", "2026-04"),
-    ("continuity", "status", "--month", "2026-04"), ("run", "daily", "--date", "2026-04-01"),
+    ("ledger", "list"),
+    ("ledger", "recall", "--date", "2026-04-01", "--reason", "試験"),
+    ("audit", "verify"),
+    ("quarantine", "list"),
+    ("linkage", "show"),
+    ("linkage", "discrepancies", "--date", "2026-04-01"),
+    ("withheld", "--date", "2026-04-01"),
+    ("expected",),
+    ("keys", "init"),
+    ("keys", "list"),
+    ("media", "list"),
+    ("approve", "--date", "2026-04-01"),
+    ("retention", "run", "--dry-run"),
+    ("high-cost", "list", "--month", "2026-04"),
+    ("continuity", "status", "--month", "2026-04"),
+    ("run", "daily", "--date", "2026-04-01"),
     ("run", "monthly", "--month", "2026-04", "--step", "out"),
-)  # fmt: skip
+)
 
 
 class Place:

@@ -115,8 +115,12 @@ def test_a_file_is_archived_judged_and_removed(ledger: Ledger, union: Path, data
     assert stat.S_IMODE((data / "archive").stat().st_mode) == 0o700
     assert [one for one in files_below(data) if not one.startswith("ledger")] == [".inbox.lock", ARCHIVED]
     assert [event.action for event in ledger.events()] == [
-        "detected", "claimed", "received", "verified", "removed_from_server",
-    ]  # fmt: skip
+        "detected",
+        "claimed",
+        "received",
+        "verified",
+        "removed_from_server",
+    ]
     assert receive(ledger, LocalFolderTransport(union), data) == []
 
 

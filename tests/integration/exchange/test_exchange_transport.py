@@ -239,9 +239,15 @@ def test_a_server_that_falls_silent_while_it_greets_is_transient(
     (tmp_path / "union").mkdir()
     with serve(tmp_path / "union", tmp_path / "keys", Faults(silent_at=moment)) as server:
         settings = SftpSettings(
-            host=server.host, port=server.port, user=server.user, private_key=server.private_key,
-            host_key=server.host_key, to_union_folder="/", from_union_folder="/", reply_seconds=0.5,
-        )  # fmt: skip
+            host=server.host,
+            port=server.port,
+            user=server.user,
+            private_key=server.private_key,
+            host_key=server.host_key,
+            to_union_folder="/",
+            from_union_folder="/",
+            reply_seconds=0.5,
+        )
         failure = failure_of(SftpTransport(settings, "/").list)
     assert (failure.code, type(failure)) == ("KR-6205", TransientTransportError)
 
@@ -270,9 +276,14 @@ def test_a_server_that_says_it_renamed_is_not_believed(tmp_path: Path) -> None:
     (tmp_path / "union").mkdir()
     with serve(tmp_path / "union", tmp_path / "keys", Faults(forgets_names=True)) as server:
         settings = SftpSettings(
-            host=server.host, port=server.port, user=server.user, private_key=server.private_key,
-            host_key=server.host_key, to_union_folder="/", from_union_folder="/",
-        )  # fmt: skip
+            host=server.host,
+            port=server.port,
+            user=server.user,
+            private_key=server.private_key,
+            host_key=server.host_key,
+            to_union_folder="/",
+            from_union_folder="/",
+        )
         liar = SftpTransport(settings, "/")
         temporary = liar.put_temporary(b"a", "a.csv", hashlib.sha256(b"a").hexdigest())
         failure = failure_of(lambda: liar.rename(temporary, "a.csv"))

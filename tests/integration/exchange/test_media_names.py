@@ -13,9 +13,15 @@ from tests.support.quirky import DAY, NAME, Place, quirky_place, sound_ids
 
 WHY = ("--reason", "連合会の媒体")
 SYSTEM = (
-    "System Volume Information/IndexerVolumeGuid", ".DS_Store", "Thumbs.db", "thumbs.DB",
-    "desktop.ini", f"._{NAME}", ".Spotlight-V100/Store", ".fseventsd/0001",
-)  # fmt: skip
+    "System Volume Information/IndexerVolumeGuid",
+    ".DS_Store",
+    "Thumbs.db",
+    "thumbs.DB",
+    "desktop.ini",
+    f"._{NAME}",
+    ".Spotlight-V100/Store",
+    ".fseventsd/0001",
+)
 
 
 @pytest.fixture

@@ -296,10 +296,13 @@ def test_a_file_of_an_interface_that_nothing_reads_is_kept_apart_and_told(place:
     assert place.renkei("quarantine", "reject", "1", "--reason", "画面で処理した")[0] == 0
 
 
-@pytest.mark.parametrize(("pattern", "name"), [
-    ("KRSID{municipality_code}{created_on}_{file_number}.csv", "KRSID99999720260401_000001.csv"),
-    ("KRSID{municipality_code}{file_number}_{created_on}.csv", "KRSID999997000001_20260401.csv"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("KRSID{municipality_code}{created_on}_{file_number}.csv", "KRSID99999720260401_000001.csv"),
+        ("KRSID{municipality_code}{file_number}_{created_on}.csv", "KRSID999997000001_20260401.csv"),
+    ],
+)
 def test_a_specifications_own_name_with_twelve_digits_in_a_row_is_taken(place: Place, pattern: str, name: str) -> None:
     root = place.folder / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
@@ -324,8 +327,13 @@ def test_a_specifications_own_name_with_twelve_digits_in_a_row_is_taken(place: P
     assert (status, "KR-6207" in said, "999997000001" in said) == (1, True, False), said
 
 
-@pytest.mark.parametrize("pattern", ["KRKOJ{municipality_code}{processed_on}_{file_number}.csv",
-                                     "KRKOJ{processed_on}{file_number}_{municipality_code}.csv"])  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "KRKOJ{municipality_code}{processed_on}_{file_number}.csv",
+        "KRKOJ{processed_on}{file_number}_{municipality_code}.csv",
+    ],
+)
 def test_a_specifications_own_name_with_twelve_digits_in_a_row_leaves(place: Place, pattern: str) -> None:
     root = place.folder / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)

@@ -21,8 +21,22 @@ def union(openssl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Union's folder: a key and certificate of its own, and one of a stranger, made by openssl."""
     folder = tmp_path_factory.mktemp("union")
     for name in ("union", "stranger"):
-        run_openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out",
-                f"{name}.pem", "-days", "30", "-subj", f"/CN={name}")  # fmt: skip
+        run_openssl(
+            folder,
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.pem",
+            "-days",
+            "30",
+            "-subj",
+            f"/CN={name}",
+        )
     (folder / "ours.pem").write_bytes((key_folder() / "transfer-1.cert.pem").read_bytes())
     return folder
 
@@ -42,8 +56,20 @@ def from_union(folder: Path, signer: str = "union", content: bytes = CONTENT, re
     (folder / "plain").write_bytes(content)
     run_openssl(folder, "cms", "-sign", "-binary", "-nodetach", "-in", "plain", "-outform", "DER", "-out", "signed",
             "-signer", f"{signer}.pem", "-inkey", f"{signer}.key", "-md", "sha256")  # fmt: skip
-    run_openssl(folder, "cms", "-encrypt", "-binary", "-aes256", "-in", "signed", "-outform", "DER", "-out", "sealed",
-            f"{recipient}.pem")  # fmt: skip
+    run_openssl(
+        folder,
+        "cms",
+        "-encrypt",
+        "-binary",
+        "-aes256",
+        "-in",
+        "signed",
+        "-outform",
+        "DER",
+        "-out",
+        "sealed",
+        f"{recipient}.pem",
+    )
     return (folder / "sealed").read_bytes()
 
 
@@ -60,8 +86,21 @@ def code_of(data: bytes, signers: list[object], at: dt.datetime | None = None) -
 def opened_by_openssl(folder: Path, data: bytes) -> bytes:
     """What the Union does: decrypt with its key, then believe our certificate alone."""
     (folder / "arrived").write_bytes(data)
-    run_openssl(folder, "cms", "-decrypt", "-inform", "DER", "-in", "arrived", "-inkey", "union.key", "-recip",
-            "union.pem", "-out", "inner")  # fmt: skip
+    run_openssl(
+        folder,
+        "cms",
+        "-decrypt",
+        "-inform",
+        "DER",
+        "-in",
+        "arrived",
+        "-inkey",
+        "union.key",
+        "-recip",
+        "union.pem",
+        "-out",
+        "inner",
+    )
     run_openssl(folder, "cms", "-verify", "-inform", "DER", "-in", "inner", "-certfile", "ours.pem", "-nointern",
             "-CAfile", "ours.pem", "-purpose", "any", "-out", "found")  # fmt: skip
     return (folder / "found").read_bytes()

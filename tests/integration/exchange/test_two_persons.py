@@ -62,9 +62,14 @@ def deployment(folder: Path, separate_accounts: bool = False) -> Environment:
 def waiting(environment: Environment) -> int:
     """A file that waits for its approval, made from here."""
     return outbound_entry(
-        environment.ledger, "eligibility_household", DAY, "KRSET_999997_20260401_000001.csv",
-        operator=environment.settings.operator, sha256=SHA256, records=20_000,
-    ).id  # fmt: skip
+        environment.ledger,
+        "eligibility_household",
+        DAY,
+        "KRSET_999997_20260401_000001.csv",
+        operator=environment.settings.operator,
+        sha256=SHA256,
+        records=20_000,
+    ).id
 
 
 def approve(environment: Environment, folder: Path, by: str, sudo: str | None = None) -> Result:

@@ -24,14 +24,30 @@ from tests.support.entries import DELIVERED, outbound_entry
 HOME, OTHER = "000000000000011", "000000000000012"
 MAY, JUNE = dt.date(2026, 5, 1), dt.date(2026, 6, 1)
 PEOPLE = {
-    "resident_number": pl.String, "household_number": pl.String, "name": pl.String, "head_kind": pl.String,
-    "born_on": pl.Date, "applied_on": pl.Date, "application_reason": pl.String, "ended_on": pl.Date, "end_reason": pl.String,
-}  # fmt: skip
+    "resident_number": pl.String,
+    "household_number": pl.String,
+    "name": pl.String,
+    "head_kind": pl.String,
+    "born_on": pl.Date,
+    "applied_on": pl.Date,
+    "application_reason": pl.String,
+    "ended_on": pl.Date,
+    "end_reason": pl.String,
+}
 
 
 def person(number: str, home: str = HOME, moved: dt.date | None = None) -> tuple[object, ...]:
-    return (number, home, "合成　太郎", "insured_head", dt.date(1980, 1, 1), dt.date(2019, 4, 1), "moved_in", moved,
-            "moved_out_prefecture" if moved else None)  # fmt: skip
+    return (
+        number,
+        home,
+        "合成　太郎",
+        "insured_head",
+        dt.date(1980, 1, 1),
+        dt.date(2019, 4, 1),
+        "moved_in",
+        moved,
+        "moved_out_prefecture" if moved else None,
+    )
 
 
 def people(*rows: tuple[object, ...]) -> pl.DataFrame:
@@ -39,8 +55,16 @@ def people(*rows: tuple[object, ...]) -> pl.DataFrame:
 
 
 def tax(number: str, **changes: object) -> dict[str, object]:
-    return {"resident_number": number, "income_year": "2024", "declaration_kind": "declared", "base_income": "1000000",
-            "resident_tax": "taxed", "taxable_income": "500000", "receipts": "2000000", "low_income": "no"} | changes  # fmt: skip
+    return {
+        "resident_number": number,
+        "income_year": "2024",
+        "declaration_kind": "declared",
+        "base_income": "1000000",
+        "resident_tax": "taxed",
+        "taxable_income": "500000",
+        "receipts": "2000000",
+        "low_income": "no",
+    } | changes
 
 
 @pytest.fixture
@@ -61,9 +85,17 @@ def sent(environment: Environment, month: dt.date, file: OutboundFile | None, kn
     assert file is not None
     before = environment.ledger.effective_baseline(before=month, interfaces={file.interface})
     outbound_entry(
-        environment.ledger, file.interface, month, file.file_name, DELIVERED, operator="試験担当",
-        sha256=file.sha256, size=file.size, records=file.records, baseline=before,
-    )  # fmt: skip
+        environment.ledger,
+        file.interface,
+        month,
+        file.file_name,
+        DELIVERED,
+        operator="試験担当",
+        sha256=file.sha256,
+        size=file.size,
+        records=file.records,
+        baseline=before,
+    )
 
 
 def withheld_by(environment: Environment, file: OutboundFile, month: dt.date) -> pl.DataFrame:
@@ -102,11 +134,16 @@ def test_a_late_correction_is_sent_in_a_later_month(environment: Environment) ->
     send_days(environment, moved, MAY)
     write_extract(environment, "household_extract", [household(HOME)], MAY)
     may = monthly.build_history(
-        environment, MAY, extract(environment, benefit(HOME, "2026-02", 0), benefit(HOME, "2026-03"), benefit(HOME, "2026-04"), month=MAY)
-    )  # fmt: skip
+        environment,
+        MAY,
+        extract(
+            environment, benefit(HOME, "2026-02", 0), benefit(HOME, "2026-03"), benefit(HOME, "2026-04"), month=MAY
+        ),
+    )
     assert may.rows.select("treatment_month", "update_kind").rows() == [
-        (dt.date(2026, 2, 1), "withdrawn"), (dt.date(2026, 4, 1), "added"),
-    ]  # fmt: skip
+        (dt.date(2026, 2, 1), "withdrawn"),
+        (dt.date(2026, 4, 1), "added"),
+    ]
     sent(environment, MAY, may.file, may.snapshot, "known_high_cost_history")
     send_days(environment, moved, JUNE)
     write_extract(environment, "household_extract", [household(HOME)], JUNE)
@@ -268,8 +305,9 @@ def test_income_classes_are_sent_for_changes_and_for_everybody_in_august(environ
     own = [tax("000000000000901"), tax("000000000000902", base_income="7000000")]
     april = monthly.build_classes(environment, MONTH, taxes(environment, *own))
     assert april.rows.select("household_number", "income_class_under_70", "update_kind").rows() == [
-        (HOME, "class_e", "added"), (OTHER, "class_i", "added"),
-    ]  # fmt: skip
+        (HOME, "class_e", "added"),
+        (OTHER, "class_i", "added"),
+    ]
     sent(environment, MONTH, april.file, april.snapshot, "known_income_class")
     send_days(environment, two, MAY)
     own[0] = tax(
@@ -314,25 +352,34 @@ def test_the_cut_off_is_the_unions(environment: Environment) -> None:
 def test_months_that_were_handed_over_follow_a_household_that_moves_on(environment: Environment) -> None:
     taken = pl.DataFrame(
         {
-            "candidate_number": ["000001"], "old_municipality_code": ["999989"], "old_household_number": ["9"],
-            "new_household_number": [HOME], "treatment_month": ["2026-02"], "update_kind": ["added"],
+            "candidate_number": ["000001"],
+            "old_municipality_code": ["999989"],
+            "old_household_number": ["9"],
+            "new_household_number": [HOME],
+            "treatment_month": ["2026-02"],
+            "update_kind": ["added"],
         }
-    )  # fmt: skip
+    )
     environment.store.write("handover_taken", MONTH.isoformat(), whole(Handovers, taken))
     send_days(environment, people(person("1", moved=dt.date(2026, 5, 20))), MAY)
     write_extract(environment, "household_extract", [household(HOME)], MAY)
     may = monthly.build_history(environment, MAY, extract(environment, benefit(HOME, "2026-04"), month=MAY))
     assert may.rows.select("treatment_month", "month_source").rows() == [
-        (dt.date(2026, 2, 1), "handed_over"), (dt.date(2026, 4, 1), "own"),
-    ]  # fmt: skip
+        (dt.date(2026, 2, 1), "handed_over"),
+        (dt.date(2026, 4, 1), "own"),
+    ]
 
 
 def test_what_moved_out_two_years_ago_is_no_longer_corrected(environment: Environment) -> None:
     """国保法110条: claims end after two years. What is known of them is then forgotten, not withdrawn."""
     known = pl.DataFrame(
-        {"household_number": [HOME, OTHER], "treatment_month": [dt.date(2024, 3, 1)] * 2, "month_source": ["own"] * 2,
-         "moved_out_on": [dt.date(2024, 3, 31), dt.date(2024, 4, 1)]},
-    )  # fmt: skip
+        {
+            "household_number": [HOME, OTHER],
+            "treatment_month": [dt.date(2024, 3, 1)] * 2,
+            "month_source": ["own"] * 2,
+            "moved_out_on": [dt.date(2024, 3, 31), dt.date(2024, 4, 1)],
+        },
+    )
     assert still_correctable(known, MONTH)["household_number"].to_list() == [OTHER]
 
 

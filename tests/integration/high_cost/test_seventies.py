@@ -37,23 +37,42 @@ def found(
     def rows(which: dict[str, Person]) -> pl.DataFrame:
         kinds = {True: "insured_head", False: "member"}
         return pl.DataFrame(
-            [("1", number, kinds[one.head] if one.insured else "nominal_head", one.born) for number, one in which.items()],
-            schema=schema, orient="row",
-        )  # fmt: skip
+            [
+                ("1", number, kinds[one.head] if one.insured else "nominal_head", one.born)
+                for number, one in which.items()
+            ],
+            schema=schema,
+            orient="row",
+        )
 
     year = str(month.year - (1 if month.month >= 8 else 2))
     paid: list[tuple[object, ...]] = []
     for number, one in named.items():
-        money = [str(one.base), "exempt" if one.exempt else "taxed", str(one.taxable), str(one.receipts),
-                 "yes" if one.no_income else "no"]  # fmt: skip
+        money = [
+            str(one.base),
+            "exempt" if one.exempt else "taxed",
+            str(one.taxable),
+            str(one.receipts),
+            "yes" if one.no_income else "no",
+        ]
         kind = "declared" if one.declared else "undeclared"
         total = None if one.total is None else str(one.total)
         paid.append((number, year, kind, *(money if one.declared else [None] * 5), total, None))
     for place, receipts in enumerate(former, 901):
         known = None if receipts is None else str(receipts)
         paid.append((f"{place:015d}", year, "declared", "0", "taxed", "0", known, "no", None, "1"))
-    items = ("resident_number", "income_year", "declaration_kind", "base_income", "resident_tax", "taxable_income",
-             "receipts", "low_income", "total_income", "former_household_number")  # fmt: skip
+    items = (
+        "resident_number",
+        "income_year",
+        "declaration_kind",
+        "base_income",
+        "resident_tax",
+        "taxable_income",
+        "receipts",
+        "low_income",
+        "total_income",
+        "former_household_number",
+    )
     taxes = pl.DataFrame(paid, schema=dict.fromkeys(items, pl.String), orient="row")
     then = {number: one for number, one in named.items() if one.insured and one.insured_then}
     (row,) = classify(rows(today), taxes, month, BORDERS, rows(then)).to_dicts()
@@ -142,9 +161,14 @@ def test_the_210_rule_is_for_who_was_born_since_2_january_1945(born: str, wanted
 
 @pytest.mark.parametrize(
     ("born", "wanted"),
-    [("1951-04-01", None), ("1951-04-02", "active_1"), ("1956-04-01", "active_1"), ("1956-04-02", None),
-     ("1956-03-31", "active_1")],
-)  # fmt: skip
+    [
+        ("1951-04-01", None),
+        ("1951-04-02", "active_1"),
+        ("1956-04-01", "active_1"),
+        ("1956-04-02", None),
+        ("1956-03-31", "active_1"),
+    ],
+)
 def test_the_borders_at_70_and_75(born: str, wanted: str | None) -> None:
     """75 on 1 April is 後期高齢者 from that day; 70 on 1 April is 70 from it, on 2 April from May."""
     person = replace(ELDER, born=dt.date.fromisoformat(born))
@@ -157,37 +181,62 @@ def near(*borders: int) -> st.SearchStrategy[int]:
     return st.sampled_from([border + step for border in borders for step in (-1, 0, 1) if border + step >= 0])
 
 
-ELDERS_BORN = st.sampled_from([dt.date(1951, 4, 1), dt.date(1951, 4, 2), dt.date(1954, 6, 1), dt.date(1956, 4, 1),
-                               dt.date(1956, 4, 2)])  # fmt: skip
+ELDERS_BORN = st.sampled_from(
+    [dt.date(1951, 4, 1), dt.date(1951, 4, 2), dt.date(1954, 6, 1), dt.date(1956, 4, 1), dt.date(1956, 4, 2)]
+)
 MINORS_BORN = st.sampled_from(
-    [dt.date(year, month, day) for year in (2005, 2006, 2008, 2009, 2024, 2025) for month, day in ((1, 1), (1, 2), (12, 31))]
+    [
+        dt.date(year, month, day)
+        for year in (2005, 2006, 2008, 2009, 2024, 2025)
+        for month, day in ((1, 1), (1, 2), (12, 31))
+    ]
     + [GRANDCHILD_BORN]
-)  # fmt: skip
+)
 MOSTLY = st.sampled_from([True] * 9 + [False])
 SELDOM = st.sampled_from([False] * 9 + [True])
 OFF = (0, 330_000, 120_000, 450_000, 660_000)
 AN_ELDER = st.builds(
-    Person, ELDERS_BORN, insured_then=MOSTLY, declared=MOSTLY, exempt=SELDOM, no_income=SELDOM, total=st.just(None),
+    Person,
+    ELDERS_BORN,
+    insured_then=MOSTLY,
+    declared=MOSTLY,
+    exempt=SELDOM,
+    no_income=SELDOM,
+    total=st.just(None),
     base=st.sampled_from([2_100_000, 2_100_001, 3_000_000, 3_000_000, 3_000_000]),
     receipts=near(3_830_000, 4_200_000, 5_200_000) | st.just(9_000_000),
     taxable=near(*[border + off for border in (1_450_000, 3_800_000, 6_900_000) for off in OFF]),
-)  # fmt: skip
+)
 A_MINOR = st.builds(
-    Person, MINORS_BORN, insured_then=MOSTLY, declared=MOSTLY, exempt=SELDOM, no_income=SELDOM,
+    Person,
+    MINORS_BORN,
+    insured_then=MOSTLY,
+    declared=MOSTLY,
+    exempt=SELDOM,
+    no_income=SELDOM,
     total=near(0, 380_000) | st.none(),
-)  # fmt: skip
+)
 
 
 @settings(max_examples=200, deadline=None)
 @given(
-    elders=st.lists(AN_ELDER, min_size=1, max_size=2), minors=st.lists(A_MINOR, max_size=2),
-    gone=st.lists(A_MINOR, max_size=1), former=st.lists(near(0, 500_000, 1_000_000) | st.none(), max_size=2),
-    head=st.sampled_from([0, 0, 0, 1, 2]), nominal=SELDOM, month=st.sampled_from([APRIL, dt.date(2026, 8, 1), dt.date(2025, 12, 1)]),
-)  # fmt: skip
+    elders=st.lists(AN_ELDER, min_size=1, max_size=2),
+    minors=st.lists(A_MINOR, max_size=2),
+    gone=st.lists(A_MINOR, max_size=1),
+    former=st.lists(near(0, 500_000, 1_000_000) | st.none(), max_size=2),
+    head=st.sampled_from([0, 0, 0, 1, 2]),
+    nominal=SELDOM,
+    month=st.sampled_from([APRIL, dt.date(2026, 8, 1), dt.date(2025, 12, 1)]),
+)
 def test_whatever_the_household_the_oracle_says_the_same(
-    elders: list[Person], minors: list[Person], gone: list[Person], former: list[int | None], head: int, nominal: bool,
+    elders: list[Person],
+    minors: list[Person],
+    gone: list[Person],
+    former: list[int | None],
+    head: int,
+    nominal: bool,
     month: dt.date,
-) -> None:  # fmt: skip
+) -> None:
     people = [*elders, *minors]
     place = head % len(people)
     people[place] = replace(people[place], head=True, insured=not (nominal and len(people) > 1))
@@ -208,14 +257,31 @@ ELDER_ID, OTHER_ID = "000000000000901", "000000000000902"
 
 
 def tax(person: str, **changes: object) -> dict[str, object]:
-    return {"resident_number": person, "income_year": "2024", "declaration_kind": "declared", "base_income": "3000000",
-            "resident_tax": "taxed", "taxable_income": "1500000", "receipts": "4200000", "low_income": "no"} | changes  # fmt: skip
+    return {
+        "resident_number": person,
+        "income_year": "2024",
+        "declaration_kind": "declared",
+        "base_income": "3000000",
+        "resident_tax": "taxed",
+        "taxable_income": "1500000",
+        "receipts": "4200000",
+        "low_income": "no",
+    } | changes
 
 
 def sent_class(desk: Desk, other: tuple[object, ...], *taxes: dict[str, object]) -> tuple[list[str], str]:
     """Send April's classes of an elder and somebody else of their household: the classes sent, and what was said."""
-    names = ("resident_number", "household_number", "name", "head_kind", "born_on", "applied_on", "application_reason",
-             "ended_on", "end_reason")  # fmt: skip
+    names = (
+        "resident_number",
+        "household_number",
+        "name",
+        "head_kind",
+        "born_on",
+        "applied_on",
+        "application_reason",
+        "ended_on",
+        "end_reason",
+    )
     elder = (ELDER_ID, HOME, "合成　太郎", "insured_head", ELDER_BORN, dt.date(2019, 4, 1), "moved_in", None, None)
     people = pl.DataFrame([elder, other], schema=list(names), orient="row", schema_overrides={"ended_on": pl.Date})
     send_days(desk.environment, people)
@@ -231,9 +297,17 @@ def sent_class(desk: Desk, other: tuple[object, ...], *taxes: dict[str, object])
 
 def spouse(**changes: object) -> tuple[object, ...]:
     """Became 75 in March 2026, and stays in the household."""
-    known = {"resident_number": OTHER_ID, "household_number": HOME, "name": "合成　花子", "head_kind": "member",
-             "born_on": dt.date(1951, 3, 3), "applied_on": dt.date(2019, 4, 1), "application_reason": "moved_in",
-             "ended_on": dt.date(2026, 3, 3), "end_reason": "joined_late_elderly"} | changes  # fmt: skip
+    known = {
+        "resident_number": OTHER_ID,
+        "household_number": HOME,
+        "name": "合成　花子",
+        "head_kind": "member",
+        "born_on": dt.date(1951, 3, 3),
+        "applied_on": dt.date(2019, 4, 1),
+        "application_reason": "moved_in",
+        "ended_on": dt.date(2026, 3, 3),
+        "end_reason": "joined_late_elderly",
+    } | changes
     return tuple(known.values())
 
 

@@ -31,9 +31,13 @@ from tests.support.hostile.damage import Edits, edited, edits
 
 PROFILE = settings(settings.get_profile("hostile"), max_examples=4 * settings.get_profile("hostile").max_examples)
 TYPES, WORKBOOK, SHEET, STRINGS, STYLES, RELATIONS = (
-    "[Content_Types].xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml",
+    "[Content_Types].xml",
+    "xl/workbook.xml",
+    "xl/worksheets/sheet1.xml",
+    "xl/sharedStrings.xml",
+    "xl/styles.xml",
     "xl/_rels/workbook.xml.rels",
-)  # fmt: skip
+)
 PARTS = (TYPES, WORKBOOK, SHEET, STRINGS, STYLES, RELATIONS)
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -121,7 +125,9 @@ BOOKS: dict[str, tuple[Change, str]] = {
     "a large sheet": (part(SHEET, sheet("<row/>" * (HUGE // 6))), "KR-7420"),
     "a large table of texts": (part(STRINGS, lambda _: b"<sst>" + b"<si/>" * (HUGE // 5)), "KR-7420"),
     "more than all together": (
-        lambda data: repacked(data, {}, {f"xl/{n}.bin": os.urandom(9_000_000) for n in range(3)}), "KR-7420"),
+        lambda data: repacked(data, {}, {f"xl/{n}.bin": os.urandom(9_000_000) for n in range(3)}),
+        "KR-7420",
+    ),
     "a bomb below the size": (beside("xl/x.xml", bytes(7_900_000)), "KR-7420"),
     "too many rows": (part(SHEET, sheet("<row/>" * 5_002)), "KR-7420"),
     "a row far below": (part(SHEET, sheet('<row r="1048576"><c r="A1048576"><v>1</v></c></row>')), "KR-7420"),
@@ -135,14 +141,20 @@ BOOKS: dict[str, tuple[Change, str]] = {
     "macros": (declared("vnd.ms-office.vbaProject"), "KR-7421"),
     "macros of Excel 4": (declared("vnd.ms-excel.macrosheet+xml"), "KR-7421"),
     "a book with macros by its kind": (
-        part(TYPES, replaced("vnd.openxmlformats-officedocument.spreadsheetml.sheet.main", "vnd.ms-excel.sheet.macroEnabled.main")),
-        "KR-7421"),
+        part(
+            TYPES,
+            replaced(
+                "vnd.openxmlformats-officedocument.spreadsheetml.sheet.main", "vnd.ms-excel.sheet.macroEnabled.main"
+            ),
+        ),
+        "KR-7421",
+    ),
     "external links": (declared("vnd.openxmlformats-officedocument.spreadsheetml.externalLink+xml"), "KR-7421"),
     "embedded objects": (declared("vnd.openxmlformats-officedocument.oleObject"), "KR-7421"),
     "one small entity": (part(STRINGS, with_entity('<!DOCTYPE x [<!ENTITY l9 "ha">]>')), "KR-7401"),
     **{f"entities in {name}": (part(name, with_entity(BOMB)), "KR-7401") for name in PARTS},
     **{f"a file of ours in {name}": (part(name, with_entity(FILE)), "KR-7401") for name in PARTS},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -245,9 +257,12 @@ def test_the_largest_book_that_is_looked_at_fits_in_the_memory_there_is(workshee
         "from pipelines.cli import main; sys.argv[0] = 'renkei'; main()"
     )
     result = subprocess.run(
-        [sys.executable, "-c", command, "continuity", "import", str(path)], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", command, "continuity", "import", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"POLARS_MAX_THREADS": "1", "RENKEI_SETTINGS": str(settings_file(tmp_path))},
-    )  # fmt: skip
+    )
     assert result.returncode == 2
     assert "KR-7402" in result.stderr, result.stderr[-500:]
     assert "対処" in result.stderr

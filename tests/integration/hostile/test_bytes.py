@@ -130,8 +130,11 @@ def test_a_file_of_nothing_but_faults_is_refused_in_the_memory_there_is(
     )
     result = subprocess.run(
         [sys.executable, "-c", command, "validate", str(path), "--on", sound.on.isoformat(), "--json"],
-        capture_output=True, text=True, check=False, env=os.environ | {"POLARS_MAX_THREADS": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"POLARS_MAX_THREADS": "1"},
+    )
     assert result.returncode == 1, result.stderr[-500:]
     assert [f["code"] for f in json.loads(result.stdout)["findings"]] == ["KR-1025"]
 

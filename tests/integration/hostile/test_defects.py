@@ -282,8 +282,11 @@ def test_a_line_of_two_gigabytes_is_never_loaded(tmp_path: Path) -> None:
     )
     result = subprocess.run(
         [sys.executable, "-c", command, "validate", str(path), "--on", DAY, "--json"],
-        capture_output=True, text=True, check=False, env=os.environ | {"POLARS_MAX_THREADS": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"POLARS_MAX_THREADS": "1"},
+    )
     assert result.returncode == 1, result.stderr[-500:]
     assert [f["code"] for f in json.loads(result.stdout)["findings"]] == ["KR-1013"]
 

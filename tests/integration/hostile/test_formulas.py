@@ -66,9 +66,15 @@ def markup_of(page: str) -> set[str]:
 
 def test_the_list_of_those_who_are_held(tmp_path: Path) -> None:
     held = pl.DataFrame(
-        {"household_number": IN_A_LINE, "resident_number": IN_A_LINE, "name": IN_A_LINE, "reason": "本人の誤り",
-         "change_kinds": [[text] for text in IN_A_LINE], "codes": [["KR-2003"]] * len(IN_A_LINE)}
-    )  # fmt: skip
+        {
+            "household_number": IN_A_LINE,
+            "resident_number": IN_A_LINE,
+            "name": IN_A_LINE,
+            "reason": "本人の誤り",
+            "change_kinds": [[text] for text in IN_A_LINE],
+            "codes": [["KR-2003"]] * len(IN_A_LINE),
+        }
+    )
     (tmp_path / "held.xlsx").write_bytes(workbook(worklist(held), dt.date(2026, 4, 1)))
     assert set(IN_A_LINE) <= texts_of(tmp_path / "held.xlsx")
 
@@ -90,13 +96,15 @@ def test_the_report_of_a_judged_file(sounds: dict[str, Sound], tmp_path: Path) -
     settings = tmp_path / "renkei.toml"
     settings.write_text(
         'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\ndata_folder = "data"\n'
-        f'extract_folder = "extracts"\ncatalogue_folder = "{root}"\n', encoding="utf-8",
-    )  # fmt: skip
+        f'extract_folder = "extracts"\ncatalogue_folder = "{root}"\n',
+        encoding="utf-8",
+    )
     book = tmp_path / "report.xlsx"
     result = CliRunner().invoke(
-        main, ["validate", str(path), "--interface", specification.id, "--on", "2026-04-01", "--xlsx", str(book)],
+        main,
+        ["validate", str(path), "--interface", specification.id, "--on", "2026-04-01", "--xlsx", str(book)],
         env={"RENKEI_SETTINGS": str(settings)},
-    )  # fmt: skip
+    )
     assert result.exit_code == 1
     assert {"=1+1.csv", *IN_A_LINE} <= texts_of(book)
 

@@ -170,5 +170,8 @@ def test_every_rule_in_use_is_broken_here(sounds: dict[str, Sound]) -> None:
     assert used == here
     # Of the rest one is not in use, one marks a period's end, and two are broken above without being named by an item.
     assert set(registered_rules()) - here == {
-        "resident_record_code_check_digit", "inclusive_end", "duplicate_key", "no_my_number",
-    }  # fmt: skip
+        "resident_record_code_check_digit",
+        "inclusive_end",
+        "duplicate_key",
+        "no_my_number",
+    }

@@ -35,11 +35,17 @@ from tests.support.servers import OpenSshServer
 DAY, ENDED = dt.date(2026, 4, 1), dt.date(2026, 3, 20)
 NOW = dt.datetime(2026, 5, 7, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
 OPEN, OVER = "000000000000001", "000000000000002"
-TOLD = pl.DataFrame({
-    "resident_number": [OPEN, OVER], "head_kind": ["insured_head", "member"], "applied_on": [DAY, DAY.replace(year=2020)],
-    "ended_on": [None, ENDED], "lost_on": [None, ENDED], "application_reason": ["moved_in"] * 2,
-    "end_reason": [None, "moved_out"],
-})  # fmt: skip
+TOLD = pl.DataFrame(
+    {
+        "resident_number": [OPEN, OVER],
+        "head_kind": ["insured_head", "member"],
+        "applied_on": [DAY, DAY.replace(year=2020)],
+        "ended_on": [None, ENDED],
+        "lost_on": [None, ENDED],
+        "application_reason": ["moved_in"] * 2,
+        "end_reason": [None, "moved_out"],
+    }
+)
 OURS = "KRKOJ_999997_20260401_000001.csv"
 # Two sound records of each file, canonical; both agree with what was sent.
 ROWS: dict[str, dict[str, list[object]]] = {
@@ -115,8 +121,9 @@ def delivered(environment: Environment, interface: str, folder: Path) -> None:
 
 READ: dict[str, ItemsRead] = {one.id: one.items for one in INBOUND.values()} | {"tax_extract": TAXES_READ}
 DAILY = [(interface, item) for interface in of_step(None) for item in READ[interface].optional]
-MONTHLY = [(interface, item) for interface in ("continuity_result", "high_cost_handover")
-           for item in READ[interface].optional]  # fmt: skip
+MONTHLY = [
+    (interface, item) for interface in ("continuity_result", "high_cost_handover") for item in READ[interface].optional
+]
 
 
 @pytest.mark.parametrize(("interface", "item"), DAILY)

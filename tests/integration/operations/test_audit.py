@@ -128,12 +128,18 @@ def changed_outbox(environment: Environment) -> None:
 @pytest.mark.parametrize(
     ("tamper", "code"),
     [
-        (changed_event, "KR-6121"), (removed_event, "KR-6122"), (swapped_events, "KR-6121"),
-        (changed_decision, "KR-6402"), (changed_approver, "KR-6402"), (removed_decision, "KR-6402"),
-        (added_decision, "KR-6402"), (changed_archive, "KR-6313"), (removed_archive, "KR-6313"),
+        (changed_event, "KR-6121"),
+        (removed_event, "KR-6122"),
+        (swapped_events, "KR-6121"),
+        (changed_decision, "KR-6402"),
+        (changed_approver, "KR-6402"),
+        (removed_decision, "KR-6402"),
+        (added_decision, "KR-6402"),
+        (changed_archive, "KR-6313"),
+        (removed_archive, "KR-6313"),
         (changed_outbox, "KR-6401"),
     ],
-)  # fmt: skip
+)
 def test_what_was_touched_is_found(environment: Environment, tamper: Callable[[Environment], None], code: str) -> None:
     tamper(environment)
     result = audited()

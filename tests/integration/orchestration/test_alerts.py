@@ -295,8 +295,11 @@ def test_the_daily_watch_tells_its_totals_once_a_day(duty: Duty) -> None:
     (told,) = [line for line in duty.log()[before:] if "job" in line]
     # The second day is not sent and its run failed; the first day's two files have no 受付結果, and its answers did not come.
     assert {code["code"]: code["count"] for code in told["codes"]} == {
-        "KR-6501": 1, "KR-6502": 4, "KR-6503": 2, "KR-7704": 1,
-    }  # fmt: skip
+        "KR-6501": 1,
+        "KR-6502": 4,
+        "KR-6503": 2,
+        "KR-7704": 1,
+    }
     assert told["command"] == "renkei expected --on 2026-04-02"
 
 

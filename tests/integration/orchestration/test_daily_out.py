@@ -47,10 +47,14 @@ def test_a_day_is_sent_and_a_second_run_is_a_recorded_no_op(town: Town) -> None:
     before = {name: (town.server.root / "to_union" / name).read_bytes() for name in names}
     checks = first.get_asset_check_evaluations()
     assert {c.check_name for c in checks} == {
-        "resident_extract_is_valid", "insured_extract_is_valid", "household_extract_is_valid",
-        "eligibility_household_is_valid", "eligibility_individual_is_valid", "counts_add_up",
+        "resident_extract_is_valid",
+        "insured_extract_is_valid",
+        "household_extract_is_valid",
+        "eligibility_household_is_valid",
+        "eligibility_individual_is_valid",
+        "counts_add_up",
         "nothing_awaits_approval",
-    }  # fmt: skip
+    }
     assert all(check.passed for check in checks)
     again = town.run(DAY)
     assert again.success
@@ -171,7 +175,7 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     resident.write_bytes(sound.replace(line, spoilt))
     assert town.run(DAY).success
     store = town.deployment.environment.store
-    withheld = store.read("held_list", DAY.isoformat())
+    withheld = store.read("withheld_list", DAY.isoformat())
     assert person.decode() in withheld["resident_number"].to_list()
     own = withheld.filter(pl.col("resident_number") == person.decode())["household_number"].item()
     assert set(withheld["household_number"]) == {own}
@@ -338,9 +342,13 @@ def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town:
     assert town.run(DAY).success
     folder = town.server.root / "from_union"
     header = {
-        "municipality_code": OURS.code, "insurer_number": OURS.insurer_number, "prefecture_code": "99",
-        "media_kind": "transmission", "created_on": DAY, "file_number": "000001",
-    }  # fmt: skip
+        "municipality_code": OURS.code,
+        "insurer_number": OURS.insurer_number,
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": DAY,
+        "file_number": "000001",
+    }
     for interface in ("municipal_id_linkage", "acquisition_loss_linkage", "verification_list"):
         specification = load_catalogue().in_force(interface, DAY)
         empty = codec.compose(
@@ -388,8 +396,11 @@ def test_findings_stand_at_their_own_extract_whatever_the_files_are_called(town:
     resident.write_bytes(sound.replace(first, b",".join([*cells[:8], b"2023-02-29", *cells[9:]])))
     result = town.run(DAY)
     assert result.success
-    wrong = {c.asset_key.path[-1]: c.metadata["違反件数"].value for c in result.get_asset_check_evaluations()
-             if c.asset_key.path[-1].endswith("_extract")}  # fmt: skip
+    wrong = {
+        c.asset_key.path[-1]: c.metadata["違反件数"].value
+        for c in result.get_asset_check_evaluations()
+        if c.asset_key.path[-1].endswith("_extract")
+    }
     assert wrong == {"resident_extract": 1, "insured_extract": 0, "household_extract": 0}
     resident.write_bytes(sound.replace("氏名".encode(), "名前".encode(), 1))
     failed = [c.check_name for c in town.run(DAY).get_asset_check_evaluations() if not c.passed]
@@ -546,7 +557,7 @@ def test_what_a_rejected_pair_told_all_the_same_is_told_anew(town: Town) -> None
     assert line.split(",")[6] in next(record for record in told.splitlines() if person in record)
     changes = town.deployment.environment.store.read("eligibility_changes", THIRD.isoformat())
     assert changes.filter(resident_number=person)["change_kinds"].to_list() == [["氏名変更", "再通知"]]
-    assert not town.deployment.environment.store.read("sent_people", THIRD.isoformat())["in_doubt"].any()
+    assert not town.deployment.environment.store.read("sent_people", THIRD.isoformat())["unconfirmed"].any()
 
 
 @pytest.mark.parametrize("spoilt", ["eligibility_household", "sent_people"])

@@ -26,8 +26,10 @@ def test_an_end_in_three_weeks_is_told_today_and_changes_the_head_on_its_day(
     assert village.send(ENTERED).exit_code == 0
     told = village.sent(ENTERED)
     assert {n: (row["head_kind"], row["ended_on"]) for n, row in told.items()} == {
-        person(11): ("insured_head", ENDS), person(12): ("member", None), person(21): ("insured_head", ENDS),
-    }  # fmt: skip
+        person(11): ("insured_head", ENDS),
+        person(12): ("member", None),
+        person(21): ("insured_head", ENDS),
+    }
     assert {row["nominal_head"] for row in village.sent(ENTERED, HOUSEHOLD).values()} == {"no"}
     assert village.withheld(ENTERED) == {}
     assert village.send(EVE).exit_code == 0

@@ -62,8 +62,9 @@ def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
         public = write_key(tmp_path / "user_key")
         settings = settings_of(tmp_path, silent, public)
         environment = os.environ | {
-            "DAGSTER_HOME": str(home), "RENKEI_SETTINGS": str(settings),
-        }  # fmt: skip
+            "DAGSTER_HOME": str(home),
+            "RENKEI_SETTINGS": str(settings),
+        }
         subprocess.run([COMMANDS / "dagster", "instance", "migrate"], env=environment, check=True, capture_output=True)
         with (tmp_path / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen(

@@ -153,6 +153,10 @@ def test_what_reads_back_otherwise_does_not_leave(
 def test_a_file_to_send_is_made_in_one_place() -> None:
     """`sending.publish` proves it, `sending.published` finds again what it left; `restoring` names what has left already."""
     root = ROOT / "pipelines"
-    makers = {path.name for path in root.rglob("*.py") if re.search(r"\bOutboundFile\($", path.read_text(), re.M)
-              or re.search(r"= OutboundFile\(|return OutboundFile\(", path.read_text())}  # fmt: skip
+    makers = {
+        path.name
+        for path in root.rglob("*.py")
+        if re.search(r"\bOutboundFile\($", path.read_text(), re.M)
+        or re.search(r"= OutboundFile\(|return OutboundFile\(", path.read_text())
+    }
     assert makers == {"sending.py", "restoring.py"}

@@ -23,9 +23,13 @@ STALE = "KRSID_999997_20260401_000001.csv"
 def deliver(town: Town, day: dt.date) -> None:
     specification = load_catalogue().in_force(INTERFACE, day)
     header = {
-        "municipality_code": OURS.code, "insurer_number": OURS.insurer_number, "prefecture_code": "99",
-        "media_kind": "transmission", "created_on": day, "file_number": "000001",
-    }  # fmt: skip
+        "municipality_code": OURS.code,
+        "insurer_number": OURS.insurer_number,
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": day,
+        "file_number": "000001",
+    }
     no_recipient = pl.DataFrame({"resident_number": []}, {"resident_number": pl.String})
     content = codec.compose(specification, day, no_recipient, header).data
     leave(town.server.root / "from_union" / file_name(specification, header), content)

@@ -23,12 +23,24 @@ from tests.support.town import DAY, Town
 
 MONTH = ("--month", "2026-04")
 STORED = stored_tables(load_catalogue())
-OF_A_DAY = {"resident_extract", "my_numbers", "people", "held_list", "sent_people", "eligibility_dispatch"}
+OF_A_DAY = {"resident_extract", "my_numbers", "people", "withheld_list", "sent_people", "eligibility_dispatch"}
 OF_A_MONTH = {
-    "benefit_extract", "tax_held", "income_class", "known_income_class", "known_high_cost_history", "monthly_dispatch",
-    "continuity_candidates", "continuity_worksheet", "continuity_instruction", "continuity_result", "handover_taken",
-    "households_gone", "continuity_discrepancies", "high_cost_counts", "high_cost_months",
-}  # fmt: skip
+    "benefit_extract",
+    "tax_held",
+    "income_class",
+    "known_income_class",
+    "known_high_cost_history",
+    "monthly_dispatch",
+    "continuity_candidates",
+    "continuity_worksheet",
+    "continuity_instruction",
+    "continuity_result",
+    "handover_taken",
+    "households_gone",
+    "continuity_discrepancies",
+    "high_cost_counts",
+    "high_cost_months",
+}
 
 
 def specs() -> dict[str, dg.AssetSpec]:

@@ -29,7 +29,7 @@ CONTROL = "data_kind insurer_number municipality_code record_kind record_number"
 HANDOVER = (
     f"{CONTROL} candidate_number handed_over_on high_cost_count old_municipality_code treatment_month update_kind"
 )
-PAIR = "baseline file_name records sha256 size snapshot_sha256 told_by"
+PAIR = "baseline file_name records sha256 size snapshot_sha256 basis_entry_ids"
 RECEIVED = "file_name records sha256"
 # All that is stored as plaintext. Whoever adds a column here says that no person can be found by it.
 PLAINTEXT = {
@@ -44,12 +44,12 @@ PLAINTEXT = {
     "people": PERSON,
     "households": HOUSEHOLD,
     "eligibility_changes": f"{PERSON} change_kinds update_kind",
-    "held_list": f"{PERSON} change_kinds update_kind",
+    "withheld_list": f"{PERSON} change_kinds update_kind",
     "build_findings": "code level",
     "eligibility_household": PAIR,
     "eligibility_individual": PAIR,
-    "sent_people": f"{PERSON} in_doubt",
-    "sent_households": f"{HOUSEHOLD} in_doubt",
+    "sent_people": f"{PERSON} unconfirmed",
+    "sent_households": f"{HOUSEHOLD} unconfirmed",
     "sent_my_numbers": "",
     "eligibility_dispatch": "file_name",
     "municipal_id_linkage": RECEIVED,
@@ -70,7 +70,7 @@ PLAINTEXT = {
     "continuity_discrepancies": "candidate_number code old_municipality_code title",
     "benefit_extract": "decided_on municipality_code outpatient_only processed_on treatment_month",
     "tax_extract": "declaration_kind income_year municipality_code processed_on",
-    "benefit_held": "",
+    "withheld_benefits": "",
     "tax_held": "",
     "high_cost_history": "baseline file_name records sha256 size",
     "known_high_cost_history": "month_source moved_out_on treatment_month",
@@ -97,9 +97,12 @@ def row_of(asset: str) -> pl.DataFrame:
         items = CATALOGUE.versions(interface)[-1].data.items
         kinds |= {one.id: pl.Date() if one.type.is_date else pl.String() for one in items if one.id != MY_NUMBER}
     values: dict[type[pl.DataType], object] = {
-        pl.String: "合成", pl.Date: dt.date(2026, 4, 1), pl.Boolean: True, pl.List: ["合成"],
+        pl.String: "合成",
+        pl.Date: dt.date(2026, 4, 1),
+        pl.Boolean: True,
+        pl.List: ["合成"],
         **dict.fromkeys((pl.Int32, pl.Int64, pl.UInt32), 7),
-    }  # fmt: skip
+    }
     row = {name: values[type(kind)] for name, kind in kinds.items()}
     return pl.DataFrame([row], schema=kinds)
 
@@ -151,16 +154,16 @@ def test_what_is_not_the_assets_table_is_not_written(store: Store) -> None:
 
 def earlier_version(store: Store) -> None:
     """A 要修正 list as a version of the program wrote it that did not say yet why somebody is held."""
-    earlier = Store(store.root, ring(), {"held_list": StoredTable(ChangedPeople, CATALOGUE)})
-    earlier.write("held_list", DAY, ChangedPeople.empty())
+    earlier = Store(store.root, ring(), {"withheld_list": StoredTable(ChangedPeople, CATALOGUE)})
+    earlier.write("withheld_list", DAY, ChangedPeople.empty())
 
 
 def test_a_table_of_another_version_is_told_and_renewing_keys_leaves_it_as_it_is(store: Store) -> None:
     earlier_version(store)
     with pytest.raises(RenkeiError, match="KR-7119"):
-        store.read("held_list", DAY)
-    store.reencrypt("held_list", DAY)
-    assert store.decrypted("held_list", DAY).columns == ChangedPeople.names()
+        store.read("withheld_list", DAY)
+    store.reencrypt("withheld_list", DAY)
+    assert store.decrypted("withheld_list", DAY).columns == ChangedPeople.names()
 
 
 def test_a_command_says_that_a_table_is_of_another_version(tmp_path: Path) -> None:
@@ -169,7 +172,7 @@ def test_a_command_says_that_a_table_is_of_another_version(tmp_path: Path) -> No
     result = renkei(environment, "withheld", "--date", DAY)
     assert result.exit_code == 2
     assert result.output.startswith(
-        f"KR-7119 held_list の {DAY} の表の列が、このプログラムのものと違います（足りない列 told・reason・codes）"
+        f"KR-7119 withheld_list の {DAY} の表の列が、このプログラムのものと違います（足りない列 told・reason・codes）"
     )
     assert "もう一度実行" in result.output
 

@@ -87,8 +87,9 @@ def test_an_analyst_looks_and_changes_nothing(doors: Doors) -> None:
     assert page.status == 200
     assert b"/viewer/_next/" in page.body
     assert {name: page.headers.get_all(name) for name in ("X-Frame-Options", "X-Content-Type-Options")} == {
-        "X-Frame-Options": ["DENY"], "X-Content-Type-Options": ["nosniff"],
-    }  # fmt: skip
+        "X-Frame-Options": ["DENY"],
+        "X-Content-Type-Options": ["nosniff"],
+    }
     assert page.headers["Server"] == "nginx"
     assert doors.query("analyst", "/viewer/graphql?op=Version", VERSION)["version"]
     told = doors.query("analyst", "/viewer/graphql?op=LaunchRunMutation", LAUNCH, parameters=DAILY_WATCH)
@@ -118,9 +119,13 @@ def test_an_operator_launches_and_dumps_are_his_alone(doors: Doors) -> None:
 
 def test_no_path_leads_from_one_door_to_the_other(doors: Doors) -> None:
     for path in (
-        "/viewer/../operator/graphql", "/viewer/%2e%2e/operator/graphql", "/viewer/..%2foperator/graphql",
-        "//operator/graphql", "/./operator/graphql", "/%6fperator/graphql",
-    ):  # fmt: skip
+        "/viewer/../operator/graphql",
+        "/viewer/%2e%2e/operator/graphql",
+        "/viewer/..%2foperator/graphql",
+        "//operator/graphql",
+        "/./operator/graphql",
+        "/%6fperator/graphql",
+    ):
         assert doors.ask("analyst", path).status == 401, path
     # What stays behind the viewer's door is read-only, whatever it is called.
     for path in (

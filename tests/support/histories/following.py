@@ -140,9 +140,16 @@ class Following:
                     assert facts == (there or before), f"{sheet.name} {key}: {difference(facts, there or before)}"
 
     def _check_who(
-        self, day: dt.date, sheets: dict[str, Sheet], ought: dict[str, dict[str, Facts]], known: Register,
-        doubted: Keys, listed: Keys, truth: Truth, since: list[Sending],
-    ) -> None:  # fmt: skip
+        self,
+        day: dt.date,
+        sheets: dict[str, Sheet],
+        ought: dict[str, dict[str, Facts]],
+        known: Register,
+        doubted: Keys,
+        listed: Keys,
+        truth: Truth,
+        since: list[Sending],
+    ) -> None:
         """Told are those who changed and their households, each unless they wait; and of nobody else is anything told."""
         changed = {
             i: {
@@ -167,9 +174,10 @@ class Following:
         for key in keys[PEOPLE]:
             families |= self._places(key, known, truth, since)
         people = {
-            key for key, row in truth.people.items()
+            key
+            for key, row in truth.people.items()
             if row["household_number"] in families and (row["head_kind"] == "nominal_head" or runs_or_will(row, day))
-        }  # fmt: skip
+        }
         return {HOUSEHOLDS: families & (truth.households.keys() | keys[HOUSEHOLDS]), PEOPLE: people | keys[PEOPLE]}
 
     def _places(self, key: str, known: Register, truth: Truth, since: list[Sending]) -> set[str]:

@@ -15,9 +15,16 @@ OTHERS = MUNICIPALITIES[2]
 DATES = {"年月日": "%Y%m%d", "年月日-": "%Y-%m-%d", "年月": "%Y%m", "年月-": "%Y-%m"}
 # Characters that a type does not allow; 文字 allows all that can stand in a line.
 WRONG_CHARACTERS = {
-    "数字": "x", "金額": "1x", "英数": "あ", "漢字": "abc", "カナ": "漢字", "年月日": "2026-4-1", "年月日-": "20260401",
-    "年月": "2026-4", "年月-": "202604",
-}  # fmt: skip
+    "数字": "x",
+    "金額": "1x",
+    "英数": "あ",
+    "漢字": "abc",
+    "カナ": "漢字",
+    "年月日": "2026-4-1",
+    "年月日-": "20260401",
+    "年月": "2026-4",
+    "年月-": "202604",
+}
 NO_SUCH_DAY = {"年月日": "20230229", "年月日-": "2023-02-29", "年月": "202613", "年月-": "2026-13"}
 # A date is as long as its form: what is longer has the wrong characters.
 FILLERS = {"数字": "9", "金額": "9", "英数": "A", "漢字": "合", "カナ": "ア", "文字": "合"}

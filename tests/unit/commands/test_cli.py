@@ -202,8 +202,9 @@ def test_a_closed_day_is_refused_with_the_next_open_one(tmp_path: Path, monkeypa
     settings = tmp_path / "renkei.toml"
     settings.write_text(
         'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\n'
-        'data_folder = "data"\nextract_folder = "extracts"\n', encoding="utf-8",
-    )  # fmt: skip
+        'data_folder = "data"\nextract_folder = "extracts"\n',
+        encoding="utf-8",
+    )
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings))
     result = renkei("run", "daily", "--date", "2026-05-03", "--only", "out")
     assert (result.exit_code, "KR-7209" in result.stderr, "2026-05-07" in result.stderr) == (2, True, True)
@@ -231,9 +232,20 @@ def test_a_broken_installation_is_told_by_its_kind_and_place(tmp_path: Path) -> 
     file = tmp_path / "any.csv"
     file.write_bytes(b"x")
     done = subprocess.run(
-        [sys.executable, "-c", "from pipelines.cli import main; main()", "validate", file, "--interface", "tax_extract"],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from pipelines.cli import main; main()",
+            "validate",
+            file,
+            "--interface",
+            "tax_extract",
+        ],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr[:7], "対処: " in done.stderr) == (2, "KR-7701", True), done.stderr
     assert "ImportError" in done.stderr
     assert "合成" not in done.stderr + done.stdout

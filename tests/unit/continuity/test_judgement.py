@@ -43,15 +43,30 @@ def test_one_household_is_continued_once() -> None:
     other = {"candidate_number": "000002", "household_number": "000000000000003"}
     twice = [was("a", HEAD), now("a", HEAD), was("a", HEAD, candidate_number="000002"), now("a", HEAD, **other)]
     assert judged(twice)["rule"].to_list() == ["D1", "D1"]
-    merged = [was("a", HEAD), now("a", HEAD), was("b", HEAD, **other), now("b", candidate_number="000002"),
-              now("a", HEAD, candidate_number="000002"), now("b")]  # fmt: skip
+    merged = [
+        was("a", HEAD),
+        now("a", HEAD),
+        was("b", HEAD, **other),
+        now("b", candidate_number="000002"),
+        now("a", HEAD, candidate_number="000002"),
+        now("b"),
+    ]
     assert judged(merged)["rule"].to_list() == ["B1", "B2"]
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
-    rows = [row for number, (case, _) in enumerate(CASES.values()) for row in
-            [one | {"candidate_number": f"{number:06d}", "household_number": f"{number:014d}{one['household_side'] == 'after':d}"}
-             for one in case]]  # fmt: skip
+    rows = [
+        row
+        for number, (case, _) in enumerate(CASES.values())
+        for row in [
+            one
+            | {
+                "candidate_number": f"{number:06d}",
+                "household_number": f"{number:014d}{one['household_side'] == 'after':d}",
+            }
+            for one in case
+        ]
+    ]
     expected = judged(rows)
     assert expected["rule"].to_list() == [rule for _, rule in CASES.values()]
     assert judged(rows[::-1]).equals(expected)

@@ -21,9 +21,12 @@ PAIR = {
 }
 DECISION = {**dict.fromkeys(PAIR, pl.String), "decision": pl.String}
 RESULT = {
-    **dict.fromkeys(PAIR, pl.String), "new_municipality_code": pl.String, "continuity_outcome": pl.String,
-    "moved_on": pl.Date, "high_cost_count": pl.String,
-}  # fmt: skip
+    **dict.fromkeys(PAIR, pl.String),
+    "new_municipality_code": pl.String,
+    "continuity_outcome": pl.String,
+    "moved_on": pl.Date,
+    "high_cost_count": pl.String,
+}
 HANDOVER = {
     **dict.fromkeys(PAIR, pl.String),
     "treatment_month": pl.String,
@@ -85,16 +88,28 @@ def test_what_agrees_is_taken_without_a_question() -> None:
         ([decision(decision="not_continued")], [result()], TWO, ["KR-8203"], 2),
         ([decision()], [result(continuity_outcome="not_continued")], TWO, ["KR-8203", "KR-8204"], 0),
         ([decision()], [result(continuity_outcome="not_instructed", high_cost_count="00")], [], ["KR-8203"], 0),
-        ([decision(decision="not_continued")], [result(continuity_outcome="not_continued", high_cost_count="00")], TWO, ["KR-8204"], 0),
+        (
+            [decision(decision="not_continued")],
+            [result(continuity_outcome="not_continued", high_cost_count="00")],
+            TWO,
+            ["KR-8204"],
+            0,
+        ),
         ([decision()], [result()], [*TWO, handover("2026-01", **OTHER)], ["KR-8204"], 2),
         ([decision()], [result()], [*TWO, handover("2025-04")], ["KR-8205"], 2),
         ([decision()], [result()], [*TWO, handover("2026-05")], ["KR-8205"], 2),
         ([decision()], [result(high_cost_count="03")], TWO, ["KR-8206"], 2),
         ([decision()], [result()], TWO[:1], ["KR-8206"], 1),
-        ([decision(decision="postponed")], [result(continuity_outcome="not_instructed", high_cost_count="00")], [], [], 0),
+        (
+            [decision(decision="postponed")],
+            [result(continuity_outcome="not_instructed", high_cost_count="00")],
+            [],
+            [],
+            0,
+        ),
         ([decision()], [result(new_municipality_code=THEIRS)], [], ["KR-8201"], 0),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_agree_is_a_question(
     decisions: list[dict[str, object]],
     results: list[dict[str, object]],

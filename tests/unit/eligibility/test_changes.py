@@ -23,27 +23,50 @@ NOBODY = pl.Series([], dtype=pl.String)
 
 def resident(number: str, name: str = "合成　太郎") -> dict[str, object]:
     return {
-        "resident_number": number, "name": name, "name_kana": "ゴウセイ　タロウ", "born_on": dt.date(1980, 1, 1),
-        "born_on_uncertain": "no", "sex": "male", "relationship": "head", "previous_municipality_code": None,
+        "resident_number": number,
+        "name": name,
+        "name_kana": "ゴウセイ　タロウ",
+        "born_on": dt.date(1980, 1, 1),
+        "born_on_uncertain": "no",
+        "sex": "male",
+        "relationship": "head",
+        "previous_municipality_code": None,
         "next_municipality_code": None,
-    }  # fmt: skip
+    }
 
 
 def insured(number: str, household: str, ended_on: dt.date | None = None) -> dict[str, object]:
     return {
-        "resident_number": number, "household_number": household, "branch_number": "01", "acquired_on": APRIL,
-        "acquisition_reason": "moved_in", "lost_on": ended_on, "loss_reason": "died" if ended_on else None,
-        "applied_on": APRIL, "application_reason": "moved_in", "ended_on": ended_on,
-        "end_reason": "died" if ended_on else None, "notified_on": APRIL, "changed_on": APRIL,
-    }  # fmt: skip
+        "resident_number": number,
+        "household_number": household,
+        "branch_number": "01",
+        "acquired_on": APRIL,
+        "acquisition_reason": "moved_in",
+        "lost_on": ended_on,
+        "loss_reason": "died" if ended_on else None,
+        "applied_on": APRIL,
+        "application_reason": "moved_in",
+        "ended_on": ended_on,
+        "end_reason": "died" if ended_on else None,
+        "notified_on": APRIL,
+        "changed_on": APRIL,
+    }
 
 
 def household(number: str, head: str, nominal: bool = False, address: str = "合成市一丁目") -> dict[str, object]:
     return {
-        "household_number": number, "certificate_symbol": "合", "certificate_number": "1", "head_resident_number": head,
-        "nominal_head": "yes" if nominal else "no", "household_applied_on": APRIL, "household_ended_on": None,
-        "postal_code": "1000001", "address": address, "address_detail": None, "changed_on": APRIL,
-    }  # fmt: skip
+        "household_number": number,
+        "certificate_symbol": "合",
+        "certificate_number": "1",
+        "head_resident_number": head,
+        "nominal_head": "yes" if nominal else "no",
+        "household_applied_on": APRIL,
+        "household_ended_on": None,
+        "postal_code": "1000001",
+        "address": address,
+        "address_detail": None,
+        "changed_on": APRIL,
+    }
 
 
 DATES = pl.Date()
@@ -78,7 +101,9 @@ def base() -> World:
 def told(known: pl.DataFrame, key: str, doubted: str = "") -> pl.DataFrame:
     """What the Union knows; of those in `doubted` it may hold other facts."""
     return (
-        known if "in_doubt" in known.columns else known.with_columns(pl.col(key).is_in(list(doubted)).alias("in_doubt"))
+        known
+        if "unconfirmed" in known.columns
+        else known.with_columns(pl.col(key).is_in(list(doubted)).alias("unconfirmed"))
     )
 
 
@@ -212,11 +237,14 @@ def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
 
 
 def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
-    before, after = base(), World(
-        [resident(n) for n in "1234"],
-        [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
-        [household("H1", "1"), household("H2", "3", nominal=True)],
-    )  # fmt: skip
+    before, after = (
+        base(),
+        World(
+            [resident(n) for n in "1234"],
+            [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
+            [household("H1", "1"), household("H2", "3", nominal=True)],
+        ),
+    )
     withheld = withheld_households(before.people, after.people, at_fault("4"))
     assert withheld.to_list() == ["H1", "H2"]
     found = changes(before, after)
@@ -253,8 +281,10 @@ def test_of_whom_the_union_may_hold_other_facts_is_told_anew_though_nothing_chan
     assert found.households["household_number"].to_list() == ["H2"]
 
 
-def test_of_a_household_in_doubt_its_members_are_told_too() -> None:
-    households = told(base().households, "household_number").with_columns(in_doubt=pl.col("household_number") == "H1")
+def test_of_a_unconfirmed_household_its_members_are_reported_too() -> None:
+    households = told(base().households, "household_number").with_columns(
+        unconfirmed=pl.col("household_number") == "H1"
+    )
     found = find_changes(
         told(base().people, "resident_number"), households, base().people, base().households, NOBODY, LATER
     )
@@ -311,9 +341,13 @@ def test_an_end_ahead_changes_nobodys_kind_before_its_day(nominal: bool) -> None
     heads = [dict(world.households.select("household_number", "nominal_head").rows()) for world in (before, day)]
     assert heads == [{"H1": "no", "H2": "no"}, {"H1": "yes" if nominal else "no", "H2": "no"}]
     on_the_day = find_changes(
-        told(before.people, "resident_number"), told(before.households, "household_number"),
-        day.people, day.households, NOBODY, MAY,
-    )  # fmt: skip
+        told(before.people, "resident_number"),
+        told(before.households, "household_number"),
+        day.people,
+        day.households,
+        NOBODY,
+        MAY,
+    )
     expected = {"1": ("changed", ["世帯主変更"]), "5": ("changed", ["世帯主変更"])}
     assert sent(on_the_day) == expected | {"2": ("changed", [])}
 

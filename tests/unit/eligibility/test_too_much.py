@@ -41,15 +41,24 @@ def known(persons: int, first: int = 0, **facts: Any) -> UnionSnapshot:
     rows = [{"resident_number": number, **own, **facts} for number in numbers]
     people = pl.DataFrame(rows, schema_overrides={"my_number": pl.String})
     return UnionSnapshot(
-        people.drop("my_number"), pl.DataFrame({"household_number": numbers}),
+        people.drop("my_number"),
+        pl.DataFrame({"household_number": numbers}),
         people.select("resident_number", "my_number"),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
     ("count", "of", "too_much"),
-    [(10, 100, False), (11, 100, True), (19, 1000, False), (20, 1000, True), (21, 1000, True), (11, 550, True), (11, 551, False)],
-)  # fmt: skip
+    [
+        (10, 100, False),
+        (11, 100, True),
+        (19, 1000, False),
+        (20, 1000, True),
+        (21, 1000, True),
+        (11, 550, True),
+        (11, 551, False),
+    ],
+)
 def test_too_much_is_above_the_floor_and_at_least_the_share(count: int, of: int, too_much: bool) -> None:
     assert Amount("withdrawn", count, of, 0.02, 10).is_too_much == too_much
 
@@ -62,8 +71,11 @@ def test_amounts_are_counted_by_kind() -> None:
 
     assert counted(known(106)) == dict.fromkeys(shares, (0, 106))
     assert counted(known(106, first=500)) == {
-        "withdrawn": (106, 106), "added": (106, 106), "identity": (0, 106), "households_gone": (106, 106)
-    }  # fmt: skip
+        "withdrawn": (106, 106),
+        "added": (106, 106),
+        "identity": (0, 106),
+        "households_gone": (106, 106),
+    }
     assert counted(known(106, name="合成　別名"))["identity"] == (106, 106)
     assert counted(known(106), pl.Series(["x", "y"]))["identity"] == (2, 106), (
         "who is asked about counts although they wait"
@@ -73,12 +85,17 @@ def test_amounts_are_counted_by_kind() -> None:
 @pytest.mark.parametrize(
     ("facts", "items"),
     [
-        ({}, 0), ({"name": "合成　花子"}, 1), ({"name": "合成　花子", "name_kana": "ゴウセイ　ハナコ"}, 1),
-        ({"born_on": BORN.replace(day=2)}, 1), ({"my_number": "983205673214"}, 1), ({"my_number": None}, 0),
-        ({"name": "合成　花子", "sex": "female"}, 2), ({"my_number": "983205673214", "born_on": None}, 2),
+        ({}, 0),
+        ({"name": "合成　花子"}, 1),
+        ({"name": "合成　花子", "name_kana": "ゴウセイ　ハナコ"}, 1),
+        ({"born_on": BORN.replace(day=2)}, 1),
+        ({"my_number": "983205673214"}, 1),
+        ({"my_number": None}, 0),
+        ({"name": "合成　花子", "sex": "female"}, 2),
+        ({"my_number": "983205673214", "born_on": None}, 2),
         ({"name": "合成　花子", "name_kana": "ゴウセイ　ハナコ", "sex": "female", "born_on": None}, 3),
     ],
-)  # fmt: skip
+)
 def test_items_of_the_identity_that_differ(facts: dict[str, Any], items: int) -> None:
     after = known(1, **facts)
     found = identity_changes(known(1), after.people, after.my_numbers)

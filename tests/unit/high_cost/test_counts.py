@@ -16,8 +16,10 @@ STAYED = pl.DataFrame(schema={"household_number": pl.String, "until": pl.Date})
 
 def months(*texts: str) -> pl.DataFrame:
     days = [dt.date.fromisoformat(f"{text}-01") for text in texts]
-    return pl.DataFrame({"household_number": [HOME] * len(days), "treatment_month": days},
-                        schema={"household_number": pl.String, "treatment_month": pl.Date})  # fmt: skip
+    return pl.DataFrame(
+        {"household_number": [HOME] * len(days), "treatment_month": days},
+        schema={"household_number": pl.String, "treatment_month": pl.Date},
+    )
 
 
 def benefit(month: str, amount: object = "1000", outpatient_only: str = "no") -> dict[str, object]:
@@ -61,8 +63,14 @@ def test_what_counts() -> None:
 
 
 def handover(month: str, sequence: int = 1, kind: str = "added") -> dict[str, object]:
-    return {"sequence": sequence, "new_household_number": HOME, "old_municipality_code": "999989",
-            "old_household_number": "000000000000009", "treatment_month": month, "update_kind": kind}  # fmt: skip
+    return {
+        "sequence": sequence,
+        "new_household_number": HOME,
+        "old_municipality_code": "999989",
+        "old_household_number": "000000000000009",
+        "treatment_month": month,
+        "update_kind": kind,
+    }
 
 
 def test_a_month_that_both_paid_counts_once_and_keeps_both_sources() -> None:
@@ -71,8 +79,10 @@ def test_a_month_that_both_paid_counts_once_and_keeps_both_sources() -> None:
     (found,) = counts(counted, dt.date(2026, 5, 1)).to_dicts()
     assert (found["count"], found["is_multiple"]) == (3, True)
     assert counted.select("own", "handed_over_from").rows() == [
-        (False, ["999989/000000000000009"]), (True, ["999989/000000000000009"]), (True, None),
-    ]  # fmt: skip
+        (False, ["999989/000000000000009"]),
+        (True, ["999989/000000000000009"]),
+        (True, None),
+    ]
 
 
 def test_a_late_correction_takes_a_handed_over_month_away_and_gives_it_back() -> None:

@@ -90,15 +90,23 @@ def test_under_70(people: list[tuple[str, str, dt.date]], taxes: list[tuple[str 
         ([ELDER], [tax("a", 9_000_000, taxable=1_449_999, receipts=9_000_000)], "general"),
         ([ELDER], [tax("a", 3_000_000, taxable=1_500_000, receipts=3_829_999)], "general"),
         ([ELDER], [tax("a", 3_000_000, taxable=1_500_000, receipts=3_830_000)], "active_1"),
-        ([ELDER, OLD_WIFE], [tax("a", 3_000_000, taxable=1_500_000, receipts=4_000_000), tax("b", receipts=1_199_999)], "general"),
-        ([ELDER, OLD_WIFE], [tax("a", 3_000_000, taxable=1_500_000, receipts=4_000_000), tax("b", receipts=1_200_000)], "active_1"),
+        (
+            [ELDER, OLD_WIFE],
+            [tax("a", 3_000_000, taxable=1_500_000, receipts=4_000_000), tax("b", receipts=1_199_999)],
+            "general",
+        ),
+        (
+            [ELDER, OLD_WIFE],
+            [tax("a", 3_000_000, taxable=1_500_000, receipts=4_000_000), tax("b", receipts=1_200_000)],
+            "active_1",
+        ),
         ([ELDER], [tax("a", 2_100_000, taxable=1_500_000, receipts=9_000_000)], "general"),
         ([ELDER], [tax("a", taxed=False)], "low_2"),
         ([ELDER], [tax("a", taxed=False, low=True)], "low_1"),
         ([ELDER], [undeclared("a")], "active_3"),
         ([ELDER, WIFE], [tax("a", taxed=False), tax("b")], "general"),
     ],
-)  # fmt: skip
+)
 def test_70_to_74(people: list[tuple[str, str, dt.date]], taxes: list[tuple[str | None, ...]], wanted: str) -> None:
     assert classes(people, taxes)[1] == wanted
 
@@ -118,9 +126,14 @@ def test_whose_income_decides(month: tuple[int, int], year: int) -> None:
 
 @pytest.mark.parametrize(
     ("born", "first"),
-    [("1956-05-01", "2026-05"), ("1956-05-02", "2026-06"), ("1956-04-30", "2026-05"), ("1956-02-29", "2026-03"),
-     ("1956-12-31", "2027-01")],
-)  # fmt: skip
+    [
+        ("1956-05-01", "2026-05"),
+        ("1956-05-02", "2026-06"),
+        ("1956-04-30", "2026-05"),
+        ("1956-02-29", "2026-03"),
+        ("1956-12-31", "2027-01"),
+    ],
+)
 def test_from_when_somebody_is_70_for_the_limits(born: str, first: str) -> None:
     months = [dt.date(2026, month, 1) for month in range(1, 13)] + [dt.date(2027, 1, 1)]
     applies = [m for m in months if pl.select(is_elder(pl.lit(dt.date.fromisoformat(born)), m)).item()]

@@ -39,9 +39,16 @@ VECTORS = [
     (dt.date(2018, 7, 1), "from_70", "active", 1_000_000, False, False, 87_430),
     (dt.date(2017, 7, 1), "from_70", "general", 1_000_000, True, False, 44_400),
     (dt.date(2015, 1, 1), "under_70", "class_a", 842_000, False, False, 252_600),
-]  # fmt: skip
-SCHEMA = {"treatment_month": pl.Date, "age_group": pl.String, "income_class": pl.String, "total_cost": pl.Int64,
-          "is_multiple": pl.Boolean, "halved": pl.Boolean, "wanted": pl.Int64}  # fmt: skip
+]
+SCHEMA = {
+    "treatment_month": pl.Date,
+    "age_group": pl.String,
+    "income_class": pl.String,
+    "total_cost": pl.Int64,
+    "is_multiple": pl.Boolean,
+    "halved": pl.Boolean,
+    "wanted": pl.Int64,
+}
 
 
 def tables(*months: dt.date) -> pl.DataFrame:
@@ -93,8 +100,14 @@ def test_percentages_fit_their_base() -> None:
 
 @pytest.mark.parametrize(
     ("moved_on", "halved"),
-    [(dt.date(2026, 4, 1), False), (dt.date(2026, 4, 2), True), (dt.date(2026, 4, 30), True), (dt.date(2026, 5, 2), False), (None, False)],
-)  # fmt: skip
+    [
+        (dt.date(2026, 4, 1), False),
+        (dt.date(2026, 4, 2), True),
+        (dt.date(2026, 4, 30), True),
+        (dt.date(2026, 5, 2), False),
+        (None, False),
+    ],
+)
 def test_the_month_of_the_move_halves_but_not_on_the_first(moved_on: dt.date | None, halved: bool) -> None:
     found = pl.select(is_halved(pl.lit(moved_on, pl.Date), pl.lit(dt.date(2026, 4, 1)))).item()
     assert found is halved

@@ -345,9 +345,11 @@ def test_the_version_is_chosen_by_the_day_that_the_file_is_for(tmp_path: Path) -
         plan.replace("effective_from = 2018-04-01", "effective_from = 2018-04-01\neffective_to = 2026-04-02"), "utf-8"
     )
     (new / "file.toml").write_text(
-        plan.replace("effective_from = 2018-04-01", "effective_from = 2026-04-02").replace('"cp932"', '"utf-8"')
-        .replace('external_characters = "union_cp932"', ""), "utf-8"
-    )  # fmt: skip
+        plan.replace("effective_from = 2018-04-01", "effective_from = 2026-04-02")
+        .replace('"cp932"', '"utf-8"')
+        .replace('external_characters = "union_cp932"', ""),
+        "utf-8",
+    )
     catalogue = Catalogue(root)
     before = catalogue.in_force("eligibility_household", dt.date(2026, 4, 1))
     after = catalogue.in_force("eligibility_household", dt.date(2026, 4, 2))

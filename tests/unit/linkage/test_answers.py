@@ -39,8 +39,14 @@ def gone(environment: Environment, *states: str) -> int:
 def answered(environment: Environment, folder: Path, count: str, kind: str, reason: str | None) -> daily.ApplyResult:
     """One answer, delivered and applied."""
     specification = environment.specification("reception_result", DAY)
-    header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
-              "media_kind": "transmission", "created_on": DAY, "file_number": "000001"}  # fmt: skip
+    header = {
+        "municipality_code": "999997",
+        "insurer_number": "990010",
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": DAY,
+        "file_number": "000001",
+    }
     row = {"sent_file_name": NAME, "sent_record_count": count, "reception_kind": kind, "reception_reason": reason}
     encoded = codec.compose(specification, DAY, pl.DataFrame([row], schema=dict.fromkeys(row, pl.String)), header)
     folder.mkdir()

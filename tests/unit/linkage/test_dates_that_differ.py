@@ -25,14 +25,25 @@ WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, EARLIER, LATER, MOVED = (dt.date(year, 4, 1) for year in (2020, 2018, 2022, 2025))
 PERSON, ID = "000000000000001", "900000000014"
 SENT: dict[str, object] = {
-    "resident_number": PERSON, "application_reason": "left_other_insurance", "end_reason": None, "acquired_on": BEGAN,
-    "lost_on": None, "applied_on": BEGAN, "ended_on": None,
-}  # fmt: skip
+    "resident_number": PERSON,
+    "application_reason": "left_other_insurance",
+    "end_reason": None,
+    "acquired_on": BEGAN,
+    "lost_on": None,
+    "applied_on": BEGAN,
+    "ended_on": None,
+}
 TOLD: dict[str, object] = {
-    "resident_number": PERSON, "municipal_insured_id": ID, "acquired_on": BEGAN,
-    "acquisition_reason": "left_other_insurance", "lost_on": None, "loss_reason": None, "applied_on": BEGAN,
-    "ended_on": None, "judgement": "sound",
-}  # fmt: skip
+    "resident_number": PERSON,
+    "municipal_insured_id": ID,
+    "acquired_on": BEGAN,
+    "acquisition_reason": "left_other_insurance",
+    "lost_on": None,
+    "loss_reason": None,
+    "applied_on": BEGAN,
+    "ended_on": None,
+    "judgement": "sound",
+}
 LOST = {"lost_on": LATER, "ended_on": LATER, "loss_reason": "joined_other_insurance"}
 GONE = {"lost_on": LATER, "ended_on": LATER, "end_reason": "joined_other_insurance"}
 
@@ -51,8 +62,14 @@ def frame(row: Mapping[str, object]) -> pl.DataFrame:
 def delivered(environment: Environment, interface: str, day: dt.date, row: Mapping[str, object]) -> ReceivedFile:
     """One record of the day's file, from the Union's folder."""
     specification = environment.specification(interface, day)
-    header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
-              "media_kind": "transmission", "created_on": day, "file_number": "000001"}  # fmt: skip
+    header = {
+        "municipality_code": "999997",
+        "insurer_number": "990010",
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": day,
+        "file_number": "000001",
+    }
     folder = environment.settings.data_folder / f"union_{interface}_{day}"
     folder.mkdir(parents=True)
     content = codec.compose(specification, day, frame(row), header).data

@@ -55,8 +55,14 @@ def test_the_second_file_of_a_day_wins_whichever_comes_first(
         rows = pl.DataFrame(
             {"resident_number": people, "municipal_insured_id": values, "assigned_on": [DAY] * len(people)}
         )
-        header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
-                  "media_kind": "transmission", "created_on": DAY, "file_number": number}  # fmt: skip
+        header = {
+            "municipality_code": "999997",
+            "insurer_number": "990010",
+            "prefecture_code": "99",
+            "media_kind": "transmission",
+            "created_on": DAY,
+            "file_number": number,
+        }
         delivered(environment, tmp_path / "union", "municipal_id_linkage", rows, header)
         (applied,) = apply_daily(environment, TOLD)
         assert (applied.entry.state, applied.applied_count) == ("applied", len(people))

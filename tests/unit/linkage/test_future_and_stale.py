@@ -34,8 +34,14 @@ def environment(tmp_path: Path) -> Environment:
 def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: str = "900000000014") -> ReceivedFile:
     """The ids of a day, one person's, in a folder of their own."""
     specification = environment.specification("municipal_id_linkage", day)
-    header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
-              "media_kind": "transmission", "created_on": day, "file_number": "000001"}  # fmt: skip
+    header = {
+        "municipality_code": "999997",
+        "insurer_number": "990010",
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": day,
+        "file_number": "000001",
+    }
     rows = {"resident_number": [PERSON], "municipal_insured_id": [insured_id], "assigned_on": [WED]}
     folder.mkdir(parents=True)
     content = codec.compose(specification, day, pl.DataFrame(rows), header).data

@@ -26,10 +26,16 @@ TOLD = pl.DataFrame(
 
 def dates(**changes: object) -> pl.DataFrame:
     row: dict[str, object] = {
-        "resident_number": "1", "municipal_insured_id": "900000000001", "acquired_on": APRIL,
-        "acquisition_reason": "moved_in", "lost_on": None, "loss_reason": None, "applied_on": APRIL, "ended_on": None,
+        "resident_number": "1",
+        "municipal_insured_id": "900000000001",
+        "acquired_on": APRIL,
+        "acquisition_reason": "moved_in",
+        "lost_on": None,
+        "loss_reason": None,
+        "applied_on": APRIL,
+        "ended_on": None,
         "judgement": "sound",
-    }  # fmt: skip
+    }
     types = dict.fromkeys(("acquired_on", "lost_on", "applied_on", "ended_on"), pl.Date)
     return pl.DataFrame([row | changes], schema_overrides=types)
 

@@ -20,9 +20,15 @@ from tests.support.deployment import asked, opened
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, ENDED = dt.date(2026, 1, 5), dt.date(2026, 3, 20)
 PERSON = "000000000000001"
-TOLD = pl.DataFrame({
-    "resident_number": [PERSON], "application_reason": ["left_other_insurance"], "applied_on": [WED], "ended_on": [None],
-}, schema_overrides={"ended_on": pl.Date})  # fmt: skip
+TOLD = pl.DataFrame(
+    {
+        "resident_number": [PERSON],
+        "application_reason": ["left_other_insurance"],
+        "applied_on": [WED],
+        "ended_on": [None],
+    },
+    schema_overrides={"ended_on": pl.Date},
+)
 
 
 @pytest.fixture
@@ -35,12 +41,23 @@ def reported(
 ) -> None:
     """One person's period, delivered in the day's file."""
     specification = environment.specification("acquisition_loss_linkage", day)
-    header = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
-              "media_kind": "transmission", "created_on": day, "file_number": "000001"}  # fmt: skip
+    header = {
+        "municipality_code": "999997",
+        "insurer_number": "990010",
+        "prefecture_code": "99",
+        "media_kind": "transmission",
+        "created_on": day,
+        "file_number": "000001",
+    }
     row = {
-        "resident_number": PERSON, "municipal_insured_id": "900000000014", "acquired_on": BEGAN,
-        "acquisition_reason": "left_other_insurance", "applied_on": applied_on, "ended_on": ended_on, "judgement": "sound",
-    }  # fmt: skip
+        "resident_number": PERSON,
+        "municipal_insured_id": "900000000014",
+        "acquired_on": BEGAN,
+        "acquisition_reason": "left_other_insurance",
+        "applied_on": applied_on,
+        "ended_on": ended_on,
+        "judgement": "sound",
+    }
     rows = pl.DataFrame([row], schema_overrides={"ended_on": pl.Date})
     folder.mkdir()
     content = codec.compose(specification, day, rows, header).data

@@ -25,8 +25,14 @@ TOKYO = dt.timezone(dt.timedelta(hours=9))
 PEOPLE = [f"{number:015d}" for number in range(1, 9)]
 IDS = [f"9900000000{number:02d}" for number in (10, 20, 30, 40, 50, 60, 70, 80)]  # their check digits are wrong
 MY_NUMBERS = ["999000000016", "999000000024", "999000000032", "999000000040", "999000000059", "999000000067"]
-HEADER = {"municipality_code": "999997", "insurer_number": "990010", "prefecture_code": "99",
-          "media_kind": "transmission", "created_on": DAY, "file_number": "000001"}  # fmt: skip
+HEADER = {
+    "municipality_code": "999997",
+    "insurer_number": "990010",
+    "prefecture_code": "99",
+    "media_kind": "transmission",
+    "created_on": DAY,
+    "file_number": "000001",
+}
 
 
 @pytest.fixture

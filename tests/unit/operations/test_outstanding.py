@@ -74,8 +74,11 @@ def test_answers_and_confirmations_are_due_the_day_after_and_grow_old(environmen
     answered(environment, WED, "acquisition_loss_linkage")
     found = outstanding(environment, TUE).filter(pl.col("partition") == WED)
     assert found.select("code", "due_on", "age").rows() == [
-        ("KR-6502", THU, 3), ("KR-6502", THU, 3), ("KR-6503", THU, 3), ("KR-6503", THU, 3),
-    ]  # fmt: skip
+        ("KR-6502", THU, 3),
+        ("KR-6502", THU, 3),
+        ("KR-6503", THU, 3),
+        ("KR-6503", THU, 3),
+    ]
     assert found["subject"].to_list()[:2] == ["受付結果", "市町村被保険者ID連携ファイル"]
 
 
@@ -138,16 +141,23 @@ def test_a_month_is_expected_by_the_days_of_the_union(tmp_path: Path) -> None:
     assert late(dt.date(2026, 5, 13)) == []
     assert late(dt.date(2026, 5, 14)) == [("継続世帯の確定指示", dt.date(2026, 5, 13))]
     assert late(dt.date(2026, 5, 16)) == [
-        ("継続世帯の確定指示", dt.date(2026, 5, 13)), ("継続世帯確定結果", dt.date(2026, 5, 15)),
-    ]  # fmt: skip
+        ("継続世帯の確定指示", dt.date(2026, 5, 13)),
+        ("継続世帯確定結果", dt.date(2026, 5, 15)),
+    ]
     path = monthly.make_worksheet(environment, MONTH).path
     monthly.import_worksheet(environment, fill(path))
     file, _ = monthly.build_instruction(environment, MONTH)
     assert file is not None
     outbound_entry(
-        environment.ledger, file.interface, MONTH, file.file_name, DELIVERED,
-        sha256=file.sha256, size=file.size, records=file.records,
-    )  # fmt: skip
+        environment.ledger,
+        file.interface,
+        MONTH,
+        file.file_name,
+        DELIVERED,
+        sha256=file.sha256,
+        size=file.size,
+        records=file.records,
+    )
     assert late(dt.date(2026, 5, 16)) == [("継続世帯確定結果", dt.date(2026, 5, 15))]
 
 

@@ -24,19 +24,35 @@ MAY_IMPORT = {
     "fixtures": {"interfaces", "fixtures"},
 }
 PURE = [
-    "pipelines/eligibility/snapshot.py", "pipelines/eligibility/changes.py", "pipelines/eligibility/withholding.py",
+    "pipelines/eligibility/snapshot.py",
+    "pipelines/eligibility/changes.py",
+    "pipelines/eligibility/withholding.py",
     "pipelines/transfer/fingerprint.py",
-    "pipelines/linkage/matching.py", "pipelines/continuity/judgement.py", "pipelines/continuity/criteria.py",
-    "pipelines/continuity/facts.py", "pipelines/continuity/cases.py", "pipelines/continuity/reconcile.py", "pipelines/high_cost/counts.py",
-    "pipelines/high_cost/history.py", "pipelines/high_cost/limits.py", "pipelines/high_cost/income_class.py",
-    "interfaces/required_items.py", "schemas/rules/handed_over.py",
-]  # fmt: skip
+    "pipelines/linkage/matching.py",
+    "pipelines/continuity/judgement.py",
+    "pipelines/continuity/criteria.py",
+    "pipelines/continuity/facts.py",
+    "pipelines/continuity/cases.py",
+    "pipelines/continuity/reconcile.py",
+    "pipelines/high_cost/counts.py",
+    "pipelines/high_cost/history.py",
+    "pipelines/high_cost/limits.py",
+    "pipelines/high_cost/income_class.py",
+    "interfaces/required_items.py",
+    "schemas/rules/handed_over.py",
+]
 # From the top: a package imports from layers below its own only, and never from its neighbours in the same layer.
 LAYERS = (
-    ("cli",), ("commands", "definitions"), ("orchestration",), ("operations",),
+    ("cli",),
+    ("commands", "definitions"),
+    ("orchestration",),
+    ("operations",),
     ("eligibility", "linkage", "continuity", "high_cost"),
-    ("transfer",), ("deployment",), ("exchange",), ("storage", "configuration", "tables"),
-)  # fmt: skip
+    ("transfer",),
+    ("deployment",),
+    ("exchange",),
+    ("storage", "configuration", "tables"),
+)
 
 
 def modules() -> Iterator[Path]:

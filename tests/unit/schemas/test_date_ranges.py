@@ -59,7 +59,7 @@ BORN = ("1980-01-02,0,", "{},0,")
         ("resident_999997_20260401.csv", BORN, "2026-04-01", []),
         ("resident_999997_20260401.csv", BORN, "2026-04-02", [("KR-3005", 2, "born_on")]),
     ],
-)  # fmt: skip
+)
 def test_a_date_outside_its_range_is_a_finding_of_its_record(
     tmp_path: Path, name: str, cell: tuple[str, str], day: str, expected: list[tuple[str, int, str]]
 ) -> None:
@@ -158,8 +158,13 @@ def test_an_era_date_has_the_same_range_and_its_own_sentinels() -> None:
 
 @pytest.mark.parametrize(
     ("text", "on", "last"),
-    [("2年", "2026-04-01", "2028-04-01"), ("1年", "2028-02-29", "2029-02-28"), ("0日", "2026-04-01", "2026-04-01"),
-     ("0日", "2028-02-29", "2028-02-29"), ("30日", "2026-04-01", "2026-05-01")],
-)  # fmt: skip
+    [
+        ("2年", "2026-04-01", "2028-04-01"),
+        ("1年", "2028-02-29", "2029-02-28"),
+        ("0日", "2026-04-01", "2026-04-01"),
+        ("0日", "2028-02-29", "2028-02-29"),
+        ("30日", "2026-04-01", "2026-05-01"),
+    ],
+)
 def test_how_far_ahead_counts_from_the_day_of_the_file(text: str, on: str, last: str) -> None:
     assert Ahead.parse(text).after(dt.date.fromisoformat(on)) == dt.date.fromisoformat(last)

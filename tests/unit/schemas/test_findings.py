@@ -87,11 +87,17 @@ def test_no_finding_of_any_item_shows_what_is_hidden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("合成　太郎", f"{HIDDEN}、使えない文字 U+5408"), ("SMITH", f"{HIDDEN}、使えない文字 U+0053"),
-        ("999618033978", HIDDEN), ("000000000000101", HIDDEN), ("12345678901", HIDDEN),
-        ("9", "9"), ("1X", "1X"), ("2026-04-01", "2026-04-01"), ("20260401", "20260401"),
+        ("合成　太郎", f"{HIDDEN}、使えない文字 U+5408"),
+        ("SMITH", f"{HIDDEN}、使えない文字 U+0053"),
+        ("999618033978", HIDDEN),
+        ("000000000000101", HIDDEN),
+        ("12345678901", HIDDEN),
+        ("9", "9"),
+        ("1X", "1X"),
+        ("2026-04-01", "2026-04-01"),
+        ("20260401", "20260401"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_of_a_public_items_form_may_be_anothers_and_is_hidden(
     value: str, shown: str, tmp_path: Path
 ) -> None:
@@ -109,13 +115,22 @@ def test_the_sentence_names_the_place_and_the_fault(tmp_path: Path) -> None:
     byte = len(before.encode("cp932")) + 1
     assert result.findings.to_dicts() == [
         {
-            "file": NAME, "line": 3, "record": 3, "item_no": 12, "item": "born_on", "item_name": "生年月日",
-            "byte_position": byte, "code": "KR-2004", "level": "record", "rule": "real_date",
-            "expected": "実在する日付", "value": HIDDEN,
+            "file": NAME,
+            "line": 3,
+            "record": 3,
+            "item_no": 12,
+            "item": "born_on",
+            "item_name": "生年月日",
+            "byte_position": byte,
+            "code": "KR-2004",
+            "level": "record",
+            "rule": "real_date",
+            "expected": "実在する日付",
+            "value": HIDDEN,
             "message": f"KR-2004 {NAME} 3行目 {byte}バイト目 項番12 生年月日: "
             f"実在する日付が必要です（受信値: {HIDDEN}）",
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_a_quoted_item_starts_at_its_quote(tmp_path: Path) -> None:

@@ -17,10 +17,16 @@ EVE, MORROW = DAY - dt.timedelta(days=1), DAY + dt.timedelta(days=1)
 @pytest.mark.parametrize(
     ("start", "end", "insured", "later"),
     [
-        (EVE, None, True, True), (DAY, None, True, True), (MORROW, None, False, True), (None, None, False, False),
-        (EVE, EVE, False, False), (EVE, DAY, False, False), (EVE, MORROW, True, True), (DAY, DAY, False, False),
+        (EVE, None, True, True),
+        (DAY, None, True, True),
+        (MORROW, None, False, True),
+        (None, None, False, False),
+        (EVE, EVE, False, False),
+        (EVE, DAY, False, False),
+        (EVE, MORROW, True, True),
+        (DAY, DAY, False, False),
     ],
-)  # fmt: skip
+)
 def test_a_period_is_half_open(start: dt.date | None, end: dt.date | None, insured: bool, later: bool) -> None:
     row = pl.DataFrame({"applied_on": [start], "ended_on": [end]}, schema={"applied_on": pl.Date, "ended_on": pl.Date})
     assert row.select(runs(DAY).alias("a"), runs_or_will(DAY).alias("b")).row(0) == (insured, later)
@@ -36,10 +42,14 @@ def household(head_kind: str, start: dt.date | None, end: dt.date | None) -> pl.
 @pytest.mark.parametrize(
     ("head_kind", "start", "end", "heads"),
     [
-        ("insured_head", EVE, MORROW, 1), ("insured_head", EVE, DAY, 0), ("insured_head", EVE, EVE, 0),
-        ("insured_head", MORROW, None, 1), ("nominal_head", MORROW, None, 1), ("nominal_head", None, None, 1),
+        ("insured_head", EVE, MORROW, 1),
+        ("insured_head", EVE, DAY, 0),
+        ("insured_head", EVE, EVE, 0),
+        ("insured_head", MORROW, None, 1),
+        ("nominal_head", MORROW, None, 1),
+        ("nominal_head", None, None, 1),
     ],
-)  # fmt: skip
+)
 def test_a_household_has_its_head_until_the_day_on_which_he_ends(
     head_kind: str, start: dt.date | None, end: dt.date | None, heads: int
 ) -> None:

@@ -51,9 +51,12 @@ def faults(model: type[Table], frame: pl.DataFrame) -> str:
 def row_of(model: type[Table]) -> pl.DataFrame:
     """One row with a value in every column."""
     values: dict[type[pl.DataType], object] = {
-        pl.String: NAME, pl.Date: dt.date(2026, 4, 1), pl.Boolean: True, pl.List: [NAME],
+        pl.String: NAME,
+        pl.Date: dt.date(2026, 4, 1),
+        pl.Boolean: True,
+        pl.List: [NAME],
         **dict.fromkeys((pl.Int32, pl.Int64, pl.UInt32), 7),
-    }  # fmt: skip
+    }
     return model.of([{name: values[type(kind)] for name, kind in model.dtypes().items()}])
 
 

@@ -13,8 +13,18 @@ from schemas.validate import Validated
 from tests.support.schema import NAME, extract, line, lines, sound_individuals, specification, validated, with_item
 
 COLUMNS = [
-    "file", "line", "record", "item_no", "item_name", "byte_position", "code", "level", "expected", "value", "message",
-]  # fmt: skip
+    "file",
+    "line",
+    "record",
+    "item_no",
+    "item_name",
+    "byte_position",
+    "code",
+    "level",
+    "expected",
+    "value",
+    "message",
+]
 
 
 @pytest.fixture
@@ -41,8 +51,10 @@ def test_json_says_all_that_was_found(faulty: Validated, tmp_path: Path) -> None
     assert report["counts_by_code"] == {"KR-2003": 1, "KR-2004": 1, "KR-2015": 1}
     assert [list(one) for one in report["findings"]] == [COLUMNS] * 3
     assert [(one["code"], one["line"], one["item_no"]) for one in report["findings"]] == [
-        ("KR-2015", 2, 8), ("KR-2004", 3, 12), ("KR-2003", 4, 14),
-    ]  # fmt: skip
+        ("KR-2015", 2, 8),
+        ("KR-2004", 3, 12),
+        ("KR-2003", 4, 14),
+    ]
     write_json(faulty, tmp_path / "reports" / "one.json")
     assert json.loads((tmp_path / "reports" / "one.json").read_text(encoding="utf-8")) == report
 
@@ -65,18 +77,31 @@ def test_the_book_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_pat
     assert all("実在する" in row[-1] for row in first if row[5] == "KR-2004")
     counted = list(book["集計"].iter_rows(values_only=True))
     assert [(row[0], row[3], row[4], row[5]) for row in counted[1:]] == [
-        ("KR-2003", 14, "性別", 1), ("KR-2004", 12, "生年月日", 1), ("KR-2015", 8, "個人番号", 1),
-    ]  # fmt: skip
+        ("KR-2003", 14, "性別", 1),
+        ("KR-2004", 12, "生年月日", 1),
+        ("KR-2015", 8, "個人番号", 1),
+    ]
     assert all(row[6] for row in counted)
 
 
 def test_the_book_says_how_many_values_were_normalised(tmp_path: Path) -> None:
-    result = extract(tmp_path, "resident_extract", {
-        "resident_number": ["000000000000101", "000000000000102"], "resident_household_number": ["000000000000011"] * 2,
-        "resident_kind": ["1"] * 2, "resident_state": ["1"] * 2, "name": ["合成　太郎"] * 2, "sex": ["1"] * 2,
-        "name_kana": ["ｺﾞｳｾｲ ﾀﾛｳ"] * 2, "born_on": ["1980-01-02"] * 2, "born_on_uncertain": ["0"] * 2,
-        "relationship": ["2", "12"], "changed_on_uncertain": ["0"] * 2,
-    })  # fmt: skip
+    result = extract(
+        tmp_path,
+        "resident_extract",
+        {
+            "resident_number": ["000000000000101", "000000000000102"],
+            "resident_household_number": ["000000000000011"] * 2,
+            "resident_kind": ["1"] * 2,
+            "resident_state": ["1"] * 2,
+            "name": ["合成　太郎"] * 2,
+            "sex": ["1"] * 2,
+            "name_kana": ["ｺﾞｳｾｲ ﾀﾛｳ"] * 2,
+            "born_on": ["1980-01-02"] * 2,
+            "born_on_uncertain": ["0"] * 2,
+            "relationship": ["2", "12"],
+            "changed_on_uncertain": ["0"] * 2,
+        },
+    )
     write_xlsx(result, tmp_path / "book.xlsx")
     guide = list(openpyxl.load_workbook(tmp_path / "book.xlsx")["使い方"].iter_rows(values_only=True))
     told = [("正規化した値", "氏名カナ 2件、続柄コード 1件")]

@@ -33,10 +33,14 @@ PERIODS = "20260401,01,,,20260401,01,,,,,"
 # what is broken -> (change of the sound file, what must be found)
 BROKEN: dict[str, tuple[Change, list[tuple[str, int | None, str | None]]]] = {
     "required": (line(3, '"合成　花子"', ""), [("KR-2001", 3, "name")]),
-    "required when an item has a value": (line(3, f",0,{PERIODS}", ",0,20260401,,,,20260401,01,,,,,"), [
-        ("KR-2001", 3, "acquisition_reason")]),
-    "required when an item has one of some values": (line(3, ",123456789018,02,", ",123456789018,,"), [
-        ("KR-2001", 3, "branch_number")]),
+    "required when an item has a value": (
+        line(3, f",0,{PERIODS}", ",0,20260401,,,,20260401,01,,,,,"),
+        [("KR-2001", 3, "acquisition_reason")],
+    ),
+    "required when an item has one of some values": (
+        line(3, ",123456789018,02,", ",123456789018,,"),
+        [("KR-2001", 3, "branch_number")],
+    ),
     "characters": (line(3, "合成　花子", "合成　ﾊﾅ子"), [("KR-2003", 3, "name")]),
     "length in bytes": (line(3, "合成　花子", "合" * 51), [("KR-2002", 3, "name")]),
     "date without such a day": (line(3, ",19820304,", ",20230229,"), [("KR-2004", 3, "born_on")]),
@@ -45,14 +49,18 @@ BROKEN: dict[str, tuple[Change, list[tuple[str, int | None, str | None]]]] = {
     "digits": (line(3, ",000000000000102,", ",102,"), [("KR-2007", 3, "resident_number")]),
     "my_number_check_digit": (line(3, "123456789018", "123456789019"), [("KR-2011", 3, "my_number")]),
     "blank_my_number": (line(3, "123456789018", ""), [("KR-2015", 3, "my_number")]),
-    "municipality_check_digit": (line(3, f"{PERIODS}20260401", "20260401,01,,,20260401,11,,,131042,,20260401"), [
-        ("KR-2012", 3, "previous_municipality_code")]),
+    "municipality_check_digit": (
+        line(3, f"{PERIODS}20260401", "20260401,01,,,20260401,11,,,131042,,20260401"),
+        [("KR-2012", 3, "previous_municipality_code")],
+    ),
     "insurer_check_digit hides own_insurer": (line(1, "990010", "990011"), [("KR-2013", 1, "insurer_number")]),
     "constant": (line(3, ",K102,", ",K101,"), [("KR-3001", 3, "data_kind")]),
     "record_sequence": (line(3, "2,0000003,", "2,0000009,"), [("KR-3002", 3, "record_number")]),
     "not_before": (line(3, PERIODS, "20260401,01,,,20260401,01,20260331,03,,,"), [("KR-3003", 3, "ended_on")]),
-    "duplicate key": (line(4, "000000000000103", "000000000000102"), [
-        ("KR-3004", 3, "resident_number"), ("KR-3004", 4, "resident_number")]),
+    "duplicate key": (
+        line(4, "000000000000103", "000000000000102"),
+        [("KR-3004", 3, "resident_number"), ("KR-3004", 4, "resident_number")],
+    ),
     "only_with": (line(3, PERIODS, "20260401,01,,03,20260401,01,,,,,"), [("KR-3006", 3, "loss_reason")]),
     "count too high": (line(1, ",0000003,", ",0000004,"), [("KR-4001", 1, "record_count")]),
     "count too low": (line(1, ",0000003,", ",0000002,"), [("KR-4001", 1, "record_count")]),
@@ -61,10 +69,12 @@ BROKEN: dict[str, tuple[Change, list[tuple[str, int | None, str | None]]]] = {
     "own_prefecture": (line(1, ",99,1,", ",13,1,"), [("KR-4005", 1, "prefecture_code")]),
     "partition_date": (line(4, "20260401,1\r\n", "20260331,1\r\n"), [("KR-4006", 4, "processed_on")]),
     "same_as_file_name": (line(1, ",000001\r\n", ",000002\r\n"), [("KR-4007", 1, "file_number")]),
-    "one_head_per_household": (line(3, f",12,0,{PERIODS}", f",12,1,{PERIODS}"), [
-        ("KR-5004", 2, "head_kind"), ("KR-5004", 3, "head_kind")]),
+    "one_head_per_household": (
+        line(3, f",12,0,{PERIODS}", f",12,1,{PERIODS}"),
+        [("KR-5004", 2, "head_kind"), ("KR-5004", 3, "head_kind")],
+    ),
     "nominal_head_not_insured": (line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}"), [("KR-5005", 2, "applied_on")]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("rule", BROKEN)

@@ -77,8 +77,11 @@ def test_a_fixed_length_file_with_a_line_of_another_length_is_not_judged_further
     half = [*rows[:2], rows[2].replace(b"000000000002", b"00000000000\x81"), *rows[3:]]
     result = validated(tmp_path, b"".join(half), fixed, context, name)
     assert [*seen(result), *result.findings["level"]] == [
-        ("KR-3001", 2, "data_kind"), ("KR-1026", 3, "municipal_insured_id"), "record", "record",
-    ]  # fmt: skip
+        ("KR-3001", 2, "data_kind"),
+        ("KR-1026", 3, "municipal_insured_id"),
+        "record",
+        "record",
+    ]
     rows[2] = rows[2].replace(b"000000000002", b"00000000002")
     assert seen(validated(tmp_path, b"".join(rows), fixed, context, name)) == [("KR-1020", 3, None)]
 
@@ -215,8 +218,12 @@ def test_a_rule_that_crashes_is_a_finding(rule: str, error: str, crashing: None,
     result = validated(tmp_path, line(3, "123456789018", "123456789019")(sound_individuals()), changed)
     crash = result.findings.filter(pl.col("code") == "KR-9001").row(0, named=True)
     assert (crash["level"], crash["item"], crash["rule"], crash["line"], crash["value"]) == (
-        "file", "name", rule, None, None,
-    )  # fmt: skip
+        "file",
+        "name",
+        rule,
+        None,
+        None,
+    )
     assert rule in crash["message"] and error in crash["message"] and "氏名" in crash["message"]
     assert "983205673214" not in str(result.findings.to_dicts())
     # The other rules are judged all the same.
@@ -305,9 +312,13 @@ def test_every_test_of_a_record_is_a_bare_expression_too(tmp_path: Path) -> None
 
 PEOPLE = 2_500
 PERIOD = {
-    "branch_number": "01", "acquired_on": "2020-04-01", "acquisition_reason": "01", "applied_on": "2020-04-01",
-    "application_reason": "01", "changed_on": "2020-04-01",
-}  # fmt: skip
+    "branch_number": "01",
+    "acquired_on": "2020-04-01",
+    "acquisition_reason": "01",
+    "applied_on": "2020-04-01",
+    "application_reason": "01",
+    "changed_on": "2020-04-01",
+}
 
 
 def insured(**spoilt: dict[int, str]) -> dict[str, list[str]]:

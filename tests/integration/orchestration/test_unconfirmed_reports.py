@@ -57,7 +57,7 @@ def test_a_recalled_name_is_corrected_by_the_next_day(village: Village) -> None:
     assert village.sent(FOURTH) == {}
 
 
-def test_a_recalled_file_and_a_rejected_second_one_leave_both_in_doubt(village: Village) -> None:
+def test_a_recalled_file_and_a_rejected_second_one_leave_both_unconfirmed(village: Village) -> None:
     recalled_with_a_wrong_name(village)
     assert village.send(NEXT).exit_code == 0
     village.answer(
@@ -106,8 +106,9 @@ def test_a_withdrawal_that_nobody_accepted_is_told_again(village: Village) -> No
     village.answer(FOURTH, dict.fromkeys(village.pair(NEXT), "rejected"))
     assert village.send(FOURTH).exit_code == 0
     assert {number for number, row in village.sent(FOURTH).items() if row["update_kind"] == "withdrawn"} == {
-        person(12), person(21)
-    }  # fmt: skip
+        person(12),
+        person(21),
+    }
 
 
 def test_people_are_withdrawn_though_the_union_withdrew_their_household_already(village: Village) -> None:
@@ -123,6 +124,7 @@ def test_people_are_withdrawn_though_the_union_withdrew_their_household_already(
     assert result.exit_code == 0, result.output
     assert village.withheld(THIRD) == {}
     assert {number: row["update_kind"] for number, row in village.sent(THIRD).items()} == {
-        person(21): "withdrawn", person(22): "withdrawn"
-    }  # fmt: skip
+        person(21): "withdrawn",
+        person(22): "withdrawn",
+    }
     assert village.sent(THIRD, HOUSEHOLD) == {}
