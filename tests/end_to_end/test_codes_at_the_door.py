@@ -252,7 +252,7 @@ def test_a_file_whose_name_has_an_impossible_date_is_kept_apart(place: Town) -> 
     folder = place.union / OURS.code / "from_union"
     (folder / name).rename(folder / name.replace("20260402", "20260431"))
     place.run(place.day_in(1))
-    (entry,) = [one for one in json.loads(place.must("ledger", "list", "--json")) if one["state"] == "quarantined"]
+    (entry,) = [row for row in json.loads(place.must("ledger", "list", "--json")) if row["state"] == "quarantined"]
     assert "KR-7304" in place.must("quarantine", "show", str(entry["id"]))
 
 
@@ -261,7 +261,7 @@ def test_a_file_of_an_interface_that_is_switched_off_is_kept_apart(place: Town) 
     settings = place.settings.read_text(encoding="utf-8")
     place.settings.write_text('switched_off_interfaces = ["verification_list"]\n' + settings, encoding="utf-8")
     place.run(place.day_in(1))
-    (entry,) = [one for one in json.loads(place.must("ledger", "list", "--json")) if one["state"] == "quarantined"]
+    (entry,) = [row for row in json.loads(place.must("ledger", "list", "--json")) if row["state"] == "quarantined"]
     assert "KR-7303" in place.must("quarantine", "show", str(entry["id"]))
 
 
@@ -535,7 +535,7 @@ def test_what_keeps_us_from_the_server_is_told(desk: Town, tmp_path: Path, code:
 def test_a_seal_that_is_none_and_one_of_yesteryear_are_kept_apart(desk: Town, tmp_path: Path) -> None:
     ours = desk.data / "keys" / "transfer-1.cert.pem"
     now, old = (Seals(tmp_path / str(year), ours, dt.datetime(year, 1, 1, tzinfo=dt.UTC)) for year in (2026, 2020))
-    certificates = json.dumps([str(one.certificate_path) for one in (now, old)])
+    certificates = json.dumps([str(seals.certificate_path) for seals in (now, old)])
     text = desk.settings.read_text(encoding="utf-8")
     desk.settings.write_text(f"{text}\n[sealing]\npartner_certificates = {certificates}\n", encoding="utf-8")
     folder = desk.union / OURS.code / "from_union"

@@ -132,12 +132,12 @@ class Municipality(Town):
 
     def ticks(self, name: str) -> list[str]:
         """Why a schedule or a sensor asked for no run, at each of its times."""
-        known = [one for one in self.records.all_instigator_state() if one.instigator_name == name]
-        ticks = [self.records.get_ticks(one.instigator_origin_id, one.selector_id) for one in known]
+        known = [state for state in self.records.all_instigator_state() if state.instigator_name == name]
+        ticks = [self.records.get_ticks(state.instigator_origin_id, state.selector_id) for state in known]
         return [tick.skip_reason or "" for several in ticks for tick in several]
 
     def _knows(self, name: str) -> bool:
-        return any(one.instigator_name == name for one in self.records.all_instigator_state())
+        return any(state.instigator_name == name for state in self.records.all_instigator_state())
 
     def states_of(self, day: dt.date) -> dict[str, str]:
         """Names and states of a day's files in the ledger."""
@@ -177,7 +177,7 @@ def reading_the_ledger(town: Municipality) -> Iterator[None]:
             yield
         finally:
             stopped.set()
-    assert [one.stdout + one.stderr for one in reading.result() if one.returncode] == []
+    assert [answer.stdout + answer.stderr for answer in reading.result() if answer.returncode] == []
     assert len(reading.result()) > 50
 
 
@@ -220,10 +220,10 @@ def a_day_in_which_it_is_killed(town: Municipality) -> None:
     town.leap_to(at(SECOND, 18, 10, 30))
     town.until_run("daily_out", SECOND, "FAILURE")
     town.until(town.alerts.exists, "the alert")
-    (told,) = map(json.loads, town.alerts.read_text(encoding="utf-8").splitlines())
-    assert [one["code"] for one in told["codes"]] == ["KR-7702"]
-    assert told["command"] == f"renkei rerun --failed --from {SECOND} --to {SECOND}"
-    assert "1件のうち成功 1件" in town.renkei(*told["command"].split()[1:])
+    (alert,) = map(json.loads, town.alerts.read_text(encoding="utf-8").splitlines())
+    assert [code["code"] for code in alert["codes"]] == ["KR-7702"]
+    assert alert["command"] == f"renkei rerun --failed --from {SECOND} --to {SECOND}"
+    assert "1件のうち成功 1件" in town.renkei(*alert["command"].split()[1:])
     assert inside(town.to_union) == names(SENT, SECOND)
 
 
@@ -232,7 +232,7 @@ def all_is_well(town: Municipality, day: dt.date) -> None:
     states = dict.fromkeys(names(SENT, day), "accepted") | dict.fromkeys(names(ANSWERS, day), "applied")
     assert town.states_of(day) == states
     assert everything_in(town.to_union) == everything_in(town.from_union) == []
-    sent = [name for one in business_days(START, 3) if one <= day for name in names(SENT, one)]
+    sent = [name for sent_day in business_days(START, 3) if sent_day <= day for name in names(SENT, sent_day)]
     assert everything_in(town.received) == sorted(sent)
     assert town.renkei("quarantine", "list") == "決めるもの 0件\n"
     assert "不一致 0件" in town.renkei("audit", "verify")

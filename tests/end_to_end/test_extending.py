@@ -56,7 +56,7 @@ class Copy:
         if what in ("new", "append"):
             file.write_text(before + text, encoding="utf-8")
             return
-        (line,) = [one for one in before.splitlines(keepends=True) if one.startswith(str(place))]
+        (line,) = [text for text in before.splitlines(keepends=True) if text.startswith(str(place))]
         after = text + line if what == "before" else line + text
         file.write_text(before.replace(line, after, 1), encoding="utf-8")
 
@@ -149,8 +149,8 @@ def test_a_new_relation_is_judged(copy: Copy, tmp_path: Path) -> None:
     files = prefecture.write_extracts(tmp_path, OURS.code, DAY, load_catalogue())
     (insured,) = [path for path in files if path.name.startswith("insured")]
     judged = copy.run("renkei", "validate", str(insured), "--json")
-    alone = [one for one in json.loads(judged.stdout)["findings"] if one["code"] == "KR-5090"]
-    assert alone and {one["level"] for one in alone} == {"warning"}
+    alone = [finding for finding in json.loads(judged.stdout)["findings"] if finding["code"] == "KR-5090"]
+    assert alone and {finding["level"] for finding in alone} == {"warning"}
 
 
 def test_a_new_step_of_the_month_has_a_job_a_schedule_a_command_and_runs(copy: Copy) -> None:

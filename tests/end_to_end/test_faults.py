@@ -58,7 +58,7 @@ def put_right(place: Town, calm: Outcome) -> list[str]:
 @pytest.mark.parametrize("effect", ["sftp\trename", "ledger\tUPDATE entries SET, uploaded"])
 def test_a_kill_just_before_an_effect(place: Town, calm: Outcome, effect: str) -> None:
     place.must(*place.day_out(1))
-    number = next(n for n, told in enumerate(place.effects(), start=1) if told.startswith(effect))
+    number = next(n for n, line in enumerate(place.effects(), start=1) if line.startswith(effect))
     place.restore(BEFORE_OUT)
     (killed,) = place.run(place.day_out(1), stop_before=number)
     assert killed.status == -signal.SIGKILL

@@ -92,7 +92,7 @@ def refused(place: Town, *arguments: str, code: str = "KR-6143") -> str:
 def references(place: Town) -> list[str]:
     found = renkei(("ledger", "unrecorded", "--json"), place.environment)
     assert found.returncode in (0, 1), found.stderr
-    return [one["reference"] for one in json.loads(found.stdout)]
+    return [trace["reference"] for trace in json.loads(found.stdout)]
 
 
 def test_the_ledger_alone_is_brought_back(place: Town, calm: Outcome) -> None:
@@ -101,9 +101,9 @@ def test_the_ledger_alone_is_brought_back(place: Town, calm: Outcome) -> None:
     assert "KR-6142" in run(place, "audit", "verify", status=1)
     traces = references(place)
     day = place.days[1].isoformat()
-    assert sum(one.startswith(f"outbox/{day}/") for one in traces) == 2
-    assert sum(one.startswith("sent_log/") for one in traces) == 2
-    assert sum(one.startswith("archive/") for one in traces) == 4
+    assert sum(trace.startswith(f"outbox/{day}/") for trace in traces) == 2
+    assert sum(trace.startswith("sent_log/") for trace in traces) == 2
+    assert sum(trace.startswith("archive/") for trace in traces) == 4
     for number in (1, 2):
         refused(place, *place.day_out(number))
     refused(place, *place.day_out(2), "--confirm-loss", "試験")
@@ -129,7 +129,7 @@ def test_the_whole_data_folder_is_brought_back(place: Town, calm: Outcome, lost_
     if lost_since == "Union's answer":
         run(place, *place.day_in(1))
     where = {"sent log": "sent_log/", "Union's folder": "to_union/", "Union's answer": "answer/"}[lost_since]
-    assert [one.partition("/")[0] + "/" for one in references(place)] == [where] * 2
+    assert [reference.partition("/")[0] + "/" for reference in references(place)] == [where] * 2
     assert run(place, "audit", "verify", status=1).count("KR-6142") == 2
     # The files are made, compared with what is told of them, and do not leave.
     assert where in refused(place, *place.day_out(1))
@@ -166,7 +166,7 @@ def test_what_was_made_and_never_sent_leaves_when_a_person_says_so(place: Town) 
     place.configure()
     refused(place, *place.day_out(1))
     traces = references(place)
-    assert [one.partition("/")[0] for one in traces] == ["outbox"] * 2
+    assert [trace.partition("/")[0] for trace in traces] == ["outbox"] * 2
     refused(place, "ledger", "dismiss", traces[0], "outbox/nothing", *WHY, code="KR-6145")
     assert references(place) == traces
     run(place, "ledger", "dismiss", *traces, *WHY)

@@ -62,9 +62,9 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     leave(arrived / sealed[0].name.removesuffix(".p7m"), content)
     other = Seals(tmp_path / "stranger", tmp_path / "data" / "keys" / "transfer-1.cert.pem")
     leave(sealed[1], other.seal(b"1,0000001\r\n"))
-    told = town.receive(third, status=1)
-    assert "KR-6325" in told
-    assert "KR-6322" in told
+    output = town.receive(third, status=1)
+    assert "KR-6325" in output
+    assert "KR-6322" in output
     assert list(town.states().values()).count("quarantined") == 2
     # The one that came sealed is no duplicate of the one that nobody vouched for.
     assert town.states()[sealed[0].name] == "applied"

@@ -28,7 +28,7 @@ def test_the_counts_of_two_months_are_the_oracles(tmp_path: Path, openssh_server
     as_of = town.world.prefecture.today
     continued, history = town.continued(APRIL, MAY), town.truth(as_of)
     counted = {row[0]: row[2:] for row in town.asset("high_cost_counts", MAY).rows()}
-    households = {one.household for one in history.benefits if one.municipality == OURS.code} | {
+    households = {benefit.household for benefit in history.benefits if benefit.municipality == OURS.code} | {
         new for _, _, municipality, new, _ in continued if municipality == OURS.code
     }
     for household in households:

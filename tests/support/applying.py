@@ -43,5 +43,8 @@ def apply_monthly(environment: Environment) -> list[AppliedOfMonth]:
         if after.records is not None:
             environment.store.write(interface, month.isoformat(), after.records)
         marked = receiving.mark(environment, after.files)
-        done += [AppliedOfMonth(entry, one.applied_count) for entry, one in zip(marked, after.files, strict=True)]
+        done += [
+            AppliedOfMonth(entry, counted_file.applied_count)
+            for entry, counted_file in zip(marked, after.files, strict=True)
+        ]
     return done

@@ -95,12 +95,12 @@ class Process:
 
     def ask(self, line: bytes) -> bytes:
         """Say a line to it, and wait for the line that it answers."""
-        tell, hear = self._started.stdin, self._started.stdout
-        assert tell is not None
-        assert hear is not None
-        tell.write(line + b"\n")
-        tell.flush()
-        return hear.readline()
+        to_process, from_process = self._started.stdin, self._started.stdout
+        assert to_process is not None
+        assert from_process is not None
+        to_process.write(line + b"\n")
+        to_process.flush()
+        return from_process.readline()
 
     def running(self) -> dict[int, list[str]]:
         """The process and those that it started, and those started, by number: their arguments."""

@@ -61,7 +61,7 @@ def opened(folder: Path, now: dt.datetime = NOW, **options: object) -> Environme
 def renkei(environment: Environment, *arguments: object) -> Result:
     """A command in the deployment, by the machine's own clock."""
     settings = environment.settings.data_folder.parent / "renkei.toml"
-    result = CliRunner(env={"RENKEI_SETTINGS": str(settings)}).invoke(main, [str(one) for one in arguments])
+    result = CliRunner(env={"RENKEI_SETTINGS": str(settings)}).invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 

@@ -30,7 +30,7 @@ EARLIER: dict[str, tuple[str, tuple[str, ...]]] = {
 def statements(version: str, part: str) -> Iterator[str]:
     """What a frozen file says, statement by statement."""
     text = (FROZEN / f"{version}.{part}.sql").read_text(encoding="utf-8")
-    yield from (one for one in text.split(";\n") if one.strip())
+    yield from (statement for statement in text.split(";\n") if statement.strip())
 
 
 def execute(url: str, *texts: str) -> None:

@@ -18,7 +18,9 @@ class Seen:
         self._before = set(self._all())
 
     def _all(self) -> list[Path]:
-        return [path for path in self.folder.rglob("*") if not any(one in (path, *path.parents) for one in self._apart)]
+        return [
+            path for path in self.folder.rglob("*") if not any(other in (path, *path.parents) for other in self._apart)
+        ]
 
     def appeared(self) -> list[Path]:
         """Files and folders that were not there."""

@@ -48,11 +48,11 @@ class MonthlyTown(Town):
     def truth(self, as_of: dt.date) -> History:
         """Every decision of every municipality known on a day."""
         rows = []
-        for one in MUNICIPALITIES:
-            for row in self.world.prefecture.benefits(one.code, as_of).iter_rows(named=True):
+        for municipality in MUNICIPALITIES:
+            for row in self.world.prefecture.benefits(municipality.code, as_of).iter_rows(named=True):
                 rows.append(
                     Benefit(
-                        one.code,
+                        municipality.code,
                         row["household_number"],
                         row["resident_number"],
                         dt.date.fromisoformat(f"{row['treatment_month']}-01"),

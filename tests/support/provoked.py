@@ -117,7 +117,7 @@ class Provoked:
             self._hear(done.stdout, done.stderr)
 
         def answered(answers: list[town.Answer], *_: Any) -> None:
-            self._hear(*(text for one in answers for text in (one.out, one.err)))
+            self._hear(*(text for answer in answers for text in (answer.out, answer.err)))
 
         def recorded(_: None, _instance: dg.DagsterInstance, event: EventLogEntry, **__: Any) -> None:
             self._hear(*_shown(event))

@@ -100,8 +100,8 @@ class Place:
         self.clock.at(seconds)
         data = self._evaluated("arrival_sensor", self.cursor)
         self.cursor = data.cursor
-        fresh = [one for one in data.run_requests or [] if one.run_key not in self.keys]
-        self.keys |= {one.run_key for one in fresh}
+        fresh = [request for request in data.run_requests or [] if request.run_key not in self.keys]
+        self.keys |= {request.run_key for request in fresh}
         return fresh, data.skip_message or ""
 
     def _evaluated(self, sensor: str, cursor: str | None) -> dg.SensorExecutionData:
@@ -126,12 +126,12 @@ class Place:
 
     def _applying(self) -> list[dg.RunRequest]:
         data = self._evaluated("waiting_files_sensor", None)
-        fresh = [one for one in data.run_requests or [] if one.run_key not in self.keys]
-        self.keys |= {one.run_key for one in fresh}
+        fresh = [request for request in data.run_requests or [] if request.run_key not in self.keys]
+        self.keys |= {request.run_key for request in fresh}
         return fresh
 
     def states(self) -> list[str]:
-        return [one.state for one in self.environment.ledger.entries(direction=Direction.INBOUND)]
+        return [entry.state for entry in self.environment.ledger.entries(direction=Direction.INBOUND)]
 
     def through(self, port: int) -> None:
         """The server is reached by another port from now on."""

@@ -36,8 +36,8 @@ def specification(interface: str = INDIVIDUAL) -> Specification:
 def with_item(changed: Specification, item: str, kind: str = "data", **values: Any) -> Specification:
     """The specification with some columns of one item's row written differently."""
 
-    def row(one: Item) -> Item:
-        return replace(one, **values) if one.id == item else one
+    def row(original: Item) -> Item:
+        return replace(original, **values) if original.id == item else original
 
     return replace(
         changed,

@@ -200,8 +200,10 @@ class Village:
     def pair(self, day: dt.date, number: int = 1) -> tuple[str, str]:
         """The names of a day's two files, household first."""
         household, individual = (
-            file_name(self.catalogue.in_force(one, day), OWN | {"processed_on": day, "file_number": f"{number:06d}"})
-            for one in (HOUSEHOLD, INDIVIDUAL)
+            file_name(
+                self.catalogue.in_force(interface, day), OWN | {"processed_on": day, "file_number": f"{number:06d}"}
+            )
+            for interface in (HOUSEHOLD, INDIVIDUAL)
         )
         return household, individual
 

@@ -117,8 +117,8 @@ class Watch:
         self._look_at_all()
         for path, handle in self._removed:
             self._keep(path, handle)
-        told = {"paths": {name: sorted(paths) for name, paths in self.paths.items()}, "escaped": self.escaped}
-        Path(self._evidence, LOG).write_text(json.dumps(told), encoding="utf-8")
+        seen = {"paths": {name: sorted(paths) for name, paths in self.paths.items()}, "escaped": self.escaped}
+        Path(self._evidence, LOG).write_text(json.dumps(seen), encoding="utf-8")
 
 
 def _absolute(path: Any, folder: Any) -> str:
@@ -130,8 +130,8 @@ def _absolute(path: Any, folder: Any) -> str:
 
 def seen(evidence: Path) -> Seen:
     """What a watched process left in the evidence folder."""
-    told = json.loads((evidence / LOG).read_text(encoding="utf-8"))
-    return Seen({(evidence / name).read_bytes(): set(paths) for name, paths in told["paths"].items()}, told["escaped"])
+    seen = json.loads((evidence / LOG).read_text(encoding="utf-8"))
+    return Seen({(evidence / name).read_bytes(): set(paths) for name, paths in seen["paths"].items()}, seen["escaped"])
 
 
 def main(evidence: Path, arguments: list[str]) -> None:

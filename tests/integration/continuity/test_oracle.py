@@ -87,14 +87,19 @@ def rules_of_compared(history: History) -> list[str]:
 def extract(history: History, municipality: str, as_of: dt.date) -> pl.DataFrame:
     """A municipality's benefit extract as of a day: of every decision, the last one made."""
     state = {}
-    for benefit in sorted(history.benefits, key=lambda one: one.decided_on):
+    for benefit in sorted(history.benefits, key=lambda benefit: benefit.decided_on):
         if benefit.municipality == municipality and benefit.decided_on <= as_of:
             key = (benefit.household, benefit.resident, benefit.treatment_month, benefit.outpatient_only)
             state[key] = benefit
     return pl.DataFrame(
         [
-            (one.household, f"{one.treatment_month:%Y-%m}", "yes" if one.outpatient_only else "no", str(one.amount))
-            for one in state.values()
+            (
+                benefit.household,
+                f"{benefit.treatment_month:%Y-%m}",
+                "yes" if benefit.outpatient_only else "no",
+                str(benefit.amount),
+            )
+            for benefit in state.values()
         ],
         schema=dict.fromkeys(("household_number", "treatment_month", "outpatient_only", "high_cost_amount"), pl.String),
         orient="row",
@@ -109,7 +114,7 @@ def carried(history: History, continued: list[Continued], as_of: dt.date) -> dic
     handovers = []
     for number, (old, household, _, new_household, moved_on) in enumerate(continued):
         moved_out = pl.DataFrame({"household_number": [household], "moved_out_on": [moved_on]})
-        told = wanted_history(counted_months(own[old], nothing, stayed), moved_out)
+        history_sent = wanted_history(counted_months(own[old], nothing, stayed), moved_out)
         handovers += [
             {
                 "sequence": number,
@@ -119,7 +124,7 @@ def carried(history: History, continued: list[Continued], as_of: dt.date) -> dic
                 "treatment_month": f"{month:%Y-%m}",
                 "update_kind": "added",
             }
-            for month in told["treatment_month"]
+            for month in history_sent["treatment_month"]
         ]
     taken = handed_over_months(pl.DataFrame(handovers)) if handovers else nothing
     found = {}
@@ -145,15 +150,17 @@ def test_counts_are_the_oracles_for_every_household_and_month() -> None:
 def kinds_of_compared_counts(history: History) -> Iterator[str]:
     """Whether each count is 多数回該当; all are the oracle's."""
     continued = list(continued_households(history, OURS, MONTH))
-    households = {(one.municipality, one.household) for one in history.memberships} | {
-        (one.municipality, one.household) for one in history.benefits
+    households = {(membership.municipality, membership.household) for membership in history.memberships} | {
+        (benefit.municipality, benefit.household) for benefit in history.benefits
     }
     for as_of in (dt.date(2026, 5, 1), dt.date(2027, 6, 1)):
         counted = carried(history, continued, as_of)
         for distance in range(12):
             month = (MONTH + dt.timedelta(days=31 * distance)).replace(day=1)
-            told = {code: {row[0]: row[2:] for row in counts(counted[code], month).rows()} for code in MUNICIPALITIES}
+            by_municipality = {
+                code: {row[0]: row[2:] for row in counts(counted[code], month).rows()} for code in MUNICIPALITIES
+            }
             for code, household in households:
                 wanted = oracle_counts(history, continued, code, household, month, as_of)
-                assert told[code].get(household, (0, False)) == (len(wanted.months), wanted.is_multiple)
+                assert by_municipality[code].get(household, (0, False)) == (len(wanted.months), wanted.is_multiple)
                 yield "multiple" if wanted.is_multiple else "single"

@@ -50,8 +50,8 @@ def text_of(pdf: Path) -> list[str]:
 
 
 def size_of(pdf: Path) -> tuple[int, int]:
-    told = subprocess.run(["pdfinfo", pdf], check=True, capture_output=True).stdout.decode()
-    found = re.search(r"Page size:\s+([\d.]+) x ([\d.]+)", told)
+    output = subprocess.run(["pdfinfo", pdf], check=True, capture_output=True).stdout.decode()
+    found = re.search(r"Page size:\s+([\d.]+) x ([\d.]+)", output)
     assert found
     return round(float(found[1])), round(float(found[2]))
 

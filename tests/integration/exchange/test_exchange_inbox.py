@@ -113,7 +113,7 @@ def test_a_file_is_archived_judged_and_removed(ledger: Ledger, union: Path, data
     assert archived(ledger, data, entry.id) == LINES
     assert stat.S_IMODE((data / ARCHIVED).stat().st_mode) == 0o600
     assert stat.S_IMODE((data / "archive").stat().st_mode) == 0o700
-    assert [one for one in files_below(data) if not one.startswith("ledger")] == [".inbox.lock", ARCHIVED]
+    assert [name for name in files_below(data) if not name.startswith("ledger")] == [".inbox.lock", ARCHIVED]
     assert [event.action for event in ledger.events()] == [
         "detected",
         "claimed",
@@ -420,8 +420,8 @@ def test_release_needs_a_name_and_a_reason_and_both_are_in_the_ledger(ledger: Le
     assert ledger.entry(entry_id).state == "quarantined"
     released = quarantine.release(ledger.recorder("test-clerk"), file_store(data), entry_id, " 連合会に電話で確認 ")
     assert released.state == "released"
-    told = ledger.events(entry_id)[-1]
-    assert (told.operator, told.detail) == ("test-clerk", {"reason": "連合会に電話で確認"})
+    event = ledger.events(entry_id)[-1]
+    assert (event.operator, event.detail) == ("test-clerk", {"reason": "連合会に電話で確認"})
     assert code_of(lambda: quarantine.release(ledger.recorder("o"), file_store(data), entry_id, "r")) == "KR-6311"
     assert code_of(lambda: quarantine.show(ledger, data, entry_id)) == "KR-6311"
     assert quarantine.quarantined(ledger) == []

@@ -57,11 +57,11 @@ def test_an_entry_goes_its_way_and_every_step_is_told(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
     entry = send(ledger, MONDAY, HOUSEHOLD)
     assert (entry.state, entry.partition, entry.size, entry.baseline) == ("sent", MONDAY, 12, None)
-    told = ledger.events(entry.id)
-    assert [event.action for event in told] == ["written", "sending", "uploaded", "sent"]
-    assert [event.sequence for event in told] == [1, 2, 3, 4]
-    assert {event.at for event in told} == {"2026-04-08T12:00:00+09:00"}
-    assert {(event.operator, event.run_id) for event in told} == {("test-operator", "run-1")}
+    events = ledger.events(entry.id)
+    assert [event.action for event in events] == ["written", "sending", "uploaded", "sent"]
+    assert [event.sequence for event in events] == [1, 2, 3, 4]
+    assert {event.at for event in events} == {"2026-04-08T12:00:00+09:00"}
+    assert {(event.operator, event.run_id) for event in events} == {("test-operator", "run-1")}
     assert ledger.verify_chain() == []
     ledger.close()
     again = Ledger(any_url, noon)

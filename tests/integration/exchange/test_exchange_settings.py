@@ -107,7 +107,7 @@ def test_not_utf_8(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ('municipality_code = "999997"', "", "municipality_code: ありません。書き方は6桁の全国地方公共団体コード"),
         ('"999997"', '"99999"', "municipality_code: 値が正しくありません。書き方は6桁の全国地方公共団体コード"),
@@ -141,11 +141,11 @@ def test_not_utf_8(tmp_path: Path) -> None:
         ("[sftp]", "[[sftp]]", "sftp: 値が正しくありません。書き方は[sftp]"),
     ],
 )
-def test_a_wrong_key_is_named_with_what_to_write(tmp_path: Path, old: str, new: str, told: str) -> None:
+def test_a_wrong_key_is_named_with_what_to_write(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert old in GOOD
     error = failure(tmp_path, GOOD.replace(old, new, 1))
     assert error.code == "KR-6003"
-    assert told in str(error)
+    assert expected in str(error)
 
 
 def test_all_wrong_keys_at_once_and_no_value_repeated(tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def test_a_forked_process_has_connections_of_its_own(any_url: str) -> None:
     for _ in range(20):
         ledger.recorder(ME).append_event(action("parent"))
     assert os.waitpid(child, 0)[1] == 0
-    told = [event.action for event in ledger.events()]
-    assert (told.count("parent"), told.count("child")) == (21, 21)
+    actions = [event.action for event in ledger.events()]
+    assert (actions.count("parent"), actions.count("child")) == (21, 21)
     assert ledger.verify_chain() == []
     ledger.close()
 

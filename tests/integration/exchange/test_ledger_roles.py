@@ -110,7 +110,10 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
     for name in ("to_union", "from_union"):
         (folder / name).mkdir(parents=True)
     recorder = ledger.recorder("日々の人", "run-1")
-    files = tuple(outbound(folder / "out", one, f"synthetic {one}\n".encode()) for one in (HOUSEHOLD, INDIVIDUAL))
+    files = tuple(
+        outbound(folder / "out", interface, f"synthetic {interface}\n".encode())
+        for interface in (HOUSEHOLD, INDIVIDUAL)
+    )
     outbox = Outbox(recorder, file_store(folder / "data"), lambda: ring().current("transfer").certificate)
     outcome = outbox.send(Batch(TUESDAY, files, None, "5a" * 32), LocalFolderTransport(folder / "to_union"))
     assert (outcome.kind, len(list((folder / "to_union").iterdir()))) == ("sent", 2)
@@ -118,8 +121,8 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
     (folder / "from_union" / "a_folder").mkdir()
     inbox = Inbox(recorder, file_store(folder / "data"), accept)
     arrivals = inbox.receive(LocalFolderTransport(folder / "from_union"))
-    assert [one.state for one in arrivals] == ["refused", "verified"]
-    assert [one.code for one in left_behind(ledger)] == ["KR-6302"]
+    assert [arrival.state for arrival in arrivals] == ["refused", "verified"]
+    assert [left.code for left in left_behind(ledger)] == ["KR-6302"]
     taken = pl.DataFrame({"resident_number": ["000000000000017"], "municipal_insured_id": ["A1"]})
     found = dict.fromkeys(("interface", "resident_number", "code", "title", "ours", "theirs", "question"), "")
     with recorder.transaction() as work:

@@ -104,7 +104,7 @@ def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
         found = {}
         for name in sa.inspect(connection).get_table_names():
             columns = sorted(column["name"] for column in sa.inspect(connection).get_columns(name))
-            query = sa.select(*(sa.column(one) for one in columns)).select_from(sa.table(name))
+            query = sa.select(*(sa.column(column) for column in columns)).select_from(sa.table(name))
             found[name] = sorted((tuple(row) for row in connection.execute(query)), key=repr)
     engine.dispose()
     return found
@@ -124,7 +124,7 @@ def test_the_newest_version_is_the_tables_of_the_program(any_url: str) -> None:
     Ledger(any_url, noon).close()
     assert (differences(any_url), version(any_url)) == ([], NEWEST)
     assert sorted(contents(any_url)) == sorted(
-        [VERSION_TABLE, *(name for one in OF_THE_PROGRAM for name in one.tables)]
+        [VERSION_TABLE, *(name for metadata in OF_THE_PROGRAM for name in metadata.tables)]
     )
 
 
@@ -145,7 +145,9 @@ def test_the_first_version_is_the_database_of_before(any_url: str) -> None:
 def test_every_version_up_to_the_newest_has_a_title_and_no_way_back() -> None:
     scripts = ScriptDirectory.from_config(alembic_settings())
     assert scripts.get_heads() == [NEWEST]
-    assert all(one.module.TITLE and not hasattr(one.module, "downgrade") for one in scripts.walk_revisions())
+    assert all(
+        revision.module.TITLE and not hasattr(revision.module, "downgrade") for revision in scripts.walk_revisions()
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,9 +167,9 @@ def test_a_ledger_without_a_version_is_taken_over_whole(any_url: str, without: t
     assert set(before["events"]) < set(after["events"])
     ledger = Ledger(any_url, noon)
     assert ledger.verify_chain() == []
-    told = ledger.events()[-1]
-    assert (told.action, told.operator) == ("ledger_upgraded", "試験")
-    assert told.detail == {"before": BEFORE_VERSIONS, "after": NEWEST}
+    event = ledger.events()[-1]
+    assert (event.action, event.operator) == ("ledger_upgraded", "試験")
+    assert event.detail == {"before": BEFORE_VERSIONS, "after": NEWEST}
     assert ledger.recorder("試験").create_inbound_entry("next.csv").id > len(before["entries"])
     for change in ("UPDATE events SET operator = 'x'", "DELETE FROM events"):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), ledger.recorder("試験").transaction() as work:
@@ -222,7 +224,7 @@ def test_a_new_column_that_the_history_contradicts_is_found(sqlite_url: str, cha
     upgrade(sqlite_url, "試験", noon)
     execute(sqlite_url, change)
     ledger = Ledger(sqlite_url, noon)
-    assert {(one.code, change.split()[3] in one.text) for one in ledger.verify_chain()} == {("KR-6123", True)}
+    assert {(fault.code, change.split()[3] in fault.text) for fault in ledger.verify_chain()} == {("KR-6123", True)}
     ledger.close()
 
 
@@ -307,7 +309,7 @@ def test_an_operator_upgrades_and_the_audit_says_whole(deployment: Deployment, e
     assert shown.exit_code == 0
     assert f"版 {earlier} → {NEWEST}" in shown.output
     assert [line.split()[0] for line in shown.output.splitlines()[1:-1]] == [
-        one for one in ("0001", "0002") if one > earlier
+        version_number for version_number in ("0001", "0002") if version_number > earlier
     ]
     assert contents(deployment.url) == before
     done = deployment.renkei("ledger", "upgrade", "--by", "情報係")
@@ -339,10 +341,10 @@ def test_of_two_that_upgrade_at_once_one_does_it(deployment: Deployment) -> None
     with reach(deployment.url).upgrading(create_if_missing=True):
         both = [Started(("ledger", "upgrade"), deployment.environment) for _ in range(2)]
         time.sleep(3)
-        assert all(one.works() for one in both)
-    ended = [one.end(60) for one in both]
-    assert [one.returncode for one in ended] == [0, 0], ended
-    assert sorted("にしました" in one.stdout for one in ended) == [False, True]
+        assert all(process.works() for process in both)
+    ended = [process.end(60) for process in both]
+    assert [answer.returncode for answer in ended] == [0, 0], ended
+    assert sorted("にしました" in answer.stdout for answer in ended) == [False, True]
     ledger = Ledger(deployment.url, noon)
     assert len(ledger.events_of(LedgerEvent.LEDGER_UPGRADED)) == 1
     assert ledger.verify_chain() == []

@@ -211,7 +211,9 @@ def test_a_sending_that_fails_leaves_nothing_of_ours_at_the_union(place: Place, 
 
 
 def entry_states(place: Place, direction: str) -> list[tuple[str, str]]:
-    return [(one.file_name, one.state) for one in place.environment.ledger.entries(direction=Direction(direction))]
+    return [
+        (entry.file_name, entry.state) for entry in place.environment.ledger.entries(direction=Direction(direction))
+    ]
 
 
 @pytest.mark.parametrize("arrived", [True, False])
@@ -270,7 +272,9 @@ def test_the_day_after_an_unconfirmed_one_tells_everything_again(place: Place) -
     prefecture.write_extracts(place.folder / "extracts", OURS.code, following, load_catalogue())
     status, said = place.renkei("run", "daily", "--date", following.isoformat(), "--only", "out")
     assert status == 0, said
-    records = {one.partition: one.records for one in place.environment.ledger.entries(direction=Direction.OUTBOUND)}
+    records = {
+        entry.partition: entry.records for entry in place.environment.ledger.entries(direction=Direction.OUTBOUND)
+    }
     assert (records[following] or 0) >= (records[DAY] or 0) > 0
     assert place.renkei("ledger", "confirm", "1", "--arrived", "--reason", "電話で確認")[0] == 0
     assert place.renkei("ledger", "confirm", "2", "--not-arrived", "--reason", "電話で確認")[0] == 0

@@ -121,7 +121,7 @@ def test_an_account_cannot_approve_what_it_made(
     assert (result.exit_code, state) == (0, "approved"), result.output
     own = f"user:{getpass.getuser()}"
     accounts = [event.detail["account"] for event in environment.ledger.events(entry)]
-    assert accounts == [f"sudo:{one}" if one else own for one in (made_by, approved_by)]
+    assert accounts == [f"sudo:{person}" if person else own for person in (made_by, approved_by)]
 
 
 def test_the_auditor_sees_both_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,9 +146,9 @@ def test_a_decision_has_two_persons_whatever_their_spelling(tmp_path: Path) -> N
     path = monthly.make_worksheet(environment, MONTH).path
     runner = CliRunner(env={"RENKEI_SETTINGS": str(tmp_path / "renkei.toml")})
 
-    def hand_in(one: str, other: str) -> Result:
+    def hand_in(decider: str, approver: str) -> Result:
         def names(sheet: openpyxl.worksheet.worksheet.Worksheet) -> None:
-            sheet.cell(2, DECIDED_BY).value, sheet.cell(2, APPROVED_BY).value = one, other
+            sheet.cell(2, DECIDED_BY).value, sheet.cell(2, APPROVED_BY).value = decider, approver
 
         return runner.invoke(main, ["continuity", "import", str(fill(path, names))])
 

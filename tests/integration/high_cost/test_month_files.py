@@ -117,8 +117,8 @@ def test_the_history_holds_the_twelve_months_up_to_the_move(environment: Environ
 
 def test_the_same_extract_makes_the_same_bytes(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
-    one = extract(environment, benefit(HOME, "2026-03"), benefit(HOME, "2026-02"))
-    first, second = (monthly.build_history(environment, MONTH, one) for _ in range(2))
+    benefits = extract(environment, benefit(HOME, "2026-03"), benefit(HOME, "2026-02"))
+    first, second = (monthly.build_history(environment, MONTH, benefits) for _ in range(2))
     assert first.file is not None
     assert second.file is not None
     assert first.file.sha256 == second.file.sha256

@@ -133,8 +133,8 @@ def validated(path: Path, *options: str) -> Result:
 
 def places(report: Mapping[str, Any]) -> list[Place]:
     """Where the findings of a report are that refuse a file or a record."""
-    found = [one for one in report["findings"] if one["level"] != "warning"]
-    return [(one["code"], one["line"], one["item_no"], one["byte_position"]) for one in found]
+    found = [finding for finding in report["findings"] if finding["level"] != "warning"]
+    return [(finding["code"], finding["line"], finding["item_no"], finding["byte_position"]) for finding in found]
 
 
 @pytest.mark.parametrize("defect", EXPECTED)
@@ -181,9 +181,9 @@ def test_every_file_is_tried() -> None:
 
 @pytest.mark.parametrize(("defect", "found"), [("two_heads", "世帯主2人"), ("no_head", "世帯主0人")])
 def test_a_household_without_its_one_head_is_told_how_many_it_has(defect: str, found: str) -> None:
-    for one in json.loads(validated(file_of(defect)).stdout)["findings"]:
-        assert (one["expected"], one["value"]) == ("世帯主1人", found)
-        assert "世帯主1人" in one["message"] and found in one["message"]
+    for finding in json.loads(validated(file_of(defect)).stdout)["findings"]:
+        assert (finding["expected"], finding["value"]) == ("世帯主1人", found)
+        assert "世帯主1人" in finding["message"] and found in finding["message"]
 
 
 def test_an_individual_without_household_is_found_across_the_two_files() -> None:

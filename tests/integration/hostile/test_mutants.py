@@ -21,8 +21,8 @@ NOBODY = "000000099999999"
 Batch = dict[tuple[int, str], tuple[Mutant, str]]  # (line, item) -> what is broken there, and the value that breaks it
 
 
-def looks_at(one: Item, other: Item) -> bool:
-    return other.id in one.required.replace("=", " ").split() or any(other.id in call.arguments for call in one.rules)
+def looks_at(item: Item, other: Item) -> bool:
+    return other.id in item.required.replace("=", " ").split() or any(other.id in call.arguments for call in item.rules)
 
 
 def fits(batch: Batch, line: int, mutant: Mutant) -> bool:
@@ -31,7 +31,7 @@ def fits(batch: Batch, line: int, mutant: Mutant) -> bool:
         return False
     beside = [held.item for (at, _), (held, _) in batch.items() if at == line]
     return not any(
-        one.id == mutant.item.id or looks_at(one, mutant.item) or looks_at(mutant.item, one) for one in beside
+        item.id == mutant.item.id or looks_at(item, mutant.item) or looks_at(mutant.item, item) for item in beside
     )
 
 
@@ -73,7 +73,7 @@ def test_every_mutant_is_caught_at_its_place_by_its_code_alone(sounds: dict[str,
             for batch in batches(sound, some):
                 found = found_in(sound, {at: value for at, (_, value) in batch.items()}, context, tmp_path)
                 expected = sorted((line, item, mutant.code) for (line, item), (mutant, _) in batch.items())
-                assert [one for one in found if one[2] not in FOLLOWS] == expected, sound.specification.id
+                assert [finding for finding in found if finding[2] not in FOLLOWS] == expected, sound.specification.id
         for mutant in every:
             broken[mutant.rule] += 1
     assert sum(broken.values()) >= LEAST, broken
@@ -97,7 +97,7 @@ def test_a_key_that_stands_twice(sounds: dict[str, Sound], tmp_path: Path) -> No
         key = sound.specification.data.key
         first, second = sound.data_lines[:2]
         cells = {(second, name): sound.cell(first, name) for name in key}
-        found = [one for one in found_in(sound, cells, sound.context, tmp_path) if one[2] not in FOLLOWS]
+        found = [finding for finding in found_in(sound, cells, sound.context, tmp_path) if finding[2] not in FOLLOWS]
         assert found == ([(first, key[0], "KR-3004"), (second, key[0], "KR-3004")] if key else []), sound.name
 
 
@@ -139,10 +139,10 @@ def test_a_record_whose_other_file_lacks_it(sounds: dict[str, Sound], tmp_path: 
             mended = sound.data_lines[-1]
             for value, expected in ((sound.cell(mended, item), []), (NOBODY, [(mended, item, code)])):
                 judged = {}
-                for one, cells in ((sound, {(mended, item): value}), (other, {})):
-                    path = tmp_path / one.name
-                    path.write_bytes(one.written(cells))
-                    judged[one.specification.id] = validate_file(path, one.specification, one.on, one.context)
+                for file, cells in ((sound, {(mended, item): value}), (other, {})):
+                    path = tmp_path / file.name
+                    path.write_bytes(file.written(cells))
+                    judged[file.specification.id] = validate_file(path, file.specification, file.on, file.context)
                 assert relate(judged).select("line", "item", "code").rows() == expected, (call.name, value)
     assert used == set(ACROSS)
 
@@ -163,9 +163,9 @@ def test_heads_of_a_household(sounds: dict[str, Sound], tmp_path: Path) -> None:
 
 def test_every_rule_in_use_is_broken_here(sounds: dict[str, Sound]) -> None:
     specifications = [sound.specification for sound in sounds.values()]
-    items = [item for one in specifications for record in one.records for item in record.items]
+    items = [item for specification in specifications for record in specification.records for item in record.items]
     used = {call.name for item in items for call in item.rules}
-    used |= {Call.parse(text).name for one in specifications for text in one.layout.relations}
+    used |= {Call.parse(text).name for specification in specifications for text in specification.layout.relations}
     here = {*NAMED, *ACROSS, "one_head_per_household", "nominal_head_not_insured"}
     assert used == here
     # Of the rest one is not in use, one marks a period's end, and two are broken above without being named by an item.

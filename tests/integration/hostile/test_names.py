@@ -52,10 +52,10 @@ def test_a_name_is_refused_or_stays_in_its_folder(name: str) -> None:
         assert str(refusal).isprintable()
         return
     assert shown_name(name) == without_my_numbers(name)
-    for one in (name, temporary_name(name, hashlib.sha256(b"").hexdigest())):
-        assert (folder / one).resolve() == folder / one
-        assert (folder / one).name == one
-        assert len(one.encode()) <= 255
+    for safe_name in (name, temporary_name(name, hashlib.sha256(b"").hexdigest())):
+        assert (folder / safe_name).resolve() == folder / safe_name
+        assert (folder / safe_name).name == safe_name
+        assert len(safe_name.encode()) <= 255
 
 
 # As an operating system of the Union may hand them over; / and NUL cannot be in a name of a folder here.
@@ -84,12 +84,12 @@ def test_hostile_names_in_the_unions_folder_write_nothing_outside_and_stop_nobod
     )
     arrived = own.receive(LocalFolderTransport(union))
     assert len(arrived) == len(HOSTILE) + 1
-    assert {one.state for one in arrived} == {"quarantined", "refused"}
-    assert {one.code for one in arrived if one.state == "refused"} == {"KR-6207"}
-    assert next(one for one in arrived if one.name == "plain.csv").state == "quarantined"
-    assert all(one.name.isprintable() for one in arrived)
+    assert {arrival.state for arrival in arrived} == {"quarantined", "refused"}
+    assert {arrival.code for arrival in arrived if arrival.state == "refused"} == {"KR-6207"}
+    assert next(arrival for arrival in arrived if arrival.name == "plain.csv").state == "quarantined"
+    assert all(arrival.name.isprintable() for arrival in arrived)
     assert {name for name in everything(tmp_path) - before if not name.startswith("data/")} == set()
-    refused = [one for one in arrived if one.state == "refused"]
+    refused = [arrival for arrival in arrived if arrival.state == "refused"]
     assert len(everything(union)) == len(refused)
     assert ledger.verify_chain() == []
     ledger.close()

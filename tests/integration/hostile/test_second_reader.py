@@ -50,8 +50,10 @@ def document(request: pytest.FixtureRequest) -> Document:
 def seen(folder: Path, name: str, content: bytes) -> tuple[bool, set[Finding]]:
     """What `renkei validate` finds."""
     (folder / name).write_bytes(content)
-    told = renkei("validate", str(folder / name))
-    return told["valid"], {Finding(one["line"], one["item_no"], one["code"]) for one in told["findings"]}
+    report = renkei("validate", str(folder / name))
+    return report["valid"], {
+        Finding(finding["line"], finding["item_no"], finding["code"]) for finding in report["findings"]
+    }
 
 
 def compare(folder: Path, sound: Sound, content: bytes, expected: Sequence[Finding] = (), what: str = "") -> bool:

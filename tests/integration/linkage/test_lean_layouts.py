@@ -119,7 +119,9 @@ def delivered(environment: Environment, interface: str, folder: Path) -> None:
     assert arrived.state == "verified", arrived.message
 
 
-READ: dict[str, ItemsRead] = {one.id: one.items for one in INBOUND.values()} | {"tax_extract": TAXES_READ}
+READ: dict[str, ItemsRead] = {registered.id: registered.items for registered in INBOUND.values()} | {
+    "tax_extract": TAXES_READ
+}
 DAILY = [(interface, item) for interface in of_step(None) for item in READ[interface].optional]
 MONTHLY = [
     (interface, item) for interface in ("continuity_result", "high_cost_handover") for item in READ[interface].optional

@@ -29,7 +29,7 @@ def made_with(town: Town, step: dg.AssetsDefinition) -> list[dg.AssetKey]:
     if step.keys:
         return list(step.keys)
     checked = next(iter(step.check_keys)).asset_key
-    return next(list(one.keys) for one in steps(town.definitions).values() if checked in one.keys)
+    return next(list(other.keys) for other in steps(town.definitions).values() if checked in other.keys)
 
 
 def failing(function: Callable[..., Any]) -> Callable[..., Any]:

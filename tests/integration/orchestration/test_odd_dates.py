@@ -88,7 +88,7 @@ def test_who_acquired_on_an_impossible_day_is_held_and_listed_and_the_rest_is_se
     assert persons[0] not in {cells[5] for cells in told(town, PEOPLE)}
     assert len(told(town, PEOPLE)) > 100
     withheld = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
-    (mine,) = [one for one in withheld if one["resident_number"] == persons[0]]
+    (mine,) = [row for row in withheld if row["resident_number"] == persons[0]]
     assert code in json.dumps(mine, ensure_ascii=False)
 
 
@@ -105,5 +105,5 @@ def test_who_lost_the_qualification_but_is_still_insured_is_held_and_listed(town
     send(town)
     assert persons[0] not in {cells[5] for cells in told(town, PEOPLE)}
     withheld = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
-    (mine,) = [one for one in withheld if one["resident_number"] == persons[0]]
+    (mine,) = [row for row in withheld if row["resident_number"] == persons[0]]
     assert mine["codes"] == "KR-2001 必須項目が空（適用終了年月日）"

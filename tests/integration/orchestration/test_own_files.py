@@ -61,9 +61,9 @@ def asked(town: Town, cursor: str | None = None) -> tuple[list[tuple[str | None,
         data = defs.resolve_sensor_def("waiting_files_sensor").evaluate_tick(context)
     requests = data.run_requests or []
     return (
-        [(one.job_name, one.partition_key) for one in requests],
+        [(request.job_name, request.partition_key) for request in requests],
         data.cursor,
-        [str(one.run_key) for one in requests],
+        [str(request.run_key) for request in requests],
     )
 
 

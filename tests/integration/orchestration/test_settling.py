@@ -29,7 +29,7 @@ def test_a_young_file_is_asked_for_at_a_later_tick_and_taken(place: Place) -> No
         asked, said = place.tick(seconds)
         assert (asked, "KR-6331" in said, NAME in said, f"{seconds}秒前" in said) == ([], True, True, True)
     asked, said = place.tick(60)
-    assert [one.job_name for one in asked] == ["receive"], said
+    assert [request.job_name for request in asked] == ["receive"], said
     assert place.run(asked[0]).success
     assert place.states() == ["applied"]
     assert place.tick(360) == ([], "新しいファイルはありません")
@@ -80,15 +80,15 @@ def test_a_file_for_a_day_that_dagster_does_not_have_is_taken_by_the_newest_days
 
 
 @pytest.mark.parametrize(
-    ("quirk", "code", "told"), [("hours_ahead", "KR-6332", "9時間0分"), ("no_times", "KR-6333", "")]
+    ("quirk", "code", "expected"), [("hours_ahead", "KR-6332", "9時間0分"), ("no_times", "KR-6333", "")]
 )
 def test_without_a_usable_time_two_equal_looks_decide_at_the_sensor(
-    place: Place, quirk: str, code: str, told: str
+    place: Place, quirk: str, code: str, expected: str
 ) -> None:
     setattr(place.faults, quirk, 9 if quirk == "hours_ahead" else True)
     place.written(sound_ids()[:-5], at=0)
     asked, said = place.tick(0)
-    assert (asked, code in said, told in said) == ([], True, True)
+    assert (asked, code in said, expected in said) == ([], True, True)
     assert place.tick(59)[0] == []
     place.written(sound_ids(), at=0)
     assert place.tick(60)[0] == [], "it grew, so it is another look"

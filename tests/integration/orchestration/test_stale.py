@@ -59,7 +59,7 @@ def test_the_command_says_a_stale_file_and_ends_with_status_1(town: Town, monkey
     deliver(town, NEXT)
     assert CliRunner().invoke(main, receive).exit_code == 0
     deliver(town, DAY)
-    told = CliRunner().invoke(main, receive)
-    assert told.exit_code == 1, told.output
-    assert all(said in told.output for said in ("KR-7308", STALE, NEXT.isoformat(), "対処"))
+    result = CliRunner().invoke(main, receive)
+    assert result.exit_code == 1, result.output
+    assert all(said in result.output for said in ("KR-7308", STALE, NEXT.isoformat(), "対処"))
     assert CliRunner().invoke(main, receive).exit_code == 0

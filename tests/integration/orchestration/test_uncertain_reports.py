@@ -30,8 +30,8 @@ def test_a_recalled_name_is_corrected_under_the_next_file_number(village: Villag
     recalled_with_a_wrong_name(village)
     result = village.send(NEXT)
     assert result.exit_code == 0, result.output
-    told = village.sent(NEXT, number=2)
-    assert (told[person(11)]["name"], told[person(11)]["update_kind"]) == (RIGHT, "changed")
+    sent = village.sent(NEXT, number=2)
+    assert (sent[person(11)]["name"], sent[person(11)]["update_kind"]) == (RIGHT, "changed")
     changes = village.environment.store.read("eligibility_changes", NEXT.isoformat())
     assert changes.filter(resident_number=person(11))["change_kinds"].item().to_list() == ["氏名変更", "再通知"]
     village.answer(
@@ -85,12 +85,12 @@ def test_whom_an_accepted_day_withdrew_upon_a_rejected_one_is_gone(village: Vill
         village.insured[person(12)] = kept
     result = village.send(FOURTH)
     assert result.exit_code == 0, result.output
-    told = village.sent(FOURTH)
-    assert told[person(21)]["name"] == WRONG
+    sent = village.sent(FOURTH)
+    assert sent[person(21)]["name"] == WRONG
     if returns:
-        assert told[person(12)]["update_kind"] == "added"
+        assert sent[person(12)]["update_kind"] == "added"
     else:
-        assert person(12) not in told
+        assert person(12) not in sent
 
 
 def test_a_withdrawal_that_nobody_accepted_is_told_again(village: Village) -> None:

@@ -95,7 +95,7 @@ def row_of(asset: str) -> pl.DataFrame:
     if issubclass(model, Records):
         interface = "high_cost_handover" if asset == "handover_taken" else asset
         items = CATALOGUE.versions(interface)[-1].data.items
-        kinds |= {one.id: pl.Date() if one.type.is_date else pl.String() for one in items if one.id != MY_NUMBER}
+        kinds |= {item.id: pl.Date() if item.type.is_date else pl.String() for item in items if item.id != MY_NUMBER}
     values: dict[type[pl.DataType], object] = {
         pl.String: "合成",
         pl.Date: dt.date(2026, 4, 1),
@@ -140,14 +140,14 @@ def test_a_name_that_is_public_elsewhere_lies_open_nowhere_else(tmp_path: Path, 
 def test_what_is_not_the_assets_table_is_not_written(store: Store) -> None:
     path = store.write("people", DAY, row_of("people"))
     before = path.read_bytes()
-    for other, told in (
+    for other, expected in (
         (row_of("people").drop("name"), "足りない列 name"),
         (row_of("people").with_columns(my_number=pl.lit("123456789018")), "知らない列 my_number"),
         (row_of("people").with_columns(born_on=pl.lit("合成　太郎")), "型の違う列 born_on"),
     ):
         with pytest.raises(RenkeiError, match="KR-7120") as caught:
             store.write("people", DAY, other)
-        assert told in str(caught.value)
+        assert expected in str(caught.value)
         assert "123456789018" not in caught.value.for_people() and "太郎" not in caught.value.for_people()
     assert path.read_bytes() == before
 

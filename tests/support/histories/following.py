@@ -60,8 +60,8 @@ class Following:
         self._excused: dict[tuple[str, str], set[int]] = {}
 
     def _is_clean(self, place: int) -> bool:
-        one = self.sendings[place]
-        return not one.rejected and not one.recalled and (one.base is None or self._is_clean(one.base))
+        sending = self.sendings[place]
+        return not sending.rejected and not sending.recalled and (sending.base is None or self._is_clean(sending.base))
 
     def _base(self) -> int | None:
         """The newest sending that the Union has, with all that it was built upon, as far as the town was told."""
@@ -78,12 +78,12 @@ class Following:
         since = self.sendings[0 if base is None else base + 1 :]
         known = Register() if base is None else self.sendings[base].after.copy()
         doubted = no_keys() if base is None else {i: set(keys) for i, keys in self.sendings[base].left.items()}
-        for one in since:
-            for interface, sheet in one.sheets.items():
-                doubted[interface] |= sheet.facts.keys() | one.left[interface]
-                if one.recalled or interface not in one.rejected:
+        for sending in since:
+            for interface, sheet in sending.sheets.items():
+                doubted[interface] |= sheet.facts.keys() | sending.left[interface]
+                if sending.recalled or interface not in sending.rejected:
                     known.enter(sheet)
-                if interface in one.accepted and not one.recalled:
+                if interface in sending.accepted and not sending.recalled:
                     doubted[interface] -= {key for key, kind in sheet.kinds.items() if kind == "withdrawn"}
         ought = self._ought(day, truth)
         listed = listed_keys(held)
@@ -162,11 +162,13 @@ class Following:
         must = self._widened(day, changed, known, truth, since)
         may = self._widened(day, {i: changed[i] | doubted[i] for i in INTERFACES}, known, truth, since)
         for interface, sheet in sheets.items():
-            told = set(sheet.facts)
-            assert not told - may[interface], f"{sheet.name}: told without a reason {sorted(told - may[interface])}"
-            missing = must[interface] - doubted[interface] - told - listed[interface]
-            assert not missing, f"{sheet.name}: neither told nor listed {sorted(missing)}"
-        assert not listed[PEOPLE] & sheets[PEOPLE].facts.keys(), "listed, and told all the same"
+            reported = set(sheet.facts)
+            assert not reported - may[interface], (
+                f"{sheet.name}: reported without a reason {sorted(reported - may[interface])}"
+            )
+            missing = must[interface] - doubted[interface] - reported - listed[interface]
+            assert not missing, f"{sheet.name}: neither reported nor listed {sorted(missing)}"
+        assert not listed[PEOPLE] & sheets[PEOPLE].facts.keys(), "listed, and reported all the same"
 
     def _widened(self, day: dt.date, keys: Keys, known: Register, truth: Truth, since: list[Sending]) -> Keys:
         """With whom changed go the insured and the 擬制世帯主 of the household that they are in, and of those they were in."""
@@ -182,12 +184,12 @@ class Following:
 
     def _places(self, key: str, known: Register, truth: Truth, since: list[Sending]) -> set[str]:
         """The households of a person, now and as the Union was or may have been told."""
-        told = [
+        rows = [
             truth.people.get(key),
             known.records[PEOPLE].get(key),
-            *(one.sheets[PEOPLE].facts.get(key) for one in since),
+            *(sending.sheets[PEOPLE].facts.get(key) for sending in since),
         ]
-        return {str(row["household_number"]) for row in told if row is not None}
+        return {str(row["household_number"]) for row in rows if row is not None}
 
     def _check_held(
         self,
@@ -200,12 +202,12 @@ class Following:
     ) -> None:
         """Nobody at fault (`people`) is told of, and nobody waits who is not tied to somebody at fault."""
         families = set(truth.faulty_households)
-        told = (people & sheets[PEOPLE].facts.keys(), families & sheets[HOUSEHOLDS].facts.keys())
-        assert not any(told), f"told although they contradict themselves: {told}"
+        reported = (people & sheets[PEOPLE].facts.keys(), families & sheets[HOUSEHOLDS].facts.keys())
+        assert not any(reported), f"reported although they contradict themselves: {reported}"
         everybody = truth.people.keys() | known.records[PEOPLE].keys()
         unlisted = truth.twice_people & everybody - listed[PEOPLE], truth.twice_households - listed[HOUSEHOLDS]
         assert not any(unlisted), f"stand twice, and on no list: {unlisted}"
-        everybody = everybody.union(*(one.sheets[PEOPLE].facts for one in since))
+        everybody = everybody.union(*(sending.sheets[PEOPLE].facts for sending in since))
         places = {key: self._places(key, known, truth, since) for key in everybody}
         for key in people & everybody:
             families |= places[key]
@@ -224,8 +226,8 @@ class Following:
 
     def answered(self, place: int, interface: str, *, accepted: bool) -> None:
         """The town has the Union's answer to a file."""
-        one = self.sendings[place]
-        (one.accepted if accepted else one.rejected).add(interface)
+        sending = self.sendings[place]
+        (sending.accepted if accepted else sending.rejected).add(interface)
 
     def recalled(self, place: int) -> None:
         """A sending was taken back."""

@@ -158,10 +158,10 @@ class Life:
 
     def _post(self, evening: int | None) -> None:
         """The answers that are due lie in the town's folder tomorrow; None: all of them."""
-        due = [one for one in self._letters if evening is None or one.due <= evening]
-        self._letters = [one for one in self._letters if one not in due]
-        self.met["answers out of order"] += any(one.place < other.place for one in self._letters for other in due)
-        for made_on in sorted({one.made_on for one in due}):
+        due = [letter for letter in self._letters if evening is None or letter.due <= evening]
+        self._letters = [letter for letter in self._letters if letter not in due]
+        self.met["answers out of order"] += any(letter.place < other.place for letter in self._letters for other in due)
+        for made_on in sorted({letter.made_on for letter in due}):
             answers = []
             for letter in due:
                 if letter.made_on == made_on:

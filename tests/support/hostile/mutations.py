@@ -83,7 +83,7 @@ def _other_code(place: Place, _: tuple[str, ...]) -> str | None:
     if not place.item.code_table:
         return None
     codes = {code.value for code in place.sound.specification.codes_on(place.item.code_table, place.sound.on)}
-    shapes = ("".join(one) for one in product("9876543210", repeat=max(map(len, codes))))
+    shapes = ("".join(digits) for digits in product("9876543210", repeat=max(map(len, codes))))
     return next((shape for shape in shapes if shape not in codes), None)
 
 
@@ -200,7 +200,7 @@ def mutants(sound: Sound) -> Iterator[Mutant]:
     for record in sound.specification.records:
         lines = [line for line, (kind, _) in sound.lines.items() if kind == record.kind]
         # What a record is, is read from its first item before any rule: another value makes another record of it.
-        for item in (one for one in record.items if one.id != "record_kind"):
+        for item in (item for item in record.items if item.id != "record_kind"):
             calls: list[tuple[str, str, Breaking, tuple[str, ...]]] = []
             calls += [(name, *BY_ROW[name], ()) for name in BY_ROW]
             calls += [(call.name, *NAMED[call.name], call.arguments) for call in item.rules]

@@ -59,12 +59,12 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
         row
         for number, (case, _) in enumerate(CASES.values())
         for row in [
-            one
+            person
             | {
                 "candidate_number": f"{number:06d}",
-                "household_number": f"{number:014d}{one['household_side'] == 'after':d}",
+                "household_number": f"{number:014d}{person['household_side'] == 'after':d}",
             }
-            for one in case
+            for person in case
         ]
     ]
     expected = judged(rows)
@@ -87,7 +87,7 @@ def test_a_prefecture_may_differ_from_a_day_on(own_catalogue: Path) -> None:
     case = CASES["whole_household_moves_with_another_head"][0]
     assert judged(case, Catalogue(own_catalogue))["proposal"].to_list() == ["unclear"]
     before = load_criteria(Catalogue(own_catalogue), dt.date(2026, 3, 1))
-    assert next(one for one in before.rules if one.rule == "A2").proposal == "continued"
+    assert next(rule for rule in before.rules if rule.rule == "A2").proposal == "continued"
 
 
 @pytest.mark.parametrize(

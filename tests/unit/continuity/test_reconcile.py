@@ -182,7 +182,7 @@ def test_a_move_that_is_notified_after_its_month_is_asked_about_once(tmp_path: P
 
     def sent(month: dt.date, *households: str) -> list[str]:
         """The households that are asked about once the month, with these arrivals of April, is confirmed."""
-        people = arrivals(*((one, MOVE, "moved_in_prefecture") for one in households))
+        people = arrivals(*((household, MOVE, "moved_in_prefecture") for household in households))
         names = pl.Series("resident_number", [f"{number:015d}" for number in range(people.height)], pl.String)
         send_days(environment, people.with_columns(names, pl.lit("合成　太郎").alias("name")), month)
         return confirm(environment, month).discrepancies["new_household_number"].to_list()

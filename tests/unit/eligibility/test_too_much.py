@@ -67,7 +67,7 @@ def test_amounts_are_counted_by_kind() -> None:
     shares = dict.fromkeys(("withdrawn", "added", "identity", "households_gone"), 0.02)
 
     def counted(after: UnionSnapshot, asked: pl.Series = NOBODY) -> dict[str, tuple[int, int]]:
-        return {one.kind: (one.count, one.total) for one in amounts(known(106), after, asked, shares, 10)}
+        return {amount.kind: (amount.count, amount.total) for amount in amounts(known(106), after, asked, shares, 10)}
 
     assert counted(known(106)) == dict.fromkeys(shares, (0, 106))
     assert counted(known(106, first=500)) == {

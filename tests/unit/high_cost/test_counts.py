@@ -95,9 +95,9 @@ def test_a_late_correction_takes_a_handed_over_month_away_and_gives_it_back() ->
 def test_those_who_stay_behind_begin_anew() -> None:
     gone = pl.DataFrame({"household_number": [HOME], "until": [dt.date(2026, 4, 1)]})
     counted = counted_months(months("2026-02", "2026-03", "2026-04", "2026-05"), NOBODY, gone)
-    told = {
+    counts_by_month = {
         month: counts(counted, month)["count"].to_list()
         for month in (dt.date(2026, 4, 1), dt.date(2026, 5, 1), dt.date(2026, 6, 1))
     }
     # In the month of the move the old place still needs them; afterwards only what came after it counts.
-    assert list(told.values()) == [[2], [], [1]]
+    assert list(counts_by_month.values()) == [[2], [], [1]]

@@ -167,8 +167,8 @@ def test_every_form_is_sound_and_valid_and_read_back_as_written(
     context = FileContext("999997", "990010", "99", DAY, decoded.name)
     assert validate_file(path, specification, DAY, context).findings["message"].to_list() == []
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings_of(tmp_path, catalogue)))
-    told = CliRunner().invoke(main, ["validate", str(path), "--json"])
-    assert (told.exit_code, json.loads(told.stdout)["findings"]) == (0, [])
+    result = CliRunner().invoke(main, ["validate", str(path), "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["findings"]) == (0, [])
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -200,7 +200,7 @@ def test_bytes_are_counted_as_the_encoding_writes_them(encoding: str) -> None:
     texts = held + [pair for pair in pairs if is_encodable(pair, encoding)]
     counted = pl.DataFrame({"text": texts}).select(byte_length(pl.col("text"), encoding)).to_series()
     written = [len(text.encode(encoding)) for text in texts]
-    wrong = [text for text, one, other in zip(texts, counted, written, strict=True) if one != other]
+    wrong = [text for text, length, expected in zip(texts, counted, written, strict=True) if length != expected]
     assert wrong == []
 
 
@@ -325,9 +325,9 @@ def test_quotes_out_of_place_spoil_their_own_lines_only(form: str, tmp_path: Pat
     path = tmp_path / "file.csv"
     # A quote that opens the second field and is never closed, and one in the middle of it.
     spoilt = [(line, line.replace(b",0", before, 1)) for line in sound for before in (b',"0', b',0"')]
-    for (one, one_spoilt), (other, other_spoilt) in combinations(spoilt, 2):
-        wrong = {sound.index(one) + 1, sound.index(other) + 1}
-        changed = {other: other_spoilt, one: one_spoilt}
+    for (first, first_spoilt), (second, second_spoilt) in combinations(spoilt, 2):
+        wrong = {sound.index(first) + 1, sound.index(second) + 1}
+        changed = {second: second_spoilt, first: first_spoilt}
         path.write_bytes(b"".join(changed.get(line, line) for line in sound))
         decoded = codec.read_file(path, specification, DAY)
         assert decoded.problems.select("line", "code").rows() == [(line, "KR-1011") for line in sorted(wrong)]

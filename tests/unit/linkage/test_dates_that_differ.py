@@ -95,8 +95,8 @@ def applied(
     """The questions that the last of some days' records brings; each is taken in."""
     for day, record in zip((WED, THU), records, strict=False):
         assert delivered(environment, "acquisition_loss_linkage", day, record).state == "verified"
-        (one,) = apply_daily(environment, frame(sent))
-        assert (one.applied_count, one.rejected_count) == (1, 0)
+        (file,) = apply_daily(environment, frame(sent))
+        assert (file.applied_count, file.rejected_count) == (1, 0)
     return asked(environment, (WED, THU)[len(records) - 1])
 
 
@@ -162,8 +162,8 @@ def test_a_loss_that_changes_or_goes_is_asked_about(environment: Environment) ->
 
 
 def test_a_qualification_acquired_after_the_loss_is_a_new_one(environment: Environment) -> None:
-    anew = {"acquired_on": MOVED, "applied_on": MOVED}
-    assert applied(environment, SENT | anew, TOLD | LOST | {"acquired_on": BEGAN}, TOLD | anew) == []
+    again = {"acquired_on": MOVED, "applied_on": MOVED}
+    assert applied(environment, SENT | again, TOLD | LOST | {"acquired_on": BEGAN}, TOLD | again) == []
 
 
 def test_the_id_of_a_date_is_the_id_that_was_assigned(environment: Environment) -> None:

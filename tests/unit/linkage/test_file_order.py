@@ -93,7 +93,7 @@ def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
     late = candidates(environment, tmp_path / "union", FIRST, "000001")
     assert (late.entry.state, late.applied_count) == ("stale", 0)
     assert listed(environment) == {"000002"}
-    assert [one.id for one in quarantine.quarantined(environment.ledger)] == [late.entry.id]
+    assert [entry.id for entry in quarantine.quarantined(environment.ledger)] == [late.entry.id]
     assert "KR-7308" in str(receiving.stale_file_error(environment, late.entry))
     # A person may let it in all the same.
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, late.entry.id, "電話で確認")

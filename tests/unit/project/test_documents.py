@@ -31,9 +31,9 @@ def words_of_the_product() -> set[str]:
 
 
 def test_the_glossary_names_no_identifier_that_is_gone() -> None:
-    named = [one for row in table(DOCUMENTS / "glossary.md") for one in IDENTIFIER.findall(row[1])]
+    named = [identifier for row in table(DOCUMENTS / "glossary.md") for identifier in IDENTIFIER.findall(row[1])]
     assert len(named) > 50
-    assert sorted({one.strip("[].") for one in named} - words_of_the_product()) == []
+    assert sorted({identifier.strip("[].") for identifier in named} - words_of_the_product()) == []
 
 
 def test_every_decision_is_a_dated_record_and_stands_in_the_index() -> None:
@@ -44,7 +44,7 @@ def test_every_decision_is_a_dated_record_and_stands_in_the_index() -> None:
             records.append([number, date, title, f"[{page.stem}]({page.name})"])
             assert re.findall(r"^\*\*(\w+):\*\*", text, re.MULTILINE) == LABELS, number
     assert table(DOCUMENTS / "decisions" / "README.md") == sorted(records)
-    assert [one[0] for one in sorted(records)] == [f"D-{number:03d}" for number in range(1, len(records) + 1)]
+    assert [record[0] for record in sorted(records)] == [f"D-{number:03d}" for number in range(1, len(records) + 1)]
 
 
 def test_every_link_between_documents_leads_to_a_file() -> None:

@@ -18,10 +18,10 @@ def test_every_test_that_is_named_exists() -> None:
     named = {name for row in ROWS for name in re.findall(r"`([\w/]+\.py::\w+)`", row[3])}
     assert len(named) > 30
     missing = []
-    for one in sorted(named):
-        path, _, function = one.partition("::")
+    for name in sorted(named):
+        path, _, function = name.partition("::")
         if not (TESTS / path).is_file() or f"\ndef {function}(" not in (TESTS / path).read_text(encoding="utf-8"):
-            missing.append(one)
+            missing.append(name)
     assert missing == []
 
 

@@ -34,7 +34,7 @@ def validated(folder: Path, name: str, old: str, new: str, encoding: str = "utf-
 
 def found(report: dict[str, Any]) -> list[tuple[str, int, str]]:
     ids = {entry.name: entry.id for entry in load_catalogue().dictionary.values()}
-    return [(one["code"], one["line"], ids[one["item_name"]]) for one in report["findings"]]
+    return [(finding["code"], finding["line"], ids[finding["item_name"]]) for finding in report["findings"]]
 
 
 START = ("01,2026-04-01,01,,,2026-04-01,01,,,,2026-04-01,", "01,{},01,,,2026-04-01,01,,,,2026-04-01,")
@@ -130,7 +130,7 @@ def test_our_own_file_is_held_to_its_range_and_never_normalised(
     cells[22], cells[23] = day.encode(), b"01"
     (tmp_path / OURS).write_bytes(b"\r\n".join([lines[0], b",".join(cells), *lines[2:]]))
     report = json.loads(CliRunner().invoke(main, ["validate", str(tmp_path / OURS), "--json"]).stdout)
-    expected_lines = [one for one in found(report) if one[2] == "ended_on"]
+    expected_lines = [finding for finding in found(report) if finding[2] == "ended_on"]
     assert (expected_lines, report["normalised"]) == (expected, {})
 
 

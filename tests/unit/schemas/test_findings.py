@@ -58,8 +58,8 @@ def test_a_my_number_in_a_public_item_never_reaches_a_finding(tmp_path: Path) ->
     assert public.findings["item"].to_list() == ["update_kind"]
     assert public.findings["value"].to_list() == [HIDDEN]
     assert result.valid is False
-    for one in (result, public):
-        assert "123456789018" not in str(one.findings.to_dicts())
+    for outcome in (result, public):
+        assert "123456789018" not in str(outcome.findings.to_dicts())
 
 
 def test_a_problem_without_an_item_shows_no_value() -> None:

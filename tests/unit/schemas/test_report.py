@@ -49,8 +49,8 @@ def test_json_says_all_that_was_found(faulty: Validated, tmp_path: Path) -> None
     assert (report["interface"], report["version"]) == ("eligibility_individual", "2018-04-01")
     assert (report["valid"], report["records"]) == (False, 3)
     assert report["counts_by_code"] == {"KR-2003": 1, "KR-2004": 1, "KR-2015": 1}
-    assert [list(one) for one in report["findings"]] == [COLUMNS] * 3
-    assert [(one["code"], one["line"], one["item_no"]) for one in report["findings"]] == [
+    assert [list(finding) for finding in report["findings"]] == [COLUMNS] * 3
+    assert [(finding["code"], finding["line"], finding["item_no"]) for finding in report["findings"]] == [
         ("KR-2015", 2, 8),
         ("KR-2004", 3, 12),
         ("KR-2003", 4, 14),
@@ -104,8 +104,8 @@ def test_the_book_says_how_many_values_were_normalised(tmp_path: Path) -> None:
     )
     write_xlsx(result, tmp_path / "book.xlsx")
     guide = list(openpyxl.load_workbook(tmp_path / "book.xlsx")["使い方"].iter_rows(values_only=True))
-    told = [("正規化した値", "氏名カナ 2件、続柄コード 1件")]
-    assert [row for row in guide if row[0] == "正規化した値"] == told
+    wanted = [("正規化した値", "氏名カナ 2件、続柄コード 1件")]
+    assert [row for row in guide if row[0] == "正規化した値"] == wanted
 
 
 def test_nothing_in_the_book_is_a_formula_or_a_link(tmp_path: Path) -> None:
@@ -131,10 +131,10 @@ def test_the_first_five_hundred_are_shown_and_all_are_counted(many: Validated, t
 
 def test_the_same_findings_give_the_same_bytes(faulty: Validated, tmp_path: Path) -> None:
     for write, suffix in ((write_xlsx, "xlsx"), (write_json, "json")):
-        one, other = tmp_path / f"one.{suffix}", tmp_path / f"other.{suffix}"
-        write(faulty, one)
-        write(faulty, other)
-        assert one.read_bytes() == other.read_bytes(), suffix
+        first, second = tmp_path / f"one.{suffix}", tmp_path / f"other.{suffix}"
+        write(faulty, first)
+        write(faulty, second)
+        assert first.read_bytes() == second.read_bytes(), suffix
 
 
 def test_no_report_names_a_person(tmp_path: Path) -> None:

@@ -413,8 +413,8 @@ def test_an_extract_is_normalised_before_it_is_judged_and_the_changes_are_counte
 def test_zeros_are_filled_up_to_any_length() -> None:
     item = next(item for item in specification("resident_extract").data.items if item.id == "relationship")
     for length, wanted in (("1", ["2", ""]), ("2", ["02", ""]), ("3", ["002", ""])):
-        one = replace(item, normalise=(Call("zero_fill", (length,)),))
-        record = replace(specification("resident_extract").data, items=(one,))
+        filled = replace(item, normalise=(Call("zero_fill", (length,)),))
+        record = replace(specification("resident_extract").data, items=(filled,))
         changed, _ = normalise(
             pl.DataFrame({"relationship": ["2", ""]}), replace(specification("resident_extract"), records=(record,))
         )
@@ -457,7 +457,7 @@ def test_insured_persons_are_residents_of_known_households(tmp_path: Path) -> No
         "resident_extract": extract(tmp_path, "resident_extract", one_resident),
         "household_extract": extract(tmp_path, "household_extract", HOUSEHOLDS),
     }
-    assert [seen(one) for one in files.values()] == [[], [], []]
+    assert [seen(file) for file in files.values()] == [[], [], []]
     found = relate(files)
     assert found.select("code", "line", "item", "value", "level").rows() == [
         ("KR-5003", 3, "resident_number", "********102", "record"),

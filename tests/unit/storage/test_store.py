@@ -139,15 +139,15 @@ def test_a_changed_byte_is_not_read_as_something_else(tmp_path: Path) -> None:
     store = store_of(tmp_path)
     path = store.write("people", "2026-04-01", PEOPLE)
     sound = path.read_bytes()
-    told = 0
+    refused = 0
     for place in range(0, len(sound), 7):
         path.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :])
         try:
             assert store.read("people", "2026-04-01").equals(PEOPLE)
         except RenkeiError as error:
             assert error.code in ("KR-7114", "KR-7112")
-            told += 1
-    assert told > len(sound) // 7 // 2
+            refused += 1
+    assert refused > len(sound) // 7 // 2
 
 
 def test_files_belong_to_their_owner_alone_and_are_replaced_whole(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_files_belong_to_their_owner_alone_and_are_replaced_whole(tmp_path: Path
     with pytest.raises(RenkeiError, match="KR-7111"):
         keyless.write("people", "2026-04-01", PEOPLE)
     assert path.read_bytes() == before
-    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    assert [path.name for path in path.parent.iterdir()] == [path.name]
 
 
 def test_a_table_that_was_never_written_says_what_to_run(tmp_path: Path) -> None:
