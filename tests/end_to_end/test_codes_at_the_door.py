@@ -242,12 +242,12 @@ def test_the_unions_questions_are_passed_on(place: Town) -> None:
     assert (codes[first], codes[second], codes[""]) == ({"KR-8111"}, {"KR-8112"}, {"KR-8115"})
 
 
-def test_who_has_no_id_yet_is_asked_about(place: Town) -> None:
+def test_a_person_without_an_id_is_asked_about(place: Town) -> None:
     place.restore(SENT)
     assert {"KR-8113"} in asked(place, 0).values()
 
 
-def test_a_file_whose_name_has_an_impossible_date_is_kept_apart(place: Town) -> None:
+def test_a_file_whose_name_has_an_impossible_date_is_quarantined(place: Town) -> None:
     name = deliver(place, "verification_list", [])
     folder = place.union / OURS.code / "from_union"
     (folder / name).rename(folder / name.replace("20260402", "20260431"))
@@ -256,7 +256,7 @@ def test_a_file_whose_name_has_an_impossible_date_is_kept_apart(place: Town) -> 
     assert "KR-7304" in place.must("quarantine", "show", str(entry["id"]))
 
 
-def test_a_file_of_an_interface_that_is_switched_off_is_kept_apart(place: Town) -> None:
+def test_a_file_of_an_interface_that_is_switched_off_is_quarantined(place: Town) -> None:
     deliver(place, "verification_list", [])
     settings = place.settings.read_text(encoding="utf-8")
     place.settings.write_text('switched_off_interfaces = ["verification_list"]\n' + settings, encoding="utf-8")
@@ -430,7 +430,7 @@ def test_a_state_that_somebody_typed_into_the_ledger_leads_nowhere(desk: Town) -
     assert "KR-6123" in here(desk, "audit", "verify", status=1)
 
 
-def test_a_damaged_ledger_is_told_as_such(desk: Town) -> None:
+def test_a_damaged_ledger_is_reported_as_damaged(desk: Town) -> None:
     path = desk.data / "ledger.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'")
@@ -499,7 +499,7 @@ def test_a_day_is_brought_by_other_means_once(desk: Town) -> None:
     assert here(desk, *brought(desk, 2)).startswith("KR-6118")
 
 
-def test_a_day_is_not_brought_by_other_means_behind_a_later_one(desk: Town) -> None:
+def test_a_day_before_a_later_one_is_not_brought_by_other_means(desk: Town) -> None:
     made_only(desk, 2)
     here(desk, *desk.day_out(3), status=0)
     assert here(desk, *brought(desk, 2)).startswith("KR-6119")
@@ -513,7 +513,7 @@ def test_a_table_of_another_day_beside_the_files_is_seen(desk: Town) -> None:
 
 
 @pytest.mark.parametrize("code", ["KR-6202", "KR-6204", "KR-6208", "KR-6209", "KR-6210"])
-def test_what_keeps_us_from_the_server_is_told(desk: Town, tmp_path: Path, code: str) -> None:
+def test_the_reason_why_the_server_cannot_be_reached_is_reported(desk: Town, tmp_path: Path, code: str) -> None:
     stranger = tmp_path / "stranger"
     write_key(stranger)
     if code == "KR-6202":
@@ -532,7 +532,7 @@ def test_what_keeps_us_from_the_server_is_told(desk: Town, tmp_path: Path, code:
     assert here(desk, *desk.day_in(1)).startswith(code)
 
 
-def test_a_seal_that_is_none_and_one_of_yesteryear_are_kept_apart(desk: Town, tmp_path: Path) -> None:
+def test_files_with_a_broken_or_an_expired_seal_are_quarantined(desk: Town, tmp_path: Path) -> None:
     ours = desk.data / "keys" / "transfer-1.cert.pem"
     now, old = (Seals(tmp_path / str(year), ours, dt.datetime(year, 1, 1, tzinfo=dt.UTC)) for year in (2026, 2020))
     certificates = json.dumps([str(seals.certificate_path) for seals in (now, old)])
@@ -549,7 +549,7 @@ def test_a_seal_that_is_none_and_one_of_yesteryear_are_kept_apart(desk: Town, tm
     assert [line.split()[3] for line in said.splitlines() if "quarantined" in line] == ["KR-6323", "KR-6321"]
 
 
-def test_a_file_for_a_day_before_every_version_is_kept_apart(desk: Town) -> None:
+def test_a_file_for_a_day_before_every_version_is_quarantined(desk: Town) -> None:
     name = deliver(desk, "verification_list", [])
     folder = desk.union / OURS.code / "from_union"
     (folder / name).rename(folder / name.replace("20260402", "20100401"))

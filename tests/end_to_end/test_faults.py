@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_is_named_whichever_database_meets_it_first(place: T
 
 
 @pytest.mark.parametrize(("days", "code"), [(-0.125, "ok"), (-100, "KR-6324"), (-400, "KR-6008")])
-def test_a_clock_that_is_wrong_is_told(place: Town, calm: Outcome, faketime: Path, days: float, code: str) -> None:
+def test_a_wrong_clock_is_reported(place: Town, calm: Outcome, faketime: Path, days: float, code: str) -> None:
     """Three hours change nothing; a certificate that is not valid yet, and a first day that has not come, are named."""
     assert place.run(place.day_out(1), clock_seconds=days * DAY_SECONDS)[0].code == code
     assert put_right(place, calm) == []
@@ -137,7 +137,7 @@ def test_a_command_leaves_the_whole_ledger_in_its_one_file(place: Town) -> None:
     assert [path.name for path in place.data.glob("ledger.sqlite*")] == ["ledger.sqlite"]
 
 
-def test_a_lost_ledger_is_never_begun_anew(place: Town, calm: Outcome) -> None:
+def test_a_lost_ledger_is_never_started_again(place: Town, calm: Outcome) -> None:
     for path in place.data.glob("ledger.sqlite*"):
         path.unlink()
     assert [place.run(place.day_out(1))[0].code for _ in range(2)] == ["KR-6107", "KR-6107"]

@@ -86,7 +86,7 @@ def watch(evidence: Path, temporary: Path, *arguments: str, environment: dict[st
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "unsealed"])
-def test_no_file_holds_a_record_in_plain_form_at_any_moment_of_a_day(sealed: bool, tmp_path: Path) -> None:
+def test_no_file_contains_a_record_in_plain_form_at_any_moment_of_a_day(sealed: bool, tmp_path: Path) -> None:
     with town(tmp_path / "town", persons=300, sealed=sealed) as place:
         place.live(0)
         place.world.live(place.days[1])
@@ -134,6 +134,6 @@ def test_the_watcher_sees_what_is_there_for_a_moment(
     assert [secret for content in found.contents for secret in nothing.in_content(content)] == ["氏名"]
 
 
-def test_the_watcher_tells_of_a_file_that_never_has_a_name(tmp_path: Path) -> None:
+def test_the_watcher_reports_a_file_that_never_has_a_name(tmp_path: Path) -> None:
     found = watch(tmp_path / "evidence", tmp_path / "tmp", "-c", f"{BEFORE}tempfile.TemporaryFile().write(secret)")
     assert set(found.escaped) == {f"a file without a name in {tmp_path / 'tmp'}"}

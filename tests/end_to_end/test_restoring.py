@@ -202,7 +202,7 @@ def test_nothing_leaves_when_it_could_not_be_written_down(place: Town, tmp_path:
     assert "送付 sent" in run(place, *place.day_out(2))
 
 
-def test_the_sent_log_is_for_its_owner_alone_and_tells_names_and_hashes_only(place: Town) -> None:
+def test_only_its_owner_reads_the_sent_log_and_it_says_names_and_hashes_only(place: Town) -> None:
     log = place.folder / "data.sent.log"
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line]

@@ -18,7 +18,7 @@ from tests.support.command_town import START, Town
 from tests.support.servers import OpenSshServer
 
 
-def test_after_any_day_we_hold_the_truth(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+def test_after_any_day_our_records_are_the_truth(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=1)
     for day in business_days(START, 10):
         town.day(day)

@@ -69,7 +69,7 @@ def test_older_content_under_a_new_name_is_a_recorded_no_op(tmp_path: Path, open
     assert town.held(third).join(before, on=FACTS, how="semi", nulls_equal=True).height == before.height
 
 
-def test_contradictions_are_asked_about_and_not_taken_in(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+def test_contradictions_are_asked_about_and_not_applied(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=6, persons=300)
     (first,) = business_days(START, 1)
     town.day(first, Misbehaviour.unknown_resident)

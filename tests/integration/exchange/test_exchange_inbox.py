@@ -172,7 +172,7 @@ def test_a_corrected_file_under_the_name_of_a_quarantined_one_is_verified(
     assert only(receive(ledger, LocalFolderTransport(union), data)).state == "verified"
 
 
-def test_a_refused_file_is_kept_apart_with_its_reports(ledger: Ledger, union: Path, data: Path) -> None:
+def test_a_refused_file_is_quarantined_with_its_reports(ledger: Ledger, union: Path, data: Path) -> None:
     (union / "a.csv").write_bytes(LINES)
     received = only(receive(ledger, LocalFolderTransport(union), data, refuse))
     assert (received.state, received.code) == ("quarantined", "KR-6306")
@@ -278,7 +278,7 @@ def test_a_file_younger_than_the_settling_time_is_left(ledger: Ledger, union: Pa
     assert only(receive(ledger, LocalFolderTransport(union), data, folder=SETTLING)).state == "verified"
 
 
-def test_a_file_that_vanishes_before_it_is_fetched_is_told_once(sqlite_url: str, union: Path, data: Path) -> None:
+def test_a_file_that_vanishes_before_it_is_fetched_is_reported_once(sqlite_url: str, union: Path, data: Path) -> None:
     (union / "a.csv").write_bytes(LINES)
     transport = LocalFolderTransport(union)
     with pytest.raises(Crash):
@@ -322,7 +322,7 @@ def test_a_file_replaced_while_it_was_judged_stays_for_the_next_time(ledger: Led
 
 
 @pytest.mark.parametrize("validator", [accept, refuse])
-def test_after_a_crash_at_any_step_a_file_is_taken_in_once(
+def test_after_a_crash_at_any_step_a_file_is_received_once(
     sqlite_url: str, union: Path, data: Path, validator: Validator
 ) -> None:
     transport = LocalFolderTransport(union)

@@ -53,7 +53,7 @@ def code_of(action: Any) -> str:
     return caught.value.code
 
 
-def test_an_entry_goes_its_way_and_every_step_is_told(any_url: str) -> None:
+def test_every_step_of_an_entry_is_an_event(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
     entry = send(ledger, MONDAY, HOUSEHOLD)
     assert (entry.state, entry.partition, entry.size, entry.baseline) == ("sent", MONDAY, 12, None)
@@ -203,7 +203,7 @@ def test_history_cannot_be_changed_through_the_database(any_url: str) -> None:
         ("DELETE FROM entries", {"KR-6123"}),
     ],
 )
-def test_tampering_behind_the_triggers_is_found(sqlite_url: str, tampering: str, codes: set[str]) -> None:
+def test_tampering_that_goes_around_the_triggers_is_found(sqlite_url: str, tampering: str, codes: set[str]) -> None:
     ledger = Ledger(sqlite_url, noon)
     send(ledger, TUESDAY, HOUSEHOLD, MONDAY)
     assert ledger.verify_chain() == []
@@ -218,7 +218,7 @@ def test_tampering_behind_the_triggers_is_found(sqlite_url: str, tampering: str,
     ledger.close()
 
 
-def test_a_row_with_a_hash_of_its_own_breaks_the_chain_behind_it(sqlite_url: str) -> None:
+def test_a_row_with_a_hash_of_its_own_breaks_the_chain_after_it(sqlite_url: str) -> None:
     from pipelines.exchange.ledger.chain import row_hash
 
     ledger = Ledger(sqlite_url, noon)
@@ -346,7 +346,7 @@ def test_a_ledger_that_cannot_be_opened_says_so_without_the_password(url: str) -
     assert "secret" not in caught.value.for_people()
 
 
-def test_a_ledger_that_should_be_there_is_not_begun_anew(any_url: str) -> None:
+def test_a_ledger_that_should_be_there_is_not_created(any_url: str) -> None:
     for _ in range(2):
         with pytest.raises(RenkeiError, match="KR-6107"):
             Ledger(any_url, noon, create_if_missing=False)

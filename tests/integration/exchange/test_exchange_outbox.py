@@ -285,7 +285,7 @@ def test_a_temporary_file_that_vanished_before_the_rename_is_not_sent_again_befo
     assert names_in(union) == PAIR
 
 
-def test_a_discarded_temporary_file_is_not_taken_for_a_renamed_one(
+def test_a_discarded_temporary_file_is_not_mistaken_for_a_renamed_one(
     sqlite_url: str, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
     """Crash before the rename, then with other bytes crash after the temporary file was removed, then run again."""
@@ -330,7 +330,7 @@ def test_a_second_run_is_turned_away_at_once(
     assert send(ledger, LocalFolderTransport(union), pair, tmp_path).kind == "sent"
 
 
-def test_a_day_is_not_taken_back_while_another_is_being_sent(
+def test_a_day_is_not_recalled_while_another_is_being_sent(
     ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
     def take_back() -> tuple[Entry, ...]:
@@ -435,7 +435,7 @@ def test_through_a_real_server_with_a_crash_on_the_way(
 @pytest.mark.parametrize(
     "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"half")], ids=["lost", "damaged"]
 )
-def test_a_sealed_form_that_is_lost_or_damaged_is_sealed_anew(
+def test_a_sealed_form_that_is_lost_or_damaged_is_sealed_again(
     ledger: Ledger, union: Path, pair: list[OutboundFile], tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     recipient = ring().current("transfer").certificate

@@ -149,7 +149,7 @@ def test_ordinary_japanese_names_are_accepted() -> None:
     assert check_name("資格情報（世帯）_20260408.csv") == "資格情報（世帯）_20260408.csv"
 
 
-def test_the_listing_tells_kinds_and_survives_any_name(sftp: SftpTransport, openssh_server: OpenSshServer) -> None:
+def test_the_listing_says_each_kind_and_survives_any_name(sftp: SftpTransport, openssh_server: OpenSshServer) -> None:
     folder = openssh_server.root / "to_union"
     (folder / "folder").mkdir()
     (folder / "link").symlink_to("/etc/hostname")
@@ -183,7 +183,7 @@ def test_a_pinned_kind_of_key_that_the_server_lacks_is_permanent(openssh_server:
 
 
 @pytest.mark.parametrize("text", ["ssh-ed25519 AAAA", "ssh-ed25519 !!!", "ssh-unknown AAAAB3Nz", "something else"])
-def test_a_host_key_that_is_none_is_told_at_once(text: str, openssh_server: OpenSshServer) -> None:
+def test_an_invalid_host_key_is_reported_at_once(text: str, openssh_server: OpenSshServer) -> None:
     assert failure_of(lambda: SftpTransport(settings_of(openssh_server, host_key=text), "/")).code == "KR-6209"
 
 
@@ -291,7 +291,7 @@ def test_a_server_that_says_it_renamed_is_not_believed(tmp_path: Path) -> None:
     assert (failure.code, type(failure)) == ("KR-6212", TransientTransportError)
 
 
-def test_a_dropped_connection_is_transient_and_the_next_call_connects_anew(
+def test_a_dropped_connection_is_transient_and_the_next_call_connects_again(
     sftp: SftpTransport, openssh_server: OpenSshServer
 ) -> None:
     (openssh_server.root / "to_union" / "a.csv").write_bytes(b"1")
@@ -371,7 +371,7 @@ def test_the_retry_is_as_the_settings_say(openssh_server: OpenSshServer) -> None
     assert replace(chosen) == Retry(7, 1.0, 9.0)
 
 
-def test_the_text_that_tells_silence_from_refusal_is_still_paramikos() -> None:
+def test_the_text_that_distinguishes_silence_from_refusal_is_still_paramikos() -> None:
     import inspect
 
     from paramiko.auth_handler import AuthHandler

@@ -103,7 +103,7 @@ def test_a_forked_process_has_connections_of_its_own(any_url: str) -> None:
     ledger.close()
 
 
-def test_who_only_reads_does_not_wait_for_a_writer(any_url: str, tmp_path: Path) -> None:
+def test_a_reader_does_not_wait_for_a_writer(any_url: str, tmp_path: Path) -> None:
     Ledger(any_url, noon).close()
     program = (
         "import sys, pathlib, time\n"

@@ -48,7 +48,7 @@ def names_on(medium: Path) -> set[str]:
     return {path.relative_to(medium).as_posix() for path in medium.rglob("*") if path.is_file()} - {"媒体管理番号.txt"}
 
 
-def test_names_that_systems_make_are_neither_taken_nor_refused(place: Place, medium: Path) -> None:
+def test_names_that_systems_make_are_neither_received_nor_refused(place: Place, medium: Path) -> None:
     put(medium, *SYSTEM, "$RECYCLE.BIN/desktop.ini")
     place.inbox = medium
     place.written(sound_ids(), at=-600)
@@ -58,7 +58,7 @@ def test_names_that_systems_make_are_neither_taken_nor_refused(place: Place, med
     assert names_on(medium) == before - {NAME}
 
 
-def test_a_name_that_only_resembles_one_is_told(place: Place, medium: Path) -> None:
+def test_a_name_that_only_resembles_a_known_one_is_reported(place: Place, medium: Path) -> None:
     put(medium, "System Volume Information2")
     put(medium, "DS_Store")
     _, said = place.renkei("media", "import", str(medium), *WHY)
@@ -101,7 +101,7 @@ def test_a_marker_that_says_nothing_known_is_refused(place: Place, medium: Path,
     assert (status, "KR-660" in said) == (2, True), said
 
 
-def test_a_word_in_the_table_that_is_none_is_told(place: Place, medium: Path) -> None:
+def test_an_unknown_word_in_the_table_is_reported(place: Place, medium: Path) -> None:
     root = place.folder / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
     table = root / "media" / "system_names.csv"

@@ -32,7 +32,7 @@ def kept(place: Place) -> list[str]:
 
 
 @pytest.mark.parametrize("moment", ["opening", "closing"])
-def test_a_file_that_is_gone_once_it_was_read_is_taken(place: Place, moment: str) -> None:
+def test_a_file_that_is_gone_once_it_was_read_is_received(place: Place, moment: str) -> None:
     place.faults.gone_after = moment  # type: ignore[assignment]
     place.written(sound_ids(), at=-600)
     status, said = place.renkei(*RECEIVE)
@@ -41,7 +41,7 @@ def test_a_file_that_is_gone_once_it_was_read_is_taken(place: Place, moment: str
     assert "不一致 0件" in place.renkei("audit", "verify")[1]
 
 
-def test_a_file_that_goes_between_listing_and_opening_is_told(place: Place) -> None:
+def test_a_file_that_goes_between_listing_and_opening_is_reported(place: Place) -> None:
     place.faults.gone_after = "listing"
     place.written(sound_ids(), at=-600)
     status, said = place.renkei(*RECEIVE)
@@ -59,7 +59,7 @@ def test_a_mailbox_that_is_read_once_gives_a_new_delivery_under_an_old_name(plac
     assert (status, "KR-6301" in said, place.states()) == (1, True, ["applied", "quarantined"]), said
 
 
-def test_a_file_that_cannot_be_removed_is_taken_once_and_told(place: Place) -> None:
+def test_a_file_that_cannot_be_removed_is_received_once_and_reported(place: Place) -> None:
     place.faults.no_removal = True
     place.written(sound_ids(), at=-600)
     for _ in range(2):
@@ -98,7 +98,7 @@ def test_a_copy_of_another_length_is_judged_when_the_server_gives_no_other(place
 
 
 @pytest.mark.parametrize("moment", ["opening", "closing"])
-def test_a_part_of_a_file_that_is_gone_is_quarantined_and_told(place: Place, moment: str) -> None:
+def test_a_part_of_a_file_that_is_gone_is_quarantined_and_reported(place: Place, moment: str) -> None:
     place.faults.gone_after, place.faults.gives_at_most = moment, 50  # type: ignore[assignment]
     place.written(sound_ids(), at=-600)
     status, said = place.renkei(*RECEIVE)
@@ -127,14 +127,14 @@ def test_a_line_that_dies_in_a_mailbox_read_once_leaves_the_part_that_came(place
     assert 0 < (entry.size or 0) < len(content)
 
 
-def test_sizes_that_the_server_does_not_tell_are_not_needed(place: Place) -> None:
+def test_sizes_that_the_server_does_not_give_are_not_needed(place: Place) -> None:
     place.faults.no_sizes = True
     place.written(sound_ids(), at=-600)
     status, said = place.renkei(*RECEIVE)
     assert (status, place.states(), list(place.inbox.iterdir())) == (0, ["applied"], []), said
 
 
-def test_the_end_of_the_line_is_not_the_end_of_a_file_whose_size_nobody_tells(place: Place) -> None:
+def test_the_end_of_a_connection_is_not_the_end_of_a_file_of_unknown_size(place: Place) -> None:
     content = b"1,0000001\r\n" * 100_000
     with line(place.server.host, place.server.port) as wire:
         place.through(wire.port)
@@ -157,7 +157,7 @@ def test_without_sizes_and_times_the_content_decides(place: Place) -> None:
     assert (status, place.states(), list(place.inbox.iterdir())) == (0, ["applied"], []), said
 
 
-def test_one_file_that_cannot_be_archived_is_told_and_the_others_are_taken(place: Place) -> None:
+def test_a_file_that_cannot_be_archived_is_reported_and_the_others_are_received(place: Place) -> None:
     place.written(sound_ids(), at=-600)
     place.written(sound_ids("000002"), at=-600, name=OTHER)
     assert place.states() == []
@@ -191,7 +191,7 @@ def prepared(place: Place) -> Prefecture:
 
 
 @pytest.mark.parametrize("quirk", ["no_sizes", "no_times"])
-def test_a_day_leaves_whole_whatever_the_server_does_not_tell(place: Place, quirk: str) -> None:
+def test_a_day_is_sent_whole_whatever_the_server_does_not_say(place: Place, quirk: str) -> None:
     setattr(place.faults, quirk, True)
     prepared(place)
     status, said = place.renkei(*SEND)
@@ -249,7 +249,7 @@ def test_only_what_is_unconfirmed_can_be_confirmed(place: Place) -> None:
     assert place.renkei("ledger", "confirm", "99", "--arrived", "--reason", "電話で確認")[0] == 2
 
 
-def test_a_file_that_goes_between_upload_and_rename_is_not_taken_for_sent(place: Place) -> None:
+def test_a_file_that_goes_between_upload_and_rename_is_not_recorded_as_sent(place: Place) -> None:
     """A server that takes files away once they were read: our own reading back is that reading."""
     place.faults.gone_after = "closing"
     prepared(place)
@@ -260,7 +260,7 @@ def test_a_file_that_goes_between_upload_and_rename_is_not_taken_for_sent(place:
     assert list(place.outbox.iterdir()) == []
 
 
-def test_the_day_after_an_unconfirmed_one_tells_everything_again(place: Place) -> None:
+def test_the_day_after_an_unconfirmed_one_reports_everything_again(place: Place) -> None:
     """Nobody knows what the Union has: the next day's files hold the day before as well."""
     swept = place.folder / "swept"
     place.faults.sweeps_to = swept
@@ -280,7 +280,7 @@ def test_the_day_after_an_unconfirmed_one_tells_everything_again(place: Place) -
     assert place.renkei("ledger", "confirm", "2", "--not-arrived", "--reason", "電話で確認")[0] == 0
 
 
-def test_a_file_of_an_interface_that_nothing_reads_is_kept_apart_and_told(place: Place) -> None:
+def test_a_file_of_an_interface_that_nothing_reads_is_quarantined_and_reported(place: Place) -> None:
     root = place.folder / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
     shutil.copytree(root / INTERFACE, root / "card_notice")
@@ -307,7 +307,9 @@ def test_a_file_of_an_interface_that_nothing_reads_is_kept_apart_and_told(place:
         ("KRSID{municipality_code}{file_number}_{created_on}.csv", "KRSID999997000001_20260401.csv"),
     ],
 )
-def test_a_specifications_own_name_with_twelve_digits_in_a_row_is_taken(place: Place, pattern: str, name: str) -> None:
+def test_a_specifications_own_name_with_twelve_digits_in_a_row_is_accepted(
+    place: Place, pattern: str, name: str
+) -> None:
     root = place.folder / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
     plan = root / INTERFACE / "2018-04-01" / "file.toml"
@@ -374,7 +376,7 @@ def test_a_stale_file_is_listed_until_a_person_ends_it(place: Place) -> None:
     assert OTHER not in place.renkei("quarantine", "list")[1]
 
 
-def test_what_lies_in_the_folder_and_is_not_taken_is_expected(place: Place) -> None:
+def test_a_file_left_in_the_folder_is_still_expected(place: Place) -> None:
     (place.inbox / "folder").mkdir()
     place.faults.hours_ahead = 9
     place.written(sound_ids(), at=0)

@@ -137,7 +137,7 @@ def test_an_empty_file_is_sealed_and_opened_too(union: Path) -> None:
     assert opened_by_openssl(union, sign_and_encrypt(b"", ring(), certificate(union, "union"))) == b""
 
 
-def test_another_signer_is_refused_even_when_his_certificate_comes_with_it(union: Path) -> None:
+def test_another_signer_is_refused_even_when_their_certificate_comes_with_it(union: Path) -> None:
     assert code_of(from_union(union, signer="stranger"), [certificate(union, "union")]) == "KR-6322"
 
 
@@ -207,7 +207,7 @@ def test_after_a_new_generation_old_seals_still_open(tmp_path: Path) -> None:
     assert decrypt(new, again, "records") == CONTENT
 
 
-def test_private_keys_lie_encrypted(openssl: Path, tmp_path: Path) -> None:
+def test_private_keys_are_stored_encrypted(openssl: Path, tmp_path: Path) -> None:
     for path in key_folder().glob("*.key.pem"):
         assert path.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
         assert path.stat().st_mode & 0o077 == 0

@@ -42,7 +42,7 @@ WAYS = [(".lock", _key), (".report.json.part", _file)]
 
 
 @pytest.mark.parametrize(("name", "work"), WAYS)
-def test_a_lock_that_nobody_lets_go_of_is_told(tmp_path: Path, name: str, work: Callable[[Path], None]) -> None:
+def test_a_lock_that_is_never_released_is_reported(tmp_path: Path, name: str, work: Callable[[Path], None]) -> None:
     with (tmp_path / name).open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         began = time.monotonic()
@@ -80,7 +80,7 @@ def test_a_command_says_which_lock_keeps_it(tmp_path: Path, monkeypatch: pytest.
     assert "KR-6021" in done.output
 
 
-def test_a_postgresql_ledger_that_another_writer_keeps_is_told(
+def test_a_postgresql_ledger_that_another_writer_locks_is_reported(
     tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_MILLISECONDS", int(PATIENCE * 1000))

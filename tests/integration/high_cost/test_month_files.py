@@ -103,7 +103,7 @@ def withheld_by(environment: Environment, file: OutboundFile, month: dt.date) ->
     return codec.read(environment.file_store.read(file.path), file.file_name, specification, month).data
 
 
-def test_the_history_holds_the_twelve_months_up_to_the_move(environment: Environment) -> None:
+def test_the_history_contains_the_twelve_months_up_to_the_move(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10)), person("2", OTHER)))
     rows = [benefit(HOME, month) for month in ("2025-04", "2025-05", "2026-03", "2026-04")]
     rows += [benefit(HOME, "2026-01", outpatient_only="yes"), benefit(HOME, "2026-02", 0), benefit(OTHER, "2026-03")]
@@ -172,13 +172,13 @@ def april_was_sent(environment: Environment) -> Environment:
     return environment
 
 
-def test_a_move_that_is_notified_after_its_month_is_told(april_was_sent: Environment) -> None:
+def test_a_move_that_is_notified_after_its_month_is_reported(april_was_sent: Environment) -> None:
     now = people(person("1", moved=dt.date(2026, 4, 10)), person("2"), person("3", OTHER, dt.date(2026, 4, 28)))
     rows = (benefit(HOME, "2025-05"), benefit(OTHER, "2026-02"))
     assert told_in_may(april_was_sent, now, *rows) == [(OTHER, dt.date(2026, 2, 1), "added")]
 
 
-def test_a_first_benefit_that_is_decided_after_the_move_is_told(environment: Environment) -> None:
+def test_a_first_benefit_that_is_decided_after_the_move_is_reported(environment: Environment) -> None:
     moved = people(person("1", moved=dt.date(2026, 4, 10)), person("3", OTHER, dt.date(2026, 4, 10)))
     send_days(environment, moved)
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
@@ -187,7 +187,7 @@ def test_a_first_benefit_that_is_decided_after_the_move_is_told(environment: Env
     assert told_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
 
 
-def test_who_was_held_when_he_moved_is_told_when_his_record_is_mended(environment: Environment) -> None:
+def test_a_person_withheld_at_the_move_is_reported_once_their_record_is_corrected(environment: Environment) -> None:
     moved = people(person("1", moved=dt.date(2026, 4, 10)), person("3", OTHER, dt.date(2026, 4, 10)))
     send_days(environment, moved)
     faulty = extract(environment, benefit(HOME, "2026-02"), benefit(OTHER, "2026-03", -5))
@@ -205,7 +205,7 @@ def test_a_second_move_takes_nothing_back_of_the_first(april_was_sent: Environme
     assert told_in_may(april_was_sent, now, *rows) == [(HOME, dt.date(2026, 5, 1), "added")]
 
 
-def test_nobody_is_told_of_who_moved_before_our_first_sending(environment: Environment) -> None:
+def test_persons_who_moved_before_our_first_sending_are_not_reported(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 3, 31)), person("3", OTHER, dt.date(2026, 4, 1))))
     rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-02"))
     april = monthly.build_history(environment, MONTH, extract(environment, *rows))
@@ -235,7 +235,7 @@ def test_a_month_that_was_not_sent_is_carried_by_the_next(environment: Environme
         (benefit("000000000000099", "2026-03"), "KR-5006"),
     ],
 )
-def test_a_bad_benefit_row_holds_its_household_and_says_why(
+def test_a_bad_benefit_row_withholds_its_household_and_says_why(
     environment: Environment, row: dict[str, object], code: str
 ) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10)), person("2", OTHER, dt.date(2026, 4, 10))))
@@ -247,7 +247,7 @@ def test_a_bad_benefit_row_holds_its_household_and_says_why(
     assert (HOME in history.rows["household_number"]) is (row["household_number"] != HOME)
 
 
-def test_the_held_keep_what_the_union_knows_of_them(environment: Environment) -> None:
+def test_what_the_union_knows_of_withheld_households_stays(environment: Environment) -> None:
     moved = people(person("1", moved=dt.date(2026, 4, 10)))
     send_days(environment, moved)
     april = monthly.build_history(
@@ -286,7 +286,7 @@ def test_days_that_were_not_sent_are_named(environment: Environment) -> None:
     assert "renkei run daily" in said
 
 
-def test_a_month_that_went_out_is_not_made_anew_with_other_bytes(environment: Environment) -> None:
+def test_a_month_that_was_sent_is_not_made_again_with_other_bytes(environment: Environment) -> None:
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
     sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")

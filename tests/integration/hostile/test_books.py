@@ -199,7 +199,7 @@ def state(environment: Environment) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("done", BOOKS)
-def test_a_hostile_book_is_refused_whole(
+def test_a_hostile_workbook_is_refused_whole(
     environment: Environment, worksheet: Path, form: Path, tmp_path: Path, done: str
 ) -> None:
     change, code = BOOKS[done]
@@ -240,14 +240,14 @@ def test_a_worksheet_of_no_month(environment: Environment, worksheet: Path, tmp_
     assert refused(environment, "continuity", "import", path).startswith("KR-7402")
 
 
-def test_a_sheet_that_is_said_to_lie_on_our_disk_is_not_read(worksheet: Path, tmp_path: Path) -> None:
+def test_a_sheet_that_refers_to_a_file_on_our_disk_is_not_read(worksheet: Path, tmp_path: Path) -> None:
     elsewhere = replaced("worksheets/sheet1.xml", "file:///etc/passwd")
     path = tmp_path / "book.xlsx"
     path.write_bytes(repacked(worksheet.read_bytes(), {RELATIONS: elsewhere}))
     assert refusal(lambda: FilledWorksheet.read(path)) in {"KR-7401", "KR-7402"}
 
 
-def test_the_largest_book_that_is_looked_at_fits_in_the_memory_there_is(worksheet: Path, tmp_path: Path) -> None:
+def test_the_largest_workbook_that_is_read_fits_in_memory(worksheet: Path, tmp_path: Path) -> None:
     path = tmp_path / "book.xlsx"
     cells = sheet("<row>" + "<c/>" * 3_100_000 + "</row>")
     padded = {"docProps/padding.bin": os.urandom(200_000)}  # so that the ratio does not give it away
@@ -284,7 +284,7 @@ def damaged(book: Path, changes: Edits, name: str | None) -> Path:
 
 @settings(PROFILE)
 @given(changes=edits(PIECES), name=st.sampled_from(PARTS) | st.none())
-def test_a_damaged_worksheet_is_refused_or_told_what_to_mend(
+def test_a_damaged_worksheet_is_refused_or_its_faults_are_listed(
     environment: Environment, worksheet: Path, changes: Edits, name: str | None
 ) -> None:
     path = damaged(worksheet, changes, name)

@@ -180,7 +180,7 @@ def test_every_file_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("defect", "found"), [("two_heads", "世帯主2人"), ("no_head", "世帯主0人")])
-def test_a_household_without_its_one_head_is_told_how_many_it_has(defect: str, found: str) -> None:
+def test_a_household_without_exactly_one_head_is_reported_with_their_number(defect: str, found: str) -> None:
     for finding in json.loads(validated(file_of(defect)).stdout)["findings"]:
         assert (finding["expected"], finding["value"]) == ("世帯主1人", found)
         assert "世帯主1人" in finding["message"] and found in finding["message"]
@@ -291,7 +291,7 @@ def test_a_line_of_two_gigabytes_is_never_loaded(tmp_path: Path) -> None:
     assert [f["code"] for f in json.loads(result.stdout)["findings"]] == ["KR-1013"]
 
 
-def test_the_workbook_counts_everything_and_holds_no_formula(tmp_path: Path) -> None:
+def test_the_workbook_counts_everything_and_contains_no_formula(tmp_path: Path) -> None:
     import openpyxl
 
     book = tmp_path / "report.xlsx"
@@ -306,6 +306,6 @@ def test_the_workbook_counts_everything_and_holds_no_formula(tmp_path: Path) -> 
     assert book.read_bytes() == again.read_bytes()
 
 
-def test_the_day_that_a_file_is_for_is_told_by_its_name() -> None:
+def test_the_day_that_a_file_is_for_is_in_its_name() -> None:
     report = json.loads(validated(file_of("our_name_with_another_day_inside")).stdout)
     assert report["findings"][0]["expected"] == dt.date(2026, 4, 1).isoformat()

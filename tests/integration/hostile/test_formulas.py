@@ -64,7 +64,7 @@ def markup_of(page: str) -> set[str]:
     return set(re.findall(r"<(\w+)", page))
 
 
-def test_the_list_of_those_who_are_held(tmp_path: Path) -> None:
+def test_the_list_of_withheld_persons(tmp_path: Path) -> None:
     held = pl.DataFrame(
         {
             "household_number": IN_A_LINE,

@@ -146,7 +146,7 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
 
 
 @pytest.mark.parametrize(("interface", "item"), MONTHLY)
-def test_a_monthly_file_without_the_item_is_taken_in_and_reconciled(interface: str, item: str, tmp_path: Path) -> None:
+def test_a_monthly_file_without_the_item_is_applied_and_reconciled(interface: str, item: str, tmp_path: Path) -> None:
     environment = deployed(tmp_path, interface, item)
     assert stored(environment, interface, DAY)[item].is_empty()
     delivered(environment, interface, tmp_path / "union")

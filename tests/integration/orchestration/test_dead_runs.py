@@ -107,7 +107,7 @@ def test_what_was_killed_and_not_run_again_is_among_the_failed(desk: Desk, kille
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1件のうち成功 1件")
 
 
-def test_a_run_that_lives_is_left_alone_and_the_second_one_says_who_works(desk: Desk) -> None:
+def test_a_living_run_is_left_alone_and_the_second_says_who_works(desk: Desk) -> None:
     with desk.waiting() as process:
         done = desk.run(*RECEIVE)
         assert done.returncode == 2
@@ -119,7 +119,7 @@ def test_a_run_that_lives_is_left_alone_and_the_second_one_says_who_works(desk: 
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_told_to_end_ends_and_says_so(desk: Desk, told: signal.Signals) -> None:
+def test_a_run_that_is_signalled_to_end_ends_and_says_so(desk: Desk, told: signal.Signals) -> None:
     with desk.waiting() as process:
         process.signal(told)
         done = process.end(WITHIN_SECONDS)

@@ -117,7 +117,7 @@ def test_a_control_record_that_cannot_be_written_does_not_leave(
 
 
 @pytest.mark.parametrize(("characters", "withheld"), [(49, False), (50, False), (51, True)])
-def test_a_name_too_long_for_a_fixed_length_record_is_held(
+def test_a_name_too_long_for_a_fixed_length_record_is_withheld(
     village_of: Callable[[Callable[[Path], None]], Village], characters: int, withheld: bool
 ) -> None:
     """The name has 100 bytes, that is 50 characters."""

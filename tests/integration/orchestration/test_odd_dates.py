@@ -70,7 +70,7 @@ def test_a_household_without_end_is_sent_without_one(town: Town, none: str) -> N
 @pytest.mark.parametrize(
     ("day", "code"), [("0001-02-01", "KR-2051"), ("1800-04-01", "KR-2051"), ("2062-04-01", "KR-3005")]
 )
-def test_who_acquired_on_an_impossible_day_is_held_and_listed_and_the_rest_is_sent(
+def test_a_person_with_an_impossible_acquisition_date_is_withheld_and_listed_and_the_rest_is_sent(
     town: Town, day: str, code: str
 ) -> None:
     town.extract(DAY)
@@ -92,7 +92,7 @@ def test_who_acquired_on_an_impossible_day_is_held_and_listed_and_the_rest_is_se
     assert code in json.dumps(mine, ensure_ascii=False)
 
 
-def test_who_lost_the_qualification_but_is_still_insured_is_held_and_listed(town: Town) -> None:
+def test_a_person_who_lost_the_qualification_but_is_still_insured_is_withheld_and_listed(town: Town) -> None:
     town.extract(DAY)
     persons: list[str] = []
 

@@ -72,7 +72,7 @@ def test_a_postal_code_is_sent_as_seven_digits_however_they_are_parted(village: 
     assert sent == dict.fromkeys(WRITTEN, "9998888")
 
 
-def test_what_is_no_postal_code_is_held_and_listed_with_the_character_that_does_not_fit(village: Village) -> None:
+def test_an_invalid_postal_code_is_withheld_and_listed_with_the_character_that_does_not_fit(village: Village) -> None:
     for number in range(len(ODD)):
         village.add(number, 100 + number)
     village.add(50, 150)

@@ -23,7 +23,7 @@ def test_the_defaults_are_what_is_tested(place: Place) -> None:
     assert Settings.load(place.settings).settle_seconds == 60
 
 
-def test_a_young_file_is_asked_for_at_a_later_tick_and_taken(place: Place) -> None:
+def test_a_young_file_is_asked_for_at_a_later_tick_and_received(place: Place) -> None:
     place.written(sound_ids(), at=0)
     for seconds in (1, 59):
         asked, said = place.tick(seconds)
@@ -57,7 +57,7 @@ def test_what_a_run_did_not_take_is_asked_for_again_within_the_hour(place: Place
     assert place.states() == ["applied"]
 
 
-def test_the_same_delivery_again_after_it_was_taken_is_a_new_run(place: Place) -> None:
+def test_the_same_delivery_again_after_it_was_received_is_a_new_run(place: Place) -> None:
     place.written(sound_ids(), at=-600)
     (first,) = place.tick(0)[0]
     assert place.run(first).success
@@ -69,7 +69,7 @@ def test_the_same_delivery_again_after_it_was_taken_is_a_new_run(place: Place) -
 
 
 @pytest.mark.parametrize("partition", ["20260404", "20990401"])
-def test_a_file_for_a_day_that_dagster_does_not_have_is_taken_by_the_newest_days_run(
+def test_a_file_for_a_day_that_dagster_does_not_have_is_received_by_the_newest_days_run(
     place: Place, partition: str
 ) -> None:
     """A Saturday, and a day in the future: nobody would ever ask for them."""

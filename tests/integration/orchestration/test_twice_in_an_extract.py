@@ -18,7 +18,7 @@ def place(village: Village, order: str, interface: str, row: dict[str, object]) 
 
 
 @pytest.mark.parametrize("order", ["other_first", "known_first"])
-def test_who_stands_twice_in_the_insured_extract_waits_with_both_households(village: Village, order: str) -> None:
+def test_a_person_listed_twice_in_the_insured_extract_waits_with_both_households(village: Village, order: str) -> None:
     village.add(1, 11, 12)
     village.add(2, 21)
     village.add(3, 31)
@@ -79,7 +79,7 @@ def test_a_household_that_stands_twice_is_listed(village: Village, order: str, o
     assert not {person(21), home(2)} & set(withheld)
 
 
-def test_a_resident_who_is_not_insured_may_stand_twice(village: Village) -> None:
+def test_a_resident_who_is_not_insured_may_be_listed_twice(village: Village) -> None:
     """Nobody of whom the Union knows: there is nothing to hold, and nothing for this list."""
     village.add(1, 11)
     village.residents[person(99)] = village.residents[person(11)] | {"resident_number": person(99)}

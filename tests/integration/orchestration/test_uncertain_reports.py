@@ -68,7 +68,7 @@ def test_a_recalled_file_and_a_rejected_second_one_leave_both_uncertain(village:
 
 
 @pytest.mark.parametrize("returns", [True, False])
-def test_whom_an_accepted_day_withdrew_upon_a_rejected_one_is_gone(village: Village, returns: bool) -> None:
+def test_a_person_whom_an_accepted_day_withdrew_after_a_rejected_one_is_gone(village: Village, returns: bool) -> None:
     village.fill()
     village.add(1, 11, 12)
     village.add(2, 21)
@@ -93,7 +93,7 @@ def test_whom_an_accepted_day_withdrew_upon_a_rejected_one_is_gone(village: Vill
         assert person(12) not in sent
 
 
-def test_a_withdrawal_that_nobody_accepted_is_told_again(village: Village) -> None:
+def test_a_withdrawal_that_was_not_accepted_is_reported_again(village: Village) -> None:
     """NEXT was rejected, THIRD has no answer: whether the Union withdrew them nobody knows."""
     village.fill()
     village.add(1, 11, 12)

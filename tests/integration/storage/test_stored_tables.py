@@ -118,7 +118,7 @@ def open_columns(path: Path, columns: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("asset", sorted(TABLES))
-def test_only_these_columns_lie_open(store: Store, asset: str) -> None:
+def test_only_these_columns_are_stored_in_plain_form(store: Store, asset: str) -> None:
     frame = row_of(asset)
     path = store.write(asset, DAY, frame)
     assert set(open_columns(path, frame.columns)) == set(PLAINTEXT[asset].split())
@@ -130,7 +130,7 @@ def test_a_table_with_my_numbers_has_their_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["count", "level", "file_name", "records"])
-def test_a_name_that_is_public_elsewhere_lies_open_nowhere_else(tmp_path: Path, name: str) -> None:
+def test_a_column_that_is_public_in_another_table_stays_encrypted_here(tmp_path: Path, name: str) -> None:
     model = type("Own", (Table,), {"__annotations__": {name: pl.String}})
     store = Store(tmp_path / "assets", ring(), {"own": StoredTable(model, CATALOGUE)})
     path = store.write("own", DAY, pl.DataFrame({name: ["合成　太郎"]}))
@@ -158,7 +158,7 @@ def earlier_version(store: Store) -> None:
     earlier.write("withheld_list", DAY, ChangedPeople.empty())
 
 
-def test_a_table_of_another_version_is_told_and_renewing_keys_leaves_it_as_it_is(store: Store) -> None:
+def test_a_table_of_another_version_is_reported_and_renewing_keys_leaves_it_as_it_is(store: Store) -> None:
     earlier_version(store)
     with pytest.raises(RenkeiError, match="KR-7119"):
         store.read("withheld_list", DAY)

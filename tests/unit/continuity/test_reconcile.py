@@ -73,7 +73,7 @@ TWO = [handover("2026-03"), handover("2026-04")]
 OTHER = {"candidate_number": "000002", "old_household_number": "8", "new_household_number": "9"}
 
 
-def test_what_agrees_is_taken_without_a_question() -> None:
+def test_what_agrees_is_accepted_without_a_question() -> None:
     found = run([decision()], [result()], TWO)
     assert found.accepted_handovers["treatment_month"].to_list() == ["2026-03", "2026-04"]
     assert found.discrepancies.is_empty()

@@ -178,7 +178,7 @@ def test_a_household_change_alone_sends_the_household() -> None:
     assert sent(found) == {"1": ("changed", []), "2": ("changed", [])}
 
 
-def test_who_moves_between_households_takes_both() -> None:
+def test_a_person_who_moves_between_households_brings_both() -> None:
     after = World(
         [resident(n) for n in "1234"],
         [insured("1", "H1"), insured("2", "H2"), insured("4", "H2")],
@@ -189,7 +189,7 @@ def test_who_moves_between_households_takes_both() -> None:
     assert sent(found)["2"] == ("changed", ["世帯異動"])
 
 
-def test_who_is_gone_is_withdrawn_with_what_was_last_sent() -> None:
+def test_a_person_who_is_gone_is_withdrawn_with_what_was_last_sent() -> None:
     after = World(
         [resident(n) for n in "134"],
         [insured("1", "H1"), insured("4", "H2")],
@@ -209,7 +209,7 @@ def test_a_changed_number_is_found_without_showing_it() -> None:
     assert sent(changes(base(), base(), numbers))["2"] == ("changed", ["個人番号変更"])
 
 
-def test_an_insured_head_who_leaves_becomes_the_nominal_head_with_his_last_period() -> None:
+def test_an_insured_head_who_leaves_becomes_the_nominal_head_with_their_last_period() -> None:
     left = dt.date(2026, 4, 2)
     after = World(
         [resident(n) for n in "1234"],
@@ -236,7 +236,7 @@ def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
     ]
 
 
-def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
+def test_withheld_persons_wait_with_their_household_and_all_tied_to_it() -> None:
     before, after = (
         base(),
         World(
@@ -253,7 +253,7 @@ def test_the_held_wait_with_their_household_and_all_tied_to_it() -> None:
     assert waiting.people["resident_number"].to_list() == ["1", "2", "3", "4"]
 
 
-def test_the_held_come_again_every_day_until_they_pass() -> None:
+def test_withheld_persons_are_checked_again_every_day_until_they_pass() -> None:
     before = base()
     after = World(
         [resident("1"), resident("2", "合成　花子"), resident("3"), resident("4", "合成　次郎")],
@@ -275,7 +275,7 @@ def test_the_held_come_again_every_day_until_they_pass() -> None:
     assert sent(again) == {"1": ("changed", ["再通知"]), "2": ("changed", ["氏名変更"])}
 
 
-def test_of_whom_the_union_may_hold_other_facts_is_told_anew_though_nothing_changed() -> None:
+def test_a_person_whom_the_union_may_know_otherwise_is_reported_again_though_nothing_changed() -> None:
     found = changes(base(), base(), doubted="4")
     assert sent(found) == {"3": ("changed", []), "4": ("changed", ["再通知"])}
     assert found.households["household_number"].to_list() == ["H2"]
@@ -351,7 +351,7 @@ def test_an_end_ahead_changes_nobodys_kind_before_its_day(nominal: bool) -> None
 
 
 @pytest.mark.parametrize(("flag", "kind"), [(False, "insured_head"), (True, "nominal_head")])
-def test_a_head_whose_period_begins_later_is_the_head_all_the_same(flag: bool, kind: str) -> None:
+def test_a_head_whose_period_begins_later_is_still_the_head(flag: bool, kind: str) -> None:
     """2's household needs its head today; 1 is insured from MAY on, and 擬制世帯主 until then where it is registered so."""
     rows = [resident("1"), resident("2")], [insured("1", "H1") | {"applied_on": MAY}, insured("2", "H1")]
     kinds = [

@@ -102,7 +102,7 @@ def test_items_of_the_identity_that_differ(facts: dict[str, Any], items: int) ->
     assert found["items"].to_list() == ([items] if items else [])
 
 
-def test_amounts_are_taken_together_over_the_days_of_the_settings(tmp_path: Path) -> None:
+def test_amounts_are_summed_over_the_days_of_the_settings(tmp_path: Path) -> None:
     """The reference is the oldest sending of the last seven days; none before a day whose amounts were confirmed."""
     environment = opened(tmp_path)
     assert reference(environment, dt.date(2026, 4, 1)) is None

@@ -92,7 +92,7 @@ def test_a_late_correction_takes_a_handed_over_month_away_and_gives_it_back() ->
     assert handed_over_months(pl.DataFrame(rows)[::-1]).height == 2
 
 
-def test_those_who_stay_behind_begin_anew() -> None:
+def test_those_who_stay_in_the_old_household_start_again() -> None:
     gone = pl.DataFrame({"household_number": [HOME], "until": [dt.date(2026, 4, 1)]})
     counted = counted_months(months("2026-02", "2026-03", "2026-04", "2026-05"), NOBODY, gone)
     counts_by_month = {

@@ -204,7 +204,7 @@ def test_bytes_are_counted_as_the_encoding_writes_them(encoding: str) -> None:
     assert wrong == []
 
 
-def test_characters_that_only_their_encoding_writes_together_are_told_apart() -> None:
+def test_characters_that_only_their_encoding_writes_together_are_distinguished() -> None:
     assert unencodable("合成　か\u309a髙", "shift_jis_2004") == "髙"
     assert unencodable("合成　あ\u309a子", "shift_jis_2004") == "\u309a"
 

@@ -84,7 +84,7 @@ def test_a_table_that_excel_saved_is_named(table: str, own: Path) -> None:
     assert lint().exit_code == 1
 
 
-def test_lost_zeros_are_told_with_table_codes_and_every_item_that_uses_them(own: Path) -> None:
+def test_lost_zeros_are_reported_with_table_codes_and_every_item_that_uses_them(own: Path) -> None:
     save(own / "codes/loss_reason.csv", as_saved("codes/loss_reason.csv"))
     said = "loss_reason: コード表 loss_reason の 1・2・3・4・5・6・7・9 は2バイトに足りません（Excel は 01 を 1 に変えます）"
     assert faults() == [

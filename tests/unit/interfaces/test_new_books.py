@@ -20,13 +20,13 @@ def book() -> bytes:
     return data.getvalue()
 
 
-def test_a_book_is_made_without_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workbook_is_made_without_a_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = tmp_path.stat().st_mtime_ns
     assert book() == book()
     assert tmp_path.stat().st_mtime_ns == before, "no file was ever there"
 
 
-def test_every_book_of_ours_is_made_so() -> None:
+def test_every_workbook_of_ours_is_made_so() -> None:
     modules = [path for room in ("schemas", "pipelines") for path in (ROOT / room).rglob("*.py")]
     assert [path for path in modules if re.search(r"\bxlsxwriter\b", path.read_text(encoding="utf-8"))] == []

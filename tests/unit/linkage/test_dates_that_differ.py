@@ -109,7 +109,7 @@ def test_another_acquisition_than_the_one_sent_is_asked_about(environment: Envir
     assert applied(environment, SENT, TOLD | {"acquired_on": theirs}) == [("KR-8131", "2020-04-01", str(theirs))]
 
 
-def test_an_impossible_acquisition_is_not_even_taken_in(environment: Environment) -> None:
+def test_an_impossible_acquisition_is_not_applied(environment: Environment) -> None:
     record = TOLD | {"acquired_on": dt.date(1800, 4, 1)}
     assert delivered(environment, "acquisition_loss_linkage", WED, record).state == "quarantined"
 
@@ -148,7 +148,7 @@ def test_another_loss_than_the_one_sent_is_asked_about(
 @pytest.mark.parametrize(
     ("reason", "expected"), [("moved_out_prefecture", []), ("died", [("KR-8133", "（なし）", "2025-04-01")])]
 )
-def test_a_loss_of_who_left_for_inside_the_prefecture_is_another_municipalitys(
+def test_the_loss_of_a_person_who_moved_inside_the_prefecture_is_another_municipalitys(
     environment: Environment, reason: str, expected: list[tuple[str, str, str]]
 ) -> None:
     left = SENT | {"ended_on": LATER, "end_reason": reason}

@@ -65,7 +65,7 @@ def codes(environment: Environment, arrived: ReceivedFile) -> list[str]:
     return [finding["code"] for finding in report["findings"]]
 
 
-def test_a_sound_file_for_a_day_that_has_not_come_is_kept_apart_and_the_real_ones_are_applied(
+def test_a_sound_file_for_a_day_that_has_not_come_is_quarantined_and_the_real_ones_are_applied(
     environment: Environment, tmp_path: Path
 ) -> None:
     early = delivered(environment, tmp_path / "typo", TYPO)
@@ -81,13 +81,13 @@ def test_todays_file_is_let_in_and_tomorrows_is_not(environment: Environment, tm
     assert delivered(environment, tmp_path / "tomorrow", dt.date(2026, 4, 3)).state == "quarantined"
 
 
-def test_the_day_is_tokyos_whatever_zone_the_clock_tells(tmp_path: Path) -> None:
+def test_the_day_is_tokyos_whatever_the_zone_of_the_clock(tmp_path: Path) -> None:
     """07:00 in Tokyo is 22:00 of the day before in UTC."""
     elsewhere = opened(tmp_path, now=MORNING.astimezone(dt.UTC), switched_off=())
     assert delivered(elsewhere, tmp_path / "today", THU).state == "verified"
 
 
-def test_a_month_that_has_not_begun_is_kept_apart(tmp_path: Path) -> None:
+def test_a_file_for_a_month_that_has_not_begun_is_quarantined(tmp_path: Path) -> None:
     environment = opened(tmp_path, now=MORNING, switched_off=())
     header = environment.monthly_header(WED, WED) | {"file_number": "000001"}
     for month, state in ((dt.date(2026, 4, 1), "verified"), (dt.date(2026, 5, 1), "quarantined")):
@@ -110,7 +110,7 @@ def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment
     assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
-def test_a_stale_file_is_told_with_its_name_and_the_day_that_overtook_it(
+def test_a_stale_file_is_reported_with_its_name_and_the_day_that_overtook_it(
     environment: Environment, tmp_path: Path
 ) -> None:
     applied = stale_file_error(environment, tmp_path)
@@ -121,7 +121,7 @@ def test_a_stale_file_is_told_with_its_name_and_the_day_that_overtook_it(
         assert said in reported.for_people()
 
 
-def test_a_person_lets_a_stale_file_in_and_what_a_newer_day_told_stays(
+def test_a_stale_file_that_a_person_releases_leaves_what_a_newer_day_said(
     environment: Environment, tmp_path: Path
 ) -> None:
     stale = stale_file_error(environment, tmp_path).entry

@@ -44,24 +44,24 @@ def outcome(match: Match) -> tuple[int, list[str]]:
     return match.applied_records.height, match.discrepancies["code"].to_list()
 
 
-def test_a_sound_record_is_taken_without_a_question() -> None:
+def test_a_sound_record_is_applied_without_a_question() -> None:
     assert outcome(match_dates(dates(), TOLD)) == (1, [])
 
 
-def test_an_unknown_person_is_set_aside() -> None:
+def test_an_unknown_person_is_rejected() -> None:
     assert outcome(match_dates(dates(resident_number="9"), TOLD)) == (0, ["KR-8101"])
 
 
-def test_acquired_after_applied_is_set_aside() -> None:
+def test_acquired_after_applied_is_rejected() -> None:
     assert outcome(match_dates(dates(acquired_on=MAY), TOLD)) == (0, ["KR-8102"])
 
 
-def test_lost_before_ended_is_set_aside() -> None:
+def test_lost_before_ended_is_rejected() -> None:
     record = dates(resident_number="2", ended_on=MAY, lost_on=APRIL)
     assert outcome(match_dates(record, TOLD)) == (0, ["KR-8103"])
 
 
-def test_periods_unlike_ours_are_taken_and_asked_about() -> None:
+def test_periods_unlike_ours_are_applied_and_asked_about() -> None:
     assert outcome(match_dates(dates(applied_on=MAY), TOLD)) == (1, ["KR-8104"])
     assert outcome(match_dates(dates(ended_on=MAY), TOLD)) == (1, ["KR-8105"])
     assert outcome(match_dates(dates(judgement="gap"), TOLD)) == (1, ["KR-8106"])
@@ -94,18 +94,18 @@ def test_a_hole_through_which_the_qualification_goes_on_is_asked_about() -> None
     assert periods(HOLE, acquired_on=HOLE + dt.timedelta(days=1)) == []
 
 
-def test_who_comes_back_from_inside_the_prefecture_was_another_municipalitys_meanwhile() -> None:
+def test_a_person_who_comes_back_from_inside_the_prefecture_was_another_municipalitys_meanwhile() -> None:
     assert periods(HOLE, resident_number="3") == []
 
 
-def test_the_same_period_told_again_is_no_new_one() -> None:
+def test_the_same_period_sent_again_is_no_new_one() -> None:
     again = dates(acquired_on=EARLIER)
     assert outcome(match_dates(again, TOLD, again)) == (1, [])
     assert outcome(match_dates(again, TOLD, dates(acquired_on=EARLIER, applied_on=MAY))) == (1, [])
     assert outcome(match_dates(again, TOLD, dates(resident_number="2", applied_on=EARLIER))) == (1, [])
 
 
-def test_a_period_that_ends_before_it_begins_is_set_aside() -> None:
+def test_a_period_that_ends_before_it_begins_is_rejected() -> None:
     taken, codes = outcome(match_dates(dates(resident_number="2", ended_on=HOLE, acquired_on=EARLIER), TOLD))
     assert (taken, "KR-8121" in codes) == (0, True)
     assert outcome(match_dates(dates(resident_number="2", ended_on=APRIL), TOLD)) == (1, ["KR-8105"])
@@ -131,7 +131,7 @@ HELD = ids(("1", "900000000001")).drop("assigned_on")
 NONE_HELD = HELD.head(0)
 
 
-def test_ids_that_change_owner_are_set_aside() -> None:
+def test_ids_that_change_owner_are_rejected() -> None:
     assert outcome(match_ids(ids(("2", "900000000001")), TOLD, HELD)) == (0, ["KR-8108"])
     assert outcome(match_ids(ids(("1", "900000000007"), ("2", "900000000007")), TOLD, NONE_HELD)) == (
         0,
@@ -140,12 +140,12 @@ def test_ids_that_change_owner_are_set_aside() -> None:
     assert outcome(match_ids(ids(("9", "900000000009")), TOLD, HELD)) == (0, ["KR-8101"])
 
 
-def test_a_new_id_for_the_same_person_is_taken_and_asked_about() -> None:
+def test_a_new_id_for_the_same_person_is_applied_and_asked_about() -> None:
     assert outcome(match_ids(ids(("1", "900000000002")), TOLD, HELD)) == (1, ["KR-8110"])
     assert outcome(match_ids(ids(("1", "900000000001")), TOLD, HELD)) == (1, [])
 
 
-def test_an_id_that_was_somebody_elses_once_is_taken_and_asked_about() -> None:
+def test_an_id_that_was_somebody_elses_once_is_applied_and_asked_about() -> None:
     owners = ids(("1", "900000000001"), ("1", "900000000002")).drop("assigned_on")
     found = match_ids(ids(("2", "900000000001")), TOLD, owners)
     assert outcome(found) == (1, ["KR-8118"])
@@ -154,7 +154,7 @@ def test_an_id_that_was_somebody_elses_once_is_taken_and_asked_about() -> None:
     assert outcome(match_ids(ids(("2", "900000000002")), TOLD, owners)) == (0, ["KR-8108"])
 
 
-def test_prefecture_ids_that_two_have_or_that_change_are_taken_and_asked_about() -> None:
+def test_prefecture_ids_that_two_have_or_that_change_are_applied_and_asked_about() -> None:
     owners = ids(("1", "900000000001", "800000000001")).drop("assigned_on")
     again = ids(("1", "900000000001", "800000000001"))
     assert outcome(match_ids(again, TOLD, owners)) == (1, [])
@@ -186,14 +186,14 @@ def test_answers_of_the_union_about_our_files() -> None:
     assert outcome(match_receptions(answer("b.csv", "0000012"), files("sent"))) == (0, ["KR-8115"])
 
 
-def test_an_acceptance_of_another_count_is_not_taken() -> None:
+def test_an_acceptance_of_another_count_is_not_applied() -> None:
     found = match_receptions(answer("a.csv", "0000011"), files("sent"))
     assert outcome(found) == (0, ["KR-8116"])
     assert found.discrepancies.select("ours", "theirs").rows() == [("a.csv", "受付 11件（送付 12件）")]
     assert outcome(match_receptions(answer("a.csv", "0000000", "rejected"), files("sent"))) == (1, ["KR-8114"])
 
 
-def test_an_answer_that_contradicts_the_ledger_is_not_taken() -> None:
+def test_an_answer_that_contradicts_the_ledger_is_not_applied() -> None:
     for known in ("written", "sending", "recalled", "withdrawn", "rejected"):
         assert outcome(match_receptions(answer("a.csv", "0000012"), files(known))) == (0, ["KR-8117"])
     assert outcome(match_receptions(answer("a.csv", "0000012", "rejected"), files("accepted"))) == (0, ["KR-8117"])

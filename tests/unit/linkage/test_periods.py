@@ -70,7 +70,7 @@ def asked_of_periods(environment: Environment, day: dt.date) -> list[tuple[str, 
     return [row for row in asked(environment, day) if row[0] in ("KR-8122", "KR-8123")]
 
 
-def test_a_period_is_compared_with_the_one_that_an_earlier_day_told(environment: Environment, tmp_path: Path) -> None:
+def test_a_period_is_compared_with_the_one_from_an_earlier_day(environment: Environment, tmp_path: Path) -> None:
     reported(environment, tmp_path / "wednesday", WED, BEGAN, ENDED)
     apply_daily(environment, TOLD)
     reported(environment, tmp_path / "thursday", THU, WED, None)

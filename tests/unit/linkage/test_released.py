@@ -62,7 +62,7 @@ def let_in(environment: Environment, entry: int) -> daily.ApplyResult:
     return applied
 
 
-def test_a_line_that_is_no_record_is_counted_among_those_set_aside(environment: Environment, tmp_path: Path) -> None:
+def test_a_line_that_is_no_record_is_counted_among_the_rejected(environment: Environment, tmp_path: Path) -> None:
     lines = delivered(IDS[:3], environment).splitlines(keepends=True)
     lines[2] = lines[2].rpartition(b",")[0] + b"\r\n"
     applied = let_in(environment, kept_apart(environment, tmp_path / "union", b"".join(lines)))

@@ -89,7 +89,7 @@ def test_an_end_that_says_there_is_none_is_none_and_is_counted(tmp_path: Path, n
     assert (found(report), report["normalised"]) == ([], {"household_ended_on": 1})
 
 
-def test_no_end_is_not_taken_where_no_value_is_meant(tmp_path: Path) -> None:
+def test_no_end_is_not_accepted_where_no_value_is_meant(tmp_path: Path) -> None:
     """届出年月日 may be blank, but it has no end."""
     old, new = ",,,,2026-04-01,2026-04-01", ",,,{},2026-04-01,2026-04-01"
     insured = "insured_999997_20260401.csv"
@@ -108,7 +108,7 @@ def test_no_end_is_not_taken_where_no_value_is_meant(tmp_path: Path) -> None:
         ("99999999", [("KR-2052", 2, "assigned_on")]),
     ],
 )
-def test_what_comes_from_the_union_is_held_to_its_range_too(
+def test_what_comes_from_the_union_must_be_in_its_range_too(
     tmp_path: Path, day: str, expected: list[tuple[str, int, str]]
 ) -> None:
     assert found(validated(tmp_path, IDS, "900000000011,,20260401,", f"900000000011,,{day},")) == expected
@@ -121,7 +121,7 @@ OURS = "KRKOJ_999997_20260401_000001.csv"
     ("day", "expected"),
     [("99991231", [("KR-2052", 2, "ended_on")]), ("20280401", []), ("20280402", [("KR-3005", 2, "ended_on")])],
 )
-def test_our_own_file_is_held_to_its_range_and_never_normalised(
+def test_our_own_file_must_be_in_its_range_and_is_never_normalised(
     tmp_path: Path, day: str, expected: list[tuple[str, int, str]]
 ) -> None:
     source = FOLDER / "sound" / OURS

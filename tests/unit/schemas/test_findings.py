@@ -47,7 +47,7 @@ def test_a_value_is_masked_by_its_sensitivity(value: str | None, mask: str | Non
     assert result.to_list() == [shown]
 
 
-def test_the_length_of_a_hidden_value_is_not_told() -> None:
+def test_the_length_of_a_hidden_value_is_not_shown() -> None:
     values = pl.Series(["合", "合成花子" * 20])
     assert masked(values, pl.Series(["all", "all"])).n_unique() == 1
 

@@ -50,7 +50,7 @@ def household(head_kind: str, start: dt.date | None, end: dt.date | None) -> pl.
         ("nominal_head", None, None, 1),
     ],
 )
-def test_a_household_has_its_head_until_the_day_on_which_he_ends(
+def test_a_household_has_its_head_until_the_day_on_which_the_heads_period_ends(
     head_kind: str, start: dt.date | None, end: dt.date | None, heads: int
 ) -> None:
     found = one_head_per_household(household(head_kind, start, end), None, DAY)

@@ -36,7 +36,7 @@ def test_a_relation_declares_no_item_that_it_does_not_need(relation: Relation) -
             relation.find(whole.drop(item), whole if relation.to_another_file else None, DAY)
 
 
-def test_a_name_is_taken_once() -> None:
+def test_a_name_is_registered_once() -> None:
     assert "constant" in registered_rules()
     with pytest.raises(ValueError, match="constant"):
         rule("constant", "KR-3001")(lambda place, arguments: None)

@@ -59,7 +59,7 @@ def test_json_says_all_that_was_found(faulty: Validated, tmp_path: Path) -> None
     assert json.loads((tmp_path / "reports" / "one.json").read_text(encoding="utf-8")) == report
 
 
-def test_the_book_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_path: Path) -> None:
+def test_the_workbook_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_path: Path) -> None:
     write_xlsx(faulty, tmp_path / "book.xlsx")
     book = openpyxl.load_workbook(tmp_path / "book.xlsx")
     assert book.sheetnames == ["使い方", "先頭500件", "集計"]
@@ -84,7 +84,7 @@ def test_the_book_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_pat
     assert all(row[6] for row in counted)
 
 
-def test_the_book_says_how_many_values_were_normalised(tmp_path: Path) -> None:
+def test_the_workbook_says_how_many_values_were_normalised(tmp_path: Path) -> None:
     result = extract(
         tmp_path,
         "resident_extract",
@@ -108,7 +108,7 @@ def test_the_book_says_how_many_values_were_normalised(tmp_path: Path) -> None:
     assert [row for row in guide if row[0] == "正規化した値"] == wanted
 
 
-def test_nothing_in_the_book_is_a_formula_or_a_link(tmp_path: Path) -> None:
+def test_nothing_in_the_workbook_is_a_formula_or_a_link(tmp_path: Path) -> None:
     data = line(3, "K102", "=1+1")(sound_individuals())
     result = validated(
         tmp_path, line(4, "K102", "http://x.invalid/")(data), with_item(specification(), "data_kind", length=40)

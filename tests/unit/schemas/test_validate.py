@@ -174,7 +174,7 @@ def test_a_broken_key_is_no_duplicate_besides(tmp_path: Path) -> None:
     assert seen(validated(tmp_path, data)) == [("KR-2007", 3, "resident_number"), ("KR-2007", 4, "resident_number")]
 
 
-def test_good_and_held_add_up(tmp_path: Path) -> None:
+def test_good_and_rejected_rows_add_up(tmp_path: Path) -> None:
     data = line(4, ",0,1,20,", ",0,8,20,")(line(3, "123456789018", "")(sound_individuals()))
     result = validated(tmp_path, data)
     assert result.counts_by_code == {"KR-2006": 1, "KR-2015": 1}
@@ -186,7 +186,7 @@ def test_good_and_held_add_up(tmp_path: Path) -> None:
     assert result.valid is False
 
 
-def test_a_finding_shows_what_the_file_holds_and_not_what_it_means(tmp_path: Path) -> None:
+def test_a_finding_shows_what_the_file_contains_and_not_what_it_means(tmp_path: Path) -> None:
     result = validated(tmp_path, line(2, f",02,1,{PERIODS}", f",02,2,{PERIODS}")(sound_individuals()))
     assert result.findings.select("line", "item", "value").rows() == [(2, "applied_on", "20260401")]
 
@@ -231,7 +231,7 @@ def test_a_rule_that_crashes_is_a_finding(rule: str, error: str, crashing: None,
     assert result.findings.height == 2 and not result.valid
 
 
-def test_a_rule_that_the_layout_misspells_is_told_of_every_file(tmp_path: Path) -> None:
+def test_a_rule_that_the_layout_misspells_is_reported_for_every_file(tmp_path: Path) -> None:
     status, (found,) = told(
         tmp_path, sound_individuals(), "name,漢字,,100,必須,,", "name,漢字,,100,必須,,not_befor(born_on)"
     )
@@ -285,7 +285,7 @@ def test_only_the_failing_rows_are_named_among_many(tmp_path: Path) -> None:
     assert result.records == 500
 
 
-def test_a_specification_that_changed_is_compiled_anew(tmp_path: Path) -> None:
+def test_a_specification_that_changed_is_compiled_again(tmp_path: Path) -> None:
     assert seen(validated(tmp_path, sound_individuals())) == []
     stricter = with_item(specification(), "name", length=9)
     assert seen(validated(tmp_path, sound_individuals(), stricter)) == [("KR-2002", n, "name") for n in (2, 3, 4)]
