@@ -1,4 +1,4 @@
-"""`make bench`: prints a Markdown table of ratios; docs/benchmarks.md holds what was seen."""
+"""`make bench`: prints a Markdown table of ratios; docs/benchmarks.md keeps the measured values."""
 
 from __future__ import annotations
 

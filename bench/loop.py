@@ -146,7 +146,7 @@ class Loop:
         return rows
 
     def run(self, paths: Sequence[Path]) -> int:
-        """The number of faults found; the files lie in the folder."""
+        """The number of faults found; the files are written to the folder."""
         residents, insured, households = (
             self.read(interface, path)
             for interface, path in zip(("resident_extract", "insured_extract", "household_extract"), paths, strict=True)

@@ -76,7 +76,7 @@ def nginx(openssl: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def faketime() -> Path:
-    """Debian's faketime, for processes to which another time of day is told."""
+    """Debian's faketime, for processes that shall see another time of day."""
     found = shutil.which("faketime")
     return _need(Path(found) if found else None, "faketime")
 
@@ -125,7 +125,7 @@ def postgres_server() -> Iterator[int]:
     """Debian's PostgreSQL on a loopback port; gives the port. It does not run as root, so neither does this one."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     binaries = _need(installed[-1] if installed else None, "postgresql")
-    # Not below pytest's own folder: that one is closed to other users.
+    # Not below pytest's own folder: other users cannot read that one.
     folder = Path(tempfile.mkdtemp(prefix="renkei-postgres-"))
     account = pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     os.chown(folder, account.pw_uid, account.pw_gid)

@@ -1,6 +1,6 @@
-"""Codes that no other test provokes through a public door: what the Union may answer, and settings that are wrong.
+"""Codes that no other test provokes at a public entry point: what the Union may answer, and settings that are wrong.
 
-One town lives two days, and the extracts of two more lie ready; then commands are run, as an operator or a schedule runs them.
+One town lives two days, and the extracts of two more are ready; then commands are run, as an operator or a schedule runs them.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def test_an_order_of_dates_that_a_layout_does_not_demand_is_asked_about(place: T
 
 def test_ids_of_the_union_that_do_not_fit_are_asked_about(place: Town) -> None:
     known = [row for row in linked(place) if row["municipal_insured_id"]]
-    taken, twice, also_twice, renamed, owner, sharing, moved = known[:7]
+    in_use, twice, also_twice, renamed, owner, sharing, moved = known[:7]
     new = iter(f"9900{number:08d}" for number in range(1, 9))
 
     def record(row: dict[str, str], **other: object) -> dict[str, object]:
@@ -196,7 +196,7 @@ def test_ids_of_the_union_that_do_not_fit_are_asked_about(place: Town) -> None:
         place,
         "municipal_id_linkage",
         [
-            record(taken, municipal_insured_id=owner["municipal_insured_id"]),
+            record(in_use, municipal_insured_id=owner["municipal_insured_id"]),
             record(twice, municipal_insured_id=same),
             record(also_twice, municipal_insured_id=same),
             record(renamed, municipal_insured_id=next(new)),
@@ -209,7 +209,7 @@ def test_ids_of_the_union_that_do_not_fit_are_asked_about(place: Town) -> None:
     place.run(place.day_in(1))
     codes = asked(place)
     for row, code in (
-        (taken, "KR-8108"),
+        (in_use, "KR-8108"),
         (twice, "KR-8109"),
         (also_twice, "KR-8109"),
         (renamed, "KR-8110"),
@@ -393,7 +393,7 @@ def meanwhile(is_time: Callable[[], bool], act: Callable[[], object]) -> Iterato
 
 
 def at_the_database(desk: Town, statement: str) -> None:
-    """Somebody changes the ledger behind the program's back."""
+    """Somebody changes the ledger without the program."""
     with closing(sqlite3.connect(desk.data / "ledger.sqlite")) as connection, connection:
         connection.execute(statement)
 

@@ -209,7 +209,7 @@ def a_day_that_nobody_touches(town: Municipality) -> None:
 
 
 def a_day_in_which_it_is_killed(town: Municipality) -> None:
-    """In the middle of the sending. It is started again and tells of it; a person says the words that stand there."""
+    """In the middle of the sending. It is started again and reports it; a person gives the command that it names."""
     town.world.live(SECOND)
     town.leap_before(at(SECOND, 18))
     town.until(lambda: inside(town.to_union), "the sending", 0.001)
@@ -228,7 +228,7 @@ def a_day_in_which_it_is_killed(town: Municipality) -> None:
 
 
 def all_is_well(town: Municipality, day: dt.date) -> None:
-    """What was sent is accepted, what came is applied; both folders of the server are empty, and we hold the truth."""
+    """What was sent is accepted, what came is applied; both folders of the server are empty, and our records are the truth."""
     states = dict.fromkeys(names(SENT, day), "accepted") | dict.fromkeys(names(ANSWERS, day), "applied")
     assert town.states_of(day) == states
     assert everything_in(town.to_union) == everything_in(town.from_union) == []

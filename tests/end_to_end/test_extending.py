@@ -65,8 +65,8 @@ class Copy:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """The project's copy after the page."""
     root = tmp_path_factory.mktemp("extended")
-    for room in ("interfaces", "schemas", "pipelines"):
-        shutil.copytree(ROOT / room, root / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("interfaces", "schemas", "pipelines"):
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
     (root / "bin").mkdir()
     command = root / "bin" / "renkei"
     command.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from pipelines.cli import main; main()' \"$@\"\n")

@@ -111,7 +111,7 @@ def test_a_server_that_says_it_renamed_is_not_believed(place: Town, calm: Outcom
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 def test_a_disk_that_is_full_is_named_whichever_database_meets_it_first(place: Town, calm: Outcome) -> None:
-    """Dagster's records lie on the same disk as ours, and fail in a way of their own."""
+    """Dagster's records are on the same disk as ours, and fail in a way of their own."""
     place.must(*place.day_out(1))
     needed = size_of(place.data) - size_of(place.folder / "saved" / BEFORE_OUT / "data")
     shutil.rmtree(place.data)

@@ -1,4 +1,4 @@
-"""No file, on a disk or in a memory file system, holds a record in plain form at any moment of a day. The server's are its own."""
+"""No file, on a disk or in a memory file system, contains a record in plain form at any moment of a day. The server's are its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _layers(content: bytes) -> Iterator[bytes]:
 
 
 def secrets_of(place: Town) -> Secrets:
-    """Everybody's number, and every record that was sent or received, as our closed copies say."""
+    """Everybody's number, and every record that was sent or received, as our encrypted copies say."""
     with next((place.folder / "extracts").glob("resident_*.csv")).open(encoding="utf-8", newline="") as handle:
         numbers = frozenset(row["個人番号"].encode() for row in csv.DictReader(handle) if row["個人番号"])
     file_store = Environment.open(Settings.load(place.settings)).file_store
@@ -68,7 +68,7 @@ def secrets_of(place: Town) -> Secrets:
 
 
 def watch(evidence: Path, temporary: Path, *arguments: str, environment: dict[str, str] | None = None) -> watched.Seen:
-    """What a process held in files. Nothing was ever in the folder for temporary files: not even for a moment."""
+    """What a process had in files. Nothing was ever in the folder for temporary files: not even for a moment."""
     for folder in (evidence, temporary):
         folder.mkdir()
     made = temporary.stat().st_mtime_ns

@@ -70,7 +70,7 @@ def bring_back_data(place: Town) -> None:
 
 
 def bring_back_ledger(place: Town) -> None:
-    # As docs/operations.md says: what lies beside the ledger belongs to the ledger that was there.
+    # As docs/operations.md says: what is beside the ledger belongs to the ledger that was there.
     for left in place.data.glob("ledger.sqlite*"):
         left.unlink()
     place.bring_back(YESTERDAY, place.data / "ledger.sqlite")
@@ -120,7 +120,7 @@ def test_the_ledger_alone_is_brought_back(place: Town, calm: Outcome) -> None:
 
 @pytest.mark.parametrize("lost_since", ["sent log", "Union's folder", "Union's answer"])
 def test_the_whole_data_folder_is_brought_back(place: Town, calm: Outcome, lost_since: str) -> None:
-    """The Union's folder is emptied, or not yet, or its answers come: whatever is left to tell of the sending does."""
+    """The Union's folder is emptied, or not yet, or its answers come: whatever is left shows the sending."""
     place.restore({"sent log": TODAY, "Union's folder": SENT, "Union's answer": ANSWERED}[lost_since])
     bring_back_data(place)
     if lost_since != "sent log":
@@ -131,7 +131,7 @@ def test_the_whole_data_folder_is_brought_back(place: Town, calm: Outcome, lost_
     where = {"sent log": "sent_log/", "Union's folder": "to_union/", "Union's answer": "answer/"}[lost_since]
     assert [reference.partition("/")[0] + "/" for reference in references(place)] == [where] * 2
     assert run(place, "audit", "verify", status=1).count("KR-6142") == 2
-    # The files are made, compared with what is told of them, and do not leave.
+    # The files are made, compared with what is recorded of them, and are not sent.
     assert where in refused(place, *place.day_out(1))
     run(place, "ledger", "mark-sent", "--date", day, *WHY)
     assert references(place) == []
@@ -140,7 +140,7 @@ def test_the_whole_data_folder_is_brought_back(place: Town, calm: Outcome, lost_
 
 
 def test_files_older_than_the_ledger_are_made_again_and_not_sent(place: Town, tmp_path: Path) -> None:
-    """The ledger lies elsewhere, as on PostgreSQL: only the data folder is yesterday's."""
+    """The ledger is elsewhere, as on PostgreSQL: only the data folder is yesterday's."""
     place.restore(TODAY)
     elsewhere = tmp_path / "ledger.sqlite"
     shutil.copy(place.data / "ledger.sqlite", elsewhere)

@@ -1,4 +1,4 @@
-"""The daily exchange against the stand-in Union over a real sshd: after any day we hold what the truth says."""
+"""The daily exchange against the stand-in Union over a real sshd: after any day our records are the truth."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def test_after_any_day_our_records_are_the_truth(tmp_path: Path, openssh_server:
         wrong = town.differences(day)
         assert wrong.is_empty(), (day, wrong)
     assert set(town.states().values()) == {"accepted", "applied"}
-    first = town.held(START)
+    first = town.linkage_on(START)
     assert first["municipal_insured_id"].null_count() == 0
     assert first["municipal_insured_id"].is_unique().all()
-    assert town.held(START).height < town.held(dt.date(2026, 4, 14)).height
+    assert town.linkage_on(START).height < town.linkage_on(dt.date(2026, 4, 14)).height
 
 
 def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer, postgres_url: str) -> None:
@@ -52,7 +52,7 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     assert town.differences(second).is_empty()
     assert set(town.states().values()) == {"accepted", "applied"}
     assert "不一致 0件" in town.renkei("audit", "verify")
-    # A file that somebody else leaves, unsealed, is not taken.
+    # A file that somebody else leaves, unsealed, is not accepted.
     town.send(third)
     town.world.night(third)
     arrived = openssh_server.root / OURS.code / "from_union"
@@ -68,9 +68,9 @@ def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None
     assert list(town.states().values()).count("quarantined") == 2
     # The one that came sealed is no duplicate of the one that nobody vouched for.
     assert town.states()[sealed[0].name] == "applied"
-    held = json.loads(town.renkei("quarantine", "list", "--json"))[0]["id"]
-    assert "KR-6315" in town.renkei("quarantine", "release", str(held), "--reason", "電話で確認", status=2)
-    town.renkei("quarantine", "reject", str(held), "--reason", "送り主が分からない")
+    quarantined = json.loads(town.renkei("quarantine", "list", "--json"))[0]["id"]
+    assert "KR-6315" in town.renkei("quarantine", "release", str(quarantined), "--reason", "電話で確認", status=2)
+    town.renkei("quarantine", "reject", str(quarantined), "--reason", "送り主が分からない")
     # Nothing is sealed for a certificate that has expired.
     long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     expired = Seals(tmp_path / "old", tmp_path / "data" / "keys" / "transfer-1.cert.pem", long_ago).certificate_path

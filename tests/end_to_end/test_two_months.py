@@ -40,7 +40,7 @@ def test_the_counts_of_two_months_are_the_oracles(tmp_path: Path, openssh_server
     assert town.renkei("ledger", "list")
 
 
-# What is found when the results are taken in: a refused file, or a question to the Union.
+# What is found when the results are applied: a refused file, or a question to the Union.
 EXPECTED = {
     MonthlyMisbehaviour.unknown_household: (0, "KR-8202"),
     MonthlyMisbehaviour.missing_result: (0, "KR-8201"),
@@ -61,8 +61,8 @@ def test_whatever_the_union_does_wrong_is_said_and_nothing_of_it_counts(
     data, folder = tmp_path / "data", town.world.union_folder / OURS.code / "from_union"
     shutil.copytree(data, tmp_path / "before")
     right = town.step(APRIL, "results")
-    taken = town.asset("handover_taken", APRIL).height
-    assert taken, right
+    handed_over = town.asset("handover_taken", APRIL).height
+    assert handed_over, right
     for how, (status, said) in EXPECTED.items():
         shutil.rmtree(data)
         shutil.copytree(tmp_path / "before", data)
@@ -71,4 +71,4 @@ def test_whatever_the_union_does_wrong_is_said_and_nothing_of_it_counts(
         town.world.handover.answer(APRIL, {OURS.code: how})
         shown = town.step(APRIL, "results", status)
         assert said in shown, (how, shown)
-        assert town.asset("handover_taken", APRIL).height <= taken, how
+        assert town.asset("handover_taken", APRIL).height <= handed_over, how

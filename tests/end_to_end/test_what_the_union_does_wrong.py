@@ -28,7 +28,7 @@ def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
     town = Town(tmp_path, openssh_server, seed=3, persons=300)
     first, second, third = business_days(START, 3)
     town.day(first)
-    before = town.held(first)
+    before = town.linkage_on(first)
     town.day(second, misbehaviour)
     name = f"KRSHU_{OURS.code}_{second:%Y%m%d}_000001.csv"
     states = town.states()
@@ -41,7 +41,7 @@ def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
     assert all(code.startswith(QUARANTINED[misbehaviour]) for code in codes)
     dates = ["resident_number", "acquired_on", "lost_on"]
     known = before.select(dates)
-    assert town.held(second).select(dates).join(known, on="resident_number", how="semi").equals(known)
+    assert town.linkage_on(second).select(dates).join(known, on="resident_number", how="semi").equals(known)
     town.renkei("quarantine", "reject", entry, "--reason", "試験", "--by", "担当")
     town.day(third)
     assert town.states()[name] == "rejected"
@@ -63,10 +63,10 @@ def test_older_content_under_a_new_name_is_a_recorded_no_op(tmp_path: Path, open
     first, second, third = business_days(START, 3)
     town.day(first)
     town.day(second)
-    before = town.held(second)
+    before = town.linkage_on(second)
     town.day(third, Misbehaviour.older_content)
     assert town.states()[f"KRSHU_{OURS.code}_{third:%Y%m%d}_000001.csv"] == "duplicate"
-    assert town.held(third).join(before, on=FACTS, how="semi", nulls_equal=True).height == before.height
+    assert town.linkage_on(third).join(before, on=FACTS, how="semi", nulls_equal=True).height == before.height
 
 
 def test_contradictions_are_asked_about_and_not_applied(tmp_path: Path, openssh_server: OpenSshServer) -> None:
@@ -74,7 +74,7 @@ def test_contradictions_are_asked_about_and_not_applied(tmp_path: Path, openssh_
     (first,) = business_days(START, 1)
     town.day(first, Misbehaviour.unknown_resident)
     assert "KR-8101" in town.renkei("linkage", "discrepancies", "--date", first.isoformat())
-    assert "999999999999999" not in town.held(first)["resident_number"].to_list()
+    assert "999999999999999" not in town.linkage_on(first)["resident_number"].to_list()
     counts = json.loads(town.renkei("ledger", "list", "--json"))
     assert all(entry["state"] in ("accepted", "applied") for entry in counts)
 

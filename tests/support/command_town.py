@@ -71,15 +71,15 @@ class Town:
         self.world.night(day, misbehaviour)
         self.receive(day, status=1 if misbehaviour in KEPT_APART else 0)
 
-    def held(self, on: dt.date) -> pl.DataFrame:
+    def linkage_on(self, on: dt.date) -> pl.DataFrame:
         frame = pl.read_csv(StringIO(self.renkei("linkage", "show", "--on", on.isoformat())), infer_schema=False)
         dates = [name for name in FACTS if name.endswith("_on")]
         return frame.with_columns(pl.col(dates).str.to_date("%Y-%m-%d")).sort("resident_number")
 
     def differences(self, day: dt.date) -> pl.DataFrame:
-        """Persons of the truth whose facts we do not hold just so."""
-        truth, held = self.world.truth(day).select(FACTS), self.held(day).select(FACTS)
-        return truth.join(held, on=FACTS, how="anti", nulls_equal=True)
+        """Persons of the truth whose facts differ from our records."""
+        truth, recorded = self.world.truth(day).select(FACTS), self.linkage_on(day).select(FACTS)
+        return truth.join(recorded, on=FACTS, how="anti", nulls_equal=True)
 
     def states(self) -> dict[str, str]:
         entries = json.loads(self.renkei("ledger", "list", "--json"))

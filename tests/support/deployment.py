@@ -34,7 +34,7 @@ DECISION, REMARK, DECIDED_BY, APPROVED_BY = range(13, 17)  # columns of the work
 
 
 def settings_file(folder: Path, switched_off: tuple[str, ...] = MONTHLY, more: str = "") -> Path:
-    """A settings file; data and extracts lie beside it."""
+    """A settings file; data and extracts are beside it."""
     (folder / "extracts").mkdir(parents=True, exist_ok=True)
     path = folder / "renkei.toml"
     path.write_text(
@@ -185,7 +185,7 @@ def send_days(environment: Environment, people: pl.DataFrame, month: dt.date = M
 
 
 def confirm(environment: Environment, month: dt.date) -> Reconciled:
-    """A month's confirmation as its step does it, with the tables that the step's assets hold."""
+    """A month's confirmation as its step does it, with the tables of the step's assets."""
     known = monthly.reconciled(environment, month)
     monthly.write_results_page(environment, month, known.accepted_handovers)
     tables = {

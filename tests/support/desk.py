@@ -1,4 +1,4 @@
-"""`renkei`, told on standard input: a line is a command's arguments, its answer a line. For a process under `clocks`."""
+"""`renkei`, driven by standard input: a line is a command's arguments, its answer a line. For a process under `clocks`."""
 
 from __future__ import annotations
 

@@ -107,11 +107,11 @@ class SweepingTransport(LocalFolderTransport):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.taken: list[tuple[str, bytes]] = []
+        self.swept: list[tuple[str, bytes]] = []
 
     def rename(self, temporary: str, name: str) -> None:
         super().rename(temporary, name)
-        self.taken.append((name, (self.folder / name).read_bytes()))
+        self.swept.append((name, (self.folder / name).read_bytes()))
         (self.folder / name).unlink()
 
 

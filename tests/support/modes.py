@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Seen:
-    """What lay below a folder when it was looked at first. `apart`: what others write, which is not looked at."""
+    """What was below a folder when it was looked at first. `apart`: what others write, which is not looked at."""
 
     def __init__(self, folder: Path, *apart: Path) -> None:
         self.folder, self._apart = folder, apart

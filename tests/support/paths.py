@@ -1,4 +1,4 @@
-"""Where the project lies."""
+"""Where the project is."""
 
 from pathlib import Path
 

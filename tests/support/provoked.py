@@ -1,4 +1,4 @@
-"""Which KR- codes the suite provoked at a public door: what commands print, what Dagster shows of its runs, letters, files.
+"""Which KR- codes the suite provoked at a public entry point: what commands print, what Dagster shows of its runs, letters, files.
 
 A whole run fails when a code of the catalogue was never seen there, and names it. A run of some tests only says nothing.
 Nothing is looked at that people do not see: no exception, and no code that `renkei explain` was asked for.
@@ -41,11 +41,11 @@ SELECTIONS = (
     "setuponly",
 )
 BOOKS, PAGES = ".xlsx", (".html", "alerts.log")
-LARGEST_PART_BYTES = 10_000_000  # of a book; only hostile ones, which the tests make, have larger ones
+LARGEST_PART_BYTES = 10_000_000  # of a workbook; only hostile ones, which the tests make, have larger ones
 
 
 class Provoked:
-    """Looks at the doors during a run, gathers the codes of all workers, and names those that a whole run missed."""
+    """Watches the entry points during a run, gathers the codes of all workers, and names those that a whole run missed."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -74,7 +74,7 @@ class Provoked:
         """The codes that nobody provoked, by name."""
         is_run = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         if is_run and self._is_whole() and self.missing():
-            terminalreporter.section("codes that no test provokes at a public door", red=True)
+            terminalreporter.section("codes that no test provokes at a public entry point", red=True)
             terminalreporter.write_line(" ".join(self.missing()))
             if self._is_poor:
                 terminalreporter.write_line("(tests were skipped: they may be those that provoke them)")
@@ -84,7 +84,7 @@ class Provoked:
         return sorted(set(messages()) - self.seen)
 
     def look_into(self, folder: Path) -> None:
-        """The books, pages and alerts that the program left for people below a folder."""
+        """The workbooks, pages and alerts that the program left for people below a folder."""
         for place, _, names in os.walk(folder):
             for path in (Path(place, name) for name in names):
                 if path.is_symlink() or not path.is_file():  # a link to a device, of which reading has no end
@@ -148,7 +148,7 @@ def _after(holder: type, name: str, look: Callable[..., None]) -> None:
 
 
 def _answers(command: Any, status: int) -> bool:
-    """Whether this was the encyclopedia, and it told what it was asked for."""
+    """Whether this was the encyclopedia, and it said what it was asked for."""
     words = [os.fspath(word) for word in command or () if isinstance(word, str | os.PathLike)]
     return status == 0 and ENCYCLOPEDIA in words
 
@@ -164,7 +164,7 @@ def _shown(event: EventLogEntry) -> Iterator[str]:
 
 
 def _parts(book: Path) -> Iterator[bytes]:
-    """The texts of an Excel book; nothing of what is none."""
+    """The texts of an Excel workbook; nothing of any other file."""
     try:
         with ZipFile(book) as parts:
             for part in parts.infolist():

@@ -1,4 +1,4 @@
-"""How tests knock at the doors: one request exactly as it is written, by somebody or by nobody."""
+"""How tests send requests to the entrances of the proxy: exactly as written, with a user or without one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Doors:
-    """A running pair of doors. `folder` holds the certificate and the logs."""
+    """A running pair of entrances. `folder` has the certificate and the logs."""
 
     port: int
     webservers: tuple[int, int]

@@ -75,7 +75,7 @@ def validated(
     return validate_file(path, changed or specification(), DAY, context)
 
 
-def told(folder: Path, data: bytes, old: str, new: str) -> tuple[int, list[dict[str, Any]]]:
+def findings_with_layout(folder: Path, data: bytes, old: str, new: str) -> tuple[int, list[dict[str, Any]]]:
     """What `renkei validate` says of a file when its layout has `new` in place of `old`: exit status and findings."""
     root = Path(shutil.copytree(DEFAULT_ROOT, folder / "catalogue"))
     layout = root / INDIVIDUAL / "2018-04-01" / "data.csv"
@@ -116,7 +116,7 @@ def from_union(folder: Path, data: bytes, interface: str = "municipal_id_linkage
 
 
 def extract(folder: Path, interface: str, columns: dict[str, list[str]]) -> Validated:
-    """An extract with these raw values; what is not given is what the item always holds, or blank."""
+    """An extract with these raw values; what is not given is what the item always contains, or blank."""
     changed = specification(interface)
     count = len(next(iter(columns.values())))
     always = {"municipality_code": "999997", "processed_on": DAY.isoformat()}

@@ -1,4 +1,4 @@
-"""A deployment of our municipality against a real sshd, driven through Dagster's own doors."""
+"""A deployment of our municipality against a real sshd, driven through Dagster's own entry points."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Town:
         return self.prefecture.write_extracts(self.folder / "extracts", OURS.code, day, load_catalogue())
 
     def take_in(self, day: dt.date, job_name: str) -> dg.ExecuteInProcessResult:
-        """Receive what lies in the Union's folder, then apply what is a day's (month's)."""
+        """Receive what is in the Union's folder, then apply what is a day's (month's)."""
         received = self.run(DAY, RECEIVE)
         return self.run(day, job_name) if received.success else received
 

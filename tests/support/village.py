@@ -120,7 +120,7 @@ class Village:
         }
 
     def fill(self, families: int = 10) -> None:
-        """Households of whom nothing is ever told, so that one person more or less is no loss of rows."""
+        """Households of whom nothing is ever reported, so that one person more or less is no loss of rows."""
         for number in range(families):
             self.add(500 + number, 5000 + number)
 
@@ -165,7 +165,7 @@ class Village:
         return self.cli("run", "daily", "--date", day.isoformat(), "--only", "out", *options)
 
     def sent(self, day: dt.date, interface: str = INDIVIDUAL, number: int = 1) -> dict[str, Row]:
-        """The records that lie at the Union, by their key: what the day's file told."""
+        """The records at the Union, by their key: what the day's file reported."""
         specification = self.catalogue.in_force(interface, day)
         name = file_name(specification, OWN | {"processed_on": day, "file_number": f"{number:06d}"})
         data = codec.read_file(self.server.root / "to_union" / name, specification, day).data
@@ -173,11 +173,11 @@ class Village:
         return {row[key]: row for row in to_canonical(data, specification.data, specification, day).to_dicts()}
 
     def names(self) -> list[str]:
-        """What lies at the Union."""
+        """What is at the Union."""
         return sorted(path.name for path in (self.server.root / "to_union").iterdir())
 
     def answer(self, created: dt.date, answers: dict[str, str], number: int = 1) -> Result:
-        """The Union's 受付結果 (file name -> accepted | rejected), taken in."""
+        """The Union's 受付結果 (file name -> accepted | rejected), applied."""
         specification = self.catalogue.in_force("reception_result", created)
         header = OWN | {"media_kind": "transmission", "created_on": created, "file_number": f"{number:06d}"}
         counts = {e.file_name: e.records for e in self.environment.ledger.entries(direction=Direction.OUTBOUND)}

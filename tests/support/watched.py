@@ -1,4 +1,4 @@
-"""Runs a command, or a piece of Python, and keeps what every file held that it wrote: also a file that lives for a moment.
+"""Runs a command, or a piece of Python, and keeps what every file contained that it wrote: also a file that lives for a moment.
 
 A program of its own (`python watched.py EVIDENCE [renkei arguments | -c code]`). Python announces every opening, renaming,
 removal and truncation before it happens (audit events). At each of them, and at the end, this reads again whatever has
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-# Events before which a file may lose what it holds, with the positions of the paths.
+# Events before which a file may lose its content, with the positions of the paths.
 LOSING = {"os.remove": (0,), "os.rename": (0, 1), "os.truncate": (0,)}
 PROCESSES = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system")
 LOG = "seen.json"
@@ -112,7 +112,7 @@ class Watch:
         self.paths.setdefault(name, set()).add(path)
 
     def end(self) -> None:
-        """The last look; then what was seen lies in the evidence folder."""
+        """The last look; then what was seen is in the evidence folder."""
         self._within.looking = True
         self._look_at_all()
         for path, handle in self._removed:

@@ -14,7 +14,7 @@ from fixtures.sftp_server import Server, serve
 EXAMPLES = os.environ.get("RENKEI_FUZZ")
 
 # The usual run lives through the same few histories every time, and shows one that fails as it was drawn; a fuzz run
-# draws as many new ones as it is told to, and makes one that fails small.
+# draws as many new ones as it is asked for, and makes one that fails small.
 settings.register_profile(
     "histories",
     max_examples=int(EXAMPLES or 10),

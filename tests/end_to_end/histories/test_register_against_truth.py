@@ -1,4 +1,4 @@
-"""Odd histories of small towns: at the end of every day the Union's register is the truth, and nobody is told of twice.
+"""Odd histories of small towns: at the end of every day the Union's register is the truth, and nobody is reported twice.
 
 Hypothesis draws what happens in a town, what its clerks do, and what the Union does with its files. The town is driven
 through `renkei`, and its register is kept by a Union that believes whatever it accepts (fixtures/odd_histories).
@@ -34,13 +34,13 @@ ODDITIES = {
     "a pair rejected",
     "answers out of order",
     "recalled",
-    "recalled, taken all the same",
+    "recalled, accepted nevertheless",
     "recalled, late",
-    "recalled, late, taken all the same",
+    "recalled, late, accepted nevertheless",
     "mixed days, all stamped",
     "mixed days, one stamped",
     "mixed days, none stamped",
-    "held",
+    "withheld",
     "person confirmed",
     "confirmed KR-7201",
     "confirmed KR-7222",

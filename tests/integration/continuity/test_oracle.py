@@ -126,12 +126,12 @@ def carried(history: History, continued: list[Continued], as_of: dt.date) -> dic
             }
             for month in history_sent["treatment_month"]
         ]
-    taken = handed_over_months(pl.DataFrame(handovers)) if handovers else nothing
+    handed_over = handed_over_months(pl.DataFrame(handovers)) if handovers else nothing
     found = {}
     for code in MUNICIPALITIES:
         gone = [(h, moved_on.replace(day=1)) for old, h, _, _, moved_on in continued if old == code]
         left = pl.DataFrame(gone, schema={"household_number": pl.String, "until": pl.Date}, orient="row")
-        found[code] = counted_months(own[code], taken if code == OURS else nothing, left)
+        found[code] = counted_months(own[code], handed_over if code == OURS else nothing, left)
     return found
 
 

@@ -176,7 +176,7 @@ def test_what_was_not_uploaded_gives_way_to_other_bytes(
 ) -> None:
     transport = LocalFolderTransport(union)
     with pytest.raises(Crash):
-        # The second burn is behind the first upload.
+        # The second burn comes after the first upload.
         send(Ledger(sqlite_url, noon), FusedTransport(transport, Fuse.after("put_temporary")), pair, tmp_path)
     assert names_in(union) == [temporary_name(PAIR[0], pair[1].sha256)]
     ledger = Ledger(sqlite_url, noon)
@@ -215,7 +215,7 @@ def test_a_rejected_file_is_not_sent_again_but_a_corrected_one_is(
     assert code_of(lambda: send(ledger, transport, pair, tmp_path)) == "KR-6112"
     corrected = [outbound(tmp_path / "again", file.interface, b"corrected\n", file.file_name) for file in pair]
     assert send(ledger, transport, corrected, tmp_path).kind == "sent"
-    assert [name for name, _ in transport.taken] == PAIR * 2
+    assert [name for name, _ in transport.swept] == PAIR * 2
     assert ledger.effective_baseline() == TUESDAY
 
 
@@ -260,10 +260,10 @@ def test_after_a_crash_nothing_is_sent_twice_to_a_union_that_takes_files_at_once
     transport = SweepingTransport(union)
     steps = crash_everywhere(sqlite_url, transport, pair, tmp_path)
     assert names_in(union) == []
-    assert sorted(name for name, _ in transport.taken) == sorted(
+    assert sorted(name for name, _ in transport.swept) == sorted(
         f"{step}_{name}" for step in range(1, steps + 2) for name in PAIR
     )
-    assert {data for _, data in transport.taken} == {b"synthetic household\n", b"synthetic individual\n"}
+    assert {data for _, data in transport.swept} == {b"synthetic household\n", b"synthetic individual\n"}
 
 
 def test_a_temporary_file_that_vanished_before_the_rename_is_not_sent_again_before_a_person_asked(

@@ -1,4 +1,4 @@
-"""The settings file: what it gives, and what a person is told when it is wrong."""
+"""The settings file: what it gives, and what a person reads when it is wrong."""
 
 from __future__ import annotations
 

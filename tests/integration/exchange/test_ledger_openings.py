@@ -20,7 +20,7 @@ from tests.support.exchange import MONDAY, action, noon
 from tests.support.servers import wait_until
 
 ME = "試験"
-# SQLite's shared lock lies on 510 bytes from here on (https://sqlite.org/fileformat2.html, the lock-byte page).
+# SQLite's shared lock covers 510 bytes from here on (https://sqlite.org/fileformat2.html, the lock-byte page).
 LOCK_BYTES, LOCKED_BYTES = 0x40000002, 510
 
 

@@ -123,12 +123,12 @@ def work_a_day(ledger: Ledger, folder: Path) -> None:
     arrivals = inbox.receive(LocalFolderTransport(folder / "from_union"))
     assert [arrival.state for arrival in arrivals] == ["refused", "verified"]
     assert [left.code for left in left_behind(ledger)] == ["KR-6302"]
-    taken = pl.DataFrame({"resident_number": ["000000000000017"], "municipal_insured_id": ["A1"]})
+    received = pl.DataFrame({"resident_number": ["000000000000017"], "municipal_insured_id": ["A1"]})
     found = dict.fromkeys(("interface", "resident_number", "code", "title", "ours", "theirs", "question"), "")
     with recorder.transaction() as work:
         entry = work.entries(states={EntryState.VERIFIED})[0]
         for table in (state.dates, state.ids, state.verifications):
-            state.add(work.connection, table, taken, MONDAY, entry.id)
+            state.add(work.connection, table, received, MONDAY, entry.id)
         state.list_discrepancies(work.connection, pl.DataFrame([found | {"set_aside": True}]), MONDAY, entry.id)
         work.transition(entry, EntryState.APPLIED, taken=1)
     columns = dict.fromkeys(Decisions.names(), "x") | {"month": MONDAY, "moved_on": MONDAY}

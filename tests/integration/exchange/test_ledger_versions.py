@@ -74,7 +74,7 @@ def order(name: str) -> tuple[bool, str]:
 
 
 def shape(url: str) -> dict[str, Any]:
-    """Tables, columns, keys, indexes and triggers of a database, as it tells them itself."""
+    """Tables, columns, keys, indexes and triggers of a database, as it reports them itself."""
     engine = sa.create_engine(url)
     triggers = "SELECT sql FROM sqlite_master WHERE type = 'trigger'"
     if engine.dialect.name == "postgresql":
@@ -187,17 +187,21 @@ def test_what_the_events_say_of_a_file_is_in_its_entry(any_url: str, earlier: st
         (found,) = ledger.entries(**filters)
         return found
 
-    def told(entry: Entry, action: str) -> dict[str, Any]:
+    def detail_of(entry: Entry, action: str) -> dict[str, Any]:
         return [event.detail for event in ledger.events(entry.id) if event.action == action][-1]
 
     first, again = ledger.entries(states={EntryState.ACCEPTED})[0], ledger.entries(states={EntryState.SENT})[0]
-    assert first.sealed_sha256 == told(first, "sealed")["sealed_sha256"]
-    assert again.sealed_sha256 == told(again, "resealed")["sealed_sha256"] != told(again, "sealed")["sealed_sha256"]
+    assert first.sealed_sha256 == detail_of(first, "sealed")["sealed_sha256"]
+    assert (
+        again.sealed_sha256
+        == detail_of(again, "resealed")["sealed_sha256"]
+        != detail_of(again, "sealed")["sealed_sha256"]
+    )
     assert only_of(interfaces={"income_class"}).sealed_sha256 is None
     applied = only_of(states={EntryState.APPLIED})
     assert (applied.archive_path, applied.sealed_sha256) == (
-        told(applied, "received")["archive"],
-        told(applied, "received")["sealed_sha256"],
+        detail_of(applied, "received")["archive"],
+        detail_of(applied, "received")["sealed_sha256"],
     )
     assert only_of(states={EntryState.DUPLICATE}).archive_path is None
     unsealed, part = only_of(file_name="ids_2026-04-07.csv"), only_of(file_name="ids_2026-04-08.csv.p7m")
@@ -266,7 +270,7 @@ def test_a_kill_leaves_the_old_version_whole_and_the_next_run_finishes(any_url: 
 
 
 class Deployment:
-    """A deployment whose ledger is an earlier version's, with the files that its history tells of."""
+    """A deployment whose ledger is an earlier version's, with the files that its history names."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""Servers with quirks, at the command line: what was fetched whole is taken, what was not is kept, nothing is silent."""
+"""Servers with quirks, at the command line: what was fetched whole is received, what was not is kept, nothing is silent."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_file_that_goes_between_listing_and_opening_is_reported(place: Place) 
 
 
 def test_a_mailbox_that_is_read_once_gives_a_new_delivery_under_an_old_name(place: Place) -> None:
-    """The name was taken before, and could not be removed then: looking at it first would use it up."""
+    """The file was received before, and could not be removed then: looking at it first would use it up."""
     place.faults.no_removal = True
     place.written(sound_ids(), at=-600)
     assert "KR-6335" in place.renkei(*RECEIVE)[1]
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_removed_is_received_once_and_reported(place: Plac
     for _ in range(2):
         status, said = place.renkei(*RECEIVE)
         assert (status, "KR-6335" in said, "KR-6203" in said, place.states()) == (1, True, True, ["applied"]), said
-    assert place.tick(0)[0] == [], "nothing is left to be taken"
+    assert place.tick(0)[0] == [], "nothing is left to be received"
     place.faults.no_removal = False
     assert place.renkei(*RECEIVE)[0] == 0
     assert list(place.inbox.iterdir()) == []
@@ -161,14 +161,14 @@ def test_a_file_that_cannot_be_archived_is_reported_and_the_others_are_received(
     place.written(sound_ids(), at=-600)
     place.written(sound_ids("000002"), at=-600, name=OTHER)
     assert place.states() == []
-    taken = place.folder / "data" / "archive" / "from_union" / "2026-11-20"
+    archive = place.folder / "data" / "archive" / "from_union" / "2026-11-20"
     sha256 = hashlib.sha256(sound_ids()).hexdigest()
-    (taken / f"{sha256[:12]}_{NAME}.p7m").mkdir(parents=True)
+    (archive / f"{sha256[:12]}_{NAME}.p7m").mkdir(parents=True)
     status, said = place.renkei(*RECEIVE)
     assert (status, "KR-6336" in said, "Traceback" in said) == (1, True, False), said
     assert sorted(place.states()) == ["applied", "claimed"]
     assert [path.name for path in place.inbox.iterdir()] == [NAME]
-    (taken / f"{sha256[:12]}_{NAME}.p7m").rmdir()
+    (archive / f"{sha256[:12]}_{NAME}.p7m").rmdir()
     assert place.renkei(*RECEIVE)[0] == 0
     assert list(place.inbox.iterdir()) == []
 
@@ -261,7 +261,7 @@ def test_a_file_that_goes_between_upload_and_rename_is_not_recorded_as_sent(plac
 
 
 def test_the_day_after_an_unconfirmed_one_reports_everything_again(place: Place) -> None:
-    """Nobody knows what the Union has: the next day's files hold the day before as well."""
+    """Nobody knows what the Union has: the next day's files contain the day before as well."""
     swept = place.folder / "swept"
     place.faults.sweeps_to = swept
     prefecture = prepared(place)

@@ -11,7 +11,7 @@ from tests.support.hostile.sound import Sound, sound_files
 
 EXAMPLES = os.environ.get("RENKEI_FUZZ")
 
-# The usual run tries the same few examples every time; a fuzz run tries as many new ones as it is told to.
+# The usual run tries the same few examples every time; a fuzz run tries as many new ones as it is asked for.
 settings.register_profile(
     "hostile",
     max_examples=int(EXAMPLES or 10),

@@ -1,4 +1,4 @@
-"""Hostile Excel books at the doors where books are taken: refused with a KR code, and nothing of them is taken."""
+"""Hostile Excel workbooks wherever workbooks are read: refused with a KR code, and nothing of them is used."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ Change = Callable[[bytes], bytes]
 
 
 def repacked(data: bytes, changes: Mapping[str, Change], more: Mapping[str, bytes] | None = None) -> bytes:
-    """A book with some of its parts changed, and others added."""
+    """A workbook with some of its parts changed, and others added."""
     made = BytesIO()
-    assert changes.keys() <= set(zipfile.ZipFile(BytesIO(data)).namelist()), "the change no longer fits the book"
+    assert changes.keys() <= set(zipfile.ZipFile(BytesIO(data)).namelist()), "the change no longer fits the workbook"
     with zipfile.ZipFile(BytesIO(data)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
             new.writestr(name, changes.get(name, bytes)(old.read(name)))
@@ -61,7 +61,7 @@ def repacked(data: bytes, changes: Mapping[str, Change], more: Mapping[str, byte
 
 def replaced(old: str, new: str) -> Change:
     def change(data: bytes) -> bytes:
-        assert old.encode() in data, "the change no longer fits the book"
+        assert old.encode() in data, "the change no longer fits the workbook"
         return data.replace(old.encode(), new.encode(), 1)
 
     return change
@@ -111,11 +111,11 @@ def encrypted(data: bytes) -> bytes:
 
 
 HUGE = 13_000_000
-# what was done to the book -> (how, the code that answers)
+# what was done to the workbook -> (how, the code that answers)
 BOOKS: dict[str, tuple[Change, str]] = {
     "nothing": (lambda _: b"", "KR-7401"),
     "text": (lambda _: "候補番号,判定\r\n".encode("cp932"), "KR-7401"),
-    "an old Excel book": (lambda _: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(4096), "KR-7401"),
+    "an old Excel workbook": (lambda _: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(4096), "KR-7401"),
     "cut": (lambda data: data[: len(data) // 2], "KR-7401"),
     "encrypted": (encrypted, "KR-7401"),
     "another ZIP": (lambda _: repacked(b"PK\x05\x06" + bytes(18), {}, {"a.txt": b"a"}), "KR-7401"),
@@ -140,7 +140,7 @@ BOOKS: dict[str, tuple[Change, str]] = {
     "no XML": (part(SHEET, lambda _: b"\0\1\2"), "KR-7401"),
     "macros": (declared("vnd.ms-office.vbaProject"), "KR-7421"),
     "macros of Excel 4": (declared("vnd.ms-excel.macrosheet+xml"), "KR-7421"),
-    "a book with macros by its kind": (
+    "a workbook with macros by its kind": (
         part(
             TYPES,
             replaced(
@@ -275,7 +275,7 @@ PIECES = [b"<", b">", b"/>", b'"', b"&", b"&#0;", b"&#x1F600;", b"&l9;", b"<!DOC
 
 
 def damaged(book: Path, changes: Edits, name: str | None) -> Path:
-    """The book with changes in one of its parts, or in its bytes as they lie."""
+    """The workbook with changes in one of its parts, or in its raw bytes."""
     sound, damage = book.read_bytes(), partial(edited, changes=changes)
     path = book.with_name("damaged.xlsx")
     path.write_bytes(repacked(sound, {name: damage}) if name else damage(sound))

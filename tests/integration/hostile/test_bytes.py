@@ -28,7 +28,7 @@ PIECES = [b"\r\n", b"\n", b"\r", b"\0", b"\t", b"\x1a", b",", b'"', b'""', b"=",
           b"\xef\xbb\xbf", b"\xff\xfe", b"\xe3\x81", b"\xed\xa0\x80", b"\xf3\xa0\x84\x80", b"2,", b"3,"]  # fmt: skip
 
 
-# What lies at F040 to F042, which Python reads as U+E000 to U+E002 (characters/union_cp932.csv).
+# What is at F040 to F042, which Python reads as U+E000 to U+E002 (characters/union_cp932.csv).
 EXTERNAL = str.maketrans({"\ue000": "𠮷", "\ue001": "辻\U000e0100", "\ue002": "葛\U000e0100"})
 
 

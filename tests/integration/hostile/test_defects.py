@@ -1,4 +1,4 @@
-"""Violations input through the public door: each small file has one defect, and gives one finding that names it. No traceback."""
+"""Violations input through the public entry point: each small file has one defect, and gives one finding that names it. No traceback."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXPECTED: dict[str, Place | tuple[()]] = {
     "data_after_end_record": ("KR-1006", 4, None, None),
     "count_one_short": ("KR-4001", 1, 4, 15),
     "count_one_over": ("KR-4001", 1, 4, 15),
-    "truncated_in_a_two_byte_character": ("KR-1019", 3, None, 86),  # behind the half character
+    "truncated_in_a_two_byte_character": ("KR-1019", 3, None, 86),  # after the half character
     "lf_instead_of_crlf": ("KR-1008", 1, None, None),
     "bom_where_none_belongs": ("KR-1009", 1, None, 1),
     "wrong_encoding": ("KR-1010", 2, None, 83),  # 合成 is E5 90, 88 E6, 88 90: the third pair is no character of CP932
@@ -200,7 +200,7 @@ def test_an_individual_without_household_is_found_across_the_two_files() -> None
     assert found == [("KR-5001", 4, 7, 46, "********099")]
 
 
-# What a person reads behind the place.
+# What a person reads after the place.
 SENTENCES = {
     "missing_control_record": "先頭に制御レコードがありません（受信: 2）",
     "unknown_record_kind": "3行目のレコード種別 9 は仕様にありません（期待: 1・2・3）",
@@ -249,7 +249,7 @@ def test_an_era_date_outside_its_era(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings))
     report = json.loads(validated(file_of("era_date_outside_its_era"), "--on", DAY).stdout)
-    # 昭和65年1月8日 lies in 平成; 昭和55年 and 平成22年 are sound.
+    # 昭和65年1月8日 is in 平成; 昭和55年 and 平成22年 are sound.
     assert places(report) == [("KR-2005", 3, 12, 110)]
 
 

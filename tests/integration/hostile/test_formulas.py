@@ -42,7 +42,7 @@ ANYWHERE = [*IN_A_LINE, "\t=1+1", "\r=1+1", "\n=1+1"]
 
 
 def texts_of(book: Path) -> set[str]:
-    """Every text of a book, in which nothing is a formula and nothing a link."""
+    """Every text of a workbook, in which nothing is a formula and nothing a link."""
     found: set[str] = set()
     for sheet in openpyxl.load_workbook(book):
         for cell in (cell for row in sheet.iter_rows() for cell in row):
@@ -65,7 +65,7 @@ def markup_of(page: str) -> set[str]:
 
 
 def test_the_list_of_withheld_persons(tmp_path: Path) -> None:
-    held = pl.DataFrame(
+    withheld = pl.DataFrame(
         {
             "household_number": IN_A_LINE,
             "resident_number": IN_A_LINE,
@@ -75,8 +75,8 @@ def test_the_list_of_withheld_persons(tmp_path: Path) -> None:
             "codes": [["KR-2003"]] * len(IN_A_LINE),
         }
     )
-    (tmp_path / "held.xlsx").write_bytes(workbook(worklist(held), dt.date(2026, 4, 1)))
-    assert set(IN_A_LINE) <= texts_of(tmp_path / "held.xlsx")
+    (tmp_path / "withheld.xlsx").write_bytes(workbook(worklist(withheld), dt.date(2026, 4, 1)))
+    assert set(IN_A_LINE) <= texts_of(tmp_path / "withheld.xlsx")
 
 
 def test_the_report_of_a_judged_file(sounds: dict[str, Sound], tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_what_people_wrote_of_their_decisions(tmp_path: Path, monkeypatch: pytes
     """Strange names and strange reasons, from the worksheet into the list for typing and the auditor's report."""
     environment = opened(tmp_path)
     monkeypatch.setenv("RENKEI_SETTINGS", str(tmp_path / "renkei.toml"))
-    # What begins with = is refused in an answer, behind spaces too (tests/integration/continuity/test_cells.py).
+    # What begins with = is refused in an answer, after spaces too (tests/integration/continuity/test_cells.py).
     answers = [value for value in IN_A_LINE if not value.lstrip().startswith("=")]
     names = [THREE[number % len(THREE)] for number in range(len(answers))]
     type_in(environment, "continuity_candidates", listed(*names), tmp_path)

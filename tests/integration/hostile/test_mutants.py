@@ -26,10 +26,10 @@ def looks_at(item: Item, other: Item) -> bool:
 
 
 def fits(batch: Batch, line: int, mutant: Mutant) -> bool:
-    """Whether a record has room for one more cause that cannot be taken for, or hide, one that the file has already."""
-    if any((held.rule, held.item.id) == (mutant.rule, mutant.item.id) for held, _ in batch.values()):
+    """Whether a record has room for one more cause that cannot be mistaken for, or hide, one that the file has already."""
+    if any((other.rule, other.item.id) == (mutant.rule, mutant.item.id) for other, _ in batch.values()):
         return False
-    beside = [held.item for (at, _), (held, _) in batch.items() if at == line]
+    beside = [other.item for (at, _), (other, _) in batch.items() if at == line]
     return not any(
         item.id == mutant.item.id or looks_at(item, mutant.item) or looks_at(mutant.item, item) for item in beside
     )

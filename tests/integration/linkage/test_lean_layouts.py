@@ -140,9 +140,9 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
     records = len(next(iter(ROWS[interface].values())))
     questions = 1 if interface == "verification_list" else 0
     assert (applied.applied_count, applied.rejected_count, applied.discrepancies) == (records, 0, questions)
-    held = daily.linkage_on(environment, DAY)
-    if item in held.columns:
-        assert held[item].null_count() == held.height
+    linkage = daily.linkage_on(environment, DAY)
+    if item in linkage.columns:
+        assert linkage[item].null_count() == linkage.height
 
 
 @pytest.mark.parametrize(("interface", "item"), MONTHLY)
@@ -150,8 +150,8 @@ def test_a_monthly_file_without_the_item_is_applied_and_reconciled(interface: st
     environment = deployed(tmp_path, interface, item)
     assert stored(environment, interface, DAY)[item].is_empty()
     delivered(environment, interface, tmp_path / "union")
-    (taken,) = apply_monthly(environment)
-    assert taken.applied_count == 1
+    (applied,) = apply_monthly(environment)
+    assert applied.applied_count == 1
     assert stored(environment, interface, DAY)[item].to_list() == [None]
     assert "KR-8206" not in monthly.reconciled(environment, DAY).discrepancies["code"].to_list()
 

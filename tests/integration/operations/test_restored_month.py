@@ -1,4 +1,4 @@
-"""A month's file that was sent before an older ledger was brought back: told again by a person, with its copy as the proof."""
+"""A month's file that was sent before an older ledger was brought back: recorded again by a person, with its copy as the proof."""
 
 from __future__ import annotations
 

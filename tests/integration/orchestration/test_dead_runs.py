@@ -1,4 +1,4 @@
-"""`renkei run` beside a run that lives, after one that was killed, and when it is told to end."""
+"""`renkei run` beside a run that lives, after one that was killed, and when it is signalled to end."""
 
 from __future__ import annotations
 
@@ -118,10 +118,10 @@ def test_a_living_run_is_left_alone_and_the_second_says_who_works(desk: Desk) ->
         assert process.works()
 
 
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_signalled_to_end_ends_and_says_so(desk: Desk, told: signal.Signals) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_signalled_to_end_ends_and_says_so(desk: Desk, ending: signal.Signals) -> None:
     with desk.waiting() as process:
-        process.signal(told)
+        process.signal(ending)
         done = process.end(WITHIN_SECONDS)
     assert done.returncode == 2
     assert "KR-7713" in done.stderr

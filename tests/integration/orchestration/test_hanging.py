@@ -1,4 +1,4 @@
-"""A run that hangs is ended by the daemon's run monitoring, as shipped; what it held is free again."""
+"""A run that hangs is ended by the daemon's run monitoring, as shipped; what it locked is free again."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_all_that_a_day_leaves_is_its_owners_alone(village: Village, umask: int,
     leave(village.server.root / "from_union" / "KRSID_999997_20260402_000001.csv", b"1,2,3\r\n")
     seen = Seen(tmp_path, village.server.root, tmp_path / "sshd", tmp_path / "extracts")
     environment = {"RENKEI_SETTINGS": str(village.settings_path), "DAGSTER_HOME": str(home)}
-    book, page = tmp_path / "told" / "to" / "somebody.xlsx", tmp_path / "reports" / "audit.html"
+    book, page = tmp_path / "sent" / "to" / "somebody.xlsx", tmp_path / "reports" / "audit.html"
     extract = next(path for path in (tmp_path / "extracts").iterdir() if path.name.startswith("resident"))
     open_before = tmp_path / "open.xlsx"
     open_before.write_bytes(b"")
@@ -56,7 +56,7 @@ def test_all_that_a_day_leaves_is_its_owners_alone(village: Village, umask: int,
         done = renkei(umask, environment, *command)
         assert done.returncode == status, (command, done.stdout, done.stderr)
     names = {path.relative_to(tmp_path).parts[0] for path in seen.appeared()}
-    assert {"data", "keys", "clerk", "dagster", "told", "reports", "data.sent.log"} <= names
+    assert {"data", "keys", "clerk", "dagster", "sent", "reports", "data.sent.log"} <= names
     assert any(path.name == "unexpected_errors.log" for path in seen.appeared())
     assert any("quarantine" in path.parts and path.suffix == ".xlsx" for path in seen.appeared())
     assert seen.open_to_others() == {}

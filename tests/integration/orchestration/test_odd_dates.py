@@ -36,8 +36,8 @@ def edit(town: Town, kind: str, change: Callable[[dict[str, str]], None]) -> Non
     path.write_text("\n".join([heading, *(",".join(row.values()) for row in rows)]) + "\n", encoding="utf-8")
 
 
-def told(town: Town, name: str) -> list[list[str]]:
-    """The data records of a file as it lies at the Union's."""
+def sent_records(town: Town, name: str) -> list[list[str]]:
+    """The data records of a file as the Union has it."""
     text = (town.server.root / "to_union" / name).read_bytes().decode("cp932")
     return [line.split(",") for line in text.splitlines() if line.startswith("2,")]
 
@@ -60,7 +60,7 @@ def test_a_household_without_end_is_sent_without_one(town: Town, none: str) -> N
 
     edit(town, "household", endless)
     send(town)
-    ends = {cells[5]: cells[11] for cells in told(town, HOUSEHOLDS)}
+    ends = {cells[5]: cells[11] for cells in sent_records(town, HOUSEHOLDS)}
     assert len(running) > 10
     assert {ends[number] for number in running if number in ends} == {""}
     assert len([number for number in running if number in ends]) > 10
@@ -85,8 +85,8 @@ def test_a_person_with_an_impossible_acquisition_date_is_withheld_and_listed_and
 
     edit(town, "insured", impossible)
     send(town)
-    assert persons[0] not in {cells[5] for cells in told(town, PEOPLE)}
-    assert len(told(town, PEOPLE)) > 100
+    assert persons[0] not in {cells[5] for cells in sent_records(town, PEOPLE)}
+    assert len(sent_records(town, PEOPLE)) > 100
     withheld = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
     (mine,) = [row for row in withheld if row["resident_number"] == persons[0]]
     assert code in json.dumps(mine, ensure_ascii=False)
@@ -103,7 +103,7 @@ def test_a_person_who_lost_the_qualification_but_is_still_insured_is_withheld_an
 
     edit(town, "insured", lost)
     send(town)
-    assert persons[0] not in {cells[5] for cells in told(town, PEOPLE)}
+    assert persons[0] not in {cells[5] for cells in sent_records(town, PEOPLE)}
     withheld = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
     (mine,) = [row for row in withheld if row["resident_number"] == persons[0]]
     assert mine["codes"] == "KR-2001 必須項目が空（適用終了年月日）"

@@ -41,7 +41,7 @@ def deliver(town: Town, *days: dt.date) -> None:
 
 
 def damage(town: Town, number: str = "") -> None:
-    """What lies in the Union's folder loses its end; under another file number, when one is given."""
+    """What is in the Union's folder loses its end; under another file number, when one is given."""
     for path in list((town.server.root / "from_union").iterdir()):
         leave(path.with_name(path.name.replace("000001", number or "000001")), path.read_bytes()[:-5])
 

@@ -1,4 +1,4 @@
-"""Digits as people write them, in the extracts of a day that is really sent: what parts them does not hold a household."""
+"""Digits as people write them, in the extracts of a day that is really sent: separators in them do not withhold a household."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that a newer day overtook, at both doors: the check of its day warns, the command ends with status 1."""
+"""A file that a newer day overtook, at both entry points: the check of its day warns, the command ends with status 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever stands twice in an extract is held and listed, whichever row comes first (faults.md L2)."""
+"""Whoever is listed twice in an extract is withheld and listed for correction, whichever row comes first (faults.md L2)."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_household_that_stands_twice_is_listed(village: Village, order: str, o
 
 
 def test_a_resident_who_is_not_insured_may_be_listed_twice(village: Village) -> None:
-    """Nobody of whom the Union knows: there is nothing to hold, and nothing for this list."""
+    """Nobody of whom the Union knows: there is nothing to withhold, and nothing for this list."""
     village.add(1, 11)
     village.residents[person(99)] = village.residents[person(11)] | {"resident_number": person(99)}
     village.after["resident_extract"] = [village.residents[person(99)] | {"name": "合成　改"}]

@@ -1,4 +1,4 @@
-"""What a recalled or rejected day told all the same is told anew; what it withdrew is known to be gone (faults.md L3, L15)."""
+"""What a recalled or rejected day may have reported is reported again; what it withdrew is known to be gone (faults.md L3, L15)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RIGHT, WRONG = "合成　正", "合成　誤"
 
 
 def recalled_with_a_wrong_name(village: Village) -> None:
-    """DAY told the right name, NEXT a wrong one; NEXT was taken back, and the name was mended."""
+    """DAY reported the right name, NEXT a wrong one; NEXT was recalled, and the name was corrected."""
     village.add(1, 11, 12)
     village.residents[person(11)]["name"] = RIGHT
     assert village.send(DAY).exit_code == 0
@@ -44,7 +44,7 @@ def test_a_recalled_name_is_corrected_under_the_next_file_number(village: Villag
     asked = village.cli("linkage", "discrepancies", "--date", THIRD.isoformat()).output
     assert ("KR-8117" in asked, "KR-8114" in asked) == ((True, False) if answered == "accepted" else (False, True))
     assert village.send(THIRD).exit_code == 0
-    assert village.sent(THIRD) == {}, "told anew once is enough"
+    assert village.sent(THIRD) == {}, "reporting it again once is enough"
     assert village.send(NEXT).exit_code == 0, "a day that is out stays what it is"
 
 
@@ -112,7 +112,7 @@ def test_a_withdrawal_that_was_not_accepted_is_reported_again(village: Village) 
 
 
 def test_people_are_withdrawn_though_the_union_withdrew_their_household_already(village: Village) -> None:
-    """NEXT withdrew a household with its people, and the Union took only the one half: the people are not held for it."""
+    """NEXT withdrew a household with its people, and the Union accepted only half of it: the people are not withheld for it."""
     village.fill()
     village.add(2, 21, 22)
     assert village.send(DAY).exit_code == 0

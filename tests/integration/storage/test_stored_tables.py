@@ -1,4 +1,4 @@
-"""Which columns of which table lie open on the disk, and what is no table of ours: it is neither written nor read."""
+"""Which columns of which table are in plain form on the disk, and what is no table of ours: it is neither written nor read."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_what_is_not_the_assets_table_is_not_written(store: Store) -> None:
 
 
 def earlier_version(store: Store) -> None:
-    """A 要修正 list as a version of the program wrote it that did not say yet why somebody is held."""
+    """A 要修正 list as a version of the program wrote it that did not say yet why somebody is withheld."""
     earlier = Store(store.root, ring(), {"withheld_list": StoredTable(ChangedPeople, CATALOGUE)})
     earlier.write("withheld_list", DAY, ChangedPeople.empty())
 

@@ -32,7 +32,7 @@ class Worked:
 
 
 class Cell:
-    """One municipality's deployment in `folder`; its folders at the Union lie below the server's `root`, under its name.
+    """One municipality's deployment in `folder`; its folders at the Union are below the server's `root`, under its name.
 
     floor: up to how many changes nobody is asked about (None: the program's default).
     """
@@ -65,13 +65,13 @@ class Cell:
             (self.folder / "extracts" / name).write_bytes(content)
 
     def must_stop(self, day: dt.date, code: str) -> None:
-        """The day is not sent, and the operator is told why."""
+        """The day is not sent, and the operator sees why."""
         result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out")
         assert (result.exit_code, result.stderr[: len(code)]) == (2, code), result.output
         assert not list(self.to_union.iterdir())
 
     def recall(self, day: dt.date) -> None:
-        """The day is taken back, as agreed with the Union."""
+        """The day is recalled, as agreed with the Union."""
         result = self.renkei("ledger", "recall", "--date", day.isoformat(), "--reason", "氏名の誤り")
         assert result.exit_code == 0, result.output
 
@@ -90,9 +90,9 @@ class Cell:
         if result.exit_code == 2 and stop and stop[0] in TO_CONFIRM:
             result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out", "--confirm", CONFIRMED)
             assert result.exit_code == 0, result.output
-            return Worked(self._held_of(result, day), stop[0], confirmed=True)
+            return Worked(self._withheld_of(result, day), stop[0], confirmed=True)
         assert result.exit_code == 0, result.output
-        return Worked(self._held_of(result, day), "", confirmed=confirm)
+        return Worked(self._withheld_of(result, day), "", confirmed=confirm)
 
     def work_again(self, day: dt.date) -> None:
         """A day that is out is run once more: nothing leaves."""
@@ -100,7 +100,7 @@ class Cell:
         assert (result.exit_code, list(self.to_union.iterdir())) == (0, []), result.output
         assert "already_sent" in result.output
 
-    def _held_of(self, result: Result, day: dt.date) -> list[dict[str, str]]:
+    def _withheld_of(self, result: Result, day: dt.date) -> list[dict[str, str]]:
         """The 要修正 list of a day, when its command spoke of one."""
         if "要修正一覧" not in result.output:
             return []
@@ -110,5 +110,5 @@ class Cell:
         return found
 
     def answer(self, name: str, content: bytes) -> None:
-        """A file of the Union lies in its folder."""
+        """A file of the Union arrives in its folder."""
         leave(self.from_union / name, content)

@@ -46,7 +46,7 @@ def everything() -> History:
     plans = [
         Day(answers_after=(2, 0), runs_again=True),
         Day(rejects=frozenset({1}), answers_after=(0, 1)),
-        Day(recall=Recall(renamed, taken=True, undone=True), mixed=Mixed(1, "none")),
+        Day(recall=Recall(renamed, accepted=True, undone=True), mixed=Mixed(1, "none")),
         Day(skipped=10, recall=Recall(moved, again=False), mixed=Mixed(0, "all")),
         Day(recall=Recall(moved, late=True), rejects=frozenset({0, 1}), mixed=Mixed(2, "one"), confirms=True),
         Day(recall=Recall(renamed, late=True, again=False)),

@@ -1,6 +1,6 @@
-"""What must be true of every sending and of the Union's register, from the truth and from what the Union was told.
+"""What must be true of every sending and of the Union's register, from the truth and from what was reported to the Union.
 
-Knows of the program only its files and the 要修正 list. `Following` is told what happens in the order in which it does.
+Knows of the program only its files and the 要修正 list. `Following` hears what happens in the order in which it does.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ def no_keys() -> Keys:
     return {interface: set() for interface in INTERFACES}
 
 
-def listed_keys(held: list[dict[str, str]]) -> Keys:
+def listed_keys(withheld: list[dict[str, str]]) -> Keys:
     """Who waits on a 要修正 list, and which households."""
     return {
-        PEOPLE: {row["resident_number"] for row in held} - {ALONE},
-        HOUSEHOLDS: {row["household_number"] for row in held},
+        PEOPLE: {row["resident_number"] for row in withheld} - {ALONE},
+        HOUSEHOLDS: {row["household_number"] for row in withheld},
     }
 
 
 @dataclass
 class Sending:
     """A day's pair as it left. base: the place of the sending that it was compared with; after: what the Union ought to
-    hold once it is in. left: whose doubt it did not end, because they wait."""
+    know once it is in. left: whose doubt it did not end, because they wait."""
 
     day: dt.date
     sheets: dict[str, Sheet]
     base: int | None
     after: Register
     left: Keys
-    # As far as the town was told.
+    # As far as the town knows.
     rejected: set[str] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
     recalled: bool = False
@@ -56,7 +56,7 @@ class Following:
         self.register = Register()
         self.sendings: list[Sending] = []
         self._confirmed: set[tuple[str, ...]] = set()
-        # Of whom the Union may lack what was told, by the sendings that it did not take or that were taken back.
+        # Of whom the Union may lack what was reported, by the sendings that it rejected or that were recalled.
         self._excused: dict[tuple[str, str], set[int]] = {}
 
     def _is_clean(self, place: int) -> bool:
@@ -64,13 +64,13 @@ class Following:
         return not sending.rejected and not sending.recalled and (sending.base is None or self._is_clean(sending.base))
 
     def _base(self) -> int | None:
-        """The newest sending that the Union has, with all that it was built upon, as far as the town was told."""
+        """The newest sending that the Union has, with all that it was built upon, as far as the town knows."""
         return max((place for place in range(len(self.sendings)) if self._is_clean(place)), default=None)
 
     def sent(
-        self, day: dt.date, sheets: dict[str, Sheet], held: list[dict[str, str]], truth: Truth, *, confirmed: bool
+        self, day: dt.date, sheets: dict[str, Sheet], withheld: list[dict[str, str]], truth: Truth, *, confirmed: bool
     ) -> Sending:
-        """A pair has left: it tells of everybody of whom it must, of nobody else, and rightly.
+        """A pair was sent: it reports everybody whom it must, nobody else, and correctly.
 
         confirmed: a person said that everybody is who they seem to be.
         """
@@ -86,14 +86,14 @@ class Following:
                 if interface in sending.accepted and not sending.recalled:
                     doubted[interface] -= {key for key, kind in sheet.kinds.items() if kind == "withdrawn"}
         ought = self._ought(day, truth)
-        listed = listed_keys(held)
+        listed = listed_keys(withheld)
         others = self._others(known, ought[PEOPLE])
         if confirmed:
             self._confirmed |= {self._who(ought[PEOPLE][key]) for key in others}
             others = set()
         self._check_sheets(sheets, ought, known, doubted)
         self._check_who(day, sheets, ought, known, doubted, listed, truth, since)
-        self._check_held(sheets, listed, truth.faulty_people | others, truth, known, since)
+        self._check_withheld(sheets, listed, truth.faulty_people | others, truth, known, since)
         after = known.copy()
         for sheet in sheets.values():
             after.enter(sheet)
@@ -150,7 +150,7 @@ class Following:
         truth: Truth,
         since: list[Sending],
     ) -> None:
-        """Told are those who changed and their households, each unless they wait; and of nobody else is anything told."""
+        """Those who changed and their households are reported, each unless they wait; and nobody else is."""
         changed = {
             i: {
                 key
@@ -183,7 +183,7 @@ class Following:
         return {HOUSEHOLDS: families & (truth.households.keys() | keys[HOUSEHOLDS]), PEOPLE: people | keys[PEOPLE]}
 
     def _places(self, key: str, known: Register, truth: Truth, since: list[Sending]) -> set[str]:
-        """The households of a person, now and as the Union was or may have been told."""
+        """The households of a person, now and as they were or may have been reported to the Union."""
         rows = [
             truth.people.get(key),
             known.records[PEOPLE].get(key),
@@ -191,7 +191,7 @@ class Following:
         ]
         return {str(row["household_number"]) for row in rows if row is not None}
 
-    def _check_held(
+    def _check_withheld(
         self,
         sheets: dict[str, Sheet],
         listed: Keys,
@@ -200,7 +200,7 @@ class Following:
         known: Register,
         since: list[Sending],
     ) -> None:
-        """Nobody at fault (`people`) is told of, and nobody waits who is not tied to somebody at fault."""
+        """Nobody at fault (`people`) is reported, and nobody waits who is not tied to somebody at fault."""
         families = set(truth.faulty_households)
         reported = (people & sheets[PEOPLE].facts.keys(), families & sheets[HOUSEHOLDS].facts.keys())
         assert not any(reported), f"reported although they contradict themselves: {reported}"
@@ -214,11 +214,11 @@ class Following:
         while wider := set().union(*(own for own in places.values() if own & families)) - families:
             families |= wider
         tied = people | {key for key in everybody if places[key] & families}
-        assert not listed[PEOPLE] - tied, f"held without a reason {sorted(listed[PEOPLE] - tied)}"
-        assert not listed[HOUSEHOLDS] - families, f"held without a reason {sorted(listed[HOUSEHOLDS] - families)}"
+        assert not listed[PEOPLE] - tied, f"withheld without a reason {sorted(listed[PEOPLE] - tied)}"
+        assert not listed[HOUSEHOLDS] - families, f"withheld without a reason {sorted(listed[HOUSEHOLDS] - families)}"
 
     def _end_excuses(self) -> None:
-        """What the town knows to be refused or taken back it has told anew now."""
+        """What the town knows to be refused or recalled it has reported again now."""
         for (interface, key), places in list(self._excused.items()):
             places -= {p for p in places if self.sendings[p].recalled or interface in self.sendings[p].rejected}
             if not places:
@@ -230,12 +230,12 @@ class Following:
         (sending.accepted if accepted else sending.rejected).add(interface)
 
     def recalled(self, place: int) -> None:
-        """A sending was taken back."""
+        """A sending was recalled."""
         self.sendings[place].recalled = True
         for interface, sheet in self.sendings[place].sheets.items():
             self._excuse(place, interface, sheet)
 
-    def taken(self, place: int, interface: str, *, accepted: bool) -> None:
+    def looked_at(self, place: int, interface: str, *, accepted: bool) -> None:
         """The Union has looked at a file of a sending."""
         sheet = self.sendings[place].sheets[interface]
         if accepted:
@@ -247,17 +247,17 @@ class Following:
                 self._excused.pop((interface, key), None)
 
     def _excuse(self, place: int, interface: str, sheet: Sheet) -> None:
-        """The Union may lack what a sending told, until the town, which knows it, tells it anew."""
+        """The Union may lack what a sending reported, until the town, which knows it, reports it again."""
         if place == len(self.sendings) - 1:
             for key in sheet.facts:
                 self._excused.setdefault((interface, key), set()).add(place)
 
     def check_register(
-        self, day: dt.date, held: list[dict[str, str]], truth: Truth, *, nobody_excused: bool = False
+        self, day: dt.date, withheld: list[dict[str, str]], truth: Truth, *, nobody_excused: bool = False
     ) -> None:
         """At the end of a day the register is the truth, but for who waits, and whom the Union refused meanwhile."""
         ought = self._ought(day, truth)
-        listed = listed_keys(held)
+        listed = listed_keys(withheld)
         for interface in INTERFACES:
             own = self.register.records[interface]
             for key in sorted((own.keys() | ought[interface].keys()) - listed[interface]):
@@ -266,8 +266,8 @@ class Following:
                     assert not wrong, f"{day} {interface} {key}: {wrong}"
 
 
-def difference(held: Facts | None, true: Facts | None) -> str:
+def difference(known: Facts | None, true: Facts | None) -> str:
     """Where two rows differ, in words; nothing when they don't."""
-    if held is None or true is None:
-        return "" if held is true else "there, and ought not to be" if true is None else "not there"
-    return ", ".join(f"{item}: {held[item]} instead of {true[item]}" for item in true if held[item] != true[item])
+    if known is None or true is None:
+        return "" if known is true else "there, and ought not to be" if true is None else "not there"
+    return ", ".join(f"{item}: {known[item]} instead of {true[item]}" for item in true if known[item] != true[item])

@@ -46,7 +46,7 @@ class Life:
         self._numbers: Counter[dt.date] = Counter()
 
     def live(self) -> None:
-        """All days of the history, and one on which everything is mended: then the Union holds the truth and nothing else."""
+        """All days of the history, and one on which everything is corrected: then the Union knows the truth and nothing else."""
         for evening, plan in enumerate(self.history.days):
             self._skip(plan.skipped)
             self._live_through(plan, evening)
@@ -55,7 +55,7 @@ class Life:
         self._post(None)
         self.town.mend(self.day)
         place, worked = self._send(self._rows(None), 1, confirm=True)
-        assert not worked.withheld, f"{self.day}: held although everything is mended"
+        assert not worked.withheld, f"{self.day}: withheld although everything is corrected"
         self._decide(place, frozenset(), (0, 0), 0)
         self.following.check_register(self.day, [], truth(self.rows, self.day), nobody_excused=True)
 
@@ -76,7 +76,7 @@ class Life:
         if recall is None or recall.late:
             self._decide(place, plan.rejects, plan.answers_after, evening)
         if recall is not None:
-            self.met[f"recalled{', late' * recall.late}{', taken all the same' * self._was_taken(plan)}"] += 1
+            self.met[f"recalled{', late' * recall.late}{', accepted nevertheless' * self._was_accepted(plan)}"] += 1
             self.cell.recall(self.day)
             self.following.recalled(place)
             for interface, key in self.town.changed_since(0) if recall.undone else ():
@@ -84,7 +84,7 @@ class Life:
             self._happen(recall.corrections)
             again = self._send(self._rows(None), 2) if recall.again else None
             if not recall.late:
-                refused = frozenset() if recall.taken else frozenset({0, 1})
+                refused = frozenset() if recall.accepted else frozenset({0, 1})
                 self._decide(place, refused, plan.answers_after, evening)
             if again is not None:
                 place, worked = again
@@ -98,11 +98,11 @@ class Life:
                 self.cell.work_again(self.day)
 
     @staticmethod
-    def _was_taken(plan: Day) -> bool:
-        """Whether the Union has what was taken back."""
+    def _was_accepted(plan: Day) -> bool:
+        """Whether the Union has what was recalled."""
         if plan.recall is None or plan.recall.late:
             return not plan.rejects
-        return plan.recall.taken
+        return plan.recall.accepted
 
     def _rows(self, mixed: Mixed | None) -> Rows:
         """The rows of the day's extracts; where one of them says that it is yesterday's, the day stops first."""
@@ -135,7 +135,7 @@ class Life:
         }
         now = truth(rows, self.day)
         self.following.sent(self.day, sheets, worked.withheld, now, confirmed=worked.confirmed)
-        self.met["held"] += bool(worked.withheld)
+        self.met["withheld"] += bool(worked.withheld)
         return len(self.following.sendings) - 1, worked
 
     def _confirm_persons(self, worked: Worked) -> None:
@@ -152,12 +152,12 @@ class Life:
         for order, interface in enumerate(INTERFACES):
             accepted = order not in rejects
             (self.cell.to_union / self.following.sendings[place].sheets[interface].name).unlink()
-            self.following.taken(place, interface, accepted=accepted)
+            self.following.looked_at(place, interface, accepted=accepted)
             due = evening + answers_after[order]
             self._letters.append(_Letter(due, self.day, place, interface, accepted))
 
     def _post(self, evening: int | None) -> None:
-        """The answers that are due lie in the town's folder tomorrow; None: all of them."""
+        """The answers that are due are in the town's folder tomorrow; None: all of them."""
         due = [letter for letter in self._letters if evening is None or letter.due <= evening]
         self._letters = [letter for letter in self._letters if letter not in due]
         self.met["answers out of order"] += any(letter.place < other.place for letter in self._letters for other in due)

@@ -48,7 +48,7 @@ class Place:
         return self.sound.lines[self.line][1][self.column]
 
     def other(self, item: str) -> str:
-        """What another item of the record holds."""
+        """What another item of the record contains."""
         return self.sound.lines[self.line][1][self.record.item_ids.index(item)]
 
     def dated(self, day: dt.date) -> str:
@@ -66,8 +66,8 @@ def _blank(place: Place, _: tuple[str, ...]) -> str | None:
     if not words.startswith("条件 ") or not place.value:
         return None
     other, *values = words.removeprefix("条件 ").split("=")
-    held = place.other(other)
-    return "" if (held in values[0].split("|") if values else held) else None
+    present = place.other(other)
+    return "" if (present in values[0].split("|") if values else present) else None
 
 
 def _too_long(place: Place, _: tuple[str, ...]) -> str | None:
@@ -118,7 +118,7 @@ def _before_the_month(place: Place, arguments: tuple[str, ...]) -> str:
 
 
 def _is_pinned(item: Item) -> bool:
-    """Whether the file's day says what the item must hold: another day is another file's."""
+    """Whether the file's day says what the item must contain: another day is another file's."""
     return any(call.name in ("partition_date", "in_partition_month") for call in item.rules)
 
 

@@ -70,7 +70,7 @@ class Sound:
 
     def changed(self, cells: Cells) -> Sound:
         """The file with some cells changed."""
-        lines = {line: (kind, list(held)) for line, (kind, held) in self.lines.items()}
+        lines = {line: (kind, list(values)) for line, (kind, values) in self.lines.items()}
         for (line, item), value in cells.items():
             lines[line][1][self._column(line, item)] = value
         return replace(self, lines=lines)
@@ -79,7 +79,7 @@ class Sound:
         """The bytes of the file with some cells changed."""
         form = self.specification.format
         rows = [[item.name for item in self.specification.data.items]] if form.header else []
-        rows += [held for _, (_, held) in sorted(self.changed(cells).lines.items())]
+        rows += [values for _, (_, values) in sorted(self.changed(cells).lines.items())]
         end = {"CRLF": "\r\n", "LF": "\n"}[form.line_end]
         return "".join(",".join(map(_quoted, row)) + end for row in rows).encode(form.encoding)
 

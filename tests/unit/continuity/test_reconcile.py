@@ -80,7 +80,7 @@ def test_what_agrees_is_accepted_without_a_question() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decisions", "results", "handovers", "codes", "taken"),
+    ("decisions", "results", "handovers", "codes", "accepted"),
     [
         ([decision()], [], [], ["KR-8201"], 0),
         ([], [result()], TWO, ["KR-8202", "KR-8204"], 0),
@@ -115,11 +115,11 @@ def test_what_does_not_agree_is_a_question(
     results: list[dict[str, object]],
     handovers: list[dict[str, object]],
     codes: list[str],
-    taken: int,
+    accepted: int,
 ) -> None:
     found = run(decisions, results, handovers)
     assert found.discrepancies["code"].to_list() == codes
-    assert found.accepted_handovers.height == taken
+    assert found.accepted_handovers.height == accepted
     assert found.discrepancies["question"].str.len_chars().min() or not codes
 
 

@@ -1,4 +1,4 @@
-"""Who is sent, who is held, and what the Union knows afterwards: worked by hand on small households."""
+"""Who is sent, who is withheld, and what the Union knows afterwards: worked by hand on small households."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def base() -> World:
     )
 
 
-def told(known: pl.DataFrame, key: str, doubted: str = "") -> pl.DataFrame:
-    """What the Union knows; of those in `doubted` it may hold other facts."""
+def baseline(known: pl.DataFrame, key: str, doubted: str = "") -> pl.DataFrame:
+    """What the Union knows; of those in `doubted` it may know other facts."""
     return (
         known
         if "uncertain" in known.columns
@@ -108,7 +108,10 @@ def told(known: pl.DataFrame, key: str, doubted: str = "") -> pl.DataFrame:
 
 
 def changes(before: World, after: World, numbers: pl.Series = NOBODY, doubted: str = "") -> Changes:
-    people, households = told(before.people, "resident_number", doubted), told(before.households, "household_number")
+    people, households = (
+        baseline(before.people, "resident_number", doubted),
+        baseline(before.households, "household_number"),
+    )
     return find_changes(people, households, after.people, after.households, numbers, LATER)
 
 
@@ -229,7 +232,7 @@ def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
     withheld = withheld_households(base().people, base().people, at_fault("2", "H2"))
     assert withheld.to_list() == ["H1", "H2"]
     listed = withheld_list(
-        changes(base(), base()), at_fault("2", "H2"), base().people, told(base().people, "resident_number")
+        changes(base(), base()), at_fault("2", "H2"), base().people, baseline(base().people, "resident_number")
     )
     assert listed.select("household_number", "resident_number", "update_kind", "change_kinds", "reason").rows() == [
         ("H1", "2", None, [], "本人の誤り")
@@ -265,7 +268,10 @@ def test_withheld_persons_are_checked_again_every_day_until_they_pass() -> None:
     assert set(kept.people["resident_number"]) == {"3", "4"}
     assert set(waiting.people["resident_number"]) == {"1", "2"}
     tomorrow = World.__new__(World)
-    people, households = told(before.people, "resident_number", "1"), told(before.households, "household_number")
+    people, households = (
+        baseline(before.people, "resident_number", "1"),
+        baseline(before.households, "household_number"),
+    )
     tomorrow.people = snapshot_after_sending(people, after.people, "resident_number", withheld)
     tomorrow.households = snapshot_after_sending(households, after.households, "household_number", withheld)
     names = dict(tomorrow.people.select("resident_number", "name").rows())
@@ -282,9 +288,11 @@ def test_a_person_whom_the_union_may_know_otherwise_is_reported_again_though_not
 
 
 def test_of_an_uncertain_household_its_members_are_reported_too() -> None:
-    households = told(base().households, "household_number").with_columns(uncertain=pl.col("household_number") == "H1")
+    households = baseline(base().households, "household_number").with_columns(
+        uncertain=pl.col("household_number") == "H1"
+    )
     found = find_changes(
-        told(base().people, "resident_number"), households, base().people, base().households, NOBODY, LATER
+        baseline(base().people, "resident_number"), households, base().people, base().households, NOBODY, LATER
     )
     assert sent(found) == {"1": ("changed", []), "2": ("changed", [])}
     assert found.households["household_number"].to_list() == ["H1"]
@@ -308,7 +316,7 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
     withheld = withheld_households(before.people, after.people, faults)
     kept, waiting = split(changes(before, after), before.people, withheld)
     assert kept.people.is_empty() and kept.households.is_empty()
-    listed = withheld_list(waiting, faults, after.people, told(before.people, "resident_number"))
+    listed = withheld_list(waiting, faults, after.people, baseline(before.people, "resident_number"))
     assert listed.select("household_number", "resident_number", "reason", "codes").rows() == [
         ("H1", "1", "本人の誤り", ["KR-2002", "KR-2003"]),
         ("H1", "2", "同じ世帯の人の誤り", []),
@@ -339,8 +347,8 @@ def test_an_end_ahead_changes_nobodys_kind_before_its_day(nominal: bool) -> None
     heads = [dict(world.households.select("household_number", "nominal_head").rows()) for world in (before, day)]
     assert heads == [{"H1": "no", "H2": "no"}, {"H1": "yes" if nominal else "no", "H2": "no"}]
     on_the_day = find_changes(
-        told(before.people, "resident_number"),
-        told(before.households, "household_number"),
+        baseline(before.people, "resident_number"),
+        baseline(before.households, "household_number"),
         day.people,
         day.households,
         NOBODY,

@@ -10,7 +10,7 @@ from pipelines.exchange.error_redaction import ErrorLog
 
 
 def test_a_log_that_cannot_be_written_says_nothing_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    """The command tells the full disk by its code; logging's own way is a traceback before it."""
+    """The command reports the full disk by its code; logging's own way is a traceback before it."""
     logger = logging.getLogger("test of the error log")
     logger.propagate = False
     full = ErrorLog("/dev/full")

@@ -145,7 +145,7 @@ FORMS = {
     for end in ("CRLF", "LF")
 }
 # Names that only this encoding tries: a character outside CP932 and one that is written with one code where Unicode has
-# two; two characters whose bytes hold those of a line end between them.
+# two; two characters whose bytes contain those of a line end between them.
 NAMES_OF = {
     "shift_jis_2004": ["合成　𠮟﨑子", "合成　か\u309a子", "合成　山田", "合成　波〜線", "合成　一郎"],
     "utf-16-le": ["合成　𠮟﨑子", "合成　\u0a05一", *NAMES[:3]],
@@ -195,9 +195,11 @@ def settings_of(folder: Path, catalogue: Catalogue) -> Path:
 @pytest.mark.parametrize("encoding", ["cp932", "shift_jis_2004", "utf-8", "utf-16-le"])
 def test_bytes_are_counted_as_the_encoding_writes_them(encoding: str) -> None:
     every = (chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000)
-    held = [character for character in every if is_encodable(character, encoding)]
-    pairs = [base + mark for base in held if base >= "\x80" for mark in "゚̀́˥˩"] if encoding == "shift_jis_2004" else []
-    texts = held + [pair for pair in pairs if is_encodable(pair, encoding)]
+    encodable = [character for character in every if is_encodable(character, encoding)]
+    pairs = (
+        [base + mark for base in encodable if base >= "\x80" for mark in "゚̀́˥˩"] if encoding == "shift_jis_2004" else []
+    )
+    texts = encodable + [pair for pair in pairs if is_encodable(pair, encoding)]
     counted = pl.DataFrame({"text": texts}).select(byte_length(pl.col("text"), encoding)).to_series()
     written = [len(text.encode(encoding)) for text in texts]
     wrong = [text for text, length, expected in zip(texts, counted, written, strict=True) if length != expected]

@@ -16,7 +16,7 @@ from interfaces.catalogue import load_catalogue
 
 SPEC = load_catalogue().in_force("eligibility_individual", dt.date(2026, 4, 1))
 FIELD = r'(?:[^",]*|"(?:[^"]|"")*")'
-# ソ ends in 0x5C in CP932; ァ begins with 0x83 and ends in 0x40: neither may be taken for a character of its own.
+# ソ ends in 0x5C in CP932; ァ begins with 0x83 and ends in 0x40: neither may be mistaken for a character of its own.
 LETTERS = st.text(alphabet=st.sampled_from('a,"ソァ '), max_size=12)
 MARKED = st.text(alphabet=st.sampled_from('a,"ソァ \ufeff'), max_size=12)
 

@@ -1,4 +1,4 @@
-"""The Union's answers about our files, taken in like any delivery: what they do to the ledger."""
+"""The Union's answers about our files, received like any delivery: what they do to the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A date or an id of the Union that is not the one sent, or not the one that it told before, is asked about."""
+"""A date or an id of the Union that is not the one sent, or not the one that it sent before, is asked about."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def asked(environment: Environment, day: dt.date) -> list[tuple[str, str, str]]:
 def applied(
     environment: Environment, sent: Mapping[str, object], *records: Mapping[str, object]
 ) -> list[tuple[str, str, str]]:
-    """The questions that the last of some days' records brings; each is taken in."""
+    """The questions that the last of some days' records brings; each is applied."""
     for day, record in zip((WED, THU), records, strict=False):
         assert delivered(environment, "acquisition_loss_linkage", day, record).state == "verified"
         (file,) = apply_daily(environment, frame(sent))

@@ -66,8 +66,8 @@ def test_the_second_file_of_a_day_wins_whichever_comes_first(
         delivered(environment, tmp_path / "union", "municipal_id_linkage", rows, header)
         (applied,) = apply_daily(environment, TOLD)
         assert (applied.entry.state, applied.applied_count) == ("applied", len(people))
-    held = dict(daily.linkage_on(environment).select("resident_number", "municipal_insured_id").rows())
-    assert held == {PERSON: ids[SECOND], OTHER: "900000000030"}
+    ids_on_record = dict(daily.linkage_on(environment).select("resident_number", "municipal_insured_id").rows())
+    assert ids_on_record == {PERSON: ids[SECOND], OTHER: "900000000030"}
 
 
 def candidates(environment: Environment, folder: Path, number: str, candidate: str) -> AppliedOfMonth:
@@ -78,8 +78,8 @@ def candidates(environment: Environment, folder: Path, number: str, candidate: s
     schema = {item.id: pl.Date() if item.type.is_date else pl.String() for item in items}
     used = {name: kind for name, kind in schema.items() if any(name in row for row in rows)}
     delivered(environment, folder, interface, pl.DataFrame(rows, schema=used), {**HEADER, "file_number": number})
-    (taken,) = apply_monthly(environment)
-    return taken
+    (applied,) = apply_monthly(environment)
+    return applied
 
 
 def listed(environment: Environment) -> set[str]:
@@ -97,8 +97,8 @@ def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
     assert "KR-7308" in str(receiving.stale_file_error(environment, late.entry))
     # A person may let it in all the same.
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, late.entry.id, "電話で確認")
-    (taken,) = apply_monthly(environment)
-    assert (taken.entry.state, listed(environment)) == ("applied", {"000001"})
+    (applied,) = apply_monthly(environment)
+    assert (applied.entry.state, listed(environment)) == ("applied", {"000001"})
 
 
 def test_a_newer_candidates_list_takes_the_place_of_the_old(environment: Environment, tmp_path: Path) -> None:

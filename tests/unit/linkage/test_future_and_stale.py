@@ -1,4 +1,4 @@
-"""A file for a day that has not come is kept apart; one that a newer day overtook is told, and a person decides on it."""
+"""A file for a day that has not come is quarantined; one that a newer day overtook is reported, and a person decides."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ def test_a_stale_file_that_a_person_releases_leaves_what_a_newer_day_said(
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.id, "電話で確認")
     (applied,) = apply_daily(environment, TOLD)
     assert (applied.entry.state, applied.applied_count) == ("applied", 1)
-    held = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}
-    assert held == {WED: ["900000000022"], THU: ["900000000014"]}
+    ids = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}
+    assert ids == {WED: ["900000000022"], THU: ["900000000014"]}
 
 
 def test_a_person_refuses_a_stale_file(environment: Environment, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is taken in, what is set aside, and what is asked of the Union; the state of any day can be asked for."""
+"""What is applied, what is rejected, and what is asked of the Union; the state of any day can be asked for."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ EARLIER, HOLE, LATER = dt.date(2026, 1, 5), dt.date(2026, 3, 20), dt.date(2026, 
 
 
 def periods(ended_on: dt.date | None, **changes: object) -> list[tuple[str, str, str]]:
-    """Codes, what we hold and what is told when a record follows a period from EARLIER to `ended_on`."""
+    """Codes, our value and the Union's, when a record follows a period from EARLIER to `ended_on`."""
     number = changes.get("resident_number", "1")
     before = dates(resident_number=number, acquired_on=EARLIER, applied_on=EARLIER, ended_on=ended_on)
     match = match_dates(dates(**{"acquired_on": EARLIER, **changes}), TOLD, before)
@@ -106,8 +106,8 @@ def test_the_same_period_sent_again_is_no_new_one() -> None:
 
 
 def test_a_period_that_ends_before_it_begins_is_rejected() -> None:
-    taken, codes = outcome(match_dates(dates(resident_number="2", ended_on=HOLE, acquired_on=EARLIER), TOLD))
-    assert (taken, "KR-8121" in codes) == (0, True)
+    applied, codes = outcome(match_dates(dates(resident_number="2", ended_on=HOLE, acquired_on=EARLIER), TOLD))
+    assert (applied, "KR-8121" in codes) == (0, True)
     assert outcome(match_dates(dates(resident_number="2", ended_on=APRIL), TOLD)) == (1, ["KR-8105"])
 
 

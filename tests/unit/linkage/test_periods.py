@@ -1,4 +1,4 @@
-"""The 適用 period of a new file against the one that an earlier file told, from the Union's folder to the questions."""
+"""The 適用 period of a new file against the one from an earlier file, from the Union's folder to the questions."""
 
 from __future__ import annotations
 

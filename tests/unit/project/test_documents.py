@@ -1,4 +1,4 @@
-"""What the documents name is there: identifiers of the glossary, decisions of the index, files behind links."""
+"""What the documents name is there: identifiers of the glossary, decisions of the index, files that links lead to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""個人番号 in free text: recognised however they are written, and nothing else taken for one. By the command line.
+"""個人番号 in free text: recognised however they are written, and nothing else mistaken for one. By the command line.
 
 123456789018: Σ(Pn·Qn) from the right is 1·2+0·3+9·4+8·5+7·6+6·7+5·2+4·3+3·4+2·5+1·6 = 212, 212 mod 11 = 3, 11 − 3 = 8.
 100000000005: 1·6 = 6, 11 − 6 = 5. 600000000030: 6·6 + 3·2 = 42, 42 mod 11 = 9, 11 − 9 = 2, so it is none.

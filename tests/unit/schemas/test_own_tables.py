@@ -1,4 +1,4 @@
-"""Our own tables as models: what is no such table is told by its columns, never by a value."""
+"""Our own tables as models: a frame that is not such a table is refused by its columns, never by a value."""
 
 from __future__ import annotations
 
@@ -150,11 +150,11 @@ def test_a_check_of_a_whole_municipality_takes_next_to_no_time() -> None:
         "sent_people": pl.concat([eligibility.SentPeople.empty(), numbers.to_frame()], how="diagonal"),
     }
     for asset, frame in rows.items():
-        stored, taken = stored_tables(CATALOGUE)[asset], []
+        stored, seconds = stored_tables(CATALOGUE)[asset], []
         for check in (stored.shape_faults, stored.faults):
             for _ in range(5):
                 began = time.perf_counter()
                 assert check(frame) == ""
-                taken.append(time.perf_counter() - began)
-        assert min(taken[:5]) < 0.02, "names and types"
-        assert min(taken[5:]) < 0.2, "and keys"
+                seconds.append(time.perf_counter() - began)
+        assert min(seconds[:5]) < 0.02, "names and types"
+        assert min(seconds[5:]) < 0.2, "and keys"

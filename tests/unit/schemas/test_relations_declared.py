@@ -1,4 +1,4 @@
-"""A relation reads the items that it declares, and a rule's name is taken once: what is forgotten falls here, not at run time."""
+"""A relation reads the items that it declares, and a rule's name is registered once: what is forgotten falls here, not at run time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports: JSON for programs, a book and a page for people. Nothing in them runs, and nothing names a person."""
+"""The reports: JSON for programs, a workbook and a page for people. Nothing in them runs, and nothing names a person."""
 
 from __future__ import annotations
 

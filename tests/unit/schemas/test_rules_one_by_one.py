@@ -16,6 +16,7 @@ from tests.support.schema import (
     OURS,
     Change,
     extract,
+    findings_with_layout,
     from_union,
     ids_from_the_union,
     line,
@@ -23,7 +24,6 @@ from tests.support.schema import (
     seen,
     sound_individuals,
     specification,
-    told,
     validated,
     with_item,
     with_layout,
@@ -158,7 +158,7 @@ def test_the_check_digit_of_a_resident_record_code_only_warns(tmp_path: Path) ->
         cells[10] = code.encode()
         rows[number] = b",".join(cells)
     code = "name_kana,数字,,100,必須,,resident_record_code_check_digit"
-    status, findings = told(tmp_path, b"".join(rows), "name_kana,カナ,,100,必須,,", code)
+    status, findings = findings_with_layout(tmp_path, b"".join(rows), "name_kana,カナ,,100,必須,,", code)
     assert (status, [(one["code"], one["line"], one["item_no"]) for one in findings]) == (0, [("KR-2014", 3, 11)])
 
 

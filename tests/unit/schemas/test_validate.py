@@ -1,4 +1,4 @@
-"""Judging a whole file: one cause is said once, what crashes is a finding, and who is good and who is held."""
+"""Judging a whole file: one cause is said once, what crashes is a finding, and which rows are good and which rejected."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from tests.support.schema import (
     INDIVIDUAL,
     OURS,
     extract,
+    findings_with_layout,
     from_union,
     ids_from_the_union,
     line,
@@ -37,7 +38,6 @@ from tests.support.schema import (
     seen,
     sound_individuals,
     specification,
-    told,
     validated,
     with_item,
     with_layout,
@@ -232,7 +232,7 @@ def test_a_rule_that_crashes_is_a_finding(rule: str, error: str, crashing: None,
 
 
 def test_a_rule_that_the_layout_misspells_is_reported_for_every_file(tmp_path: Path) -> None:
-    status, (found,) = told(
+    status, (found,) = findings_with_layout(
         tmp_path, sound_individuals(), "name,漢字,,100,必須,,", "name,漢字,,100,必須,,not_befor(born_on)"
     )
     assert (status, found["code"], found["level"], found["item_no"]) == (1, "KR-9001", "file", 10)
@@ -322,7 +322,7 @@ PERIOD = {
 
 
 def insured(**spoilt: dict[int, str]) -> dict[str, list[str]]:
-    """Columns of an extract of the insured in which some rows (0-based) of some items hold another value."""
+    """Columns of an extract of the insured in which some rows (0-based) of some items have another value."""
     columns = {item: [value] * PEOPLE for item, value in PERIOD.items()}
     columns["resident_number"] = columns["household_number"] = [f"{number:015d}" for number in range(PEOPLE)]
     for item, values in spoilt.items():
@@ -335,7 +335,7 @@ def insured(**spoilt: dict[int, str]) -> dict[str, list[str]]:
     [
         pytest.param("acquisition_reason", {3}, "77", "KR-2006", id="once, in a column that repeats"),
         pytest.param("acquisition_reason", {3, 40, 2_400}, "77", "KR-2006", id="often, in a column that repeats"),
-        pytest.param("changed_on", {1_900, 2_499}, "2020-02-30", "KR-2004", id="behind the rows that are looked at"),
+        pytest.param("changed_on", {1_900, 2_499}, "2020-02-30", "KR-2004", id="after the rows that are looked at"),
         pytest.param("changed_on", {1_900}, "", "KR-2001", id="a blank one"),
         pytest.param("resident_number", {2, 2_200}, "00000000000000X", "KR-2003", id="in a column of distinct values"),
     ],

@@ -1,4 +1,4 @@
-"""The fingerprint's text, byte by byte: the ledger holds hashes of it for years."""
+"""The fingerprint's text, byte by byte: the ledger keeps hashes of it for years."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_awkward_value_has_its_bytes() -> None:
 
 
 def test_tables_follow_one_another() -> None:
-    """A null is not an empty string, and a table without rows still tells its columns."""
+    """A null is not an empty string, and a table without rows still says its columns."""
     nothing = pl.DataFrame(schema={"resident_number": pl.String, "my_number": pl.String})
     assert joined(nothing) == b"resident_number,my_number\n"
     assert fingerprint([TABLE, nothing]) == TWO_SHA256
