@@ -204,7 +204,7 @@ def encrypt_everything(bench: Bench, tables: Mapping[str, pl.DataFrame], files: 
 
 
 def leave_everything_open(bench: Bench, tables: Mapping[str, pl.DataFrame], files: Sequence[OutboundFile]) -> None:
-    """The same without a key: plain Parquet, plain copies. The content is opened only to be at hand."""
+    """The same without a key: plain Parquet, plain copies. The content is decrypted only to have it."""
     contents = [bench.environment.file_store.read(file.path) for file in files]
     for asset, frame in tables.items():
         buffer = BytesIO()

@@ -1,6 +1,6 @@
 """The rival of the benchmark: a program that does the first day's work row by row with Python's `csv` alone.
 
-The same specifications, the same rules; what it finds it only counts. Nothing here is used by the program.
+The same specifications, the same rules; faults are only counted. Nothing here is used by the program.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def inside(folder: Path) -> list[str]:
 
 
 class Municipality(Town):
-    """Our municipality with a daemon, and whoever sits at its commands, all under one clock."""
+    """Our municipality with a daemon, and an operator at its commands, all under one clock."""
 
     def __init__(self, folder: Path, server: OpenSshServer, faketime: Path) -> None:
         super().__init__(folder, server, seed=1, persons=300)

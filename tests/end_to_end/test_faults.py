@@ -154,7 +154,7 @@ def test_a_receiving_that_is_cut_is_not_called_done(place: Town) -> None:
         calm, _ = place.outcome(place.day_in(1))
         whole = wire.carried["down"]
         place.restore(BEFORE_IN)
-        # Behind the listing, in the middle of the files.
+        # After the listing, in the middle of the files.
         wire.harms("down", whole * 8 // 10, "cut")
         (cut,) = place.run(place.day_in(1))
         assert (cut.status, cut.code) == (1, "KR-6205")

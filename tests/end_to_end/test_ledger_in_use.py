@@ -1,4 +1,4 @@
-"""The ledger while several processes have it open: whoever reads it beside a sending takes nothing from it."""
+"""The ledger while several processes have it open: a reader beside a sending disturbs nothing."""
 
 from __future__ import annotations
 

@@ -30,13 +30,13 @@ ASKED = {"subprocess.Popen file"}
 
 @dataclass(frozen=True)
 class Secrets:
-    """What may be found nowhere: 個人番号, and whole records of files that travelled."""
+    """What must not be found anywhere: 個人番号, and whole records of files that travelled."""
 
     numbers: frozenset[bytes]
     records: frozenset[bytes]
 
     def in_content(self, content: bytes) -> list[str]:
-        """What of it is in a file's bytes, or in one of its parts when it is a workbook."""
+        """Which of them are in a file's bytes, or in one of its parts when it is a workbook."""
         return [found for layer in _layers(content) for found in self._in_layer(layer)]
 
     def _in_layer(self, layer: bytes) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The files that wait, applied as the assets apply them, for tests that are about what becomes of the records."""
+"""The files that wait, applied as the assets apply them, for tests of what happens to the records."""
 
 from __future__ import annotations
 

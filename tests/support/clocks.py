@@ -1,6 +1,6 @@
 """A clock that a test sets, for real processes that are started under it: Debian's faketime, set by a file.
 
-The processes' own waiting is real; what they take for the time of day is the true one and a difference, which they read
+The processes' own waiting is real; what they see as the time of day is the true one and a difference, which they read
 again at each look. So a test lets a minute pass at its own pace and skips an hour in an instant.
 """
 

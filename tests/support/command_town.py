@@ -22,8 +22,8 @@ START = dt.date(2026, 4, 1)
 FACTS = ["resident_number", "acquired_on", "acquisition_reason", "lost_on", "loss_reason", "applied_on", "ended_on"]
 
 
-# What makes a file that is kept apart; the command then ends with status 1.
-KEPT_APART = {
+# What makes a file that is quarantined; the command then ends with status 1.
+QUARANTINED = {
     Misbehaviour.truncated,
     Misbehaviour.wrong_count,
     Misbehaviour.other_municipality,
@@ -69,7 +69,7 @@ class Town:
     def day(self, day: dt.date, misbehaviour: Misbehaviour | None = None) -> None:
         self.send(day)
         self.world.night(day, misbehaviour)
-        self.receive(day, status=1 if misbehaviour in KEPT_APART else 0)
+        self.receive(day, status=1 if misbehaviour in QUARANTINED else 0)
 
     def linkage_on(self, on: dt.date) -> pl.DataFrame:
         frame = pl.read_csv(StringIO(self.renkei("linkage", "show", "--on", on.isoformat())), infer_schema=False)

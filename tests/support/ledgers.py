@@ -1,4 +1,4 @@
-"""Ledgers of earlier versions, laid there as they were then."""
+"""Ledgers of earlier versions, as they were then."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def execute(url: str, *texts: str) -> None:
 
 
 def restore(url: str, version: str = BEFORE_VERSIONS, without: tuple[str, ...] = ()) -> None:
-    """Lay a ledger of an earlier version there, as it was then."""
+    """Put a ledger of an earlier version in place, as it was then."""
     make_folder(url)
     frozen, more = EARLIER[version]
     execute(url, *statements(frozen, sa.make_url(url).get_backend_name()), *statements(frozen, "rows"), *more)

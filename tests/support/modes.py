@@ -1,4 +1,4 @@
-"""Commands run by an account whose umask closes nothing, and a look at every file and folder that appeared."""
+"""Commands run by an account whose umask removes no permission, and a look at every file and folder that appeared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Seen:
-    """What was below a folder when it was looked at first. `apart`: what others write, which is not looked at."""
+    """What was below a folder when it was looked at first. `apart`: what others write, which is ignored."""
 
     def __init__(self, folder: Path, *apart: Path) -> None:
         self.folder, self._apart = folder, apart

@@ -20,7 +20,7 @@ class MonthlyTown(Town):
     """A town that also lives through its months; it sends only some days, the later ones carry the rest."""
 
     def live_month(self, month: dt.date) -> None:
-        """Everybody's days of a month; we send and take in on its first, its tenth and its last business day."""
+        """Everybody's days of a month; we send and receive on its first, its tenth and its last business day."""
         days = months_of_days(month, 1)[month]
         for number, day in enumerate(days):
             self.world.live(day)

@@ -1,7 +1,7 @@
 """Which KR- codes the suite provoked at a public entry point: what commands print, what Dagster shows of its runs, letters, files.
 
 A whole run fails when a code of the catalogue was never seen there, and names it. A run of some tests only says nothing.
-Nothing is looked at that people do not see: no exception, and no code that `renkei explain` was asked for.
+Nothing counts that people do not see: no exception, and no code that `renkei explain` was asked for.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Provoked:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
-        """The codes that nobody provoked, by name."""
+        """The codes that no test provoked, by name."""
         is_run = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         if is_run and self._is_whole() and self.missing():
             terminalreporter.section("codes that no test provokes at a public entry point", red=True)
@@ -148,7 +148,7 @@ def _after(holder: type, name: str, look: Callable[..., None]) -> None:
 
 
 def _answers(command: Any, status: int) -> bool:
-    """Whether this was the encyclopedia, and it said what it was asked for."""
+    """Whether this was `renkei explain`, which says what it was asked for."""
     words = [os.fspath(word) for word in command or () if isinstance(word, str | os.PathLike)]
     return status == 0 and ENCYCLOPEDIA in words
 

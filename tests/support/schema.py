@@ -69,7 +69,7 @@ def line(number: int, old: str, new: str) -> Change:
 def validated(
     folder: Path, data: bytes, changed: Specification | None = None, context: FileContext = OURS, name: str = NAME
 ) -> Validated:
-    """Write the bytes as a file and judge it as the pipeline does."""
+    """Write the bytes as a file and validate it as the pipeline does."""
     path = folder / name
     path.write_bytes(data)
     return validate_file(path, changed or specification(), DAY, context)

@@ -44,7 +44,7 @@ class Town:
         return self.prefecture.write_extracts(self.folder / "extracts", OURS.code, day, load_catalogue())
 
     def take_in(self, day: dt.date, job_name: str) -> dg.ExecuteInProcessResult:
-        """Receive what is in the Union's folder, then apply what is a day's (month's)."""
+        """Receive what is in the Union's folder, then apply the files of a day (month)."""
         received = self.run(DAY, RECEIVE)
         return self.run(day, job_name) if received.success else received
 

@@ -36,7 +36,7 @@ def home(number: int) -> str:
 
 
 class Village:
-    """Rows of the three extracts, to be changed from day to day. `more`: rows that stand a second time, by interface."""
+    """Rows of the three extracts, to be changed from day to day. `more`: rows that are listed a second time, by interface."""
 
     def __init__(self, folder: Path, server: OpenSshServer, settings: str = "") -> None:
         self.folder, self.server = folder, server

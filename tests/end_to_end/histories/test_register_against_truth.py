@@ -66,7 +66,7 @@ def test_the_register_is_the_truth_at_the_end_of_every_day(
 
 
 def test_every_oddity_was_lived_through() -> None:
-    """What was drawn is not tame: says of the histories above that each kind of oddity is in them."""
+    """The drawn histories are odd enough: each kind of oddity is among those above."""
     if not MET:
         pytest.skip("no history was lived through in this run")
     missing = ODDITIES - {kind for kind, times in MET.items() if times}

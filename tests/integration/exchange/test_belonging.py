@@ -43,7 +43,7 @@ COMMANDS = (
 
 
 class Place:
-    """Settings files in a folder; each names whose it is and what it uses."""
+    """Settings files in a folder; each names its owner and what it uses."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self._monkeypatch = folder, monkeypatch
@@ -98,7 +98,7 @@ def place(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place
 
 OURS_SHOWN = "市町村コード 999997・保険者番号 990010・都道府県番号 99"
 THEIRS_SHOWN = "市町村コード 131041・保険者番号 138040・都道府県番号 13"
-# What is mixed, what of it is refused, and whose it is.
+# What is mixed, which part is refused, and who owns that part.
 COMBINATIONS: dict[str, tuple[Callable[[Place], object], str, str]] = {
     "settings": (lambda place: place.settings(THEIRS), "データフォルダ", OURS_SHOWN),
     "insurer_number": (lambda place: place.settings((OURS[0], THEIRS[1], OURS[2])), "データフォルダ", OURS_SHOWN),
@@ -159,7 +159,7 @@ def test_a_deployment_from_before_is_bound_at_its_first_use(place: Place) -> Non
     place.renkei("ledger", "list")
     assert json.loads(mark.read_text(encoding="utf-8"))["municipality_code"] == "999997"
     mark.unlink()
-    # A folder that is bound to nobody does not let another in: the ledger is, and the keys are.
+    # A folder that is bound to no municipality admits no other one: the ledger is, and the keys are.
     place.settings(THEIRS)
     assert "KR-6141" in place.renkei("ledger", "list", status=2)
     assert not mark.exists()

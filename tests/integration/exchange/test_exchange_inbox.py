@@ -1,4 +1,4 @@
-"""Taking files in: one entry per delivery, archived before removal, resumed after a crash; quarantine."""
+"""Receiving files: one entry per delivery, archived before removal, resumed after a crash; quarantine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ledger opened often, by several and across a fork: no opening or closing of one takes anything from another."""
+"""A ledger opened often, by several and across a fork: opening or closing one never disturbs another."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_opening_again_keeps_the_lock_that_says_that_the_ledger_is_in_use(sqlite
     assert is_in_use(file_of(sqlite_url))
     second = Ledger(sqlite_url, noon)
     assert is_in_use(file_of(sqlite_url))
-    # The same file under another spelling is another engine, and takes nothing either.
+    # The same file under another spelling is another engine, and disturbs nothing either.
     third = Ledger(sqlite_url.replace("/data/", "/data/./"), noon)
     assert is_in_use(file_of(sqlite_url))
     third.close()

@@ -1,4 +1,4 @@
-"""Seals: what we seal the partner's openssl opens and believes, and what is not the partner's we refuse."""
+"""Seals: the partner's openssl opens and verifies what we seal, and we refuse what is not the partner's."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def code_of(data: bytes, signers: list[object], at: dt.datetime | None = None) -
 
 
 def opened_by_openssl(folder: Path, data: bytes) -> bytes:
-    """What the Union does: decrypt with its key, then believe our certificate alone."""
+    """What the Union does: decrypt with its key, then trust our certificate alone."""
     (folder / "arrived").write_bytes(data)
     run_openssl(
         folder,
@@ -170,7 +170,7 @@ def test_no_flipped_byte_passes(union: Path) -> None:
         except RenkeiError as error:
             assert error.code in ("KR-6321", "KR-6322")
             refused += 1
-    # The certificate that comes along is not what we believe, so its bytes do not matter.
+    # We do not trust the certificate that comes along, so its bytes do not matter.
     assert refused > len(data) // 2
 
 

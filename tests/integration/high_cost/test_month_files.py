@@ -154,7 +154,7 @@ def test_a_late_correction_is_sent_in_a_later_month(environment: Environment) ->
     assert june.rows.is_empty()
 
 
-def told_in_may(
+def reported_in_may(
     environment: Environment, now: pl.DataFrame, *rows: dict[str, object]
 ) -> list[tuple[str, dt.date, str]]:
     send_days(environment, now, MAY)
@@ -175,7 +175,7 @@ def april_was_sent(environment: Environment) -> Environment:
 def test_a_move_that_is_notified_after_its_month_is_reported(april_was_sent: Environment) -> None:
     now = people(person("1", moved=dt.date(2026, 4, 10)), person("2"), person("3", OTHER, dt.date(2026, 4, 28)))
     rows = (benefit(HOME, "2025-05"), benefit(OTHER, "2026-02"))
-    assert told_in_may(april_was_sent, now, *rows) == [(OTHER, dt.date(2026, 2, 1), "added")]
+    assert reported_in_may(april_was_sent, now, *rows) == [(OTHER, dt.date(2026, 2, 1), "added")]
 
 
 def test_a_first_benefit_that_is_decided_after_the_move_is_reported(environment: Environment) -> None:
@@ -184,7 +184,7 @@ def test_a_first_benefit_that_is_decided_after_the_move_is_reported(environment:
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
     sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-03"))
-    assert told_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
+    assert reported_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
 
 
 def test_a_person_withheld_at_the_move_is_reported_once_their_record_is_corrected(environment: Environment) -> None:
@@ -195,14 +195,14 @@ def test_a_person_withheld_at_the_move_is_reported_once_their_record_is_correcte
     assert april.rows["household_number"].to_list() == [HOME]
     sent(environment, MONTH, april.file, april.snapshot, "known_high_cost_history")
     rows = (benefit(HOME, "2026-02"), benefit(OTHER, "2026-03"))
-    assert told_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
+    assert reported_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
 
 
 def test_a_second_move_takes_nothing_back_of_the_first(april_was_sent: Environment) -> None:
     """2025-05 lies in the twelve months up to April, and not in those up to May."""
     now = people(person("1", moved=dt.date(2026, 4, 10)), person("2", moved=dt.date(2026, 5, 20)), person("3", OTHER))
     rows = (benefit(HOME, "2025-05"), benefit(HOME, "2026-05"))
-    assert told_in_may(april_was_sent, now, *rows) == [(HOME, dt.date(2026, 5, 1), "added")]
+    assert reported_in_may(april_was_sent, now, *rows) == [(HOME, dt.date(2026, 5, 1), "added")]
 
 
 def test_persons_who_moved_before_our_first_sending_are_not_reported(environment: Environment) -> None:
@@ -350,7 +350,7 @@ def test_the_cut_off_is_the_unions(environment: Environment) -> None:
 
 
 def test_months_that_were_handed_over_follow_a_household_that_moves_on(environment: Environment) -> None:
-    taken = pl.DataFrame(
+    handed_over = pl.DataFrame(
         {
             "candidate_number": ["000001"],
             "old_municipality_code": ["999989"],
@@ -360,7 +360,7 @@ def test_months_that_were_handed_over_follow_a_household_that_moves_on(environme
             "update_kind": ["added"],
         }
     )
-    environment.store.write("handover_taken", MONTH.isoformat(), whole(Handovers, taken))
+    environment.store.write("handover_taken", MONTH.isoformat(), whole(Handovers, handed_over))
     send_days(environment, people(person("1", moved=dt.date(2026, 5, 20))), MAY)
     write_extract(environment, "household_extract", [household(HOME)], MAY)
     may = monthly.build_history(environment, MAY, extract(environment, benefit(HOME, "2026-04"), month=MAY))

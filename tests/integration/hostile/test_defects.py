@@ -24,7 +24,7 @@ from pipelines.cli import main
 from schemas.validate import FileContext, relate, validate_file
 
 DAY = "2026-04-01"
-# (code, line, item number, byte of the line). The bytes are counted by hand in the files: what stands before, commas
+# (code, line, item number, byte of the line). The bytes are counted by hand in the files: everything before it, commas
 # and quotes included, two bytes a kanji or kana in CP932 and three in UTF-8. None where the line or the file is meant.
 Place = tuple[str, int | None, int | None, int | None]
 # defect -> the one finding that must be made of it; () is a valid file.
@@ -107,7 +107,7 @@ EXPECTED_MONTHLY: dict[str, Place] = {
     "tax_that_is_negative": ("KR-2018", 2, 5, 31),
     "tax_of_a_short_year": ("KR-2007", 3, 3, 24),
 }
-# A fault of several records is found at each of them, so that each person waits until it is mended.
+# A fault of several records is found at each of them, so that each person waits until it is corrected.
 EXPECTED_AT_EACH: dict[str, list[Place]] = {
     "duplicate_resident_number": [("KR-3004", 3, 6, 30), ("KR-3004", 4, 6, 30)],
     "two_heads": [("KR-5004", 2, 16, 126), ("KR-5004", 4, 16, 132)],  # and not at the member between them

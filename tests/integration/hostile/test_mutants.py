@@ -136,10 +136,10 @@ def test_a_record_whose_other_file_lacks_it(sounds: dict[str, Sound], tmp_path: 
             there = sorted({other.cell(line, item) for line in other.data_lines})
             if sound.specification.id == "benefit_extract":
                 sound = sound.changed({(line, item): there[0] for line in sound.data_lines})
-            mended = sound.data_lines[-1]
-            for value, expected in ((sound.cell(mended, item), []), (NOBODY, [(mended, item, code)])):
+            corrected = sound.data_lines[-1]
+            for value, expected in ((sound.cell(corrected, item), []), (NOBODY, [(corrected, item, code)])):
                 judged = {}
-                for file, cells in ((sound, {(mended, item): value}), (other, {})):
+                for file, cells in ((sound, {(corrected, item): value}), (other, {})):
                     path = tmp_path / file.name
                     path.write_bytes(file.written(cells))
                     judged[file.specification.id] = validate_file(path, file.specification, file.on, file.context)
@@ -168,7 +168,7 @@ def test_every_rule_in_use_is_broken_here(sounds: dict[str, Sound]) -> None:
     used |= {Call.parse(text).name for specification in specifications for text in specification.layout.relations}
     here = {*NAMED, *ACROSS, "one_head_per_household", "nominal_head_not_insured"}
     assert used == here
-    # Of the rest one is not in use, one marks a period's end, and two are broken above without being named by an item.
+    # Of the rest, one is not in use, one marks a period's end, and two are broken above without being named by an item.
     assert set(registered_rules()) - here == {
         "resident_record_code_check_digit",
         "inclusive_end",

@@ -1,4 +1,4 @@
-"""Any file name: recognised as one of ours only when it is; refused, or kept inside the data folder."""
+"""Any file name: recognised as ours only when it is; refused, or kept inside the data folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody else's reading of our files agrees with `renkei validate`: about validity, line, item and code.
+"""An independent reader of our files agrees with `renkei validate`: about validity, line, item and code.
 
 The reader (fixtures/second_reader) knows what `renkei spec show --json` says and nothing else of the program.
 """

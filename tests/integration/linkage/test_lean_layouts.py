@@ -1,4 +1,4 @@
-"""A Union's layout may lack whatever the file is not about: it is applied all the same, with the item blank and no question."""
+"""A Union's layout may lack whatever the file is not about: it is still applied, with the item blank and no question."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.servers import OpenSshServer
 DAY, ENDED = dt.date(2026, 4, 1), dt.date(2026, 3, 20)
 NOW = dt.datetime(2026, 5, 7, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
 OPEN, OVER = "000000000000001", "000000000000002"
-TOLD = pl.DataFrame(
+REPORTED = pl.DataFrame(
     {
         "resident_number": [OPEN, OVER],
         "head_kind": ["insured_head", "member"],
@@ -136,7 +136,7 @@ def test_a_daily_file_without_the_item_is_applied_and_asks_nothing_new(
     assert lint(environment.catalogue, registered_rules(), NORMALISATIONS) == []
     outbound_entry(environment.ledger, "eligibility_individual", DAY, OURS, DELIVERED, records=12)
     delivered(environment, interface, tmp_path / "union")
-    (applied,) = apply_daily(environment, TOLD)
+    (applied,) = apply_daily(environment, REPORTED)
     records = len(next(iter(ROWS[interface].values())))
     questions = 1 if interface == "verification_list" else 0
     assert (applied.applied_count, applied.rejected_count, applied.discrepancies) == (records, 0, questions)
@@ -189,7 +189,7 @@ def test_a_necessary_item_that_is_missing_stops_and_nothing_is_applied(
 def test_every_item_that_is_read_is_one_of_the_embedded_layout() -> None:
     catalogue = Catalogue(DEFAULT_ROOT)
     inbound = {i for i in catalogue.ids() if catalogue.versions(i)[-1].layout.direction == "from_union"}
-    # Of the extracts only the layout of taxes may lack items.
+    # Among the extracts, only the layout of taxes may lack items.
     assert set(READ) == inbound | {"tax_extract"}
     for interface, read in READ.items():
         assert {*read.necessary, *read.optional} <= set(catalogue.versions(interface)[-1].data.by_id)

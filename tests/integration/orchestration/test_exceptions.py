@@ -1,4 +1,4 @@
-"""An error inside any asset, with a person's row in its text and in its cause, leaks nothing of it."""
+"""An error inside any asset, with a person's row in its text and in its cause, leaks nothing of the row."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made_with(town: Town, step: dg.AssetsDefinition) -> list[dg.AssetKey]:
 
 
 def failing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The asset's own function, in whose place an error with everything that it was given is raised."""
+    """The asset's own function, replaced by one that raises an error with everything that it was given."""
 
     def fail(given: object) -> None:
         try:

@@ -26,7 +26,7 @@ COMMANDS = Path(sys.executable).parent
 
 
 def settings_of(folder: Path, server: socket.socket, public: str) -> Path:
-    """A deployment whose Union lets itself be waited for as long as it likes."""
+    """A deployment whose Union never answers."""
     (folder / "extracts").mkdir()
     path = folder / "renkei.toml"
     path.write_text(

@@ -135,7 +135,7 @@ def test_a_name_too_long_for_a_fixed_length_record_is_withheld(
 def test_what_reads_back_otherwise_does_not_leave(
     village_of: Callable[[Callable[[Path], None]], Village],
 ) -> None:
-    """Two 外字 of one 外字番号: what is written as the one is read as the other."""
+    """Two 外字 of one 外字番号: what is written as one of them is read as the other."""
 
     def twin(rows: Rows) -> Rows:
         (own,) = [row for row in rows if row["値"] == "F040"]

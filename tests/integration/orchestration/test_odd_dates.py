@@ -1,4 +1,4 @@
-"""Dates that nobody can mean, in the extracts of a day that is really sent."""
+"""Dates that cannot be meant, in the extracts of a day that is really sent."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_the_command_applies_what_waits_oldest_first(town: Town, monkeypatch: py
 def test_the_command_applies_nothing_that_waits_when_it_cannot_receive(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it could not see may be older than what waits."""
+    """Files that it could not see may be older than the waiting ones."""
     settings = town.folder / "renkei.toml"
     monkeypatch.setenv("RENKEI_SETTINGS", str(settings))
     deliver(town, NEXT)

@@ -48,7 +48,7 @@ def test_a_file_that_grows_is_young_again(place: Place) -> None:
 def test_what_a_run_did_not_take_is_asked_for_again_within_the_hour(place: Place) -> None:
     place.written(sound_ids(), at=-600)
     (asked,) = place.tick(0)[0]
-    # The run never came about. The same listing is asked for again when an hour is over, and no earlier.
+    # The run never happened. The same listing is asked for again when an hour is over, and no earlier.
     assert place.tick(300)[0] == []
     assert place.tick(3599)[0] == []
     (again,) = place.tick(3600)[0]
@@ -150,7 +150,7 @@ def test_a_medium_has_the_same_rule(place: Place, tmp_path: Path) -> None:
 
 
 def test_a_medium_takes_nothing_away_from_what_the_union_began_to_give(place: Place, tmp_path: Path) -> None:
-    """A fetch from the Union's server that a crash cut off is no business of a medium that lacks the file."""
+    """A fetch from the Union's server that a crash cut off does not concern a medium that lacks the file."""
     medium = tmp_path / "medium"
     medium.mkdir()
     (medium / "媒体管理番号.txt").write_text("M-0001", encoding="utf-8")

@@ -57,8 +57,8 @@ def test_whose_row_that_is_kept_says_nothing_new_is_listed_every_day(
     shown = village.cli("withheld", "--date", NEXT.isoformat())
     assert f"宛名番号 …{person(12)[-3:]} 本人の誤り KR-3004" in shown.output
     place_of_rows = village.before if order == "other_first" else village.after
-    mended = place_of_rows.pop(interface)[0]
-    own[person(12)] = mended
+    corrected = place_of_rows.pop(interface)[0]
+    own[person(12)] = corrected
     assert village.send(dt.date(2026, 4, 6)).exit_code == 0
     assert village.withheld(dt.date(2026, 4, 6)) == {}
     assert person(12) in village.sent(dt.date(2026, 4, 6))
@@ -80,7 +80,7 @@ def test_a_household_that_stands_twice_is_listed(village: Village, order: str, o
 
 
 def test_a_resident_who_is_not_insured_may_be_listed_twice(village: Village) -> None:
-    """Nobody of whom the Union knows: there is nothing to withhold, and nothing for this list."""
+    """A person unknown to the Union: there is nothing to withhold, and nothing for this list."""
     village.add(1, 11)
     village.residents[person(99)] = village.residents[person(11)] | {"resident_number": person(99)}
     village.after["resident_extract"] = [village.residents[person(99)] | {"name": "合成　改"}]

@@ -94,7 +94,7 @@ def test_a_person_whom_an_accepted_day_withdrew_after_a_rejected_one_is_gone(vil
 
 
 def test_a_withdrawal_that_was_not_accepted_is_reported_again(village: Village) -> None:
-    """NEXT was rejected, THIRD has no answer: whether the Union withdrew them nobody knows."""
+    """NEXT was rejected, THIRD has no answer: it is unknown whether the Union withdrew them."""
     village.fill()
     village.add(1, 11, 12)
     village.add(2, 21)

@@ -76,7 +76,7 @@ class Cell:
         assert result.exit_code == 0, result.output
 
     def confirm_person(self, day: dt.date, number: str) -> None:
-        """Who seemed to be another person is not."""
+        """Somebody who seemed to be another person is the same."""
         result = self.renkei("confirm-person", "--date", day.isoformat(), "--person", number, "--reason", CONFIRMED)
         assert result.exit_code == 0, result.output
 

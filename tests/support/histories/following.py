@@ -25,7 +25,7 @@ def no_keys() -> Keys:
 
 
 def listed_keys(withheld: list[dict[str, str]]) -> Keys:
-    """Who waits on a 要修正 list, and which households."""
+    """The persons and the households on a 要修正 list."""
     return {
         PEOPLE: {row["resident_number"] for row in withheld} - {ALONE},
         HOUSEHOLDS: {row["household_number"] for row in withheld},
@@ -34,8 +34,8 @@ def listed_keys(withheld: list[dict[str, str]]) -> Keys:
 
 @dataclass
 class Sending:
-    """A day's pair as it left. base: the place of the sending that it was compared with; after: what the Union ought to
-    know once it is in. left: whose doubt it did not end, because they wait."""
+    """A day's pair as it was sent. base: the place of the sending that it was compared with; after: what the Union ought to
+    know once it is in. left: those who stay in doubt after it, because they wait."""
 
     day: dt.date
     sheets: dict[str, Sheet]
@@ -56,7 +56,7 @@ class Following:
         self.register = Register()
         self.sendings: list[Sending] = []
         self._confirmed: set[tuple[str, ...]] = set()
-        # Of whom the Union may lack what was reported, by the sendings that it rejected or that were recalled.
+        # Whose report the Union may lack, by the sendings that it rejected or that were recalled.
         self._excused: dict[tuple[str, str], set[int]] = {}
 
     def _is_clean(self, place: int) -> bool:
@@ -168,10 +168,10 @@ class Following:
             )
             missing = must[interface] - doubted[interface] - reported - listed[interface]
             assert not missing, f"{sheet.name}: neither reported nor listed {sorted(missing)}"
-        assert not listed[PEOPLE] & sheets[PEOPLE].facts.keys(), "listed, and reported all the same"
+        assert not listed[PEOPLE] & sheets[PEOPLE].facts.keys(), "listed, and reported nevertheless"
 
     def _widened(self, day: dt.date, keys: Keys, known: Register, truth: Truth, since: list[Sending]) -> Keys:
-        """With whom changed go the insured and the 擬制世帯主 of the household that they are in, and of those they were in."""
+        """With a changed person go the insured and the 擬制世帯主 of their household, and of those that they were in."""
         families = set(keys[HOUSEHOLDS])
         for key in keys[PEOPLE]:
             families |= self._places(key, known, truth, since)
@@ -206,7 +206,7 @@ class Following:
         assert not any(reported), f"reported although they contradict themselves: {reported}"
         everybody = truth.people.keys() | known.records[PEOPLE].keys()
         unlisted = truth.twice_people & everybody - listed[PEOPLE], truth.twice_households - listed[HOUSEHOLDS]
-        assert not any(unlisted), f"stand twice, and on no list: {unlisted}"
+        assert not any(unlisted), f"listed twice, and on no 要修正 list: {unlisted}"
         everybody = everybody.union(*(sending.sheets[PEOPLE].facts for sending in since))
         places = {key: self._places(key, known, truth, since) for key in everybody}
         for key in people & everybody:
@@ -255,7 +255,7 @@ class Following:
     def check_register(
         self, day: dt.date, withheld: list[dict[str, str]], truth: Truth, *, nobody_excused: bool = False
     ) -> None:
-        """At the end of a day the register is the truth, but for who waits, and whom the Union refused meanwhile."""
+        """At the end of a day the register is the truth, except for those who wait and those whom the Union refused meanwhile."""
         ought = self._ought(day, truth)
         listed = listed_keys(withheld)
         for interface in INTERFACES:

@@ -105,7 +105,7 @@ class Life:
         return plan.recall.accepted
 
     def _rows(self, mixed: Mixed | None) -> Rows:
-        """The rows of the day's extracts; where one of them says that it is yesterday's, the day stops first."""
+        """The rows of the day's extracts; where an extract says that it is yesterday's, the day stops first."""
         rows, yesterday = self.town.rows(), self.rows
         if mixed is None or not yesterday:
             return rows

@@ -1,4 +1,4 @@
-"""What breaks a rule, and which code must answer: vectors, by the name of the rule. Which items have it, the data say."""
+"""What breaks a rule, and which code must answer: vectors, by the name of the rule. The data say which items have it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.hostile.sound import Sound
 
 OTHERS = MUNICIPALITIES[2]
 DATES = {"年月日": "%Y%m%d", "年月日-": "%Y-%m-%d", "年月": "%Y%m", "年月-": "%Y-%m"}
-# Characters that a type does not allow; 文字 allows all that can stand in a line.
+# Characters that a type does not allow; 文字 allows all that a line can contain.
 WRONG_CHARACTERS = {
     "数字": "x",
     "金額": "1x",
@@ -199,7 +199,7 @@ def mutants(sound: Sound) -> Iterator[Mutant]:
     """Every mutant of one interface: one for each rule of each item of each record kind that some record can break."""
     for record in sound.specification.records:
         lines = [line for line, (kind, _) in sound.lines.items() if kind == record.kind]
-        # What a record is, is read from its first item before any rule: another value makes another record of it.
+        # The kind of a record is read from its first item before any rule: another value makes another record of it.
         for item in (item for item in record.items if item.id != "record_kind"):
             calls: list[tuple[str, str, Breaking, tuple[str, ...]]] = []
             calls += [(name, *BY_ROW[name], ()) for name in BY_ROW]

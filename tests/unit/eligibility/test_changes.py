@@ -228,7 +228,7 @@ def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
 
 
 def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
-    """2 stands twice: the row that is kept leaves the person in H1, the other one puts them into H2."""
+    """2 is listed twice: the row that is kept leaves the person in H1, the other one puts them into H2."""
     withheld = withheld_households(base().people, base().people, at_fault("2", "H2"))
     assert withheld.to_list() == ["H1", "H2"]
     listed = withheld_list(
@@ -360,7 +360,7 @@ def test_an_end_ahead_changes_nobodys_kind_before_its_day(nominal: bool) -> None
 
 @pytest.mark.parametrize(("flag", "kind"), [(False, "insured_head"), (True, "nominal_head")])
 def test_a_head_whose_period_begins_later_is_still_the_head(flag: bool, kind: str) -> None:
-    """2's household needs its head today; 1 is insured from MAY on, and 擬制世帯主 until then where it is registered so."""
+    """2's household needs its head today; 1 is insured from MAY on, and 擬制世帯主 until then where registered as such."""
     rows = [resident("1"), resident("2")], [insured("1", "H1") | {"applied_on": MAY}, insured("2", "H1")]
     kinds = [
         World(*rows, [household("H1", "1", nominal=flag)], on).people["head_kind"].to_list() for on in (MAY - ONE, MAY)

@@ -1,4 +1,4 @@
-"""Bytes and tables: what is written is read back, in every form, and what breaks the form is named at its place."""
+"""Bytes and tables: what is written is read back, in every form, and what breaks the form is reported at its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalogue that was opened and saved with Excel: the linter names every table that it spoiled, and how."""
+"""A catalogue that was opened and saved with Excel: the linter names every table that Excel spoiled, and how."""
 
 from __future__ import annotations
 

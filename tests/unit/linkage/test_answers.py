@@ -32,7 +32,7 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def gone(environment: Environment, *states: str) -> int:
-    """A file of twelve records that has come so far."""
+    """A file of twelve records that has reached this state."""
     return outbound_entry(environment.ledger, "eligibility_individual", DAY, NAME, states, records=12).id
 
 

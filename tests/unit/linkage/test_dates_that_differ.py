@@ -33,7 +33,7 @@ SENT: dict[str, object] = {
     "applied_on": BEGAN,
     "ended_on": None,
 }
-TOLD: dict[str, object] = {
+ANSWER: dict[str, object] = {
     "resident_number": PERSON,
     "municipal_insured_id": ID,
     "acquired_on": BEGAN,
@@ -79,7 +79,7 @@ def delivered(environment: Environment, interface: str, day: dt.date, row: Mappi
 
 
 def asked(environment: Environment, day: dt.date) -> list[tuple[str, str, str]]:
-    """What `renkei linkage discrepancies` says of the day, but that no id has come."""
+    """What `renkei linkage discrepancies` says of the day, except that no id has come."""
     settings = environment.settings.data_folder.parent / "renkei.toml"
     shown = CliRunner().invoke(
         main, ["linkage", "discrepancies", "--date", day.isoformat(), "--json"], env={"RENKEI_SETTINGS": str(settings)}
@@ -101,38 +101,38 @@ def applied(
 
 
 def test_the_dates_that_were_sent_bring_no_question(environment: Environment) -> None:
-    assert applied(environment, SENT, TOLD, TOLD) == []
+    assert applied(environment, SENT, ANSWER, ANSWER) == []
 
 
 @pytest.mark.parametrize("theirs", [BEGAN - dt.timedelta(days=1), EARLIER])
 def test_another_acquisition_than_the_one_sent_is_asked_about(environment: Environment, theirs: dt.date) -> None:
-    assert applied(environment, SENT, TOLD | {"acquired_on": theirs}) == [("KR-8131", "2020-04-01", str(theirs))]
+    assert applied(environment, SENT, ANSWER | {"acquired_on": theirs}) == [("KR-8131", "2020-04-01", str(theirs))]
 
 
 def test_an_impossible_acquisition_is_not_applied(environment: Environment) -> None:
-    record = TOLD | {"acquired_on": dt.date(1800, 4, 1)}
+    record = ANSWER | {"acquired_on": dt.date(1800, 4, 1)}
     assert delivered(environment, "acquisition_loss_linkage", WED, record).state == "quarantined"
 
 
 CAME = SENT | {"application_reason": "moved_in_prefecture", "acquired_on": MOVED, "applied_on": MOVED}
-CAME_TOLD = TOLD | {"acquisition_reason": "moved_in", "applied_on": MOVED}
+CAME_ANSWER = ANSWER | {"acquisition_reason": "moved_in", "applied_on": MOVED}
 
 
 def test_an_acquisition_that_changes_is_asked_about_once(environment: Environment) -> None:
-    """When somebody moved in from within the prefecture, the Union alone knows since when they are insured: but it was one day, and is
-    another."""
-    changed = CAME_TOLD | {"acquired_on": EARLIER}
-    assert applied(environment, CAME, CAME_TOLD, changed) == [("KR-8132", "2020-04-01", "2018-04-01")]
+    """When somebody moved in from within the prefecture, only the Union knows since when they are insured;
+    but its date changed."""
+    changed = CAME_ANSWER | {"acquired_on": EARLIER}
+    assert applied(environment, CAME, CAME_ANSWER, changed) == [("KR-8132", "2020-04-01", "2018-04-01")]
 
 
 def test_the_acquisition_that_only_the_prefecture_knows_is_no_question(environment: Environment) -> None:
-    assert applied(environment, CAME, CAME_TOLD | {"acquired_on": MOVED}, CAME_TOLD) == []
+    assert applied(environment, CAME, CAME_ANSWER | {"acquired_on": MOVED}, CAME_ANSWER) == []
 
 
 def test_a_correction_that_the_union_follows_is_no_question(environment: Environment) -> None:
-    assert applied(environment, SENT, TOLD) == []
+    assert applied(environment, SENT, ANSWER) == []
     corrected = SENT | {"acquired_on": EARLIER, "applied_on": EARLIER}
-    delivered(environment, "acquisition_loss_linkage", THU, TOLD | {"acquired_on": EARLIER, "applied_on": EARLIER})
+    delivered(environment, "acquisition_loss_linkage", THU, ANSWER | {"acquired_on": EARLIER, "applied_on": EARLIER})
     apply_daily(environment, frame(corrected))
     assert asked(environment, THU) == []
 
@@ -141,7 +141,7 @@ def test_a_correction_that_the_union_follows_is_no_question(environment: Environ
 def test_another_loss_than_the_one_sent_is_asked_about(
     environment: Environment, theirs: dt.date | None, said: str
 ) -> None:
-    record = TOLD | LOST | {"lost_on": theirs, "loss_reason": LOST["loss_reason"] if theirs else None}
+    record = ANSWER | LOST | {"lost_on": theirs, "loss_reason": LOST["loss_reason"] if theirs else None}
     assert applied(environment, SENT | GONE, record) == [("KR-8133", "2022-04-01", said)]
 
 
@@ -152,26 +152,26 @@ def test_the_loss_of_a_person_who_moved_inside_the_prefecture_is_another_municip
     environment: Environment, reason: str, expected: list[tuple[str, str, str]]
 ) -> None:
     left = SENT | {"ended_on": LATER, "end_reason": reason}
-    assert applied(environment, left, TOLD | LOST | {"lost_on": MOVED}) == expected
+    assert applied(environment, left, ANSWER | LOST | {"lost_on": MOVED}) == expected
 
 
 def test_a_loss_that_changes_or_goes_is_asked_about(environment: Environment) -> None:
     left = SENT | {"ended_on": LATER, "end_reason": "moved_out_prefecture"}
-    lost, again = TOLD | LOST | {"lost_on": MOVED}, TOLD | LOST | {"lost_on": None, "loss_reason": None}
+    lost, again = ANSWER | LOST | {"lost_on": MOVED}, ANSWER | LOST | {"lost_on": None, "loss_reason": None}
     assert applied(environment, left, lost, again) == [("KR-8134", "2025-04-01", "（なし）")]
 
 
 def test_a_qualification_acquired_after_the_loss_is_a_new_one(environment: Environment) -> None:
     again = {"acquired_on": MOVED, "applied_on": MOVED}
-    assert applied(environment, SENT | again, TOLD | LOST | {"acquired_on": BEGAN}, TOLD | again) == []
+    assert applied(environment, SENT | again, ANSWER | LOST | {"acquired_on": BEGAN}, ANSWER | again) == []
 
 
 def test_the_id_of_a_date_is_the_id_that_was_assigned(environment: Environment) -> None:
     ids = {"resident_number": PERSON, "municipal_insured_id": ID, "prefecture_insured_id": None, "assigned_on": WED}
     delivered(environment, "municipal_id_linkage", WED, ids)
     apply_daily(environment, frame(SENT))
-    assert applied(environment, SENT, TOLD) == []
-    delivered(environment, "acquisition_loss_linkage", THU, TOLD | {"municipal_insured_id": "900000000022"})
+    assert applied(environment, SENT, ANSWER) == []
+    delivered(environment, "acquisition_loss_linkage", THU, ANSWER | {"municipal_insured_id": "900000000022"})
     delivered(environment, "municipal_id_linkage", THU, ids | {"assigned_on": BEGAN})
     apply_daily(environment, frame(SENT))
     assert asked(environment, THU) == [("KR-8136", "2026-04-01", "2020-04-01"), ("KR-8135", ID, "900000000022")]

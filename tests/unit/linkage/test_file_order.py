@@ -24,7 +24,7 @@ from tests.support.deployment import opened
 DAY, MONTH = dt.date(2026, 4, 1), dt.date(2026, 4, 1)
 MORNING = dt.datetime(2026, 5, 8, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
 PERSON, OTHER = "000000000000001", "000000000000019"
-TOLD = pl.DataFrame({"resident_number": [PERSON, OTHER]})
+REPORTED = pl.DataFrame({"resident_number": [PERSON, OTHER]})
 FIRST, SECOND = "000001", "000002"
 
 
@@ -64,7 +64,7 @@ def test_the_second_file_of_a_day_wins_whichever_comes_first(
             "file_number": number,
         }
         delivered(environment, tmp_path / "union", "municipal_id_linkage", rows, header)
-        (applied,) = apply_daily(environment, TOLD)
+        (applied,) = apply_daily(environment, REPORTED)
         assert (applied.entry.state, applied.applied_count) == ("applied", len(people))
     ids_on_record = dict(daily.linkage_on(environment).select("resident_number", "municipal_insured_id").rows())
     assert ids_on_record == {PERSON: ids[SECOND], OTHER: "900000000030"}
@@ -95,7 +95,7 @@ def test_an_older_candidates_list_that_comes_late_is_stale_and_the_newer_stays(
     assert listed(environment) == {"000002"}
     assert [entry.id for entry in quarantine.quarantined(environment.ledger)] == [late.entry.id]
     assert "KR-7308" in str(receiving.stale_file_error(environment, late.entry))
-    # A person may let it in all the same.
+    # A person may still release it.
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, late.entry.id, "電話で確認")
     (applied,) = apply_monthly(environment)
     assert (applied.entry.state, listed(environment)) == ("applied", {"000001"})

@@ -23,7 +23,7 @@ from tests.support.deployment import opened
 WED, THU, TYPO = dt.date(2026, 4, 1), dt.date(2026, 4, 2), dt.date(2027, 4, 1)
 MORNING = dt.datetime(2026, 4, 2, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
 PERSON = "000000000000001"
-TOLD = pl.DataFrame({"resident_number": [PERSON]})
+REPORTED = pl.DataFrame({"resident_number": [PERSON]})
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def delivered(environment: Environment, folder: Path, day: dt.date, insured_id: 
 def stale_file_error(environment: Environment, folder: Path) -> daily.ApplyResult:
     """Wednesday's file, which comes when Thursday's is applied."""
     assert delivered(environment, folder / "thursday", THU).state == "verified"
-    apply_daily(environment, TOLD)
+    apply_daily(environment, REPORTED)
     assert delivered(environment, folder / "wednesday", WED, "900000000022").state == "verified"
-    (applied,) = apply_daily(environment, TOLD)
+    (applied,) = apply_daily(environment, REPORTED)
     return applied
 
 
@@ -72,7 +72,7 @@ def test_a_sound_file_for_a_day_that_has_not_come_is_quarantined_and_the_real_on
     assert early.state == "quarantined"
     assert codes(environment, early) == ["KR-7307"]
     assert delivered(environment, tmp_path / "real", WED).state == "verified"
-    (applied,) = apply_daily(environment, TOLD)
+    (applied,) = apply_daily(environment, REPORTED)
     assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
@@ -106,7 +106,7 @@ def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment
     early = delivered(environment, tmp_path / "typo", TYPO)
     assert early.entry is not None
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, early.entry.id, "電話で確認")
-    (applied,) = apply_daily(environment, TOLD)
+    (applied,) = apply_daily(environment, REPORTED)
     assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
@@ -126,7 +126,7 @@ def test_a_stale_file_that_a_person_releases_leaves_what_a_newer_day_said(
 ) -> None:
     stale = stale_file_error(environment, tmp_path).entry
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.id, "電話で確認")
-    (applied,) = apply_daily(environment, TOLD)
+    (applied,) = apply_daily(environment, REPORTED)
     assert (applied.entry.state, applied.applied_count) == ("applied", 1)
     ids = {day: daily.linkage_on(environment, day)["municipal_insured_id"].to_list() for day in (WED, THU)}
     assert ids == {WED: ["900000000022"], THU: ["900000000014"]}
@@ -136,4 +136,4 @@ def test_a_person_refuses_a_stale_file(environment: Environment, tmp_path: Path)
     stale = stale_file_error(environment, tmp_path).entry
     refused = quarantine.reject(environment.ledger.recorder("試験"), stale.id, "誤送と確認")
     assert refused.state == "rejected"
-    assert apply_daily(environment, TOLD) == []
+    assert apply_daily(environment, REPORTED) == []

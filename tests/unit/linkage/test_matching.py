@@ -12,7 +12,7 @@ from pipelines.linkage import state
 from pipelines.linkage.matching import Match, match_dates, match_ids, match_receptions, match_verification
 
 APRIL, MAY = dt.date(2026, 4, 1), dt.date(2026, 5, 1)
-TOLD = pl.DataFrame(
+REPORTED = pl.DataFrame(
     {
         "resident_number": ["1", "2", "3"],
         "head_kind": ["insured_head", "member", "member"],
@@ -45,27 +45,27 @@ def outcome(match: Match) -> tuple[int, list[str]]:
 
 
 def test_a_sound_record_is_applied_without_a_question() -> None:
-    assert outcome(match_dates(dates(), TOLD)) == (1, [])
+    assert outcome(match_dates(dates(), REPORTED)) == (1, [])
 
 
 def test_an_unknown_person_is_rejected() -> None:
-    assert outcome(match_dates(dates(resident_number="9"), TOLD)) == (0, ["KR-8101"])
+    assert outcome(match_dates(dates(resident_number="9"), REPORTED)) == (0, ["KR-8101"])
 
 
 def test_acquired_after_applied_is_rejected() -> None:
-    assert outcome(match_dates(dates(acquired_on=MAY), TOLD)) == (0, ["KR-8102"])
+    assert outcome(match_dates(dates(acquired_on=MAY), REPORTED)) == (0, ["KR-8102"])
 
 
 def test_lost_before_ended_is_rejected() -> None:
     record = dates(resident_number="2", ended_on=MAY, lost_on=APRIL)
-    assert outcome(match_dates(record, TOLD)) == (0, ["KR-8103"])
+    assert outcome(match_dates(record, REPORTED)) == (0, ["KR-8103"])
 
 
 def test_periods_unlike_ours_are_applied_and_asked_about() -> None:
-    assert outcome(match_dates(dates(applied_on=MAY), TOLD)) == (1, ["KR-8104"])
-    assert outcome(match_dates(dates(ended_on=MAY), TOLD)) == (1, ["KR-8105"])
-    assert outcome(match_dates(dates(judgement="gap"), TOLD)) == (1, ["KR-8106"])
-    assert outcome(match_dates(dates(lost_on=MAY), TOLD)) == (1, ["KR-8107"])
+    assert outcome(match_dates(dates(applied_on=MAY), REPORTED)) == (1, ["KR-8104"])
+    assert outcome(match_dates(dates(ended_on=MAY), REPORTED)) == (1, ["KR-8105"])
+    assert outcome(match_dates(dates(judgement="gap"), REPORTED)) == (1, ["KR-8106"])
+    assert outcome(match_dates(dates(lost_on=MAY), REPORTED)) == (1, ["KR-8107"])
 
 
 EARLIER, HOLE, LATER = dt.date(2026, 1, 5), dt.date(2026, 3, 20), dt.date(2026, 4, 3)
@@ -75,7 +75,7 @@ def periods(ended_on: dt.date | None, **changes: object) -> list[tuple[str, str,
     """Codes, our value and the Union's, when a record follows a period from EARLIER to `ended_on`."""
     number = changes.get("resident_number", "1")
     before = dates(resident_number=number, acquired_on=EARLIER, applied_on=EARLIER, ended_on=ended_on)
-    match = match_dates(dates(**{"acquired_on": EARLIER, **changes}), TOLD, before)
+    match = match_dates(dates(**{"acquired_on": EARLIER, **changes}), REPORTED, before)
     assert match.applied_records.height == 1
     return match.discrepancies.select("code", "ours", "theirs").rows()
 
@@ -100,15 +100,15 @@ def test_a_person_who_comes_back_from_inside_the_prefecture_was_another_municipa
 
 def test_the_same_period_sent_again_is_no_new_one() -> None:
     again = dates(acquired_on=EARLIER)
-    assert outcome(match_dates(again, TOLD, again)) == (1, [])
-    assert outcome(match_dates(again, TOLD, dates(acquired_on=EARLIER, applied_on=MAY))) == (1, [])
-    assert outcome(match_dates(again, TOLD, dates(resident_number="2", applied_on=EARLIER))) == (1, [])
+    assert outcome(match_dates(again, REPORTED, again)) == (1, [])
+    assert outcome(match_dates(again, REPORTED, dates(acquired_on=EARLIER, applied_on=MAY))) == (1, [])
+    assert outcome(match_dates(again, REPORTED, dates(resident_number="2", applied_on=EARLIER))) == (1, [])
 
 
 def test_a_period_that_ends_before_it_begins_is_rejected() -> None:
-    applied, codes = outcome(match_dates(dates(resident_number="2", ended_on=HOLE, acquired_on=EARLIER), TOLD))
+    applied, codes = outcome(match_dates(dates(resident_number="2", ended_on=HOLE, acquired_on=EARLIER), REPORTED))
     assert (applied, "KR-8121" in codes) == (0, True)
-    assert outcome(match_dates(dates(resident_number="2", ended_on=APRIL), TOLD)) == (1, ["KR-8105"])
+    assert outcome(match_dates(dates(resident_number="2", ended_on=APRIL), REPORTED)) == (1, ["KR-8105"])
 
 
 def ids(*rows: tuple[str, ...]) -> pl.DataFrame:
@@ -127,44 +127,44 @@ def ids(*rows: tuple[str, ...]) -> pl.DataFrame:
     )
 
 
-HELD = ids(("1", "900000000001")).drop("assigned_on")
-NONE_HELD = HELD.head(0)
+CURRENT = ids(("1", "900000000001")).drop("assigned_on")
+NO_CURRENT = CURRENT.head(0)
 
 
 def test_ids_that_change_owner_are_rejected() -> None:
-    assert outcome(match_ids(ids(("2", "900000000001")), TOLD, HELD)) == (0, ["KR-8108"])
-    assert outcome(match_ids(ids(("1", "900000000007"), ("2", "900000000007")), TOLD, NONE_HELD)) == (
+    assert outcome(match_ids(ids(("2", "900000000001")), REPORTED, CURRENT)) == (0, ["KR-8108"])
+    assert outcome(match_ids(ids(("1", "900000000007"), ("2", "900000000007")), REPORTED, NO_CURRENT)) == (
         0,
         ["KR-8109"] * 2,
     )
-    assert outcome(match_ids(ids(("9", "900000000009")), TOLD, HELD)) == (0, ["KR-8101"])
+    assert outcome(match_ids(ids(("9", "900000000009")), REPORTED, CURRENT)) == (0, ["KR-8101"])
 
 
 def test_a_new_id_for_the_same_person_is_applied_and_asked_about() -> None:
-    assert outcome(match_ids(ids(("1", "900000000002")), TOLD, HELD)) == (1, ["KR-8110"])
-    assert outcome(match_ids(ids(("1", "900000000001")), TOLD, HELD)) == (1, [])
+    assert outcome(match_ids(ids(("1", "900000000002")), REPORTED, CURRENT)) == (1, ["KR-8110"])
+    assert outcome(match_ids(ids(("1", "900000000001")), REPORTED, CURRENT)) == (1, [])
 
 
 def test_an_id_that_was_somebody_elses_once_is_applied_and_asked_about() -> None:
     owners = ids(("1", "900000000001"), ("1", "900000000002")).drop("assigned_on")
-    found = match_ids(ids(("2", "900000000001")), TOLD, owners)
+    found = match_ids(ids(("2", "900000000001")), REPORTED, owners)
     assert outcome(found) == (1, ["KR-8118"])
     assert found.discrepancies["ours"].to_list() == ["1"]
-    assert outcome(match_ids(ids(("1", "900000000001")), TOLD, owners)) == (1, ["KR-8110"])
-    assert outcome(match_ids(ids(("2", "900000000002")), TOLD, owners)) == (0, ["KR-8108"])
+    assert outcome(match_ids(ids(("1", "900000000001")), REPORTED, owners)) == (1, ["KR-8110"])
+    assert outcome(match_ids(ids(("2", "900000000002")), REPORTED, owners)) == (0, ["KR-8108"])
 
 
 def test_prefecture_ids_that_two_have_or_that_change_are_applied_and_asked_about() -> None:
     owners = ids(("1", "900000000001", "800000000001")).drop("assigned_on")
     again = ids(("1", "900000000001", "800000000001"))
-    assert outcome(match_ids(again, TOLD, owners)) == (1, [])
-    another = match_ids(ids(("2", "900000000002", "800000000001")), TOLD, owners)
+    assert outcome(match_ids(again, REPORTED, owners)) == (1, [])
+    another = match_ids(ids(("2", "900000000002", "800000000001")), REPORTED, owners)
     assert outcome(another) == (1, ["KR-8119"])
     assert another.discrepancies["ours"].to_list() == ["1"]
     both = ids(("2", "900000000002", "800000000002"), ("3", "900000000003", "800000000002"))
-    assert outcome(match_ids(both, TOLD, owners)) == (2, ["KR-8119"] * 2)
-    assert outcome(match_ids(ids(("1", "900000000001", "800000000009")), TOLD, owners)) == (1, ["KR-8120"])
-    assert outcome(match_ids(ids(("1", "900000000001")), TOLD, owners)) == (1, [])
+    assert outcome(match_ids(both, REPORTED, owners)) == (2, ["KR-8119"] * 2)
+    assert outcome(match_ids(ids(("1", "900000000001", "800000000009")), REPORTED, owners)) == (1, ["KR-8120"])
+    assert outcome(match_ids(ids(("1", "900000000001")), REPORTED, owners)) == (1, [])
 
 
 def answer(name: str, count: str, kind: str = "accepted", reason: str | None = None) -> pl.DataFrame:
@@ -208,7 +208,7 @@ def test_every_verification_is_a_question() -> None:
             "detected_on": [APRIL] * 3,
         }
     )
-    assert outcome(match_verification(rows, TOLD)) == (2, ["KR-8111", "KR-8112", "KR-8101"])
+    assert outcome(match_verification(rows, REPORTED)) == (2, ["KR-8111", "KR-8112", "KR-8101"])
 
 
 def test_yesterdays_state_can_be_asked_for(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.support.deployment import asked, opened
 WED, THU = dt.date(2026, 4, 1), dt.date(2026, 4, 2)
 BEGAN, ENDED = dt.date(2026, 1, 5), dt.date(2026, 3, 20)
 PERSON = "000000000000001"
-TOLD = pl.DataFrame(
+REPORTED = pl.DataFrame(
     {
         "resident_number": [PERSON],
         "application_reason": ["left_other_insurance"],
@@ -72,9 +72,9 @@ def asked_of_periods(environment: Environment, day: dt.date) -> list[tuple[str, 
 
 def test_a_period_is_compared_with_the_one_from_an_earlier_day(environment: Environment, tmp_path: Path) -> None:
     reported(environment, tmp_path / "wednesday", WED, BEGAN, ENDED)
-    apply_daily(environment, TOLD)
+    apply_daily(environment, REPORTED)
     reported(environment, tmp_path / "thursday", THU, WED, None)
-    (applied,) = apply_daily(environment, TOLD)
+    (applied,) = apply_daily(environment, REPORTED)
     assert applied.applied_count == 1
     assert asked_of_periods(environment, WED) == []
     assert asked_of_periods(environment, THU) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
@@ -84,10 +84,10 @@ def test_an_older_day_that_is_let_in_late_is_not_compared_with_a_newer_one(
     environment: Environment, tmp_path: Path
 ) -> None:
     reported(environment, tmp_path / "thursday", THU, BEGAN, ENDED)
-    apply_daily(environment, TOLD)
+    apply_daily(environment, REPORTED)
     reported(environment, tmp_path / "wednesday", WED, WED, None)
-    (stale,) = apply_daily(environment, TOLD)
+    (stale,) = apply_daily(environment, REPORTED)
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, stale.entry.id, "電話で確認")
-    (applied,) = apply_daily(environment, TOLD)
+    (applied,) = apply_daily(environment, REPORTED)
     assert applied.applied_count == 1
     assert asked_of_periods(environment, WED) == []

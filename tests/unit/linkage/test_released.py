@@ -1,4 +1,4 @@
-"""What a person may let in from the quarantine, and that every record of it is then counted."""
+"""What a person may release from the quarantine, and that every record of it is then counted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def delivered(ids: list[str], environment: Environment) -> bytes:
     return codec.compose(specification, DAY, pl.DataFrame(rows), HEADER).data
 
 
-def kept_apart(environment: Environment, folder: Path, content: bytes) -> int:
+def quarantine_delivery(environment: Environment, folder: Path, content: bytes) -> int:
     folder.mkdir()
     leave(folder / file_name(environment.specification("municipal_id_linkage", DAY), HEADER), content, LONG_AGO)
     (arrived,) = receive_from(environment, LocalFolderTransport(folder), "試験")
@@ -65,7 +65,7 @@ def let_in(environment: Environment, entry: int) -> daily.ApplyResult:
 def test_a_line_that_is_no_record_is_counted_among_the_rejected(environment: Environment, tmp_path: Path) -> None:
     lines = delivered(IDS[:3], environment).splitlines(keepends=True)
     lines[2] = lines[2].rpartition(b",")[0] + b"\r\n"
-    applied = let_in(environment, kept_apart(environment, tmp_path / "union", b"".join(lines)))
+    applied = let_in(environment, quarantine_delivery(environment, tmp_path / "union", b"".join(lines)))
     assert (applied.applied_count, applied.rejected_count, applied.entry.records) == (2, 1, 3)
 
 
@@ -83,7 +83,7 @@ def test_a_line_that_is_no_record_is_counted_among_the_rejected(environment: Env
 def test_what_cannot_be_read_is_not_let_in_by_anybody(
     environment: Environment, tmp_path: Path, harm: Callable[[bytes], bytes]
 ) -> None:
-    entry = kept_apart(environment, tmp_path / "union", harm(delivered(IDS[:3], environment)))
+    entry = quarantine_delivery(environment, tmp_path / "union", harm(delivered(IDS[:3], environment)))
     with pytest.raises(RenkeiError, match="KR-6315"):
         let_in(environment, entry)
     assert environment.ledger.entry(entry).state == "quarantined"
@@ -92,16 +92,16 @@ def test_what_cannot_be_read_is_not_let_in_by_anybody(
 def test_ids_that_pass_by_chance_are_let_in_and_my_numbers_never(environment: Environment, tmp_path: Path) -> None:
     assert (
         let_in(
-            environment, kept_apart(environment, tmp_path / "one", delivered(MY_NUMBERS[:1], environment))
+            environment, quarantine_delivery(environment, tmp_path / "one", delivered(MY_NUMBERS[:1], environment))
         ).applied_count
         == 1
     )
-    entry = kept_apart(environment, tmp_path / "many", delivered(MY_NUMBERS, environment))
+    entry = quarantine_delivery(environment, tmp_path / "many", delivered(MY_NUMBERS, environment))
     with pytest.raises(RenkeiError, match="KR-6315"):
         let_in(environment, entry)
 
 
 def test_a_wrong_count_is_for_a_person_to_decide(environment: Environment, tmp_path: Path) -> None:
     content = delivered(IDS[:3], environment).replace(b"0000003,", b"0000004,", 1)
-    applied = let_in(environment, kept_apart(environment, tmp_path / "union", content))
+    applied = let_in(environment, quarantine_delivery(environment, tmp_path / "union", content))
     assert (applied.applied_count, applied.rejected_count) == (3, 0)

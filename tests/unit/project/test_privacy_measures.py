@@ -1,4 +1,4 @@
-"""docs/privacy-measures.md names the test that shows each measure: every one of them exists, and no kept measure lacks one."""
+"""docs/privacy-measures.md names the test that shows each measure: every such test exists, and no kept measure lacks one."""
 
 from __future__ import annotations
 

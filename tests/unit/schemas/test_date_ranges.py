@@ -1,4 +1,4 @@
-"""Dates that nobody can mean: below and above the range of their item, and values that stand in a date's place."""
+"""Dates that cannot be meant: below and above the range of their item, and values in place of a date."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IDS = "KRSID_999997_20260401_000001.csv"
 
 
 def validated(folder: Path, name: str, old: str, new: str, encoding: str = "utf-8") -> dict[str, Any]:
-    """What `renkei validate` says of a sound file in whose second line `old` stands as `new`."""
+    """What `renkei validate` says of a sound file in whose second line `old` is written as `new`."""
     source = FOLDER / ("sound_municipal_ids" if name == IDS else "sound_town") / name
     lines = source.read_bytes().split(b"\n")
     assert lines[1].count(old.encode(encoding)) == 1

@@ -226,7 +226,7 @@ def test_a_rule_that_crashes_is_a_finding(rule: str, error: str, crashing: None,
     )
     assert rule in crash["message"] and error in crash["message"] and "氏名" in crash["message"]
     assert "983205673214" not in str(result.findings.to_dicts())
-    # The other rules are judged all the same.
+    # The other rules are still checked.
     assert ("KR-2011", 3, "my_number") in seen(result)
     assert result.findings.height == 2 and not result.valid
 
@@ -335,7 +335,7 @@ def insured(**spoilt: dict[int, str]) -> dict[str, list[str]]:
     [
         pytest.param("acquisition_reason", {3}, "77", "KR-2006", id="once, in a column that repeats"),
         pytest.param("acquisition_reason", {3, 40, 2_400}, "77", "KR-2006", id="often, in a column that repeats"),
-        pytest.param("changed_on", {1_900, 2_499}, "2020-02-30", "KR-2004", id="after the rows that are looked at"),
+        pytest.param("changed_on", {1_900, 2_499}, "2020-02-30", "KR-2004", id="after the rows that are sampled"),
         pytest.param("changed_on", {1_900}, "", "KR-2001", id="a blank one"),
         pytest.param("resident_number", {2, 2_200}, "00000000000000X", "KR-2003", id="in a column of distinct values"),
     ],

@@ -87,7 +87,7 @@ def code_of(place: Town, *arguments: str) -> str:
 
 
 def linked(place: Town) -> list[dict[str, str]]:
-    """Whom the Union knows, with ids and dates."""
+    """The persons whom the Union knows, with ids and dates."""
     return list(csv.DictReader(io.StringIO(place.must("linkage", "show"))))
 
 
@@ -115,7 +115,7 @@ def deliver(place: Town, interface: str, rows: list[dict[str, object]], catalogu
 
 
 def asked(place: Town, number: int = 1) -> dict[str, set[str]]:
-    """The codes that are to be asked about a day, by 宛名番号."""
+    """The codes of a day's questions, by 宛名番号."""
     found = json.loads(place.must("linkage", "discrepancies", "--date", place.days[number].isoformat(), "--json"))
     codes: dict[str, set[str]] = {}
     for row in found:
@@ -287,7 +287,7 @@ def test_a_damaged_table_is_named(place: Town) -> None:
 
 
 def with_catalogue(place: Town, *changes: tuple[str, str, str]) -> None:
-    """The deployment takes a catalogue of its own. A change: a file, a text in it, and what stands in its place."""
+    """The deployment takes a catalogue of its own. A change: a file, a text in it, and its replacement."""
     root = place.folder / "catalogue"
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(DEFAULT_ROOT, root)
@@ -352,7 +352,7 @@ def test_a_report_of_another_kind_is_refused(place: Town) -> None:
 
 
 def here(desk: Town, *arguments: str, status: int = 2) -> str:
-    """What a command says, or why it did not do it; it is run in this process."""
+    """What a command says, or why it failed; it is run in this process."""
     result = CliRunner(env=desk.environment).invoke(main, list(arguments))
     assert result.exit_code == status, result.output
     return str(result.stderr if status == 2 else result.output)
@@ -399,7 +399,7 @@ def at_the_database(desk: Town, statement: str) -> None:
 
 
 def waiting_file(desk: Town) -> str:
-    """The number of a file of the Union that is kept apart."""
+    """The number of a quarantined file of the Union."""
     name = deliver(desk, "verification_list", [])
     folder = desk.union / OURS.code / "from_union"
     (folder / name).rename(folder / name.replace("20260402", "20260431"))
