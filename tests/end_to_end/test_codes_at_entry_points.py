@@ -265,7 +265,7 @@ def test_a_file_of_an_interface_that_is_switched_off_is_quarantined(place: Town)
     assert "KR-7303" in place.must("quarantine", "show", str(entry["id"]))
 
 
-def test_a_recalled_day_below_a_later_one_is_refused(place: Town) -> None:
+def test_recalling_a_day_before_a_later_one_is_refused(place: Town) -> None:
     # The first two days are accepted; the third is sent, and then the fourth.
     for number in (2, 3):
         place.must(*place.day_out(number))
@@ -274,7 +274,7 @@ def test_a_recalled_day_below_a_later_one_is_refused(place: Town) -> None:
     )
 
 
-def test_a_baseline_that_is_not_the_one_that_was_sent_stops_the_day(place: Town) -> None:
+def test_a_baseline_other_than_the_sent_one_stops_the_day(place: Town) -> None:
     tables = place.data / "assets" / "sent_households"
     shutil.copy(tables / f"{place.days[0]}.parquet", tables / f"{place.days[1]}.parquet")
     assert code_of(place, *place.day_out(2)) == "KR-7213"
@@ -299,7 +299,7 @@ def with_catalogue(place: Town, *changes: tuple[str, str, str]) -> None:
     place.settings.write_text(f'catalogue_folder = "{root}"\n{settings}', encoding="utf-8")
 
 
-def test_a_file_name_that_asks_for_what_nobody_knows_stops(place: Town) -> None:
+def test_a_file_name_with_an_unknown_field_stops(place: Town) -> None:
     name = "household_{municipality_code}_{processed_on}"
     with_catalogue(place, ("household_extract/2018-04-01/file.toml", name, f"{name}_{{certificate_number}}"))
     assert code_of(place, *place.day_out(2)) == "KR-7105"
@@ -408,7 +408,7 @@ def waiting_file(desk: Town) -> str:
     return str(entry["id"])
 
 
-def test_a_person_decides_once_about_what_waits_and_under_a_name(desk: Town) -> None:
+def test_a_person_decides_once_about_a_waiting_file_and_gives_a_name(desk: Town) -> None:
     number = waiting_file(desk)
     reject = ("quarantine", "reject", number, "--reason", "送り直しを依頼")
     assert here(desk, *reject, "--by", " ").startswith("KR-6104")
@@ -418,7 +418,7 @@ def test_a_person_decides_once_about_what_waits_and_under_a_name(desk: Town) -> 
     assert here(desk, *reject).startswith("KR-6311")
 
 
-def test_a_state_that_somebody_typed_into_the_ledger_leads_nowhere(desk: Town) -> None:
+def test_a_state_typed_into_the_ledger_is_not_used(desk: Town) -> None:
     desk.configure(sftp="attempts = 1")
     desk.faults.full_after = 0
     try:
@@ -478,7 +478,7 @@ def test_what_the_union_rejected_is_not_sent_again_unchanged(desk: Town) -> None
     assert here(desk, *desk.day_out(2)).startswith("KR-6112")
 
 
-def test_a_day_is_not_sent_by_two_at_once(desk: Town) -> None:
+def test_a_day_is_not_sent_by_two_processes_at_once(desk: Town) -> None:
     with exclusive_lock(desk.data, "outbox"):
         assert here(desk, *desk.day_out(2)).startswith("KR-6114")
 

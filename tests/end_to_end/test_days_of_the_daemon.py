@@ -244,7 +244,7 @@ def everything_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_nobody_presses_anything_until_it_is_killed(town: Municipality) -> None:
+def test_the_days_run_unattended_until_a_run_is_killed(town: Municipality) -> None:
     begin(town)
     by_hand = town.runs()
     assert {(partition, status) for _, partition, status in by_hand} == {(BEFORE.isoformat(), "SUCCESS")}

@@ -147,7 +147,7 @@ def test_a_lost_ledger_is_never_started_again(place: Town, calm: Outcome) -> Non
     assert put_right(place, calm) == []
 
 
-def test_a_receiving_that_is_cut_is_not_called_done(place: Town) -> None:
+def test_an_interrupted_receiving_is_not_called_done(place: Town) -> None:
     with line(place.server.host, place.server.port) as wire:
         place.restore(BEFORE_IN)
         place.configure(port=wire.port, sftp=f"{SHORT}\nattempts = 1")

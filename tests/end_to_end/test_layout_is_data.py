@@ -63,7 +63,7 @@ def another_document(root: Path) -> None:
     edit(reasons, lambda rows: [row | {"コード": f"7{row['コード'][1]}"} for row in rows])
 
 
-def test_the_whole_line_follows_another_document(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+def test_the_whole_pipeline_follows_another_document(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     root = tmp_path / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
     another_document(root)

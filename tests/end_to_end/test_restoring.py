@@ -157,7 +157,7 @@ def test_files_older_than_the_ledger_are_made_again_and_not_sent(place: Town, tm
     assert "KR-6401" not in run(place, "audit", "verify", status=1)
 
 
-def test_what_was_made_and_never_sent_leaves_when_a_person_says_so(place: Town) -> None:
+def test_files_that_were_made_and_never_sent_are_sent_when_a_person_says_so(place: Town) -> None:
     place.restore(YESTERDAY)
     place.bring_back(TODAY, place.folder / "extracts")
     place.configure(port=9, sftp="attempts = 1")
@@ -175,7 +175,7 @@ def test_what_was_made_and_never_sent_leaves_when_a_person_says_so(place: Town) 
     assert len(at_the_union(place)) == 2
 
 
-def test_what_was_sent_is_not_replaced_by_what_is_made_now(place: Town) -> None:
+def test_sent_files_are_not_replaced_by_files_made_now(place: Town) -> None:
     """The ledger is older, and the day's extract is another one meanwhile."""
     place.restore(TODAY)
     bring_back_ledger(place)
@@ -192,7 +192,7 @@ def test_what_was_sent_is_not_replaced_by_what_is_made_now(place: Town) -> None:
     assert "sent" in run(place, "ledger", "list")
 
 
-def test_nothing_leaves_when_it_could_not_be_written_down(place: Town, tmp_path: Path) -> None:
+def test_nothing_is_sent_when_it_could_not_be_recorded(place: Town, tmp_path: Path) -> None:
     place.restore(TODAY)
     text = place.settings.read_text(encoding="utf-8")
     place.settings.write_text(text.replace("[sftp]", f'sent_log = "{tmp_path}"\n[sftp]'), encoding="utf-8")

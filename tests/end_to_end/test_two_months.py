@@ -51,7 +51,7 @@ EXPECTED = {
 }
 
 
-def test_whatever_the_union_does_wrong_is_said_and_nothing_of_it_counts(
+def test_whatever_the_union_does_wrong_is_reported_and_does_not_count(
     tmp_path: Path, openssh_server: OpenSshServer
 ) -> None:
     town = MonthlyTown(tmp_path, openssh_server, seed=2, persons=3000)

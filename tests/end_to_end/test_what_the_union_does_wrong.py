@@ -79,7 +79,7 @@ def test_contradictions_are_asked_about_and_not_applied(tmp_path: Path, openssh_
     assert all(entry["state"] in ("accepted", "applied") for entry in counts)
 
 
-def test_a_file_whose_every_date_is_turned_round_is_quarantined(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+def test_a_file_with_all_dates_reversed_is_quarantined(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=10, persons=300)
     (first,) = business_days(START, 1)
     town.day(first, Misbehaviour.reversed_dates)

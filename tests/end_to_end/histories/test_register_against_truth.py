@@ -65,7 +65,7 @@ def test_the_register_is_the_truth_at_the_end_of_every_day(
     life.live()
 
 
-def test_every_oddity_was_lived_through() -> None:
+def test_every_oddity_happened() -> None:
     """The drawn histories are odd enough: each kind of oddity is among those above."""
     if not MET:
         pytest.skip("no history was lived through in this run")

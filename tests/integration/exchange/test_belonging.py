@@ -110,7 +110,7 @@ COMBINATIONS: dict[str, tuple[Callable[[Place], object], str, str]] = {
 
 
 @pytest.mark.parametrize("which", COMBINATIONS)
-def test_what_belongs_to_another_municipality_is_refused_with_whose_it_is(place: Place, which: str) -> None:
+def test_what_belongs_to_another_municipality_is_refused_and_its_owner_named(place: Place, which: str) -> None:
     mix, what, whose = COMBINATIONS[which]
     mix(place)
     before = place.everything()
@@ -169,7 +169,7 @@ def test_a_deployment_from_before_is_bound_at_its_first_use(place: Place) -> Non
 
 
 @pytest.mark.parametrize("damage", ["", "{}", "[1]", "{"])
-def test_a_binding_that_cannot_be_read_binds_to_nobody(place: Place, damage: str) -> None:
+def test_an_unreadable_binding_binds_to_no_municipality(place: Place, damage: str) -> None:
     mark = place.folder / "data" / "municipality.json"
     mark.write_text(damage, encoding="utf-8")
     assert "KR-6141" in place.renkei("ledger", "list", status=2)

@@ -100,7 +100,7 @@ def test_the_moves_are_those_of_the_design() -> None:
     assert inbound[EntryState.RELEASED] == {"applied"}
 
 
-def test_of_two_that_advance_the_same_entry_one_loses(any_url: str) -> None:
+def test_when_two_processes_advance_the_same_entry_one_loses(any_url: str) -> None:
     ledger = Ledger(any_url, noon)
     entry = enter(ledger, MONDAY, HOUSEHOLD)
 
@@ -315,7 +315,7 @@ def test_later_sent_includes_what_may_have_been_renamed(ledger: Ledger) -> None:
     assert ledger.later_sent(WEDNESDAY) is None
 
 
-def test_one_entry_stands_for_a_partition_and_interface(ledger: Ledger) -> None:
+def test_a_partition_and_interface_have_one_current_entry(ledger: Ledger) -> None:
     entry = enter(ledger, MONDAY, HOUSEHOLD)
     assert code_of(lambda: enter(ledger, MONDAY, HOUSEHOLD)) == "KR-6106"
     transition(ledger, entry, "withdrawn")

@@ -171,7 +171,7 @@ def test_a_sent_day_run_again_after_a_later_one_stays_sent(
     assert ledger.effective_baseline() == TUESDAY
 
 
-def test_what_was_not_uploaded_gives_way_to_other_bytes(
+def test_files_not_yet_uploaded_are_replaced_by_other_bytes(
     sqlite_url: str, union: Path, pair: list[OutboundFile], tmp_path: Path
 ) -> None:
     transport = LocalFolderTransport(union)

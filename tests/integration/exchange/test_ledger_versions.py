@@ -340,7 +340,7 @@ def test_a_ledger_that_is_newer_is_refused_and_not_upgraded(deployment: Deployme
     opened.close()
 
 
-def test_of_two_that_upgrade_at_once_one_does_it(deployment: Deployment) -> None:
+def test_when_two_processes_upgrade_at_once_one_does_it(deployment: Deployment) -> None:
     restore(deployment.url)
     with reach(deployment.url).upgrading(create_if_missing=True):
         both = [Started(("ledger", "upgrade"), deployment.environment) for _ in range(2)]
@@ -366,7 +366,7 @@ def test_another_municipalitys_ledger_is_not_upgraded(tmp_path: Path, any_url: s
     assert contents(any_url) == before
 
 
-def test_no_ledger_is_begun_by_an_upgrade_where_files_have_left(deployment: Deployment) -> None:
+def test_an_upgrade_creates_no_ledger_where_files_were_sent(deployment: Deployment) -> None:
     (deployment.data / "outbox").mkdir(parents=True)
     refused = deployment.renkei("ledger", "upgrade")
     assert (refused.exit_code, "KR-6107" in refused.output) == (2, True)

@@ -65,7 +65,7 @@ def test_a_name_that_only_resembles_a_known_one_is_reported(place: Place, medium
     assert ("System Volume Information2" in said, "DS_Store" in said) == (True, True), said
 
 
-def test_erasing_reaches_what_was_thrown_away_and_leaves_what_is_the_systems(place: Place, medium: Path) -> None:
+def test_erasing_reaches_the_trash_and_leaves_the_systems_files(place: Place, medium: Path) -> None:
     put(medium, *SYSTEM, "old.csv", "$RECYCLE.BIN/$R123.csv", ".Trash-1000/files.csv", "$RECYCLE.BIN/desktop.ini")
     status, said = place.renkei("media", "erase", str(medium), *WHY)
     assert (status, "消去 3件" in said) == (0, True), said
@@ -95,7 +95,7 @@ def test_the_marker_is_read_however_it_was_saved(place: Place, medium: Path, enc
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfeM", b"\x81", b"M-0002", "媒体".encode("utf-16")])
-def test_a_marker_that_says_nothing_known_is_refused(place: Place, medium: Path, content: bytes) -> None:
+def test_a_marker_that_cannot_be_understood_is_refused(place: Place, medium: Path, content: bytes) -> None:
     (medium / "媒体管理番号.txt").write_bytes(content)
     status, said = place.renkei("media", "erase", str(medium), *WHY)
     assert (status, "KR-660" in said) == (2, True), said

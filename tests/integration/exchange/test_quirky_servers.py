@@ -217,7 +217,9 @@ def entry_states(place: Place, direction: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_what_the_server_sweeps_away_at_close_is_sent_once_until_a_person_says(place: Place, arrived: bool) -> None:
+def test_a_file_that_the_server_removes_at_close_is_sent_once_until_a_person_decides(
+    place: Place, arrived: bool
+) -> None:
     swept = place.folder / "swept"
     place.faults.sweeps_to = swept
     prepared(place)
@@ -241,7 +243,7 @@ def test_what_the_server_sweeps_away_at_close_is_sent_once_until_a_person_says(p
     assert "KR-6513" not in place.renkei("expected", "--on", "2026-11-20")[1]
 
 
-def test_only_what_is_unconfirmed_can_be_confirmed(place: Place) -> None:
+def test_only_an_unconfirmed_file_can_be_confirmed(place: Place) -> None:
     prepared(place)
     assert place.renkei(*SEND)[0] == 0
     status, said = place.renkei("ledger", "confirm", "1", "--arrived", "--reason", "電話で確認")
@@ -340,7 +342,7 @@ def test_a_specifications_own_name_with_twelve_digits_in_a_row_is_accepted(
         "KRKOJ{processed_on}{file_number}_{municipality_code}.csv",
     ],
 )
-def test_a_specifications_own_name_with_twelve_digits_in_a_row_leaves(place: Place, pattern: str) -> None:
+def test_a_specifications_own_name_with_twelve_digits_in_a_row_is_sent(place: Place, pattern: str) -> None:
     root = place.folder / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
     plan = root / "eligibility_individual" / "2018-04-01" / "file.toml"

@@ -106,7 +106,7 @@ def opened_by_openssl(folder: Path, data: bytes) -> bytes:
     return (folder / "found").read_bytes()
 
 
-def test_openssl_opens_and_believes_what_we_seal(union: Path) -> None:
+def test_openssl_opens_and_verifies_what_we_seal(union: Path) -> None:
     data = sign_and_encrypt(CONTENT, ring(), certificate(union, "union"))
     assert b"\x82\xb2" not in data or CONTENT not in data
     assert opened_by_openssl(union, data) == CONTENT
@@ -127,7 +127,7 @@ def test_we_open_what_the_union_seals(union: Path) -> None:
     assert decrypt_and_verify(from_union(union), ring(), [certificate(union, "union")], now()) == CONTENT
 
 
-def test_while_the_union_changes_its_certificate_both_are_believed(union: Path) -> None:
+def test_while_the_union_changes_its_certificate_both_are_trusted(union: Path) -> None:
     both = [certificate(union, "stranger"), certificate(union, "union")]
     assert decrypt_and_verify(from_union(union), ring(), both, now()) == CONTENT
 

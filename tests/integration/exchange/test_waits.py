@@ -53,9 +53,7 @@ def test_a_lock_that_is_never_released_is_reported(tmp_path: Path, name: str, wo
 
 
 @pytest.mark.parametrize(("name", "work"), WAYS)
-def test_a_lock_that_is_let_go_of_in_time_is_waited_for(
-    tmp_path: Path, name: str, work: Callable[[Path], None]
-) -> None:
+def test_a_lock_that_is_released_in_time_is_waited_for(tmp_path: Path, name: str, work: Callable[[Path], None]) -> None:
     other = (tmp_path / name).open("w")
     fcntl.flock(other, fcntl.LOCK_EX)
     threading.Timer(PATIENCE / 2, other.close).start()
@@ -63,7 +61,7 @@ def test_a_lock_that_is_let_go_of_in_time_is_waited_for(
     assert other.closed
 
 
-def test_a_command_says_which_lock_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_says_which_lock_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = tmp_path / "renkei.toml"
     settings.write_text(
         'municipality_code = "999997"\ninsurer_number = "990010"\nprefecture_code = "99"\n'

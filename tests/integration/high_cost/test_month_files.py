@@ -198,7 +198,7 @@ def test_a_person_withheld_at_the_move_is_reported_once_their_record_is_correcte
     assert reported_in_may(environment, moved, *rows) == [(OTHER, dt.date(2026, 3, 1), "added")]
 
 
-def test_a_second_move_takes_nothing_back_of_the_first(april_was_sent: Environment) -> None:
+def test_a_second_move_withdraws_nothing_of_the_first(april_was_sent: Environment) -> None:
     """2025-05 lies in the twelve months up to April, and not in those up to May."""
     now = people(person("1", moved=dt.date(2026, 4, 10)), person("2", moved=dt.date(2026, 5, 20)), person("3", OTHER))
     rows = (benefit(HOME, "2025-05"), benefit(HOME, "2026-05"))
@@ -370,7 +370,7 @@ def test_months_that_were_handed_over_follow_a_household_that_moves_on(environme
     ]
 
 
-def test_what_moved_out_two_years_ago_is_no_longer_corrected(environment: Environment) -> None:
+def test_a_move_of_two_years_ago_is_no_longer_corrected(environment: Environment) -> None:
     """国保法110条: claims end after two years. What is known of them is then forgotten, not withdrawn."""
     known = pl.DataFrame(
         {
@@ -400,7 +400,7 @@ def test_a_household_that_left_and_came_back_is_a_change_not_an_addition(environ
     assert june.rows.select("household_number", "update_kind").rows() == [(OTHER, "changed")]
 
 
-def test_a_file_leaves_only_with_the_table_that_it_belongs_to(environment: Environment) -> None:
+def test_a_file_is_sent_only_with_the_table_that_it_belongs_to(environment: Environment) -> None:
     """The table of another making is what the next month would be compared with."""
     send_days(environment, people(person("1", moved=dt.date(2026, 4, 10))))
     april = monthly.build_history(environment, MONTH, extract(environment, benefit(HOME, "2026-02")))
@@ -410,7 +410,7 @@ def test_a_file_leaves_only_with_the_table_that_it_belongs_to(environment: Envir
         sending.send(environment, "high_cost_history", MONTH, made)
 
 
-def test_a_file_does_not_leave_when_the_union_has_another_month_than_it_was_compared_with(
+def test_a_file_is_not_sent_when_the_union_has_another_month_than_it_was_compared_with(
     april_was_sent: Environment,
 ) -> None:
     environment = april_was_sent

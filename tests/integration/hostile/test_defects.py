@@ -259,7 +259,7 @@ def renkei(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-def test_what_cannot_be_judged_is_said_in_words(tmp_path: Path) -> None:
+def test_what_cannot_be_judged_is_explained_in_words(tmp_path: Path) -> None:
     missing = renkei("validate", str(tmp_path / "KRKOJ_999997_20260401_000001.csv"))
     unknown = renkei("validate", str(FOLDER / "sound" / "KRKOJ_999997_20260401_000001.csv"), "--interface", "moon")
     nameless = tmp_path / "README.txt"

@@ -122,7 +122,7 @@ def test_the_worksheet(tmp_path: Path) -> None:
         assert as_excel_keeps(value) in texts_of(book)
 
 
-def test_what_people_wrote_of_their_decisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_people_wrote_about_their_decisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Strange names and strange reasons, from the worksheet into the list for typing and the auditor's report."""
     environment = opened(tmp_path)
     monkeypatch.setenv("RENKEI_SETTINGS", str(tmp_path / "renkei.toml"))

@@ -214,7 +214,7 @@ def test_a_hostile_workbook_is_refused_whole(
     assert state(environment) == before
 
 
-def test_what_is_no_xlsx_by_its_name_or_no_file_at_all(
+def test_a_name_without_xlsx_or_without_a_file_is_refused(
     environment: Environment, worksheet: Path, tmp_path: Path
 ) -> None:
     before = state(environment)

@@ -92,7 +92,7 @@ def test_every_rule_of_an_item_can_be_broken(sounds: dict[str, Sound]) -> None:
                     assert (record.kind, item.id, "required") in caught, (sound.specification.id, item.id)
 
 
-def test_a_key_that_stands_twice(sounds: dict[str, Sound], tmp_path: Path) -> None:
+def test_a_key_that_is_used_twice(sounds: dict[str, Sound], tmp_path: Path) -> None:
     for sound in sounds.values():
         key = sound.specification.data.key
         first, second = sound.data_lines[:2]

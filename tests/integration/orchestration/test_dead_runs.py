@@ -101,7 +101,7 @@ def test_a_killed_run_is_ended_by_the_next_one_which_does_the_work(desk: Desk, k
     assert desk.slots() == set()
 
 
-def test_what_was_killed_and_not_run_again_is_among_the_failed(desk: Desk, killed: dg.DagsterRun) -> None:
+def test_a_killed_run_that_was_not_repeated_is_among_the_failed(desk: Desk, killed: dg.DagsterRun) -> None:
     assert desk.run("rerun", "--failed", "--dry-run").stdout == "再実行 receive 2026-04-01\n"
     done = desk.run("rerun", "--failed")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1件のうち成功 1件")

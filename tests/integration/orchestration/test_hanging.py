@@ -41,7 +41,7 @@ def settings_of(folder: Path, server: socket.socket, public: str) -> Path:
 
 
 @pytest.mark.slow
-def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
+def test_a_run_that_hangs_is_ended_and_releases_its_locks(tmp_path: Path) -> None:
     home = tmp_path / "dagster_home"
     home.mkdir()
     shipped = SHIPPED.read_text(encoding="utf-8")
@@ -93,7 +93,7 @@ def test_a_run_that_hangs_is_ended_and_lets_go(tmp_path: Path) -> None:
             daemon.wait()
 
 
-def test_the_sensor_looks_no_longer_at_a_silent_server_than_dagster_lets_it(tmp_path: Path) -> None:
+def test_the_sensor_gives_up_on_a_silent_server_before_dagster_stops_it(tmp_path: Path) -> None:
     """Left to the settings it would wait for an hour, and with it whatever else the daemon has to start or to end."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -86,7 +86,7 @@ def village_of(tmp_path: Path, openssh_server: OpenSshServer) -> Callable[[Calla
         (INDIVIDUAL, "end", unfilled, "KR-2001"),
     ],
 )
-def test_a_file_whose_own_records_are_wrong_does_not_leave(
+def test_a_file_whose_own_records_are_wrong_is_not_sent(
     village_of: Callable[[Callable[[Path], None]], Village],
     interface: str,
     kind: str,
@@ -102,7 +102,7 @@ def test_a_file_whose_own_records_are_wrong_does_not_leave(
     assert not list((village.folder / "data" / "outbox").rglob("*.p7m"))
 
 
-def test_a_control_record_that_cannot_be_written_does_not_leave(
+def test_a_file_whose_control_record_cannot_be_written_is_not_sent(
     village_of: Callable[[Callable[[Path], None]], Village],
 ) -> None:
     def change(root: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_name_too_long_for_a_fixed_length_record_is_withheld(
     assert village.sent(NEXT) == {}, "blanks at the end are no part of a fixed-length value"
 
 
-def test_what_reads_back_otherwise_does_not_leave(
+def test_a_file_that_reads_back_differently_is_not_sent(
     village_of: Callable[[Callable[[Path], None]], Village],
 ) -> None:
     """Two 外字 of one 外字番号: what is written as one of them is read as the other."""

@@ -61,7 +61,7 @@ def withheld(village: Village) -> dict[str, str]:
     return {row["household_number"]: row["codes"] for row in rows}
 
 
-def test_a_postal_code_is_sent_as_seven_digits_however_they_are_parted(village: Village) -> None:
+def test_a_postal_code_is_sent_as_seven_digits_however_they_are_separated(village: Village) -> None:
     for number in range(len(WRITTEN)):
         village.add(number, 100 + number)
     village.extract(DAY)

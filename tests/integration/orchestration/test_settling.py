@@ -45,7 +45,7 @@ def test_a_file_that_grows_is_young_again(place: Place) -> None:
     assert place.states() == ["applied"]
 
 
-def test_what_a_run_did_not_take_is_asked_for_again_within_the_hour(place: Place) -> None:
+def test_a_file_that_a_run_did_not_receive_is_asked_for_again_within_the_hour(place: Place) -> None:
     place.written(sound_ids(), at=-600)
     (asked,) = place.tick(0)[0]
     # The run never happened. The same listing is asked for again when an hour is over, and no earlier.
@@ -149,7 +149,7 @@ def test_a_medium_has_the_same_rule(place: Place, tmp_path: Path) -> None:
     assert place.states() == ["verified"]
 
 
-def test_a_medium_takes_nothing_away_from_what_the_union_began_to_give(place: Place, tmp_path: Path) -> None:
+def test_receiving_from_a_medium_does_not_disturb_a_started_fetch_from_the_union(place: Place, tmp_path: Path) -> None:
     """A fetch from the Union's server that a crash cut off does not concern a medium that lacks the file."""
     medium = tmp_path / "medium"
     medium.mkdir()

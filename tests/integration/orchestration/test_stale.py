@@ -53,7 +53,7 @@ def test_a_stale_file_is_a_warning_of_its_days_check(town: Town) -> None:
     assert DAY.isoformat() not in town.materialised(INTERFACE)
 
 
-def test_the_command_says_a_stale_file_and_ends_with_status_1(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_reports_a_stale_file_and_ends_with_status_1(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RENKEI_SETTINGS", str(town.folder / "renkei.toml"))
     receive = ("run", "daily", "--date", DAY.isoformat(), "--only", "in")
     deliver(town, NEXT)

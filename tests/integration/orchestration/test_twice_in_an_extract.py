@@ -42,7 +42,7 @@ def test_a_person_listed_twice_in_the_insured_extract_waits_with_both_households
     ("interface", "other"),
     [("resident_extract", {"name": "合成　改"}), ("insured_extract", {"ended_on": NEXT, "end_reason": "died"})],
 )
-def test_whose_row_that_is_kept_says_nothing_new_is_listed_every_day(
+def test_a_person_whose_kept_row_is_unchanged_is_listed_every_day(
     village: Village, order: str, interface: str, other: dict[str, object]
 ) -> None:
     village.add(1, 11, 12)
@@ -66,7 +66,7 @@ def test_whose_row_that_is_kept_says_nothing_new_is_listed_every_day(
 
 @pytest.mark.parametrize("order", ["other_first", "known_first"])
 @pytest.mark.parametrize("other", [{"address": "合成県合成市二丁目"}, {"head_resident_number": person(12)}])
-def test_a_household_that_stands_twice_is_listed(village: Village, order: str, other: dict[str, object]) -> None:
+def test_a_household_that_is_listed_twice_waits(village: Village, order: str, other: dict[str, object]) -> None:
     village.add(1, 11, 12)
     village.add(2, 21)
     assert village.send(DAY).exit_code == 0

@@ -137,7 +137,7 @@ def test_a_column_that_is_public_in_another_table_stays_encrypted_here(tmp_path:
     assert list(open_columns(path, [name])) == []
 
 
-def test_what_is_not_the_assets_table_is_not_written(store: Store) -> None:
+def test_a_frame_that_is_not_the_assets_table_is_not_written(store: Store) -> None:
     path = store.write("people", DAY, row_of("people"))
     before = path.read_bytes()
     for other, expected in (

@@ -227,7 +227,7 @@ def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
     return PersonsAtFault.of([(person, household, "KR-3004", None)])
 
 
-def test_the_household_that_another_row_of_somebody_names_waits_too() -> None:
+def test_the_household_named_in_a_persons_other_row_waits_too() -> None:
     """2 is listed twice: the row that is kept leaves the person in H1, the other one puts them into H2."""
     withheld = withheld_households(base().people, base().people, at_fault("2", "H2"))
     assert withheld.to_list() == ["H1", "H2"]
@@ -287,7 +287,7 @@ def test_a_person_whom_the_union_may_know_otherwise_is_reported_again_though_not
     assert found.households["household_number"].to_list() == ["H2"]
 
 
-def test_of_an_uncertain_household_its_members_are_reported_too() -> None:
+def test_the_members_of_an_uncertain_household_are_reported_too() -> None:
     households = baseline(base().households, "household_number").with_columns(
         uncertain=pl.col("household_number") == "H1"
     )

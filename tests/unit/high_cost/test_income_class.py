@@ -134,7 +134,7 @@ def test_whose_income_decides(month: tuple[int, int], year: int) -> None:
         ("1956-12-31", "2027-01"),
     ],
 )
-def test_from_when_somebody_is_70_for_the_limits(born: str, first: str) -> None:
+def test_the_day_from_which_somebody_is_70_for_the_limits(born: str, first: str) -> None:
     months = [dt.date(2026, month, 1) for month in range(1, 13)] + [dt.date(2027, 1, 1)]
     applies = [m for m in months if pl.select(is_elder(pl.lit(dt.date.fromisoformat(born)), m)).item()]
     assert applies[0] == dt.date.fromisoformat(f"{first}-01")

@@ -221,7 +221,7 @@ def test_a_mark_without_its_base_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["CP932", "UTF-16LE"])
-def test_of_an_unknown_record_kind_no_more_is_shown_than_its_item(encoding: str, tmp_path: Path) -> None:
+def test_only_the_kind_of_an_unknown_record_is_shown(encoding: str, tmp_path: Path) -> None:
     plan = FORMS[f"{encoding}, fixed, CRLF"]
     specification = altered(tmp_path, "eligibility_individual", plan=plan).in_force("eligibility_individual", DAY)
     path = tmp_path / "file.csv"

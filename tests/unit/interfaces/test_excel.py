@@ -170,7 +170,7 @@ def test_what_excel_spoiled_is_refused_in_words_at_work_too(own: Path) -> None:
 
 
 @pytest.mark.parametrize("copied", ["eligibility_individual - コピー", "resident_extract"])
-def test_a_folder_that_would_stand_before_another_is_refused_with_both_names(copied: str, own: Path) -> None:
+def test_a_folder_that_would_take_precedence_over_another_is_refused_with_both_names(copied: str, own: Path) -> None:
     version = own / copied / "2019-04-01"
     shutil.copytree(own / "eligibility_individual" / "2018-04-01", version)
     said = "フォルダの名前が id と効力開始日（eligibility_individual/2018-04-01）と違います。その名前のフォルダは別にあります"

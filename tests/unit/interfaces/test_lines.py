@@ -103,7 +103,7 @@ def test_the_first_field_that_its_quotes_do_not_enclose_is_named() -> None:
     assert found.fields.tolist()[3:] == [2, 2, 2]
 
 
-def test_what_follows_so_many_fields_is_found_or_the_end_of_the_line() -> None:
+def test_the_place_after_so_many_fields_is_found_or_the_end_of_the_line() -> None:
     found = read(['a,"b,c",d', 'ソ,"ァ""",'])
     assert [found.byte_after_fields(1, fields) for fields in (1, 2, 3, 4)] == [3, 9, 10, 10]
     assert [found.byte_after_fields(2, fields) for fields in (1, 2, 3)] == [4, 11, 11]

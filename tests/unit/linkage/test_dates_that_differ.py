@@ -155,7 +155,7 @@ def test_the_loss_of_a_person_who_moved_inside_the_prefecture_is_another_municip
     assert applied(environment, left, ANSWER | LOST | {"lost_on": MOVED}) == expected
 
 
-def test_a_loss_that_changes_or_goes_is_asked_about(environment: Environment) -> None:
+def test_a_loss_that_changes_or_disappears_is_asked_about(environment: Environment) -> None:
     left = SENT | {"ended_on": LATER, "end_reason": "moved_out_prefecture"}
     lost, again = ANSWER | LOST | {"lost_on": MOVED}, ANSWER | LOST | {"lost_on": None, "loss_reason": None}
     assert applied(environment, left, lost, again) == [("KR-8134", "2025-04-01", "（なし）")]

@@ -76,7 +76,7 @@ def test_a_sound_file_for_a_day_that_has_not_come_is_quarantined_and_the_real_on
     assert (applied.entry.state, applied.applied_count) == ("applied", 1)
 
 
-def test_todays_file_is_let_in_and_tomorrows_is_not(environment: Environment, tmp_path: Path) -> None:
+def test_todays_file_is_applied_and_tomorrows_is_not(environment: Environment, tmp_path: Path) -> None:
     assert delivered(environment, tmp_path / "today", THU).state == "verified"
     assert delivered(environment, tmp_path / "tomorrow", dt.date(2026, 4, 3)).state == "quarantined"
 
@@ -102,7 +102,7 @@ def test_a_file_for_a_month_that_has_not_begun_is_quarantined(tmp_path: Path) ->
         assert arrived.state == state, arrived.message
 
 
-def test_an_early_file_that_a_person_lets_in_is_applied(environment: Environment, tmp_path: Path) -> None:
+def test_an_early_file_that_a_person_releases_is_applied(environment: Environment, tmp_path: Path) -> None:
     early = delivered(environment, tmp_path / "typo", TYPO)
     assert early.entry is not None
     quarantine.release(environment.ledger.recorder("試験"), environment.file_store, early.entry.id, "電話で確認")

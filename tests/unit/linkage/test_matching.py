@@ -87,7 +87,7 @@ def test_a_new_period_that_begins_before_the_earlier_one_ended_is_asked_about() 
     assert periods(APRIL) == []
 
 
-def test_a_hole_through_which_the_qualification_goes_on_is_asked_about() -> None:
+def test_a_gap_over_which_the_qualification_continues_is_asked_about() -> None:
     assert periods(HOLE) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
     assert periods(HOLE, acquired_on=HOLE) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
     assert periods(HOLE, acquired_on=APRIL) == []

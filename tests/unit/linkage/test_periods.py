@@ -80,7 +80,7 @@ def test_a_period_is_compared_with_the_one_from_an_earlier_day(environment: Envi
     assert asked_of_periods(environment, THU) == [("KR-8123", "2026-01-05〜2026-03-20", "2026-04-01")]
 
 
-def test_an_older_day_that_is_let_in_late_is_not_compared_with_a_newer_one(
+def test_an_older_day_that_is_released_late_is_not_compared_with_a_newer_one(
     environment: Environment, tmp_path: Path
 ) -> None:
     reported(environment, tmp_path / "thursday", THU, BEGAN, ENDED)

@@ -80,7 +80,7 @@ def test_a_line_that_is_no_record_is_counted_among_the_rejected(environment: Env
         lambda content: b"",
     ],
 )
-def test_what_cannot_be_read_is_not_let_in_by_anybody(
+def test_nobody_can_release_an_unreadable_file(
     environment: Environment, tmp_path: Path, harm: Callable[[bytes], bytes]
 ) -> None:
     entry = quarantine_delivery(environment, tmp_path / "union", harm(delivered(IDS[:3], environment)))
@@ -89,7 +89,7 @@ def test_what_cannot_be_read_is_not_let_in_by_anybody(
     assert environment.ledger.entry(entry).state == "quarantined"
 
 
-def test_ids_that_pass_by_chance_are_let_in_and_my_numbers_never(environment: Environment, tmp_path: Path) -> None:
+def test_ids_that_pass_by_chance_are_released_and_my_numbers_never(environment: Environment, tmp_path: Path) -> None:
     assert (
         let_in(
             environment, quarantine_delivery(environment, tmp_path / "one", delivered(MY_NUMBERS[:1], environment))

@@ -98,7 +98,7 @@ def test_no_finding_of_any_item_shows_what_is_hidden(tmp_path: Path) -> None:
         ("20260401", "20260401"),
     ],
 )
-def test_what_is_not_of_a_public_items_form_may_be_anothers_and_is_hidden(
+def test_a_public_items_value_of_the_wrong_form_may_be_another_items_and_is_hidden(
     value: str, shown: str, tmp_path: Path
 ) -> None:
     result = validated(tmp_path, line(3, "20260401,1\r\n", f"20260401,{value}\r\n")(sound_individuals()))

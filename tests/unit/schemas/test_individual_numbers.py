@@ -45,7 +45,7 @@ def refused(tmp_path: Path, reason: str, code: str) -> None:
 
 
 @pytest.mark.parametrize("separator", [*DASHES, *DOTS, *SPACES, *UNSEEN, "/", " - ", "", "－ "])
-def test_a_number_is_found_whatever_stands_between_its_groups(tmp_path: Path, separator: str) -> None:
+def test_a_number_is_found_whatever_is_between_its_groups(tmp_path: Path, separator: str) -> None:
     refused(tmp_path, f"{separator.join(GROUPED)} の人", "KR-6314")
 
 
@@ -80,7 +80,7 @@ def test_twelve_digits_whose_check_digit_does_not_agree_are_a_question(tmp_path:
     assert in_the_ledger(tmp_path, "個人番号ではない") or in_the_ledger(tmp_path, "\\u500b\\u4eba")
 
 
-def test_what_is_a_number_stays_refused_whatever_is_said_of_it(tmp_path: Path) -> None:
+def test_a_number_stays_refused_whatever_a_person_says(tmp_path: Path) -> None:
     refused(tmp_path, "1234-5678-9018 は個人番号ではない", "KR-6314")
 
 

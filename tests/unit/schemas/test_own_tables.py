@@ -77,7 +77,7 @@ def test_a_table_passes_and_a_missing_an_unknown_and_a_wrongly_typed_column_are_
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if StoredTable(model, CATALOGUE).key_columns])
-def test_a_key_stands_once_and_is_never_null(model: type[Table]) -> None:
+def test_a_key_is_unique_and_never_null(model: type[Table]) -> None:
     (key,) = StoredTable(model, CATALOGUE).key_columns
     sound = row_of(model)
     assert faults(model, pl.concat([sound, sound])) == f"同じ値が二度ある列 {key}"

@@ -43,7 +43,7 @@ def many(tmp_path: Path) -> Validated:
     return validated(tmp_path, b"".join([*rows, end.replace(b"0000005", b"0000602")]))
 
 
-def test_json_says_all_that_was_found(faulty: Validated, tmp_path: Path) -> None:
+def test_json_contains_every_finding(faulty: Validated, tmp_path: Path) -> None:
     report = to_json(faulty)
     assert list(report) == ["interface", "version", "valid", "records", "counts_by_code", "normalised", "findings"]
     assert (report["interface"], report["version"]) == ("eligibility_individual", "2018-04-01")

@@ -95,9 +95,7 @@ def test_a_file_in_another_encoding_is_refused_whole(tmp_path: Path) -> None:
     ("mark", "shown"),
     [("9", "9"), ('"9"', "9"), ("", "（空）"), ("123456789018", "（種別でない値）"), ("花", "（種別でない値）")],
 )
-def test_no_more_of_an_unknown_record_kind_is_shown_than_is_long_enough_for_one(
-    mark: str, shown: str, tmp_path: Path
-) -> None:
+def test_an_unknown_record_kind_is_shown_only_up_to_the_length_of_a_kind(mark: str, shown: str, tmp_path: Path) -> None:
     result = validated(tmp_path, line(3, "2,0000003,", f"{mark},0000003,")(sound_individuals()))
     assert result.findings.select("code", "value").rows() == [("KR-1015", shown)]
     assert shown in result.findings["message"][0]
@@ -140,7 +138,7 @@ def test_a_lost_record_breaks_the_sequence_once(tmp_path: Path) -> None:
     ]
 
 
-def test_another_municipalitys_file_is_said_once(tmp_path: Path) -> None:
+def test_another_municipalitys_file_is_reported_once(tmp_path: Path) -> None:
     assert seen(validated(tmp_path, sound_individuals().replace(b",999997,", b",131041,"))) == [
         ("KR-4002", 1, "municipality_code")
     ]

@@ -128,7 +128,7 @@ def test_a_key_file_in_which_a_byte_changed_opens_nothing(tmp_path: Path) -> Non
         assert code_of(Store(tmp_path / "assets", ring, TABLES), "people") == "KR-7113"
 
 
-def test_a_key_in_the_place_of_another_opens_nothing(tmp_path: Path) -> None:
+def test_a_key_in_place_of_another_opens_nothing(tmp_path: Path) -> None:
     store = store_of(tmp_path)
     store.write("people", "2026-04-01", PEOPLE)
     shutil.copy2(tmp_path / "keys" / "my_number-1.key.pem", tmp_path / "keys" / "records-1.key.pem")
