@@ -120,8 +120,8 @@ def test_a_day_by_medium_there_and_back(tmp_path: Path, openssh_server: OpenSshS
     # The auditor's report of this month names all of it.
     for name in ("report.xlsx", "report.html"):
         month = dt.datetime.now(dt.timezone(dt.timedelta(hours=9))).strftime("%Y-%m")
-        output = town.renkei("audit", "report", "--month", month, "--to", str(tmp_path / name))
-        assert "承認 2件、媒体管理簿 9件、鍵 3件、消去 0件" in output
+        told = town.renkei("audit", "report", "--month", month, "--to", str(tmp_path / name))
+        assert "承認 2件、媒体管理簿 9件、鍵 3件、消去 0件" in told
     book = openpyxl.load_workbook(tmp_path / "report.xlsx")
     approved = [[cell.value for cell in row] for row in book["承認"].iter_rows(min_row=2)]
     assert {tuple(row[-2:]) for row in approved} == {("試験担当", "合成　承認者")}
