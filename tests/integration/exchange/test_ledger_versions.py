@@ -153,7 +153,7 @@ def test_every_version_up_to_the_newest_has_a_title_and_no_way_back() -> None:
 @pytest.mark.parametrize(
     "without", [(), LAZY, LAZY[1:5], LAZY[:1]], ids=["whole", "begun", "no linkage", "nothing left"]
 )
-def test_a_ledger_without_a_version_is_upgraded_whole(any_url: str, without: tuple[str, ...]) -> None:
+def test_a_ledger_without_a_version_is_taken_over_whole(any_url: str, without: tuple[str, ...]) -> None:
     restore(any_url, without=without)
     before = contents(any_url)
     done = upgrade(any_url, "試験", noon)
