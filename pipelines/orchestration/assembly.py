@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
 
 import dagster as dg
 
@@ -17,6 +16,7 @@ from pipelines.orchestration.alerts import failure_alerts
 from pipelines.orchestration.jobs import work
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment, StoreIOManager
+from pipelines.orchestration.run_log import QUIET, quiet
 from pipelines.orchestration.schedules import schedules
 from pipelines.orchestration.sensors import applications, arrivals
 from pipelines.orchestration.specification_metadata import with_specifications
@@ -24,9 +24,7 @@ from pipelines.orchestration.table_metadata import with_column_schemas
 from pipelines.tables.registry import stored_tables
 
 
-def definitions(
-    deployment: Deployment | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
-) -> dg.Definitions:
+def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     """All definitions; tests pass a deployment of their own, the others take RENKEI_SETTINGS.
 
     Without readable settings, days and specifications are the embedded ones; the runs themselves report what is wrong.
@@ -41,15 +39,10 @@ def definitions(
     with warnings.catch_warnings():
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category)
-        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date()), catalogue, loggers)
+        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date()), catalogue)
 
 
-def _assembled(
-    chosen: Deployment,
-    partitions: Partitions,
-    catalogue: Catalogue,
-    loggers: Mapping[str, dg.LoggerDefinition] | None,
-) -> dg.Definitions:
+def _assembled(chosen: Deployment, partitions: Partitions, catalogue: Catalogue) -> dg.Definitions:
     made, tables = work(partitions), stored_tables(catalogue)
     return dg.Definitions(
         assets=[
@@ -62,5 +55,5 @@ def _assembled(
         sensors=[arrivals(made, partitions), applications(made, partitions), failure_alerts],
         resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
         executor=dg.in_process_executor,
-        loggers=loggers,
+        loggers={QUIET: dg.LoggerDefinition(quiet)},
     )

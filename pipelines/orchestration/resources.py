@@ -39,7 +39,7 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
         if context.instance is not None and context.instance.is_persistent:
             close_folder(Path(context.instance.root_directory))
         if context.run is not None and context.instance is not None:
-            context.instance.add_run_tags(context.run.run_id, Process.this().tag)
+            context.instance.add_run_tags(context.run.run_id, Process.this().tag(context.run.run_id))
 
     @cached_property
     def environment(self) -> Environment:
