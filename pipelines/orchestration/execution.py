@@ -90,9 +90,14 @@ class Runner:
         return session.ended.succeeded
 
     def failed(self, first: dt.date | None = None, last: dt.date | None = None) -> list[tuple[str, str]]:
-        """(job, partition) whose newest run failed, by Dagster's records (`failed_runs`)."""
+        """(job, partition) that failed last and that no run repairs, by Dagster's records (`failed_runs`)."""
         with _records(Settings.load()) as instance:
             return failed_runs.failed_runs(instance, first, last)
+
+    def repairs(self, first: dt.date | None = None, last: dt.date | None = None) -> list[failed_runs.Repair]:
+        """The failed partitions of which a newer run waits or is at work."""
+        with _records(Settings.load()) as instance:
+            return failed_runs.repairs(instance, first, last)
 
     @contextmanager
     def _session(self, partition: str | None = None, step: str | None = None) -> Iterator[_Session]:
