@@ -129,6 +129,7 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
             return
         raise RenkeiError(
             "KR-7201",
+            day=day,
             interface=interface,
             before=before,
             now=now,
