@@ -36,7 +36,15 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
         *_months(environment, entries, on),
     ]
     texts = [
-        (code, message(code).title, subject, partition, due, business_days_between(due, on), _remedy(code, subject, partition))
+        (
+            code,
+            message(code).title,
+            subject,
+            partition,
+            due,
+            business_days_between(due, on),
+            _remedy(code, subject, partition),
+        )
         for code, subject, partition, due in rows
     ]
     return Outstanding.of(texts).sort("due_on", "code", "subject")

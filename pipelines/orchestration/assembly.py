@@ -13,6 +13,7 @@ from pipelines.configuration.calendar import tokyo_now
 from pipelines.configuration.settings import ENVIRONMENT_KEY, FIRST_DAY, Settings
 from pipelines.exchange.error_redaction import mask_errors
 from pipelines.orchestration.alerts import failure_alerts
+from pipelines.orchestration.assets.outside import systems
 from pipelines.orchestration.jobs import work
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment, StoreIOManager
@@ -20,7 +21,7 @@ from pipelines.orchestration.run_log import QUIET, quiet
 from pipelines.orchestration.schedules import schedules
 from pipelines.orchestration.sensors import applications, arrivals
 from pipelines.orchestration.specification_metadata import with_specifications
-from pipelines.orchestration.table_metadata import with_column_schemas
+from pipelines.orchestration.table_metadata import TableMetadata, with_column_schemas
 from pipelines.tables.registry import stored_tables
 
 
@@ -43,12 +44,15 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
 
 
 def _assembled(chosen: Deployment, partitions: Partitions, catalogue: Catalogue) -> dg.Definitions:
-    made, tables = work(partitions), stored_tables(catalogue)
+    made, shown = work(partitions), TableMetadata(catalogue, stored_tables(catalogue))
     return dg.Definitions(
         assets=[
-            with_column_schemas(with_specifications(asset, catalogue), tables)
-            for assets in made.assets.values()
-            for asset in assets
+            *systems(),
+            *(
+                with_column_schemas(with_specifications(asset, catalogue), shown)
+                for assets in made.assets.values()
+                for asset in assets
+            ),
         ],
         jobs=list(made.jobs.values()),
         schedules=schedules(made, partitions),

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import dagster as dg
 import polars as pl
 from dagster._core.errors import DagsterUserCodeProcessError
-from dagster._utils.error import USER_FACING_ERROR_ID_ATTR_NAME, SerializableErrorInfo
+from dagster._utils.error import USER_FACING_ERROR_ID_ATTR_NAME
+from dagster_shared.error import SerializableErrorInfo
 
 from interfaces.messages import RenkeiError, message, runbook
 from pipelines.exchange.error_redaction import is_disk_fault
@@ -139,7 +140,9 @@ class _Told(DagsterUserCodeProcessError):
     """An error whose text is ours: Dagster neither masks it nor adds a stack trace."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text, user_code_process_error_infos=[SerializableErrorInfo(f"{text}\n", [], None)])
+        super().__init__(  # type: ignore[no-untyped-call]
+            text, user_code_process_error_infos=[SerializableErrorInfo(f"{text}\n", [], None)]
+        )
 
     def __setattr__(self, name: str, value: object) -> None:
         if name != USER_FACING_ERROR_ID_ATTR_NAME:  # the mark of what is to be masked

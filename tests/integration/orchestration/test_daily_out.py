@@ -160,7 +160,7 @@ def test_a_wrong_delivery_stops_the_day_and_loses_nothing(town: Town, defect: st
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [told in (check.description or "") for check in failed] == [True]
     if "KR-7201" in told:
-        assert f"renkei run daily --date {NEXT} --confirm " in failed[0].metadata["対処"].text
+        assert f"renkei run daily --date {NEXT} --confirm " in str(failed[0].metadata["対処"].value)
     assert town.sent() == sent
     assert town.materialised("resident_extract") == {DAY.isoformat()}
     shutil.copy(FOLDER / "sound_town" / spoilt.name, extracts)
@@ -373,6 +373,7 @@ def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town:
     ]
     (quarantined,) = town.deployment.environment.ledger.entries(states={EntryState.QUARANTINED})
     (step,) = result.get_step_failure_events()
+    assert step.step_failure_data.error
     shown = step.step_failure_data.error.to_string()
     assert shown.startswith(f"KR-7306 {quarantined.file_name} ")
     assert f"renkei quarantine show {quarantined.id} " in shown
