@@ -20,6 +20,7 @@ from pipelines.orchestration.specification_metadata import name_of
 from pipelines.tables.high_cost import MonthlyDispatch, WithheldKeys
 
 OWNERS = ["team:国保給付担当"]
+WITHHELD = {monthly.BENEFITS: "withheld_benefits", monthly.TAXES: "tax_held"}  # what waits of each extract
 
 
 def _file(description: str) -> dg.AssetOut:
@@ -53,7 +54,7 @@ def monthly_extracts(
         findings = numbers.of_findings(extract.findings)
         yield dg.Output(extract.records, output_name=interface, metadata={**shown, **findings})
         withheld = WithheldKeys.of((key,) for key in extract.withheld)
-        yield dg.Output(withheld, output_name=interface.replace("extract", "held"))
+        yield dg.Output(withheld, output_name=WITHHELD[interface])
 
 
 def monthly_files(
