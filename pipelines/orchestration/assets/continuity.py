@@ -180,8 +180,8 @@ def candidate_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 ),
             },
             internal_asset_deps={
-                CANDIDATES: keys(UNION_CANDIDATES, "received_files", "eligibility_dispatch"),
-                "continuity_worksheet": keys(CANDIDATES, "linkage_state", "sent_people"),
+                CANDIDATES: keys(UNION_CANDIDATES, "received_files"),
+                "continuity_worksheet": keys(CANDIDATES, "eligibility_dispatch", "linkage_state", "sent_people"),
             },
             check_specs=[
                 inbound.check_spec(INTERFACES[CANDIDATES], months),

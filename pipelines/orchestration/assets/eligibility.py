@@ -202,8 +202,12 @@ def _files_asset(days: Days) -> Asset:
         "eligibility_changes": _out("前回送付からの異動と、同じ世帯の人", "eligibility"),
         "withheld_list": _out("要修正の一覧（送付を保留した人と世帯、コード）", "eligibility"),
         "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
-        "eligibility_household": _file("資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
-        "eligibility_individual": _file("資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
+        "eligibility_household": _file(
+            "資格情報(世帯)ファイル（保存するのは送付票: 名前・SHA-256・件数）", "eligibility"
+        ),
+        "eligibility_individual": _file(
+            "資格情報(個人)ファイル（保存するのは送付票: 名前・SHA-256・件数）", "eligibility"
+        ),
         "sent_people": _out(
             "送付が済むと連合会が知る人の状態（次の比較の基準。前回送った日のこの表と比べる）", "eligibility"
         ),

@@ -185,11 +185,13 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 "known_income_class": keys("income_class"),
             },
             outs={
-                "high_cost_history": _file("高額該当情報の送付票: 県内へ転出した世帯の月と、遅れた訂正"),
+                "high_cost_history": _file(
+                    "高額該当情報ファイル: 県内へ転出した世帯の月と、遅れた訂正（保存するのは送付票）"
+                ),
                 "known_high_cost_history": _table(
                     "送付が済むと連合会が知る高額該当の月（次の比較の基準。前回送った月のこの表と比べる）"
                 ),
-                "income_class": _file("世帯所得区分情報ファイルの送付票: 8月は全世帯、ほかの月は変更"),
+                "income_class": _file("世帯所得区分情報ファイル: 8月は全世帯、ほかの月は変更（保存するのは送付票）"),
                 "known_income_class": _table(
                     "送付が済むと連合会が知る所得区分（次の比較の基準。前回送った月のこの表と比べる）"
                 ),

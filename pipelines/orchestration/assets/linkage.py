@@ -67,7 +67,8 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 ),
             },
             internal_asset_deps={
-                **dict.fromkeys(INTERFACES, keys("received_files", "eligibility_dispatch")),
+                **dict.fromkeys(INTERFACES, keys("received_files")),
+                "reception_result": keys("received_files", "eligibility_dispatch"),
                 STATE: keys(*INTERFACES),
                 "linkage_discrepancies": keys(*INTERFACES, "sent_people"),
             },
