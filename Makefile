@@ -4,6 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 DEMO ?= $(CURDIR)/demo
 FUZZ ?= 100
+UI_PORT ?= 3000
 export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 
 help: ## this list
@@ -20,9 +21,12 @@ setup: $(STAMP) ## the virtual environment with the locked packages
 demo: $(STAMP) ## two months of a synthetic prefecture, end to end (about eight minutes)
 	$(BIN)/python -m fixtures.demo --folder $(DEMO)
 
-ui: $(STAMP) ## the Dagster UI on the demo's home, http://127.0.0.1:3000
-	umask 077; RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home \
-	  $(BIN)/dagster-webserver -h 127.0.0.1 -p 3000 -m pipelines.definitions
+ui: $(STAMP) ## the Dagster UI on the demo's home with the daemon that works for it, http://127.0.0.1:3000, until Ctrl-C
+	umask 077; RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home PYTHONWARNINGS=ignore \
+	  exec $(BIN)/dagster dev -h 127.0.0.1 -p $(UI_PORT) -m pipelines.definitions --log-level warning
+
+pictures: $(STAMP) ## the pictures of the documents, from a real browser
+	RENKEI_PICTURES=$(CURDIR)/docs/images $(BIN)/python -m pytest -m slow tests/integration/web/test_browser.py
 
 test-fast: $(STAMP) ## the unit tests: rules and decisions without a server (under a minute)
 	$(BIN)/python -m pytest -n 2 tests/unit
@@ -59,4 +63,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui test-fast test test-slow test-long fuzz torture canary check bench lock
+.PHONY: help setup demo ui pictures test-fast test test-slow test-long fuzz torture canary check bench lock

@@ -91,6 +91,11 @@ class Decoded:
         """The raw table of the record kind that repeats."""
         return self.tables[self.spec.data.kind]
 
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the file's bytes."""
+        return hashlib.sha256(self._content).hexdigest()
+
     @property
     def unread(self) -> int:
         """How many lines are no record, in a file whose structure is valid."""

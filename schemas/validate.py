@@ -27,6 +27,15 @@ MOST_FINDINGS = 500_000
 __all__ = ["FileContext", "Validated", "relate", "validate", "validate_decoded", "validate_file"]
 
 
+@dataclass(frozen=True)
+class FileRead:
+    """Which file was read, and by which version of its specification."""
+
+    name: str
+    version: str
+    sha256: str
+
+
 @dataclass
 class Validated:
     """A validated file. data: raw data records (normalised unless the file is ours for the Union), with `line`."""
@@ -36,6 +45,11 @@ class Validated:
     findings: pl.DataFrame
     file_name: str
     normalised: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def file(self) -> FileRead:
+        """The file that was validated."""
+        return FileRead(self.file_name, self.decoded.spec.version, self.decoded.sha256)
 
     @property
     def valid(self) -> bool:

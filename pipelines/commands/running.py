@@ -71,17 +71,21 @@ def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="何を再実行するかだけを示す")
 @with_error_messages
 def rerun(failed: bool, first: dt.datetime | None, last: dt.datetime | None, dry_run: bool) -> None:
-    """Print what will be run again, then run it, oldest first; exit 1 when one fails again."""
-    runner = Runner()
-    found = runner.failed(first.date() if first else None, last.date() if last else None)
+    """Print what will be run again, then run it, oldest first.
+
+    Exit 1 when one fails again, and while another run, which has not ended, repairs one.
+    """
+    runner, between = Runner(), (first.date() if first else None, last.date() if last else None)
+    found, repairs = runner.failed(*between), runner.repairs(*between)
     for job, partition in found:
         click.echo(f"再実行 {job} {partition}")
-    if not found:
+    for repair in repairs:
+        click.echo(repair.line())
+    if not found and not repairs:
         click.echo("失敗したままのパーティションはありません")
-    if dry_run or not found:
-        return
-    again = [(job, partition) for job, partition in found if not runner.again(job, partition)]
+    again = [] if dry_run else [(job, partition) for job, partition in found if not runner.again(job, partition)]
     for job, partition in again:
         click.echo(f"また失敗しました {job} {partition}（Dagster の画面で検査の対処を見てください）", err=True)
-    click.echo(f"{len(found)}件のうち成功 {len(found) - len(again)}件")
-    sys.exit(FAULTS if again else 0)
+    if found and not dry_run:
+        click.echo(f"{len(found)}件のうち成功 {len(found) - len(again)}件")
+    sys.exit(FAULTS if again or repairs else 0)

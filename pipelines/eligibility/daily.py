@@ -137,12 +137,15 @@ def tables_of(extracts: Extracts) -> dict[str, pl.DataFrame]:
 
 
 def tables_of_build(built: Built) -> dict[str, pl.DataFrame]:
-    """The tables that are stored of a day's files, by asset. The files themselves are in the outbox; these are manifests."""
+    """The tables that are stored of a day's files, by asset, each after those that it comes from.
+
+    The files themselves are in the outbox; these are manifests.
+    """
     return {
         "eligibility_changes": built.sent.people,
         "withheld_list": built.withheld,
-        "build_findings": built.findings,
         **{interface: manifest(built, interface) for interface in FILES},
+        "build_findings": built.findings,
         "sent_people": built.snapshot.people,
         "sent_households": built.snapshot.households,
         "sent_my_numbers": built.snapshot.my_numbers,

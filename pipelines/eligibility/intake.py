@@ -18,7 +18,7 @@ from pipelines.tables.eligibility import PersonsAtFault
 from schemas.findings import codes_in_words, places
 from schemas.report import write_json, write_xlsx
 from schemas.rules.relations import codes_that_name_somebody
-from schemas.validate import Validated, relate, validate_file
+from schemas.validate import FileRead, Validated, relate, validate_file
 
 EXTRACTS = ("resident_extract", "insured_extract", "household_extract")
 AT_ONCE = 2  # the machine's cores; polars leaves one idle while bytes are hashed and lines are found
@@ -29,12 +29,12 @@ KEYS = {"resident_extract": PERSON_KEY, "insured_extract": PERSON_KEY, "househol
 class Extracts:
     """The canonical extracts of a day (resident without 個人番号), the 個人番号 separately, and the findings.
 
-    tables, files: by interface id; the file's name. my_numbers: resident_number, my_number. findings: `Findings`.
+    tables, files: by interface id. my_numbers: resident_number, my_number. findings: `Findings`.
     faults: `PersonsAtFault`, for each row with a finding of level record.
     """
 
     tables: dict[str, pl.DataFrame]
-    files: dict[str, str]
+    files: dict[str, FileRead]
     my_numbers: pl.DataFrame
     findings: pl.DataFrame
     faults: pl.DataFrame
@@ -68,7 +68,7 @@ def read_extracts(environment: Environment, day: dt.date, confirm: str | None = 
     normalised: dict[str, int] = {}
     for interface, validated in validated_files.items():
         normalised |= {f"{interface}.{item}": count for item, count in validated.normalised.items() if count}
-    files = {interface: validated.file_name for interface, validated in validated_files.items()}
+    files = {interface: validated.file for interface, validated in validated_files.items()}
     return Extracts(tables, files, numbers.sort(PERSON_KEY), findings, _faults(validated_files, findings), normalised)
 
 
@@ -129,6 +129,7 @@ def _refuse_lost_rows(environment: Environment, interface: str, now: int, day: d
             return
         raise RenkeiError(
             "KR-7201",
+            day=day,
             interface=interface,
             before=before,
             now=now,

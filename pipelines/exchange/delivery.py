@@ -60,7 +60,7 @@ class Delivery:
         delivered = tuple(self._deliver(entries[file.interface], file) for file in self.batch.files)
         for entry in delivered:
             if entry.state == EntryState.UNCONFIRMED:
-                raise PermanentTransportError(REMOVED_BY_SERVER, name=entry.file_name)
+                raise PermanentTransportError(REMOVED_BY_SERVER, name=entry.file_name, entry=entry.id)
         return SendOutcome("sent", delivered)
 
     def _recover(self, entry: Entry) -> Entry:

@@ -54,7 +54,7 @@ def release(recorder: Recorder, file_store: EncryptedFileStore, entry_id: int, r
     entry = _decidable(recorder, entry_id)
     is_releasable = entry.state == EntryState.STALE or entry.is_releasable
     if entry.interface is None or entry.partition is None or not is_releasable:
-        raise RenkeiError("KR-6315", name=entry.file_name)
+        raise RenkeiError("KR-6315", name=entry.file_name, entry=entry.id)
     archived_content(file_store, entry)
     return _decide(recorder, entry, EntryState.RELEASED, reason)
 

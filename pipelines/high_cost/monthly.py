@@ -46,7 +46,7 @@ from schemas.findings import codes_in_words
 from schemas.report import write_json, write_xlsx
 from schemas.rules.periods import runs
 from schemas.tables import Table
-from schemas.validate import Validated, relate, validate_file
+from schemas.validate import FileRead, Validated, relate, validate_file
 
 BENEFITS, TAXES, HOUSEHOLDS_EXTRACT = "benefit_extract", "tax_extract", "household_extract"
 # Tables of a month that its steps make and later months read; a month that retention has erased is not made again.
@@ -55,11 +55,15 @@ KEPT_OF_A_MONTH = (*SNAPSHOT_ASSETS.values(), "high_cost_counts", "high_cost_mon
 
 @dataclass(frozen=True)
 class Extract:
-    """A monthly extract: its valid records (canonical), and the withheld households or persons, whose records are invalid."""
+    """A monthly extract: its valid records (canonical), and the withheld households or persons, whose records are invalid.
+
+    file: None when the records are read from the table that is stored of it.
+    """
 
     records: pl.DataFrame
     withheld: pl.Series
     findings: pl.DataFrame
+    file: FileRead | None = None
 
 
 def require_sent(environment: Environment, month: dt.date) -> dt.date:
@@ -98,7 +102,7 @@ def read_extract(environment: Environment, interface: str, month: dt.date) -> Ex
     specification = extract.decoded.spec
     sound = extract.data.filter(~pl.col("line").is_in(faulty_lines.implode()))
     records = to_canonical(sound, specification.data, specification, month).drop("line")
-    return Extract(records, at_fault[key].unique().sort(), findings)
+    return Extract(records, at_fault[key].unique().sort(), findings, extract.file)
 
 
 def _validate_extract(environment: Environment, interface: str, month: dt.date) -> Validated:

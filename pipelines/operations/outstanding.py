@@ -36,10 +36,23 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
         *_months(environment, entries, on),
     ]
     texts = [
-        (code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
+        (
+            code,
+            message(code).title,
+            subject,
+            partition,
+            due,
+            business_days_between(due, on),
+            _remedy(code, subject, partition),
+        )
         for code, subject, partition, due in rows
     ]
     return Outstanding.of(texts).sort("due_on", "code", "subject")
+
+
+def _remedy(code: str, subject: str, partition: dt.date) -> str:
+    """What to do, with the day (or month) for which it is to be done."""
+    return message(code).advise(subject=subject, day=partition, month=f"{partition:%Y-%m}")
 
 
 def _daily_files(entries: list[Entry]) -> list[Entry]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
 
 import dagster as dg
 
@@ -14,19 +13,19 @@ from pipelines.configuration.calendar import tokyo_now
 from pipelines.configuration.settings import ENVIRONMENT_KEY, FIRST_DAY, Settings
 from pipelines.exchange.error_redaction import mask_errors
 from pipelines.orchestration.alerts import failure_alerts
+from pipelines.orchestration.assets.outside import systems
 from pipelines.orchestration.jobs import work
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment, StoreIOManager
+from pipelines.orchestration.run_log import QUIET, quiet
 from pipelines.orchestration.schedules import schedules
 from pipelines.orchestration.sensors import applications, arrivals
 from pipelines.orchestration.specification_metadata import with_specifications
-from pipelines.orchestration.table_metadata import with_column_schemas
+from pipelines.orchestration.table_metadata import TableMetadata, with_column_schemas
 from pipelines.tables.registry import stored_tables
 
 
-def definitions(
-    deployment: Deployment | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
-) -> dg.Definitions:
+def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     """All definitions; tests pass a deployment of their own, the others take RENKEI_SETTINGS.
 
     Without readable settings, days and specifications are the embedded ones; the runs themselves report what is wrong.
@@ -41,26 +40,24 @@ def definitions(
     with warnings.catch_warnings():
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category)
-        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date()), catalogue, loggers)
+        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date()), catalogue)
 
 
-def _assembled(
-    chosen: Deployment,
-    partitions: Partitions,
-    catalogue: Catalogue,
-    loggers: Mapping[str, dg.LoggerDefinition] | None,
-) -> dg.Definitions:
-    made, tables = work(partitions), stored_tables(catalogue)
+def _assembled(chosen: Deployment, partitions: Partitions, catalogue: Catalogue) -> dg.Definitions:
+    made, shown = work(partitions), TableMetadata(catalogue, stored_tables(catalogue))
     return dg.Definitions(
         assets=[
-            with_column_schemas(with_specifications(asset, catalogue), tables)
-            for assets in made.assets.values()
-            for asset in assets
+            *systems(),
+            *(
+                with_column_schemas(with_specifications(asset, catalogue), shown)
+                for assets in made.assets.values()
+                for asset in assets
+            ),
         ],
         jobs=list(made.jobs.values()),
         schedules=schedules(made, partitions),
         sensors=[arrivals(made, partitions), applications(made, partitions), failure_alerts],
         resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
         executor=dg.in_process_executor,
-        loggers=loggers,
+        loggers={QUIET: dg.LoggerDefinition(quiet)},
     )

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 import dagster as dg
 import polars as pl
+from dagster._core.errors import DagsterUserCodeProcessError
+from dagster._utils.error import USER_FACING_ERROR_ID_ATTR_NAME
+from dagster_shared.error import SerializableErrorInfo
 
 from interfaces.messages import RenkeiError, message, runbook
 from pipelines.exchange.error_redaction import is_disk_fault
@@ -133,9 +136,26 @@ def failed(interface: str, error: RenkeiError) -> dg.AssetCheckResult:
     )
 
 
+class _Told(DagsterUserCodeProcessError):
+    """An error whose text is ours: Dagster neither masks it nor adds a stack trace."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]
+            text, user_code_process_error_infos=[SerializableErrorInfo(f"{text}\n", [], None)]
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != USER_FACING_ERROR_ID_ATTR_NAME:  # the mark of what is to be masked
+            super().__setattr__(name, value)
+
+
+class Stopped(dg.Failure, _Told):
+    """The failure of a step with a message and a remedy of the catalogue."""
+
+
 def stop(error: RenkeiError) -> dg.Failure:
     """The failure that leaves no file and a red partition; it is never retried (dagster.md 3, the third pattern)."""
-    return dg.Failure(description=error.for_people(), metadata=_error_metadata(error), allow_retries=False)
+    return Stopped(description=error.for_people(), metadata=_error_metadata(error), allow_retries=False)
 
 
 @contextmanager

@@ -54,17 +54,16 @@ class Process:
 
     @classmethod
     def of(cls, run: dg.DagsterRun) -> Self | None:
-        """The process of a run; None when the run has no valid tag."""
+        """The process of a run; None when the run has no valid tag of its own: Dagster copies the tags of a run that it repeats."""
         words = run.tags.get(PROCESS_TAG, "").split()
-        if len(words) != 5 or not words[3].isdecimal():
+        if len(words) != 6 or not words[3].isdecimal() or words[5] != run.run_id:
             return None
-        host, boot, namespace, number, started = words
+        host, boot, namespace, number, started, _ = words
         return cls(host, boot, namespace, int(number), started)
 
-    @property
-    def tag(self) -> dict[str, str]:
+    def tag(self, run_id: str) -> dict[str, str]:
         """The tag that names the process on a run."""
-        return {PROCESS_TAG: f"{self.host} {self.boot} {self.namespace} {self.number} {self.started}"}
+        return {PROCESS_TAG: f"{self.host} {self.boot} {self.namespace} {self.number} {self.started} {run_id}"}
 
     def is_gone(self) -> bool:
         """Whether it has certainly ended. For another machine or container nothing is certain."""
@@ -117,7 +116,7 @@ def require_nobody_works(instance: dg.DagsterInstance) -> None:
             raise RenkeiError("KR-7712", job=run.job_name, partition=_partition(run), run_id=run.run_id, process=where)
 
 
-def was_terminated(result: dg.ExecuteInProcessResult) -> bool:
+def was_terminated(result: dg.JobExecutionResult) -> bool:
     """Whether a signal ended the run."""
     failures = [event.job_failure_data for event in result.all_events if event.is_job_failure]
     return any(failure.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION for failure in failures)

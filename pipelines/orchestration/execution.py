@@ -9,9 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from uuid import uuid4
 
 import click
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
 from interfaces.messages import RenkeiError
 from interfaces.private import for_owner_alone
@@ -23,12 +26,13 @@ from pipelines.orchestration import dead_runs, failed_runs
 from pipelines.orchestration.assembly import definitions
 from pipelines.orchestration.assets.eligibility import CONFIRM_TAG
 from pipelines.orchestration.checks import CODE
+from pipelines.orchestration.code_location import origin_of
 from pipelines.orchestration.home import dagster_home
 from pipelines.orchestration.inbound import QUARANTINED
 from pipelines.orchestration.jobs import DAILY_OUT, RECEIVE, job_of
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
-from pipelines.orchestration.run_log import QUIET, listening, quiet
+from pipelines.orchestration.run_log import QUIET, listening
 from pipelines.orchestration.sensors import waiting_runs
 
 
@@ -86,9 +90,14 @@ class Runner:
         return session.ended.succeeded
 
     def failed(self, first: dt.date | None = None, last: dt.date | None = None) -> list[tuple[str, str]]:
-        """(job, partition) whose newest run failed, by Dagster's records (`failed_runs`)."""
+        """(job, partition) that failed last and that no run repairs, by Dagster's records (`failed_runs`)."""
         with _records(Settings.load()) as instance:
             return failed_runs.failed_runs(instance, first, last)
+
+    def repairs(self, first: dt.date | None = None, last: dt.date | None = None) -> list[failed_runs.Repair]:
+        """The failed partitions of which a newer run waits or is at work."""
+        with _records(Settings.load()) as instance:
+            return failed_runs.repairs(instance, first, last)
 
     @contextmanager
     def _session(self, partition: str | None = None, step: str | None = None) -> Iterator[_Session]:
@@ -97,7 +106,7 @@ class Runner:
         # Before anything is written to a folder that may belong to another municipality.
         environment = Environment.open(settings)
         deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY])
-        loaded = definitions(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
+        loaded = definitions(deployment).get_repository_def()
         partitions = Partitions.since(settings.first_day, tokyo_now().date())
         if partition is not None:
             _require_partition(partitions, step, partition)
@@ -135,13 +144,16 @@ class _Session:
         """Run a job's partition in this process; whether it succeeded. KR-7712 another run is in progress, KR-7713 terminated."""
         # A run in this process bypasses the daemon's queue: Dagster would make it wait silently and ignore signals.
         dead_runs.require_nobody_works(self.instance)
-        result = self.repository.get_job(job_name).execute_in_process(
-            instance=self.instance,
-            partition_key=partition,
+        job, run_id = self.repository.get_job(job_name), str(uuid4())
+        own = {**(tags or {}), **dead_runs.Process.this().tag(run_id)}
+        run = self.instance.create_run_for_job(
+            job,
+            run_id=run_id,
             run_config={} if self.verbose else {"loggers": {QUIET: {}}},
-            tags={**(tags or {}), **dead_runs.Process.this().tag},
-            raise_on_error=False,
+            tags={**job.run_tags, **job.get_tags_for_partition_key(partition, None), **own},
+            remote_job_origin=origin_of(job_name),
         )
+        result = execute_run(InMemoryJob(job), run, self.instance)
         if dead_runs.was_terminated(result):
             raise RenkeiError("KR-7713")
         self.ended = self.ended.combined_with(_Ended(result.success, _say_failures(result)))
@@ -192,7 +204,7 @@ class _Lines:
         click.echo(line, err=level >= logging.ERROR)
 
 
-def _say_failures(result: dg.ExecuteInProcessResult) -> Ending:
+def _say_failures(result: dg.JobExecutionResult) -> Ending:
     """Print why steps failed; returns how the run ended because of them."""
     ending = Ending.DONE
     for event in result.get_step_failure_events():

@@ -83,6 +83,11 @@ def days_of_month(asset: str) -> dg.AssetDep:
     )
 
 
+def keys(*assets: str) -> set[dg.AssetKey]:
+    """The keys of assets: what one output of a step comes from, where its others come from something else."""
+    return {dg.AssetKey(asset) for asset in assets}
+
+
 def all_partitions_of(asset: str) -> dg.AssetDep:
     """The lineage from every partition of an asset, of which the effective baseline is read (`baseline`)."""
     return dg.AssetDep(asset, partition_mapping=dg.AllPartitionMapping())

@@ -1,5 +1,6 @@
 """Dagster's way to the environment and the store: a resource and an IO manager, both thin. No decision is taken here."""
 
+import datetime as dt
 import logging
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipelines.deployment import Environment
 from pipelines.exchange.error_redaction import DAGSTER_ERROR_LOGGER, ErrorLog, redirect_error_log
 from pipelines.orchestration import checks
 from pipelines.orchestration.dead_runs import Process
-from pipelines.orchestration.table_metadata import COLUMN_SCHEMA, column_schema
+from pipelines.orchestration.table_metadata import COLUMN_SCHEMA, ROW_COUNT, TableMetadata, row_count
 from pipelines.storage.tables import MY_NUMBER_ASSETS
 
 
@@ -39,7 +40,7 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
         if context.instance is not None and context.instance.is_persistent:
             close_folder(Path(context.instance.root_directory))
         if context.run is not None and context.instance is not None:
-            context.instance.add_run_tags(context.run.run_id, Process.this().tag)
+            context.instance.add_run_tags(context.run.run_id, Process.this().tag(context.run.run_id))
 
     @cached_property
     def environment(self) -> Environment:
@@ -49,6 +50,11 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
         _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
         return environment
 
+    @cached_property
+    def shown(self) -> TableMetadata:
+        """What the UI shows of this deployment's tables."""
+        return TableMetadata(self.environment.catalogue, self.environment.store.tables)
+
 
 class StoreIOManager(dg.ConfigurableIOManager):
     """Tables to and from the store, one Parquet file per asset and partition: written whole or not at all."""
@@ -57,15 +63,21 @@ class StoreIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
         """Write atomically; the UI gets rows, bytes and columns, never a value."""
-        asset = context.asset_key.path[-1]
+        asset, environment = context.asset_key.path[-1], self.deployment.environment
         with checks.failing_with_code():
-            path = self.deployment.environment.store.write(asset, context.partition_key, obj)
+            path = environment.store.write(asset, context.partition_key, obj)
+        shown = self.deployment.shown
+        if shown.shows_items(asset):
+            specification = environment.specification(asset, dt.date.fromisoformat(context.partition_key))
+            schema = shown.item_schema(asset, specification)
+        else:
+            schema = shown.column_schema(asset, obj)
         context.add_output_metadata(
             {
-                "dagster/row_count": obj.height,
-                "バイト数": path.stat().st_size,
+                ROW_COUNT: row_count(environment.store.tables[asset], obj),
+                "保存したバイト数": path.stat().st_size,
                 "個人番号の鍵で暗号化": asset in MY_NUMBER_ASSETS,
-                COLUMN_SCHEMA: column_schema(asset, self.deployment.environment.store.tables[asset], obj),
+                COLUMN_SCHEMA: schema,
             }
         )
 

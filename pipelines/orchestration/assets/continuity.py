@@ -13,8 +13,9 @@ from pipelines.continuity import monthly, receiving
 from pipelines.continuity.interfaces import CANDIDATES, INTERFACES, OWNERS
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import of_step
-from pipelines.orchestration import checks, inbound
-from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month
+from pipelines.orchestration import checks, inbound, numbers
+from pipelines.orchestration.assets.outside import UNION_CANDIDATES, UNION_CONTINUITY
+from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month, keys
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.tables.files import SentFiles
@@ -33,14 +34,22 @@ def _received(
     The records are stored when they are yielded; only then is a file marked as applied.
     """
     month = _month(context)
-    window = partitions.window(step, month)
+    window, due = partitions.window(step, month), _due(environment, month, step)
     for interface, files in inbound.own_files(environment, partitions, step, month).items():
         after = receiving.with_waiting(environment, interface, month, files)
         if after.records is not None:
-            yield dg.Output(after.records, output_name=interface)
+            taken = [file.file.entry for file in after.files if file.stale_because_of is None]
+            shown = numbers.of_received(environment, interface, month, taken, due)
+            yield dg.Output(after.records, output_name=interface, metadata=shown)
         for file, entry in zip(after.files, receiving.mark(environment, after.files, context.run_id), strict=True):
             inbound.say_applied(context, environment, entry, f"{file.applied_count}件 保留{file.rejected_count}件")
         yield inbound.checked(environment, interface, inbound.entries(environment, interface, window))
+
+
+def _due(environment: Environment, month: dt.date, step: str) -> dt.date:
+    """The day on which the Union delivers what a step applies."""
+    days = monthly_days(environment.catalogue, month)
+    return days.candidates_on if step == "candidates" else days.result_on
 
 
 def _month(context: dg.AssetExecutionContext) -> dt.date:
@@ -105,7 +114,14 @@ def continuity_instruction(
     yield dg.Output(
         SentFiles.of(rows),
         output_name="continuity_instruction",
-        metadata={"結果": outcome.kind, "説明": outcome.message or "—", "指示件数": made.height},
+        metadata={
+            "結果": outcome.kind,
+            "説明": outcome.message or "—",
+            "指示件数": made.height,
+            **numbers.of_file(
+                environment.specification(monthly.INSTRUCTION, month).version, [file.sha256] if file else []
+            ),
+        },
     )
 
 
@@ -147,6 +163,7 @@ def candidate_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             partitions_def=months,
             pool=inbound.POOL,
             deps=[
+                UNION_CANDIDATES,
                 all_partitions_of("received_files"),
                 days_of_month("eligibility_dispatch"),
                 days_of_month("linkage_state"),
@@ -161,6 +178,10 @@ def candidate_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                     owners=OWNERS,
                     is_required=False,
                 ),
+            },
+            internal_asset_deps={
+                CANDIDATES: keys(UNION_CANDIDATES, "received_files"),
+                "continuity_worksheet": keys(CANDIDATES, "eligibility_dispatch", "linkage_state", "sent_people"),
             },
             check_specs=[
                 inbound.check_spec(INTERFACES[CANDIDATES], months),
@@ -224,7 +245,18 @@ def result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             name="continuity_confirmed",
             partitions_def=months,
             pool=inbound.POOL,
-            deps=["continuity_instruction", all_partitions_of(CANDIDATES), *map(all_partitions_of, READ_OF_EVERY_DAY)],
+            deps=[
+                UNION_CONTINUITY,
+                "continuity_instruction",
+                all_partitions_of(CANDIDATES),
+                *map(all_partitions_of, READ_OF_EVERY_DAY),
+            ],
+            internal_asset_deps={
+                **dict.fromkeys(RESULTS, keys(UNION_CONTINUITY, "received_files")),
+                "handover_taken": keys(*RESULTS, "continuity_instruction"),
+                "households_gone": keys("continuity_result", CANDIDATES, "sent_people"),
+                "continuity_discrepancies": keys(*RESULTS, "continuity_instruction"),
+            },
             outs={
                 **{name: inbound.out(INTERFACES[name]) for name in RESULTS},
                 **{

@@ -9,7 +9,9 @@ from interfaces.messages import RenkeiError
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES, Violations
 from pipelines.eligibility.intake import EXTRACTS, read_extracts
-from pipelines.orchestration import checks
+from pipelines.orchestration import checks, numbers
+from pipelines.orchestration.assets.outside import INSURED_RECORDS, RESIDENT_RECORDS
+from pipelines.orchestration.partitions import keys
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.orchestration.specification_metadata import name_of
@@ -50,11 +52,15 @@ def municipal_extracts(
             yield checks.failed(str(interface), error)
         raise checks.stop(error) from None
     for interface in EXTRACTS:
-        found = checks.of_file(extracts.findings, [extracts.files[interface]])
+        found = checks.of_file(extracts.findings, [extracts.files[interface].name])
         yield checks.passed(interface, found, extracts.tables[interface].height)
+    shown: dict[str, numbers.Shown] = {
+        interface: numbers.of_file(file.version, [file.sha256]) for interface, file in extracts.files.items()
+    }
+    normalised = {"正規化した値": sum(extracts.normalised.values())}
+    shown["extract_findings"] = {**normalised, **numbers.of_findings(extracts.findings)}
     for asset, table in daily.tables_of(extracts).items():
-        metadata = {"正規化した値": sum(extracts.normalised.values())} if asset == "extract_findings" else {}
-        yield dg.Output(table, output_name=asset, metadata=metadata)
+        yield dg.Output(table, output_name=asset, metadata=shown.get(asset))
 
 
 def eligibility_snapshot(
@@ -113,8 +119,16 @@ def eligibility_files(
             "要修正の人": built.counts["changed_held"],
         },
     )
+    shown: dict[str, numbers.Shown] = {
+        "eligibility_changes": numbers.of_changes(built.sent.people),
+        "withheld_list": numbers.of_withheld(built.withheld),
+        "build_findings": numbers.of_findings(built.findings),
+    }
+    for interface in FILES:
+        version = environment.specification(interface, day).version
+        shown[interface] = numbers.of_file(version, [written[interface].sha256] if interface in written else [])
     for asset, table in daily.tables_of_build(built).items():
-        yield dg.Output(table, output_name=asset)
+        yield dg.Output(table, output_name=asset, metadata=shown.get(asset))
 
 
 def eligibility_dispatch(
@@ -153,7 +167,16 @@ def _extracts_asset(days: Days) -> Asset:
     return dg.multi_asset(
         name="municipal_extracts",
         partitions_def=days,
+        deps=[RESIDENT_RECORDS, INSURED_RECORDS],
         outs=outs,
+        internal_asset_deps={
+            "resident_extract": keys(RESIDENT_RECORDS),
+            "insured_extract": keys(INSURED_RECORDS),
+            "household_extract": keys(INSURED_RECORDS),
+            "my_numbers": keys(RESIDENT_RECORDS),
+            "extract_findings": keys(*EXTRACTS),
+            "extract_faults": keys(*EXTRACTS, "extract_findings"),
+        },
         check_specs=[checks.file_check(interface, name_of(interface), days) for interface in EXTRACTS],
     )(municipal_extracts)
 
@@ -163,7 +186,15 @@ def _snapshot_asset(days: Days) -> Asset:
         "people": _out("その日の被保険者・元被保険者・擬制世帯主（個人番号なし）", "eligibility"),
         "households": _out("その日の国保世帯", "eligibility"),
     }
-    return dg.multi_asset(name="eligibility_snapshot", partitions_def=days, outs=outs)(eligibility_snapshot)
+    return dg.multi_asset(
+        name="eligibility_snapshot",
+        partitions_def=days,
+        outs=outs,
+        internal_asset_deps={
+            "people": keys(*EXTRACTS),
+            "households": keys("household_extract", "insured_extract"),
+        },
+    )(eligibility_snapshot)
 
 
 def _files_asset(days: Days) -> Asset:
@@ -171,8 +202,12 @@ def _files_asset(days: Days) -> Asset:
         "eligibility_changes": _out("前回送付からの異動と、同じ世帯の人", "eligibility"),
         "withheld_list": _out("要修正の一覧（送付を保留した人と世帯、コード）", "eligibility"),
         "build_findings": _out("送付ファイルの検証結果（値は伏せ字）", "eligibility"),
-        "eligibility_household": _file("資格情報(世帯)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
-        "eligibility_individual": _file("資格情報(個人)ファイルの送付票（名前・SHA-256・件数）", "eligibility"),
+        "eligibility_household": _file(
+            "資格情報(世帯)ファイル（保存するのは送付票: 名前・SHA-256・件数）", "eligibility"
+        ),
+        "eligibility_individual": _file(
+            "資格情報(個人)ファイル（保存するのは送付票: 名前・SHA-256・件数）", "eligibility"
+        ),
         "sent_people": _out(
             "送付が済むと連合会が知る人の状態（次の比較の基準。前回送った日のこの表と比べる）", "eligibility"
         ),
@@ -185,6 +220,16 @@ def _files_asset(days: Days) -> Asset:
         name="eligibility_files",
         partitions_def=days,
         outs=outs,
+        internal_asset_deps={
+            "eligibility_changes": keys("people", "households", "my_numbers"),
+            "withheld_list": keys("eligibility_changes", "extract_faults", "extract_findings"),
+            "eligibility_household": keys("eligibility_changes", "households"),
+            "eligibility_individual": keys("eligibility_changes", "my_numbers"),
+            "build_findings": keys(*FILES),
+            "sent_people": keys("people", "withheld_list"),
+            "sent_households": keys("households", "withheld_list"),
+            "sent_my_numbers": keys("my_numbers", "withheld_list"),
+        },
         check_specs=[
             *(checks.file_check(interface, name_of(interface), days) for interface in FILES),
             checks.spec("eligibility_changes", "counts_add_up", "異動した人数 = 送付した人数 + 要修正の人数", days),

@@ -1,21 +1,26 @@
 """The monthly high-cost steps as Dagster assets: wiring only. What a step does is in `monthly`."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError
+from pipelines.deployment import Environment
+from pipelines.exchange.batch import OutboundFile
 from pipelines.high_cost import monthly, sending
 from pipelines.high_cost.questions import write_questions
-from pipelines.orchestration import checks
-from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month
+from pipelines.orchestration import checks, numbers
+from pipelines.orchestration.assets.outside import BENEFIT_RECORDS, TAX_RECORDS
+from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month, keys
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.orchestration.specification_metadata import name_of
 from pipelines.tables.high_cost import MonthlyDispatch, WithheldKeys
 
 OWNERS = ["team:国保給付担当"]
+WITHHELD = {monthly.BENEFITS: "withheld_benefits", monthly.TAXES: "tax_held"}  # what waits of each extract
 
 
 def _file(description: str) -> dg.AssetOut:
@@ -45,9 +50,11 @@ def monthly_extracts(
             raise checks.stop(error) from None
         yield checks.passed(interface, read[interface].findings, read[interface].records.height)
     for interface, extract in read.items():
-        yield dg.Output(extract.records, output_name=interface)
+        shown = numbers.of_file(extract.file.version, [extract.file.sha256]) if extract.file else {}
+        findings = numbers.of_findings(extract.findings)
+        yield dg.Output(extract.records, output_name=interface, metadata={**shown, **findings})
         withheld = WithheldKeys.of((key,) for key in extract.withheld)
-        yield dg.Output(withheld, output_name=interface.replace("extract", "held"))
+        yield dg.Output(withheld, output_name=WITHHELD[interface])
 
 
 def monthly_files(
@@ -77,15 +84,26 @@ def monthly_files(
             passed=True, asset_key=interface, check_name=f"{interface}_is_valid", metadata={"検査行数": rows.height}
         )
     yield dg.Output(
-        sending.manifest(environment, month, history.file, history.snapshot), output_name="high_cost_history"
+        sending.manifest(environment, month, history.file, history.snapshot),
+        output_name="high_cost_history",
+        metadata=_shown(environment, sending.HISTORY, month, history.file),
     )
     yield dg.Output(history.snapshot, output_name="known_high_cost_history")
     yield dg.Output(
         sending.manifest(environment, month, classes.file, classes.snapshot),
         output_name="income_class",
-        metadata={"税情報のない人": classes.without_record, "所得区分を確かめる世帯": classes.asked.height},
+        metadata={
+            "税情報のない人": classes.without_record,
+            "所得区分を確かめる世帯": classes.asked.height,
+            **_shown(environment, sending.INCOME, month, classes.file),
+        },
     )
     yield dg.Output(classes.snapshot, output_name="known_income_class")
+
+
+def _shown(environment: Environment, interface: str, month: dt.date, file: OutboundFile | None) -> numbers.Shown:
+    """The version of a file's specification, and its hash if there is one."""
+    return numbers.of_file(environment.specification(interface, month).version, [file.sha256] if file else [])
 
 
 def monthly_dispatch(
@@ -134,6 +152,13 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
         dg.multi_asset(
             name="monthly_extracts",
             partitions_def=months,
+            deps=[BENEFIT_RECORDS, TAX_RECORDS],
+            internal_asset_deps={
+                "benefit_extract": keys(BENEFIT_RECORDS),
+                "tax_extract": keys(TAX_RECORDS),
+                "withheld_benefits": keys("benefit_extract"),
+                "tax_held": keys("tax_extract"),
+            },
             outs={
                 "benefit_extract": _file("給付抽出: 高額療養費の支給の今の状態"),
                 "tax_extract": _file("税情報抽出: 所得区分の判定に要る情報"),
@@ -153,12 +178,20 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 all_partitions_of("sent_people"),
                 all_partitions_of("handover_taken"),
             ],
+            internal_asset_deps={
+                "high_cost_history": keys("benefit_extract", "withheld_benefits", "handover_taken", "sent_people"),
+                "known_high_cost_history": keys("high_cost_history"),
+                "income_class": keys("tax_extract", "tax_held", "sent_people", "eligibility_dispatch"),
+                "known_income_class": keys("income_class"),
+            },
             outs={
-                "high_cost_history": _file("高額該当情報の送付票: 県内へ転出した世帯の月と、遅れた訂正"),
+                "high_cost_history": _file(
+                    "高額該当情報ファイル: 県内へ転出した世帯の月と、遅れた訂正（保存するのは送付票）"
+                ),
                 "known_high_cost_history": _table(
                     "送付が済むと連合会が知る高額該当の月（次の比較の基準。前回送った月のこの表と比べる）"
                 ),
-                "income_class": _file("世帯所得区分情報ファイルの送付票: 8月は全世帯、ほかの月は変更"),
+                "income_class": _file("世帯所得区分情報ファイル: 8月は全世帯、ほかの月は変更（保存するのは送付票）"),
                 "known_income_class": _table(
                     "送付が済むと連合会が知る所得区分（次の比較の基準。前回送った月のこの表と比べる）"
                 ),

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from pipelines.exchange.ledger.states import EntryState
 from pipelines.linkage import daily
 from pipelines.linkage.interfaces import GROUP, INTERFACES, OWNERS
-from pipelines.orchestration import checks, inbound
-from pipelines.orchestration.partitions import Partitions, all_partitions_of
+from pipelines.orchestration import checks, inbound, numbers
+from pipelines.orchestration.partitions import Partitions, all_partitions_of, keys
 from pipelines.orchestration.resources import Deployment
 from pipelines.transfer.baseline import people_sent
 
@@ -42,9 +43,11 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 entries = inbound.entries(environment, name, window)
                 yield inbound.checked(environment, name, entries)
                 if inbound.is_applied(entries):
-                    yield dg.Output(inbound.receipts(entries), output_name=name)
+                    taken = [entry for entry in entries if entry.state == EntryState.APPLIED]
+                    shown = numbers.of_received(environment, name, day, taken, due=day)
+                    yield dg.Output(inbound.receipts(entries), output_name=name, metadata=shown)
             found = daily.discrepancies_on(environment, day, window.after)
-            counted = dict(found["code"].value_counts().sort("code").iter_rows())
+            counted = {"問い合わせること": found.height, **numbers.by_code(found["code"])}
             yield dg.Output(daily.linkage_on(environment, day), output_name=STATE)
             yield dg.Output(found, output_name="linkage_discrepancies", metadata=counted)
 
@@ -62,6 +65,12 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 "linkage_discrepancies": _table(
                     "連合会に尋ねることの一覧（知らない宛名番号、日付の矛盾、IDの付け替え、確認リスト）"
                 ),
+            },
+            internal_asset_deps={
+                **dict.fromkeys(INTERFACES, keys("received_files")),
+                "reception_result": keys("received_files", "eligibility_dispatch"),
+                STATE: keys(*INTERFACES),
+                "linkage_discrepancies": keys(*INTERFACES, "sent_people"),
             },
             check_specs=[inbound.check_spec(interface, days) for interface in INTERFACES.values()],
         )(daily_files_of_the_union),

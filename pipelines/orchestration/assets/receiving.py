@@ -8,6 +8,7 @@ import dagster as dg
 
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.orchestration import checks
+from pipelines.orchestration.assets.outside import UNION_ELIGIBILITY
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 from pipelines.transfer import receiving
@@ -38,6 +39,7 @@ def assets(days: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:  # type:
         dg.asset(
             name=RECEIVED,
             partitions_def=days,
+            deps=[UNION_ELIGIBILITY],
             group_name="linkage",
             kinds={"sftp"},
             owners=["team:運用担当"],

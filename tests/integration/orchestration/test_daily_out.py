@@ -29,6 +29,7 @@ from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES, Violations
 from pipelines.eligibility.intake import read_extracts
 from pipelines.eligibility.withholding import split
+from pipelines.exchange.ledger.states import EntryState
 from pipelines.orchestration.assembly import definitions
 from schemas.rules.periods import runs
 from tests.support.entries import moved
@@ -158,6 +159,8 @@ def test_a_wrong_delivery_stops_the_day_and_loses_nothing(town: Town, defect: st
     assert not result.success
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [told in (check.description or "") for check in failed] == [True]
+    if "KR-7201" in told:
+        assert f"renkei run daily --date {NEXT} --confirm " in str(failed[0].metadata["対処"].value)
     assert town.sent() == sent
     assert town.materialised("resident_extract") == {DAY.isoformat()}
     shutil.copy(FOLDER / "sound_town" / spoilt.name, extracts)
@@ -368,6 +371,13 @@ def test_a_quarantined_arrival_is_a_red_partition_and_the_rest_is_taken_in(town:
     assert [(check.check_name, "KR-7306" in (check.description or "")) for check in failed] == [
         ("verification_list_is_valid", True)
     ]
+    (quarantined,) = town.deployment.environment.ledger.entries(states={EntryState.QUARANTINED})
+    (step,) = result.get_step_failure_events()
+    assert step.step_failure_data.error
+    shown = step.step_failure_data.error.to_string()
+    assert shown.startswith(f"KR-7306 {quarantined.file_name} ")
+    assert f"renkei quarantine show {quarantined.id} " in shown
+    assert "masked" not in shown and "File " not in shown
 
 
 def renamed(town: Town, root: Path) -> None:

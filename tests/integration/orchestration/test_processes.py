@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -24,8 +25,10 @@ def idle() -> None:
     nothing()
 
 
-def started(instance: dg.DagsterInstance, process: Process | None) -> dg.DagsterRun:
-    run = instance.create_run_for_job(idle, tags=process.tag if process else {})
+def started(instance: dg.DagsterInstance, process: Process | None, of_run: str = "") -> dg.DagsterRun:
+    """of_run: the run that the tag names, when it is another one."""
+    run_id = str(uuid4())
+    run = instance.create_run_for_job(idle, run_id=run_id, tags=process.tag(of_run or run_id) if process else {})
     instance.report_dagster_event(
         dg.DagsterEvent(event_type_value=dg.DagsterEventType.PIPELINE_START.value, job_name="idle"), run.run_id
     )
@@ -74,6 +77,14 @@ def test_a_process_that_has_ended_and_was_not_buried_works_no_more() -> None:
     begun = Path(f"/proc/{child.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
     assert gone(replace(Process.this(), number=child.pid, started=begun))
     child.wait()
+
+
+def test_the_tag_that_a_repeated_run_took_over_says_nothing_of_its_own_process() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        repeated = started(instance, ended_process(), of_run=str(uuid4()))
+        assert end_dead_runs(instance) == []
+        now = instance.get_run_by_id(repeated.run_id)
+        assert now is not None and now.status == dg.DagsterRunStatus.STARTED
 
 
 def test_what_ended_meanwhile_keeps_its_end() -> None:

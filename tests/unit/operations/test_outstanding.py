@@ -170,6 +170,8 @@ def test_the_command_says_what_to_do_and_its_status_says_that_there_is_something
     sent(opened(tmp_path, switched_off=ANSWERS), WED, "accepted")
     late = CliRunner().invoke(main, ["expected", "--on", "2026-04-02"])
     assert late.exit_code == 1
-    assert late.output.startswith("KR-6501 送付していない日 2026-04-02 資格情報（0営業日）→ renkei run daily")
+    assert late.output.startswith(
+        "KR-6501 送付していない日 2026-04-02 資格情報（0営業日）→ renkei run daily --date 2026-04-02 --only out "
+    )
     told = json.loads(CliRunner().invoke(main, ["expected", "--on", "2026-04-02", "--json"]).output)
     assert [row["code"] for row in told] == ["KR-6501"]

@@ -168,5 +168,5 @@ def test_every_code_that_is_used_has_its_text_and_every_text_is_used() -> None:
         assert one.title and one.template and one.remedy, code
         assert one.level in ("file", "record", "warning", "stop"), code
         assert one.render(), code
-        # Lists and workbooks print a finding's remedy as it stands; only an error knows values to fill in.
-        assert one.level == "stop" or "{" not in one.remedy, code
+        # Lists and workbooks print a finding's remedy as it stands; an error, and what is outstanding, know values to fill in.
+        assert one.level == "stop" or code.startswith(("KR-6", "KR-7")) or "{" not in one.remedy, code
