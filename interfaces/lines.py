@@ -66,13 +66,27 @@ class Lines:
         values = np.frombuffer(self.content, "u1")[bounds[0] : bounds[-1]]
         return values[np.repeat(wanted, np.diff(bounds))].tobytes()
 
-    def begin_with(self, text: str) -> NDArray[np.bool_]:
-        """For each line, whether it begins with a text (ASCII, without a line end)."""
+    def have(self, text: str, at: Positions) -> NDArray[np.bool_]:
+        """For each line, whether a text (ASCII) is at the given byte (0-based) of the file; -1: no such byte."""
         values = np.frombuffer(self.content, self._unit, len(self.content) // self._unit.itemsize)
-        firsts = self.starts[:-1] // self._unit.itemsize
-        found = np.ones(len(self), np.bool_)
+        firsts = at // self._unit.itemsize
+        found = at >= 0
         for place, character in enumerate(text.encode("ascii")):
             found &= values[np.minimum(firsts + place, len(values) - 1)] == character
+        return found
+
+    def starts_of_field(self, number: int) -> Positions:
+        """For each line, the byte (0-based) of the file at which its field `number` (0-based) begins; -1 without such."""
+        if number == 0:
+            return self.starts[:-1]
+        found = np.full(len(self), -1, np.int64)
+        for first, last in self._chunks():
+            values, bounds = self._chunk(first, last)
+            separators, _ = _separators(values, bounds, quoted=self.spec.format.quote != "none")
+            before = np.searchsorted(separators, bounds) + number - 1
+            there = np.flatnonzero(before[:-1] < np.searchsorted(separators, bounds[1:]))
+            begins = (separators[before[:-1][there]] + 1) * self._unit.itemsize
+            found[first + there] = begins + self.starts[first]
         return found
 
     @cached_property
