@@ -196,6 +196,8 @@ def _read_csv(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, obj
     blocks, problems = _record_kinds(lines, headings)
     if headings:
         problems = _header_problems(lines, spec) + problems
+    if spec.format.quote == "all" and (bare := lines.first_bare_field()) is not None:
+        problems = [*problems, {"code": "KR-1029", "line": bare}]
     try:
         if problems:
             _text(lines, 0, len(lines))
@@ -322,7 +324,9 @@ def _marked(lines: Lines, record: Record) -> NDArray[np.bool_]:
             found &= lines.have(mark, lines.starts[:-1] + (item.start or 1) - 1)
             continue
         at = lines.starts_of_field(record.items.index(item))
-        ways = [lines.have(value + end, at) for value in (mark, f'"{mark}"') for end in ",\r\n"]
+        ways = [
+            lines.have(value + end, at) for value in (mark, f'"{mark}"') for end in f"{lines.spec.format.delimiter}\r\n"
+        ]
         found &= np.logical_or.reduce(ways)
     return found
 
@@ -332,7 +336,7 @@ def _shown_mark(lines: Lines, number: int) -> str:
     spec = lines.spec
     width = spec.characters(spec.records[0].marked_items[0])
     line = lines.line(number).decode(spec.format.encoding, "replace").rstrip("\r\n")
-    shown = line[:width] if spec.format.kind == "fixed" else line.partition(",")[0].strip('"')
+    shown = line[:width] if spec.format.kind == "fixed" else line.partition(spec.format.delimiter)[0].strip('"')
     if not shown:
         return "（空）"
     return shown if len(shown) <= width and shown.isascii() else "（種別でない値）"
@@ -340,7 +344,7 @@ def _shown_mark(lines: Lines, number: int) -> str:
 
 def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object]]:
     header = lines.line(1).decode(spec.format.encoding, "replace").removesuffix(spec.format.line_end_text)
-    received = [re.sub(r'^"([^"]*)"$', r"\1", name) for name in header.split(",")]
+    received = [re.sub(r'^"([^"]*)"$', r"\1", name) for name in header.split(spec.format.delimiter)]
     expected = [item.name for item in spec.data.items]
     if received == expected:
         return []
@@ -383,6 +387,8 @@ def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl
     return pl.read_csv(
         text,
         has_header=False,
+        separator=spec.format.delimiter,
+        eol_char="\r" if spec.format.line_end == "CR" else "\n",
         infer_schema=False,
         empty_string_is_null=False,
         quote_char=None if spec.format.quote == "none" else '"',
@@ -637,7 +643,7 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
     parts = [_header_line(spec)] if spec.format.header else []
     parts += [_lines(raws[record.kind], wide[record.kind], record, spec) for record in spec.records]
     mark = BYTES_OF_BOM[spec.format.encoding] if spec.format.bom else b""
-    return Encoded(mark + b"".join(parts), found, raws)
+    return Encoded(mark + b"".join(parts) + bytes.fromhex(spec.format.end_of_file), found, raws)
 
 
 def _filled(raw: pl.DataFrame, record: Record, spec: Specification, first_number: int, data_rows: int) -> pl.DataFrame:
@@ -654,7 +660,7 @@ def _filled(raw: pl.DataFrame, record: Record, spec: Specification, first_number
 
 
 def _header_line(spec: Specification) -> bytes:
-    names = ",".join(item.name for item in spec.data.items)
+    names = spec.format.delimiter.join(item.name for item in spec.data.items)
     return (names + spec.format.line_end_text).encode(spec.format.encoding)
 
 
@@ -664,19 +670,24 @@ def _lines(raw: pl.DataFrame, wide: Sequence[str], record: Record, spec: Specifi
     table = _table(spec)
     if spec.format.kind == "fixed":
         return _fixed_lines(raw, record, spec, table)
-    needing = _TEXTS.str.contains(_NEEDS_QUOTES)
+    needs_quotes = f"{_NEEDS_QUOTES}|{re.escape(spec.format.delimiter)}"
+    needing = _TEXTS.str.contains(needs_quotes)
     quoted = set(record.item_ids) if spec.format.quote == "all" else set(_columns_where(raw, needing))
     columns = []
     for name in record.item_ids:
         column = replace_outgoing(pl.col(name), table) if name in wide else pl.col(name)
         if spec.format.quote != "none" and name in quoted:
             inner = pl.lit('"') + column.str.replace_all('"', '""', literal=True) + pl.lit('"')
-            wanted = pl.lit(True) if spec.format.quote == "all" else pl.col(name).str.contains(_NEEDS_QUOTES)
+            wanted = pl.lit(True) if spec.format.quote == "all" else pl.col(name).str.contains(needs_quotes)
             column = pl.when(wanted).then(inner).otherwise(column)
         columns.append(column.alias(name))
     buffer = BytesIO()
     raw.select(columns).write_csv(
-        buffer, include_header=False, quote_style="never", line_terminator=spec.format.line_end_text
+        buffer,
+        include_header=False,
+        separator=spec.format.delimiter,
+        quote_style="never",
+        line_terminator=spec.format.line_end_text,
     )
     if spec.format.encoding == "utf-8":
         return buffer.getvalue()

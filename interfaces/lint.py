@@ -357,6 +357,14 @@ class _Linter:
             yield Fault(place, f"{form.encoding} に BOM はありません（bom = true）")
         if form.header and len(self.specification.records) > 1:
             yield Fault(place, "見出しの行（header = true）は、レコード種別が一つのファイルにだけ置けます")
+        if form.line_end == "none" and (
+            form.kind != "fixed" or len({record.record_length for record in self.specification.records}) != 1
+        ):
+            yield Fault(place, "行末の記号がない（line_end = none）のは、すべてのレコードが同じ長さの固定長だけです")
+        if form.line_ends_in_values and (form.kind == "fixed" or form.quote == "none"):
+            yield Fault(place, "値の中の改行（line_ends_in_values）は、引用符のある CSV だけで使えます")
+        if form.header and form.line_end == "CR":
+            yield Fault(place, "見出しの行（header = true）は、行末が CR のファイルには置けません")
         if form.header and form.kind == "fixed":
             yield Fault(place, "見出しの行（header = true）は、固定長のファイルには置けません")
         table = form.external_characters

@@ -47,19 +47,26 @@ class _Frozen(BaseModel):
 
 
 class Format(_Frozen):
-    """The physical form of a file. `quote`: domain.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character)."""
+    """The physical form of a file. `quote`: domain.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character).
+
+    line_end `none`: fixed-length records one right after another. end_of_file: a byte after the last line, in hexadecimal.
+    line_ends_in_values: whether a quoted value may contain line ends; a "line" is then a record, however many lines it has.
+    """
 
     kind: Literal["csv", "fixed"] = "csv"
     encoding: Literal["cp932", "shift_jis_2004", "utf-8", "utf-16-le"]
     bom: bool = False
-    line_end: Literal["CRLF", "LF"]
+    line_end: Literal["CRLF", "LF", "CR", "none"]
+    end_of_file: Literal["", "1A"] = ""
+    delimiter: Literal[",", ";", "|", "\t"] = ","
+    line_ends_in_values: bool = False
     header: bool = False
     quote: Literal["none", "when_needed", "all"] = "when_needed"
     external_characters: str = ""
 
     @property
     def line_end_text(self) -> str:
-        return "\r\n" if self.line_end == "CRLF" else "\n"
+        return {"CRLF": "\r\n", "LF": "\n", "CR": "\r", "none": ""}[self.line_end]
 
     @property
     def unit(self) -> int:
