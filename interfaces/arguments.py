@@ -92,6 +92,26 @@ def _file_name_field(text: str, context: CallContext) -> str | None:
     return None if text in fields_of(pattern) else f"はファイル名の規則 {pattern} にありません"
 
 
+def _record_kind(text: str, context: CallContext) -> str | None:
+    return None if text in context.specification.by_kind else "というレコード種別はありません"
+
+
+def _item_of_kind(text: str, context: CallContext) -> str | None:
+    kind, _, item = text.partition(".")
+    if kind not in context.specification.by_kind:
+        return "は レコード種別.項目 の形ではありません"
+    return None if item in context.specification.by_kind[kind].by_id else f"は {kind} の項目にありません"
+
+
+def _number_of_kind(text: str, context: CallContext) -> str | None:
+    if (why := _item_of_kind(text, context)) is not None:
+        return why
+    kind, _, item = text.partition(".")
+    type_ = context.specification.by_kind[kind].by_id[item].type
+    of_digits = pl.select(pl.lit(pl.Series(["12", "A", "山"])).str.contains(type_.expression)).to_series().to_list()
+    return None if of_digits == [True, False, False] else f"は数字の項目ではありません（属性 {type_.id}）"
+
+
 # `interface` is not here: it is an argument of relations, which belong to no item.
 _VALIDATORS: Mapping[ArgumentKind, Callable[[str, CallContext], str | None]] = {
     "count": _count,
@@ -102,6 +122,9 @@ _VALIDATORS: Mapping[ArgumentKind, Callable[[str, CallContext], str | None]] = {
     "item": _item,
     "day": _day,
     "file_name_field": _file_name_field,
+    "record_kind": _record_kind,
+    "item_of_kind": _item_of_kind,
+    "number_of_kind": _number_of_kind,
 }
 
 

@@ -272,7 +272,14 @@ class Catalogue:
             self._add_fault(why, layout_path)
             return None
         records = tuple(
-            Record(part.kind, part.occurrence, part.key, self._table(layout_path.parent / part.items, self._item, Item))
+            Record(
+                part.kind,
+                part.occurrence,
+                part.key,
+                self._table(layout_path.parent / part.items, self._item, Item),
+                part.parent,
+                part.marks,
+            )
             for part in layout.records
         )
         return (

@@ -32,6 +32,7 @@ from interfaces.characters import (
     spell,
     unencodable,
 )
+from interfaces.grammar import Grammar, Kinds
 from interfaces.lines import (
     BYTES_OF_BOM,
     MOST_MISFORMED,
@@ -174,26 +175,65 @@ def _rejected(lines: Lines, name: str, on: dt.date) -> Decoded:
     return Decoded(name, lines.spec, on, _empty_tables(lines.spec), first, lines.content, lines.starts)
 
 
+@dataclass(frozen=True)
+class _Block:
+    """The lines (0-based, ascending) of a record kind. first, stop: the whole run [first, stop) if nothing is in between."""
+
+    record: Record
+    at: Positions
+
+    @property
+    def first(self) -> int:
+        return int(self.at[0])
+
+    @property
+    def stop(self) -> int:
+        return int(self.at[-1]) + 1
+
+    @property
+    def is_run(self) -> bool:
+        return self.stop - self.first == len(self.at)
+
+
 def _read_csv(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
     spec = lines.spec
-    first = 1 if spec.format.header else 0
-    kinds, problems = _record_kinds(lines, first)
-    if first:
+    headings = 1 if spec.format.header else 0
+    blocks, problems = _record_kinds(lines, headings)
+    if headings:
         problems = _header_problems(lines, spec) + problems
-    blocks = [] if problems else [(record, start + first, stop + first) for record, start, stop in kinds]
-    # The heading goes with the first block. A line that is no record does not affect the reading of another block.
-    begins = [0 if start == first else start for _, start, _ in blocks]
+    if spec.format.quote == "all" and (bare := lines.first_bare_field()) is not None:
+        problems = [*problems, {"code": "KR-1029", "line": bare}]
     try:
         if problems:
             _text(lines, 0, len(lines))
-        texts = [_text(lines, begin, stop) for begin, (_, _, stop) in zip(begins, blocks, strict=True)]
+            blocks = []
+        # The heading goes with the first block. A line that is no record does not affect the reading of another block.
+        begins = [0 if block.first == headings else block.first for block in blocks]
+        texts = [_block_text(lines, begin, block) for begin, block in zip(begins, blocks, strict=True)]
     except UnicodeDecodeError as error:
         return _empty_tables(spec), [_undecodable(lines, error.start)]
     tables = _empty_tables(spec)
-    for (record, start, stop), begin, text in zip(blocks, begins, texts, strict=True):
-        tables[record.kind], faults = _csv_block(text, start - begin, lines, start, stop, record)
+    for block, begin, text in zip(blocks, begins, texts, strict=True):
+        tables[block.record.kind], faults = _csv_block(text, block.first - begin if block.is_run else 0, lines, block)
         problems += faults
     return tables, problems
+
+
+def _block_text(lines: Lines, begin: int, block: _Block) -> bytes:
+    """The lines of a block, from line `begin` on if they are a run, in UTF-8; UnicodeDecodeError as `_text`."""
+    if block.is_run:
+        return _text(lines, begin, block.stop)
+    try:
+        return _as_utf8(lines.bytes_of(0, len(lines), _mask(lines, block.at)), lines.spec.format.encoding)
+    except UnicodeDecodeError:
+        _text(lines, 0, len(lines))  # says where in the file
+        raise
+
+
+def _mask(lines: Lines, at: Positions) -> NDArray[np.bool_]:
+    mask = np.zeros(len(lines), np.bool_)
+    mask[at] = True
+    return mask
 
 
 def _text(lines: Lines, start: int, stop: int) -> bytes:
@@ -229,76 +269,79 @@ def _as_utf8(content: bytes, encoding: str) -> bytes:
     return content.decode(encoding).encode()
 
 
-def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[tuple[Record, int, int]], list[dict[str, object]]]:
-    """Which lines belong to which record kind, as (record, start, stop) with [start, stop), or what is wrong with the order."""
+def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[_Block], list[dict[str, object]]]:
+    """The lines of each record kind that occurs, or what is wrong with their order."""
     spec = lines.spec
-    count = len(lines) - headings
     if len(spec.records) == 1:
-        return [(spec.records[0], 0, count)], []
-    mark = {record.kind: _marked(lines, str(record.items[0].constant)) for record in spec.records}
-    problems: list[dict[str, object]] = []
-    unknown = np.flatnonzero(~np.logical_or.reduce(list(mark.values())))
-    if len(unknown):
-        at = int(unknown[0])
-        return [], [
-            {
-                "code": "KR-1015",
-                "line": at + 1,
-                "record_number": at + 1,
-                "value": _shown_mark(lines, at + 1),
-                "expected": "・".join(str(record.items[0].constant) for record in spec.records),
-            }
-        ]
-    blocks: list[tuple[Record, int, int]] = []
-    leading, trailing = spec.records[0], spec.records[-1]
-    codes = {leading.kind: ("KR-1002", "KR-1003"), trailing.kind: ("KR-1004", "KR-1005")}
-    for record in spec.records:
-        at_lines = np.flatnonzero(mark[record.kind])
-        if record.occurrence == "one":
-            missing, twice = codes[record.kind]
-            if len(at_lines) == 0:
-                problems.append(
-                    {
-                        "code": missing,
-                        "value": _shown_mark(lines, 1) if record is leading else None,
-                        "record_kind": record.kind,
-                    }
-                )
-            elif len(at_lines) > 1:
-                problems.append({"code": twice, "line": int(at_lines[1]) + 1, "record_kind": record.kind})
+        at = np.arange(headings, len(lines), dtype=np.int64)
+        return [_Block(spec.records[0], at)] if len(at) else [], []
+    kinds = np.full(len(lines), -1, np.int16)
+    for number, record in enumerate(spec.records):
+        kinds[_marked(lines, record)] = number
+    problems = _order_problems(lines, kinds)
     if problems:
         return [], problems
-    for position, record in enumerate(spec.records):
-        before = sum(1 for r in spec.records[:position] if r.occurrence == "one")
-        after = sum(1 for r in spec.records[position + 1 :] if r.occurrence == "one")
-        start, stop = (
-            (before, count - after)
-            if record.occurrence == "many"
-            else ((before, before + 1) if record is leading else (count - 1, count))
-        )
-        wrong = np.flatnonzero(~mark[record.kind][start:stop])
-        if len(wrong):
-            line = start + int(wrong[0]) + 1
-            expected = f"レコード種別 {record.items[0].constant}"
-            return [], [{"code": "KR-1006", "line": line, "record_number": line, "expected": expected}]
-        blocks.append((record, start, stop))
-    return blocks, []
+    found = [(record, np.flatnonzero(kinds == number)) for number, record in enumerate(spec.records)]
+    return [_Block(record, at) for record, at in found if len(at)], []
 
 
-def _marked(lines: Lines, mark: str) -> NDArray[np.bool_]:
-    """Of each line, whether its first item is the mark of a record kind, quoted or not."""
-    if lines.spec.format.kind == "fixed":
-        return lines.begin_with(mark)
-    found = [lines.begin_with(field + end) for field in (mark, f'"{mark}"') for end in ",\r\n"]
-    return np.asarray(np.logical_or.reduce(found))
+def _order_problems(lines: Lines, kinds: Kinds) -> list[dict[str, object]]:
+    spec = lines.spec
+    unknown = np.flatnonzero(kinds < 0)
+    if len(unknown):
+        line = int(unknown[0]) + 1
+        expected = "・".join(record.mark for record in spec.records)
+        where = {"line": line, "record_number": line, "value": _shown_mark(lines, line)}
+        return [{"code": "KR-1015", "expected": expected} | where]
+    problems = _once_problems(lines, kinds)
+    misplaced = None if problems else Grammar(spec.records).misplaced(kinds)
+    if misplaced is None:
+        return problems
+    expected = f"レコード種別 {'・'.join(spec.by_kind[kind].mark for kind in misplaced.expected)}"
+    line = misplaced.line + 1
+    if misplaced.line == len(lines):
+        return [{"code": "KR-1027", "line": len(lines), "record_number": len(lines), "expected": expected}]
+    return [{"code": "KR-1006", "line": line, "record_number": line, "expected": expected}]
+
+
+def _once_problems(lines: Lines, kinds: Kinds) -> list[dict[str, object]]:
+    """A first or last record (制御レコード, エンドレコード) that is missing, or there twice."""
+    records, problems = lines.spec.records, list[dict[str, object]]()
+    for number, missing, twice in ((0, "KR-1002", "KR-1003"), (len(records) - 1, "KR-1004", "KR-1005")):
+        record = records[number]
+        if record.occurrence != "one" or record.parent is not None:
+            continue
+        at = np.flatnonzero(kinds == number)
+        if len(at) == 0:
+            shown = _shown_mark(lines, 1) if number == 0 else None
+            problems.append({"code": missing, "value": shown, "record_kind": record.kind})
+        elif len(at) > 1:
+            problems.append({"code": twice, "line": int(at[1]) + 1, "record_kind": record.kind})
+    return problems
+
+
+def _marked(lines: Lines, record: Record) -> NDArray[np.bool_]:
+    """Of each line, whether it has the marks of a record kind, quoted or not."""
+    found = np.ones(len(lines), np.bool_)
+    for item in record.marked_items:
+        mark = str(item.constant)
+        if lines.spec.format.kind == "fixed":
+            found &= lines.have(mark, lines.starts[:-1] + (item.start or 1) - 1)
+            continue
+        at = lines.starts_of_field(record.items.index(item))
+        ways = [
+            lines.have(value + end, at) for value in (mark, f'"{mark}"') for end in f"{lines.spec.format.delimiter}\r\n"
+        ]
+        found &= np.logical_or.reduce(ways)
+    return found
 
 
 def _shown_mark(lines: Lines, number: int) -> str:
     """What a line has in place of its record mark; not shown when it is too long to be a mark, or not ASCII."""
     spec = lines.spec
-    width = spec.characters(spec.records[0].items[0])
+    width = spec.characters(spec.records[0].marked_items[0])
     line = lines.line(number).decode(spec.format.encoding, "replace").rstrip("\r\n")
-    shown = line[:width] if spec.format.kind == "fixed" else line.partition(",")[0].strip('"')
+    shown = line[:width] if spec.format.kind == "fixed" else line.partition(spec.format.delimiter)[0].strip('"')
     if not shown:
         return "（空）"
     return shown if len(shown) <= width and shown.isascii() else "（種別でない値）"
@@ -306,7 +349,7 @@ def _shown_mark(lines: Lines, number: int) -> str:
 
 def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object]]:
     header = lines.line(1).decode(spec.format.encoding, "replace").removesuffix(spec.format.line_end_text)
-    received = [re.sub(r'^"([^"]*)"$', r"\1", name) for name in header.split(",")]
+    received = [re.sub(r'^"([^"]*)"$', r"\1", name) for name in header.split(spec.format.delimiter)]
     expected = [item.name for item in spec.data.items]
     if received == expected:
         return []
@@ -318,29 +361,26 @@ def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object
     return [{"code": "KR-1016", "line": 1, "expected": str(len(expected)), "value": str(len(received))}]
 
 
-def _csv_block(
-    text: bytes, skipped: int, lines: Lines, start: int, stop: int, record: Record
-) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    """The records in lines [start, stop) as a raw table; lines that are no record of the kind are problems.
+def _csv_block(text: bytes, skipped: int, lines: Lines, block: _Block) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    """The records of a block as a raw table; lines that are no record of the kind are problems.
 
     `text`: these lines in UTF-8, after `skipped` others.
     """
-    spec = lines.spec
-    if start == stop:
-        return _empty_tables(spec)[record.kind], []
-    numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
+    spec, record, at = lines.spec, block.record, block.at
+    numbers = pl.Series("line", (at + 1).astype(np.uint32))
     problems: list[dict[str, object]] = []
-    frame = _parsed(text, skipped, lines, start, stop, record)
+    frame = _parsed(text, skipped, lines, block)
     if frame is None:
-        sound = (lines.fields[start:stop] == len(record.items)) & (lines.torn[start:stop] < 0)
-        malformed = np.flatnonzero(~sound) + start
+        sound = (lines.fields[at] == len(record.items)) & (lines.torn[at] < 0)
+        malformed = at[~sound]
         if len(malformed) > MOST_MISFORMED:
             return _empty_tables(spec)[record.kind], [misformed(int(malformed[0]) + 1, len(malformed))]
         problems = [_line_problem(int(line), lines, record) for line in malformed]
         numbers = numbers.filter(pl.Series(sound))
         if len(numbers) == 0:
             return _empty_tables(spec)[record.kind], problems
-        frame = _parse(_as_utf8(lines.bytes_of(start, stop, sound), spec.format.encoding), 0, record, spec)
+        whole = lines.bytes_of(0, len(lines), _mask(lines, at[sound]))
+        frame = _parse(_as_utf8(whole, spec.format.encoding), 0, record, spec)
     frame, strays = _incoming(frame, numbers, record, spec)
     return frame.select(numbers, *record.item_ids), problems + strays
 
@@ -352,6 +392,8 @@ def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl
     return pl.read_csv(
         text,
         has_header=False,
+        separator=spec.format.delimiter,
+        eol_char="\r" if spec.format.line_end == "CR" else "\n",
         infer_schema=False,
         empty_string_is_null=False,
         quote_char=None if spec.format.quote == "none" else '"',
@@ -368,23 +410,23 @@ def _offset_after_lines(text: bytes, count: int) -> int:
     return offset
 
 
-def _parsed(text: bytes, skipped: int, lines: Lines, start: int, stop: int, record: Record) -> pl.DataFrame | None:
-    """The lines [start, stop) if each of them is a record of the kind; None if some line is not, or cannot be proved to be.
+def _parsed(text: bytes, skipped: int, lines: Lines, block: _Block) -> pl.DataFrame | None:
+    """The lines of a block if each of them is a record of the kind; None if some line is not, or cannot be proved to be.
 
     Each byte of a valid text belongs to a value, a comma, a quote or a line end: a line with too few fields lacks commas,
     and polars rejects one with too many. A doubled quote within a value is the case that cannot be proved.
     """
-    spec, quotes = lines.spec, lines.quotes
+    spec, record, quotes = lines.spec, block.record, lines.quotes
     begin = _offset_after_lines(text, skipped)
     of_a_line = len(record.items) - 1 + len(spec.format.line_end_text)
-    of_values = len(text) - begin - (stop - start) * of_a_line
+    of_values = len(text) - begin - len(block.at) * of_a_line
     if quotes is None or of_values < 0:
         return None
     try:
         frame = _parse(text, skipped, record, spec)
     except pl.exceptions.PolarsError:
         return None
-    found = sum(frame.select(_TEXTS.str.len_bytes().sum()).row(0)) + int(quotes[start:stop].sum())
+    found = sum(frame.select(_TEXTS.str.len_bytes().sum()).row(0)) + int(quotes[block.at].sum())
     return frame if found == of_values else None
 
 
@@ -432,20 +474,20 @@ def _incoming(
 
 def _read_fixed(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
     spec = lines.spec
-    kinds, problems = _record_kinds(lines)
+    blocks, problems = _record_kinds(lines)
     if problems:
         return _empty_tables(spec), problems
     end = len(spec.format.line_end_text) * spec.format.unit
     bounds = pairwise(lines.starts.tolist())
     one_character_per_byte = pl.Series([lines.content[start : stop - end].decode("latin-1") for start, stop in bounds])
-    tables: dict[str, pl.DataFrame] = {}
-    for record, start, stop in kinds:
-        block = one_character_per_byte[start:stop]
-        numbers = pl.Series("line", np.arange(start + 1, stop + 1, dtype=np.uint32))
-        right = block.str.len_chars() == record.record_length
+    tables = _empty_tables(spec)
+    for block in blocks:
+        record, texts = block.record, one_character_per_byte.gather(block.at)
+        numbers = pl.Series("line", (block.at + 1).astype(np.uint32))
+        right = texts.str.len_chars() == record.record_length
         if (~right).sum() > MOST_MISFORMED:
             return _empty_tables(spec), [misformed(int(numbers.filter(~right)[0]), int((~right).sum()))]
-        for line, length in zip(numbers.filter(~right), block.filter(~right).str.len_chars(), strict=True):
+        for line, length in zip(numbers.filter(~right), texts.filter(~right).str.len_chars(), strict=True):
             problems.append(
                 {
                     "code": "KR-1020",
@@ -455,7 +497,7 @@ def _read_fixed(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, o
                     "expected": str(record.record_length),
                 }
             )
-        tables[record.kind], faults = _cut(block.filter(right), numbers.filter(right), record, spec)
+        tables[record.kind], faults = _cut(texts.filter(right), numbers.filter(right), record, spec)
         problems += faults
     return tables, problems
 
@@ -606,7 +648,7 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
     parts = [_header_line(spec)] if spec.format.header else []
     parts += [_lines(raws[record.kind], wide[record.kind], record, spec) for record in spec.records]
     mark = BYTES_OF_BOM[spec.format.encoding] if spec.format.bom else b""
-    return Encoded(mark + b"".join(parts), found, raws)
+    return Encoded(mark + b"".join(parts) + bytes.fromhex(spec.format.end_of_file), found, raws)
 
 
 def _filled(raw: pl.DataFrame, record: Record, spec: Specification, first_number: int, data_rows: int) -> pl.DataFrame:
@@ -623,7 +665,7 @@ def _filled(raw: pl.DataFrame, record: Record, spec: Specification, first_number
 
 
 def _header_line(spec: Specification) -> bytes:
-    names = ",".join(item.name for item in spec.data.items)
+    names = spec.format.delimiter.join(item.name for item in spec.data.items)
     return (names + spec.format.line_end_text).encode(spec.format.encoding)
 
 
@@ -633,19 +675,24 @@ def _lines(raw: pl.DataFrame, wide: Sequence[str], record: Record, spec: Specifi
     table = _table(spec)
     if spec.format.kind == "fixed":
         return _fixed_lines(raw, record, spec, table)
-    needing = _TEXTS.str.contains(_NEEDS_QUOTES)
+    needs_quotes = f"{_NEEDS_QUOTES}|{re.escape(spec.format.delimiter)}"
+    needing = _TEXTS.str.contains(needs_quotes)
     quoted = set(record.item_ids) if spec.format.quote == "all" else set(_columns_where(raw, needing))
     columns = []
     for name in record.item_ids:
         column = replace_outgoing(pl.col(name), table) if name in wide else pl.col(name)
         if spec.format.quote != "none" and name in quoted:
             inner = pl.lit('"') + column.str.replace_all('"', '""', literal=True) + pl.lit('"')
-            wanted = pl.lit(True) if spec.format.quote == "all" else pl.col(name).str.contains(_NEEDS_QUOTES)
+            wanted = pl.lit(True) if spec.format.quote == "all" else pl.col(name).str.contains(needs_quotes)
             column = pl.when(wanted).then(inner).otherwise(column)
         columns.append(column.alias(name))
     buffer = BytesIO()
     raw.select(columns).write_csv(
-        buffer, include_header=False, quote_style="never", line_terminator=spec.format.line_end_text
+        buffer,
+        include_header=False,
+        separator=spec.format.delimiter,
+        quote_style="never",
+        line_terminator=spec.format.line_end_text,
     )
     if spec.format.encoding == "utf-8":
         return buffer.getvalue()

@@ -16,17 +16,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from interfaces.spec import Specification
+from interfaces.spec import Format, Specification
 
 # The arrays made of this many bytes fit into the processor's cache.
 CHUNK = 1024 * 1024
+SHOWN_LINE_ENDS = {"CRLF": "CRLF", "LF": "LF", "CR": "CR", "none": "行末の記号なし"}
 BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
 # As many malformed lines as a municipality has households (100,000): then the file has another layout. A finding takes
 # about 1 kB, so a file of nothing but line ends takes 100 MB and not all the memory there is.
 MOST_MISFORMED = 100_000
 # A value can double (every quote twice) and be quoted (2), and every item has a comma: a longer line is no record.
 _LINE_SLACK = 3
-_LF, _CR, _SPACE, _QUOTE, _COMMA = 0x0A, 0x0D, 0x20, 0x22, 0x2C
+_LF, _CR, _SPACE, _QUOTE = 0x0A, 0x0D, 0x20, 0x22
 
 Positions = NDArray[np.int64]
 Units = NDArray[np.unsignedinteger[Any]]
@@ -66,13 +67,27 @@ class Lines:
         values = np.frombuffer(self.content, "u1")[bounds[0] : bounds[-1]]
         return values[np.repeat(wanted, np.diff(bounds))].tobytes()
 
-    def begin_with(self, text: str) -> NDArray[np.bool_]:
-        """For each line, whether it begins with a text (ASCII, without a line end)."""
+    def have(self, text: str, at: Positions) -> NDArray[np.bool_]:
+        """For each line, whether a text (ASCII) is at the given byte (0-based) of the file; -1: no such byte."""
         values = np.frombuffer(self.content, self._unit, len(self.content) // self._unit.itemsize)
-        firsts = self.starts[:-1] // self._unit.itemsize
-        found = np.ones(len(self), np.bool_)
+        firsts = at // self._unit.itemsize
+        found = at >= 0
         for place, character in enumerate(text.encode("ascii")):
             found &= values[np.minimum(firsts + place, len(values) - 1)] == character
+        return found
+
+    def starts_of_field(self, number: int) -> Positions:
+        """For each line, the byte (0-based) of the file at which its field `number` (0-based) begins; -1 without such."""
+        if number == 0:
+            return self.starts[:-1]
+        found = np.full(len(self), -1, np.int64)
+        for first, last in self._chunks():
+            values, bounds = self._chunk(first, last)
+            separators, _ = _separators(values, bounds, self.spec.format)
+            before = np.searchsorted(separators, bounds) + number - 1
+            there = np.flatnonzero(before[:-1] < np.searchsorted(separators, bounds[1:]))
+            begins = (separators[before[:-1][there]] + 1) * self._unit.itemsize
+            found[first + there] = begins + self.starts[first]
         return found
 
     @cached_property
@@ -80,7 +95,7 @@ class Lines:
         counts, torn = np.ones(len(self), np.int32), np.full(len(self), -1, np.int64)
         for first, last in self._chunks():
             values, bounds = self._chunk(first, last)
-            separators, misplaced = _separators(values, bounds, quoted=self.spec.format.quote != "none")
+            separators, misplaced = _separators(values, bounds, self.spec.format)
             counts[first:last] += np.diff(np.searchsorted(separators, bounds)).astype(np.int32)
             if len(misplaced):
                 lines, firsts = np.unique(np.searchsorted(bounds, misplaced, side="right") - 1, return_index=True)
@@ -99,7 +114,8 @@ class Lines:
             values, bounds = self._chunk(first, last)
             at = np.flatnonzero(values == _QUOTE)
             counts[first:last] = np.diff(np.searchsorted(at, bounds))
-            fits = _may_open(values, at[0::2]).all() and _may_close(values, at[1::2]).all()
+            delimiter = ord(self.spec.format.delimiter)
+            fits = _may_open(values, at[0::2], delimiter).all() and _may_close(values, at[1::2], delimiter).all()
             if not fits or (counts[first:last] % 2).any():
                 return None
         return counts
@@ -114,10 +130,21 @@ class Lines:
         """For each line, the byte (0-based) of the first field that its quotes do not enclose whole; -1 if there is none."""
         return self._fields[1]
 
+    def first_bare_field(self) -> int | None:
+        """The line (1-based) of the first field that is not in quotes; None if all are."""
+        for first, last in self._chunks():
+            values, bounds = self._chunk(first, last)
+            separators, _ = _separators(values, bounds, self.spec.format)
+            begins = np.concatenate([bounds[:-1], separators + 1])
+            bare = begins[values[np.minimum(begins, len(values) - 1)] != _QUOTE]
+            if len(bare):
+                return first + int(np.searchsorted(bounds, bare.min(), side="right"))
+        return None
+
     def byte_after_fields(self, number: int, fields: int) -> int:
         """The byte (1-based) of a line (1-based) after so many fields; the end of the line, if it has fewer."""
         values, bounds = self._chunk(number - 1, number)
-        separators, _ = _separators(values, bounds, quoted=self.spec.format.quote != "none")
+        separators, _ = _separators(values, bounds, self.spec.format)
         end = len(values) - len(self.spec.format.line_end_text)
         return int(separators[fields - 1] + 1 if len(separators) >= fields else end) * self._unit.itemsize + 1
 
@@ -143,7 +170,7 @@ def field_starts(lines: dict[int, bytes], spec: Specification) -> pl.DataFrame:
     sizes = [0, *(len(content) // unit.itemsize for content in lines.values())]
     bounds = np.cumsum(sizes, dtype=np.int64)
     values = np.frombuffer(b"".join(lines.values()), unit)
-    separators, _ = _separators(values, bounds, quoted=spec.format.quote != "none")
+    separators, _ = _separators(values, bounds, spec.format)
     begins = np.sort(np.concatenate([bounds[:-1], separators + 1]))
     which = np.searchsorted(bounds, begins, side="right") - 1
     ordinal = np.arange(len(begins)) - np.searchsorted(begins, bounds[:-1])[which]
@@ -156,13 +183,14 @@ def field_starts(lines: dict[int, bytes], spec: Specification) -> pl.DataFrame:
     )
 
 
-def _separators(values: Units, bounds: Positions, *, quoted: bool) -> tuple[Positions, Positions]:
-    """The commas that separate fields, and the misplaced quotes, of the lines between `bounds`.
+def _separators(values: Units, bounds: Positions, form: Format) -> tuple[Positions, Positions]:
+    """The delimiters that separate fields, and the misplaced quotes, of the lines between `bounds`.
 
     A quote opens a field at its beginning and closes it at its end; in between, a doubled quote stands for one.
     """
-    commas = values == _COMMA
-    marks = np.flatnonzero(commas | (values == _QUOTE)) if quoted else np.flatnonzero(commas)
+    delimiter = ord(form.delimiter)
+    delimiters = values == delimiter
+    marks = np.flatnonzero(delimiters if form.quote == "none" else delimiters | (values == _QUOTE))
     is_quote = values[marks] == _QUOTE
     at = marks[is_quote]
     if len(at) == 0:
@@ -174,21 +202,22 @@ def _separators(values: Units, bounds: Positions, *, quoted: bool) -> tuple[Posi
     if odd.any():
         earlier -= np.repeat(of_earlier_lines[:-1], np.diff(firsts))
     outside = earlier % 2 == 0
-    fits = np.where(outside[is_quote], _may_open(values, at), _may_close(values, at))
+    fits = np.where(outside[is_quote], _may_open(values, at, delimiter), _may_close(values, at, delimiter))
     fits[of_earlier_lines[1:][odd] - 1] = False
     return marks[outside & ~is_quote], at[~fits]
 
 
-def _may_open(values: Units, at: Positions) -> NDArray[np.bool_]:
+def _may_open(values: Units, at: Positions, delimiter: int) -> NDArray[np.bool_]:
     """Whether a quote there can open a field, or is the second of a doubled quote."""
     before = values[at - 1]
-    return np.asarray((before == _COMMA) | (before == _QUOTE) | (before == _LF) | (at == 0))
+    return np.asarray((before == delimiter) | (before == _QUOTE) | (before == _LF) | (before == _CR) | (at == 0))
 
 
-def _may_close(values: Units, at: Positions) -> NDArray[np.bool_]:
+def _may_close(values: Units, at: Positions, delimiter: int) -> NDArray[np.bool_]:
     """Whether a quote there can close a field, or is the first of a doubled quote."""
     after = values[np.minimum(at + 1, len(values) - 1)]
-    return np.asarray((after == _COMMA) | (after == _QUOTE) | (after == _CR) | (after == _LF) | (at + 1 == len(values)))
+    ends = (after == delimiter) | (after == _QUOTE) | (after == _CR) | (after == _LF)
+    return np.asarray(ends | (at + 1 == len(values)))
 
 
 class _LineEnds:
@@ -197,16 +226,16 @@ class _LineEnds:
     def __init__(self, spec: Specification) -> None:
         self._spec, self._unit, self._limit = spec, _unit(spec), longest_line(spec)
         self._ends: list[Positions] = [np.zeros(1, np.int64)]
-        self._size = self._count = self._controls = 0
+        self._size = self._count = self._controls = self._quotes = 0
 
     def add(self, block: bytes | memoryview) -> Lines | None:
         """Look at the next CHUNK bytes. Returns the rejected file if a line is too long for any record (KR-1013)."""
         begun, self._size = self._size, self._size + len(block)
         values = np.frombuffer(block, self._unit, len(block) // self._unit.itemsize)
         control = np.flatnonzero(values < _SPACE)
-        found = (control[values[control] == _LF] + 1) * self._unit.itemsize + begun
+        found = (self._ends_of_lines(values, control) + 1) * self._unit.itemsize + begun
         lengths = np.diff(np.concatenate([self._ends[-1][-1:], found, [self._size]]))
-        if lengths.max() > self._limit:
+        if self._spec.format.line_end != "none" and lengths.max() > self._limit:
             line = self._count + int(lengths.argmax()) + 1
             fault = {"code": "KR-1013", "line": line, "value": str(lengths.max()), "expected": str(self._limit)}
             return refused(fault, self._spec)
@@ -215,21 +244,51 @@ class _LineEnds:
         self._controls += len(control)
         return None
 
+    def _ends_of_lines(self, values: Units, control: Positions) -> Positions:
+        """Where the lines of a block end, of its control characters."""
+        form = self._spec.format
+        if form.line_end == "none":
+            return control[:0]
+        ends = control[values[control] == (_CR if form.line_end == "CR" else _LF)]
+        if not form.line_ends_in_values:
+            return np.asarray(ends)
+        quotes = np.flatnonzero(values == _QUOTE)
+        outside = (np.searchsorted(quotes, ends) + self._quotes) % 2 == 0
+        self._quotes += len(quotes)
+        return np.asarray(ends[outside])
+
     def lines(self, content: bytes) -> Lines:
         """The file, of which every byte was added."""
-        spec, starts = self._spec, np.concatenate(self._ends)
+        spec = self._spec
+        content, has_end_of_file = _without_end_of_file(content, spec)
+        starts = np.concatenate(self._ends) if spec.format.line_end != "none" else _equal_lengths(content, spec)
+        controls = self._controls - (1 if has_end_of_file else 0)
         is_terminated = bool(starts[-1] == len(content))
         if not is_terminated:
             starts = np.append(starts, len(content))
-        faults = _bom_faults(content, spec) + _line_faults(content, starts, is_terminated, self._controls, spec)
+        faults = _bom_faults(content, spec) + _line_faults(content, starts, is_terminated, controls, spec)
         if not content:
             faults = [{"code": "KR-1001"}]
         elif not is_terminated:
             after_last_byte = len(content) - int(starts[-2]) + 1
             faults.append({"code": "KR-1019", "line": len(starts) - 1, "byte_position": after_last_byte})
+        if spec.format.end_of_file and not has_end_of_file:
+            faults.append({"code": "KR-1028", "expected": f"0x{spec.format.end_of_file}"})
         if spec.format.bom and not faults:
             starts[0] = len(BYTES_OF_BOM[spec.format.encoding])
         return Lines(content, starts, tuple(faults), spec)
+
+
+def _without_end_of_file(content: bytes, spec: Specification) -> tuple[bytes, bool]:
+    """The content without the byte that ends the file, if the layout has one and it is there."""
+    end = bytes.fromhex(spec.format.end_of_file)
+    there = bool(end) and content.endswith(end)
+    return (content[: -len(end)] if there else content), there
+
+
+def _equal_lengths(content: bytes, spec: Specification) -> Positions:
+    """Where records without line ends start: all are of one length. The last one may be cut (KR-1020, by `codec`)."""
+    return np.append(np.arange(0, len(content), spec.records[0].record_length, dtype=np.int64), len(content))
 
 
 def refused(fault: dict[str, object], spec: Specification) -> Lines:
@@ -286,28 +345,48 @@ def _line_faults(
 
     `controls`: how many control characters there are.
     """
-    unit = _unit(spec)
-    crlf = spec.format.line_end == "CRLF"
-    blank = np.flatnonzero(np.diff(starts) <= len(spec.format.line_end_text) * unit.itemsize)
+    unit, form = _unit(spec), spec.format
+    blank = np.flatnonzero(np.diff(starts) <= len(form.line_end_text) * unit.itemsize)
     if len(blank) > MOST_MISFORMED:
         return [misformed(int(blank[0]) + 1, len(blank))]
     values = np.frombuffer(content, unit, len(content) // unit.itemsize)
     newlines = starts[1 : None if is_terminated else -1] // unit.itemsize - 1
-    after_return = (values[newlines - 1] == _CR) & (newlines > 0)
-    wrong = newlines[after_return != crlf]
+    wrong, other = _other_line_ends(values, newlines, form)
     if len(wrong):
         line = int(np.searchsorted(starts, wrong[0] * unit.itemsize, side="right"))
-        return [{"code": "KR-1008", "line": line, "expected": spec.format.line_end, "value": "LF" if crlf else "CRLF"}]
-    if controls == len(newlines) * len(spec.format.line_end_text):
+        return [{"code": "KR-1008", "line": line, "expected": SHOWN_LINE_ENDS[form.line_end], "value": other}]
+    if controls == len(newlines) * len(form.line_end_text):
         return []
-    everywhere = np.flatnonzero(values < _SPACE)
-    line_ends = np.concatenate([newlines, newlines - 1]) if crlf else newlines
-    stray = everywhere[~np.isin(everywhere, line_ends)]
-    if len(stray) == 1 and values[-1] == _CR:
-        return []  # The file is cut in its last line end: KR-1019 says it.
+    stray = _stray_controls(values, newlines, form)
+    if len(stray) == 0 or (form.line_end == "CRLF" and len(stray) == 1 and values[-1] == _CR):
+        return []  # A file that is cut in its last line end: KR-1019 says it.
     line = int(np.searchsorted(starts, stray[0] * unit.itemsize, side="right"))
     column = int(stray[0]) * unit.itemsize - int(starts[line - 1]) + 1
     return [{"code": "KR-1014", "line": line, "byte_position": column, "value": f"0x{int(values[stray[0]]):02X}"}]
+
+
+def _other_line_ends(values: Units, newlines: Positions, form: Format) -> tuple[Positions, str]:
+    """The line ends that are not those of the form, and what they are."""
+    if form.line_end == "none":
+        ends = np.flatnonzero((values == _LF) | (values == _CR))
+        return ends, "行末の記号あり"
+    if form.line_end == "CR":
+        after = np.minimum(newlines + 1, len(values) - 1)
+        return newlines[values[after] == _LF], "CRLF"
+    after_return = (values[newlines - 1] == _CR) & (newlines > 0)
+    return newlines[after_return != (form.line_end == "CRLF")], "LF" if form.line_end == "CRLF" else "CRLF"
+
+
+def _stray_controls(values: Units, newlines: Positions, form: Format) -> Positions:
+    """The control characters that are neither line ends nor delimiters nor, where that is allowed, within quotes."""
+    everywhere = np.flatnonzero(values < _SPACE)
+    line_ends = np.concatenate([newlines, newlines - 1]) if form.line_end == "CRLF" else newlines
+    stray = everywhere[~np.isin(everywhere, line_ends) & (values[everywhere] != ord(form.delimiter))]
+    if not form.line_ends_in_values:
+        return np.asarray(stray)
+    quotes = np.flatnonzero(values == _QUOTE)
+    within = np.searchsorted(quotes, stray) % 2 == 1
+    return np.asarray(stray[~(within & np.isin(values[stray], (_LF, _CR)))])
 
 
 def misformed(line: int, count: int) -> dict[str, object]:

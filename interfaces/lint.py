@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Protocol, get_args
 
 import polars as pl
@@ -305,20 +305,51 @@ class _Linter:
             yield Fault(place, "0件のファイルを許さないのに、異動のない日に0件のファイルを作ることになっています")
 
     def _kinds(self) -> Iterator[Fault]:
-        """The order of the record kinds, and how a line shows its kind: what `codec` relies on."""
-        place, records = self.place, self.specification.records
-        if [record.occurrence for record in records].count("many") != 1:
-            yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ要ります")
-        for record in records[1:-1]:
-            if record.occurrence == "one":
-                yield Fault(place, f"一度だけのレコード種別 {record.kind} は最初か最後に要ります")
-        for kind, count in Counter(record.kind for record in records).items():
-            if count > 1:
-                yield Fault(place, f"レコード種別 {kind} が{count}回あります")
+        """The order of the record kinds, and how a line shows its kind: what `codec` and `grammar` rely on."""
+        place, records, layout = self.place, self.specification.records, self.specification.layout
+        if layout.data is not None and layout.data not in self.specification.by_kind:
+            yield Fault(place, f"data の {layout.data} というレコード種別はありません")
+        elif layout.data is None and [record.occurrence for record in records].count("many") != 1:
+            yield Fault(
+                place, "繰り返すレコード種別（many）はちょうど一つ要ります（二つ以上なら data で一つを選びます）"
+            )
+        elif layout.direction == "to_union" and not self.specification.is_flat:
+            yield Fault(place, "送るファイルは、繰り返すレコード種別が一つで、ほかは一度だけ、親のない形に限ります")
+        listed: set[str] = set()
+        for record in records:
+            if record.kind in listed:
+                yield Fault(place, f"レコード種別 {record.kind} が二回以上あります")
+            if record.parent is not None and record.parent not in listed:
+                yield Fault(place, f"レコード種別 {record.kind} の親 {record.parent} が、それより前にありません")
+            listed.add(record.kind)
         if len(records) > 1:
-            marks = {record.items[0].constant for record in records if record.items}
-            if len(marks) != len(records) or not all(mark and mark.isascii() for mark in marks):
-                yield Fault(place, "レコード種別を先頭の項目の constant で見分けられません")
+            yield from self._marks()
+
+    def _marks(self) -> Iterator[Fault]:
+        """Each line must show its kind: by constants that no other kind has at the same place."""
+        records = [record for record in self.specification.records if record.items]
+        for record in records:
+            for name in record.marks:
+                if name not in record.by_id:
+                    yield Fault(self.place, f"レコード種別 {record.kind} の marks の {name} は項目にありません")
+        if any(set(record.marks) - set(record.by_id) for record in records):
+            return
+        shown = {record.kind: self._shown_at(record) for record in records}
+        for record in records:
+            if not all(mark and mark.isascii() for mark in shown[record.kind].values()):
+                yield Fault(self.place, f"レコード種別 {record.kind} を見分ける項目に、半角の constant がありません")
+        for record, other in combinations(records, 2):
+            mine, others = shown[record.kind], shown[other.kind]
+            if not any(mine[at] != others[at] for at in mine.keys() & others.keys()):
+                yield Fault(self.place, f"レコード種別 {record.kind} と {other.kind} を constant で見分けられません")
+
+    def _shown_at(self, record: Record) -> dict[tuple[int, int], str | None]:
+        """The constants that tell the kind, by place: bytes of a fixed-length record, else the number of the item."""
+        fixed = self.specification.format.kind == "fixed"
+        return {
+            (item.start or 1, item.length) if fixed else (record.items.index(item), 0): item.constant
+            for item in record.marked_items
+        }
 
     def _format(self) -> Iterator[Fault]:
         form, place = self.specification.format, f"{self.place} format"
@@ -326,6 +357,14 @@ class _Linter:
             yield Fault(place, f"{form.encoding} に BOM はありません（bom = true）")
         if form.header and len(self.specification.records) > 1:
             yield Fault(place, "見出しの行（header = true）は、レコード種別が一つのファイルにだけ置けます")
+        if form.line_end == "none" and (
+            form.kind != "fixed" or len({record.record_length for record in self.specification.records}) != 1
+        ):
+            yield Fault(place, "行末の記号がない（line_end = none）のは、すべてのレコードが同じ長さの固定長だけです")
+        if form.line_ends_in_values and (form.kind == "fixed" or form.quote == "none"):
+            yield Fault(place, "値の中の改行（line_ends_in_values）は、引用符のある CSV だけで使えます")
+        if form.header and form.line_end == "CR":
+            yield Fault(place, "見出しの行（header = true）は、行末が CR のファイルには置けません")
         if form.header and form.kind == "fixed":
             yield Fault(place, "見出しの行（header = true）は、固定長のファイルには置けません")
         table = form.external_characters

@@ -13,14 +13,27 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Direction = Literal["extract", "to_union", "from_union"]
-Occurrence = Literal["one", "many"]
+Occurrence = Literal["one", "optional", "many"]
 Padding = Literal["", "space_right", "zero_left"]
 Mask = Literal["all", "first1", "last3", "none"]
 NoDate = Literal["no_end", "no_value"]  # what a sentinel in place of a date means
 # The kinds of arguments of rules and normalisations (validated in `arguments`): a count of characters, a count of days, a
 # whole number, any value of the item, a month, another item of the record, another item with a day, a field of the file's
-# name, an interface.
-ArgumentKind = Literal["count", "days", "number", "value", "month", "item", "day", "file_name_field", "interface"]
+# name, an interface, a record kind, an item of a record kind (`data.amount`), such an item that is a number.
+ArgumentKind = Literal[
+    "count",
+    "days",
+    "number",
+    "value",
+    "month",
+    "item",
+    "day",
+    "file_name_field",
+    "interface",
+    "record_kind",
+    "item_of_kind",
+    "number_of_kind",
+]
 
 # The parts of a pattern in types.csv that match characters: a class, an escape or a letter, not a count or a bracket.
 _OF_CHARACTERS = re.compile(
@@ -34,19 +47,26 @@ class _Frozen(BaseModel):
 
 
 class Format(_Frozen):
-    """The physical form of a file. `quote`: domain.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character)."""
+    """The physical form of a file. `quote`: domain.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character).
+
+    line_end `none`: fixed-length records one right after another. end_of_file: a byte after the last line, in hexadecimal.
+    line_ends_in_values: whether a quoted value may contain line ends; a "line" is then a record, however many lines it has.
+    """
 
     kind: Literal["csv", "fixed"] = "csv"
     encoding: Literal["cp932", "shift_jis_2004", "utf-8", "utf-16-le"]
     bom: bool = False
-    line_end: Literal["CRLF", "LF"]
+    line_end: Literal["CRLF", "LF", "CR", "none"]
+    end_of_file: Literal["", "1A"] = ""
+    delimiter: Literal[",", ";", "|", "\t"] = ","
+    line_ends_in_values: bool = False
     header: bool = False
     quote: Literal["none", "when_needed", "all"] = "when_needed"
     external_characters: str = ""
 
     @property
     def line_end_text(self) -> str:
-        return "\r\n" if self.line_end == "CRLF" else "\n"
+        return {"CRLF": "\r\n", "LF": "\n", "CR": "\r", "none": ""}[self.line_end]
 
     @property
     def unit(self) -> int:
@@ -55,16 +75,25 @@ class Format(_Frozen):
 
 
 class RecordLayout(_Frozen):
-    """One record kind of a file, in the order in which the kinds appear."""
+    """One record kind of a file, in the order in which the kinds appear; how they follow one another: `grammar`.
+
+    parent: the kind that it belongs to and comes after. marks: the items whose constants together tell the kind; without
+    them, the first item.
+    """
 
     kind: str
     items: str = Field(pattern=r"^[^/\\]+\.csv$")
     occurrence: Occurrence
+    parent: str | None = None
+    marks: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
 
 
 class FileLayout(_Frozen):
-    """`file.toml`: what the file is. Dates are half-open [effective_from, effective_to)."""
+    """`file.toml`: what the file is. Dates are half-open [effective_from, effective_to).
+
+    data: the record kind that the file is about, and whose records are counted; needed if several kinds repeat.
+    """
 
     id: str
     name: str
@@ -82,6 +111,7 @@ class FileLayout(_Frozen):
     carries_my_number: bool = False
     format: Format
     records: tuple[RecordLayout, ...] = Field(min_length=1)
+    data: str | None = None
     relations: tuple[str, ...] = ()
 
 
@@ -283,6 +313,18 @@ class Record:
     occurrence: Occurrence
     key: tuple[str, ...]
     items: tuple[Item, ...]
+    parent: str | None = None
+    marks: tuple[str, ...] = ()
+
+    @cached_property
+    def marked_items(self) -> tuple[Item, ...]:
+        """The items whose constants together tell the kind."""
+        return tuple(self.by_id[name] for name in self.marks) if self.marks else self.items[:1]
+
+    @property
+    def mark(self) -> str:
+        """The constants that tell the kind, for people: `2-7131-01`."""
+        return "-".join(str(item.constant) for item in self.marked_items)
 
     @cached_property
     def by_id(self) -> dict[str, Item]:
@@ -326,8 +368,18 @@ class Specification:
 
     @property
     def data(self) -> Record:
-        """The record kind that repeats."""
+        """The record kind that the file is about: the one that file.toml names, or the one that repeats."""
+        if self.layout.data is not None:
+            return self.by_kind[self.layout.data]
         return next(record for record in self.records if record.occurrence == "many")
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether one kind repeats and the others stand once around it, each told by its first item: what can be written."""
+        around = [record for record in self.records if record is not self.data]
+        return all(record.parent is None and not record.marks for record in self.records) and all(
+            record.occurrence == "one" for record in around
+        )
 
     def characters(self, item: Item) -> int:
         """How many ASCII characters fit into the item, whose length is in bytes."""

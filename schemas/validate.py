@@ -17,7 +17,7 @@ from interfaces.values import to_canonical
 from schemas import compile as compilation
 from schemas.findings import Faults, Findings, findings
 from schemas.normalise import normalise
-from schemas.rules import files, relations
+from schemas.rules import files, relations, totals
 from schemas.rules.registry import FileContext, all_rules
 
 # A fault in every record of a first sending (300,000 insured), and two thirds more. A finding takes about 1 kB, so a
@@ -120,7 +120,7 @@ def validate_decoded(decoded: Decoded, context: FileContext) -> Validated:
         of_records = _one_per_file(pl.concat(checked_records))
         faults.append(of_records)
         faults.append(_rows(_duplicates(data, specification, of_records)))
-        count_faults = _rows(files.wrong_counts(decoded) if complete else [])
+        count_faults = _rows([*files.wrong_counts(decoded), *totals.wrong_totals(decoded)] if complete else [])
         faults.append(count_faults.join(of_records, on=["line", "item"], how="anti"))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.name

@@ -28,7 +28,6 @@ def specification_json(specification: Specification) -> dict[str, Any]:
         "version": specification.version,
         "format": {
             **layout.format.model_dump(mode="json"),
-            "delimiter": ",",
             "quote_character": '"',
             "line_end_bytes": layout.format.line_end_text.encode(layout.format.encoding).hex(),
             "longest_line": longest_line(specification),
@@ -40,6 +39,8 @@ def specification_json(specification: Specification) -> dict[str, Any]:
             {
                 "kind": record.kind,
                 "occurrence": record.occurrence,
+                "parent": record.parent,
+                "marks": [item.id for item in record.marked_items],
                 "key": list(record.key),
                 "items": [_item(item) | {"dates": _dates(specification, item)} for item in record.items],
             }

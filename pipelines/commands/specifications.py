@@ -94,7 +94,8 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
         f" {form.line_end} 引用符 {form.quote}{' 見出しあり' if form.header else ''}"
     )
     for record in specification.records:
-        click.echo(f"\n[{record.kind}] {'繰り返し' if record.occurrence == 'many' else '1件'}")
+        below = f"  {record.parent} の下" if record.parent else ""
+        click.echo(f"\n[{record.kind}] {OCCURRENCES[record.occurrence]}{below}")
         for item in record.items:
             rules = "; ".join(map(str, item.rules))
             place = f"{item.start}から" if item.start else ""
@@ -107,6 +108,7 @@ def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
             )
 
 
+OCCURRENCES = {"one": "1件", "optional": "0件か1件", "many": "繰り返し"}
 DIRECTIONS = {"extract": "業務システムから", "to_union": "連合会へ", "from_union": "連合会から"}
 CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
 

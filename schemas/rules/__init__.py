@@ -1,6 +1,6 @@
 """Every named rule, once. The specification linter uses `registered_rules`."""
 
-from schemas.rules import files, months, numbers, records, relations, text  # noqa: F401  importing registers the rules
+from schemas.rules import files, months, numbers, records, relations, text, totals  # noqa: F401  importing registers the rules
 from schemas.rules.registry import Rule, all_rules
 
 

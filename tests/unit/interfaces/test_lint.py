@@ -217,21 +217,39 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "same code twice": (code("sex", "1,重複,double,,,test"), "同じコードの効力期間が重なっています"),
     "same meaning twice": (code("sex", "8,男２,male,,,test"), "意味 male が同じ時期の二つのコードに"),
     "code that ends before it starts": (code("sex", "8,昔,past,2026-04-01,2020-04-01,test"), "終了日が開始日より後"),
-    "one record in the middle": (
-        kind_before("data", "second", "constant(4)"),
-        "一度だけのレコード種別 second は最初か最後に要ります",
+    "parent that is not there": (
+        file_toml('kind = "data"\n', 'kind = "data"\nparent = "moon"\n'),
+        "レコード種別 data の親 moon が、それより前にありません",
     ),
-    "one record before the last": (
-        kind_before("end", "second", "constant(4)"),
-        "一度だけのレコード種別 second は最初か最後に要ります",
+    "a group in a file that is sent": (
+        file_toml('kind = "data"\n', 'kind = "data"\nparent = "control"\n'),
+        "送るファイルは、繰り返すレコード種別が一つ",
     ),
-    "record kind twice": (kind_before("control", "end", "constant(4)"), "レコード種別 end が2回あります"),
+    "mark by an item that is not there": (
+        file_toml('kind = "data"\n', 'kind = "data"\nmarks = ["moon"]\n'),
+        "marks の moon は項目にありません",
+    ),
+    "data by a kind that is not there": (
+        file_toml("relations = [", 'data = "moon"\nrelations = ['),
+        "data の moon というレコード種別はありません",
+    ),
+    "sum of a kind that is not there": (
+        cell("record_kind", 規則="sum_of(moon.x)"),
+        "レコード種別.項目 の形ではありません",
+    ),
+    "sum of an item that is not there": (cell("record_kind", 規則="sum_of(data.moon)"), "data の項目にありません"),
+    "sum of a name": (cell("record_kind", 規則="sum_of(data.name)"), "数字の項目ではありません"),
+    "count of a kind that is not there": (cell("record_kind", 規則="count_of(moon)"), "というレコード種別はありません"),
+    "record kind twice": (kind_before("control", "end", "constant(4)"), "レコード種別 end が二回以上あります"),
     "record kinds with the same mark": (
         cell("record_kind", 規則="constant(1)"),
-        "先頭の項目の constant で見分けられません",
+        "レコード種別 control と data を constant で見分けられません",
     ),
-    "mark that is not ASCII": (cell("record_kind", 規則="constant(二)"), "先頭の項目の constant で見分けられません"),
-    "mark without its value": (cell("record_kind", 規則="constant"), "先頭の項目の constant で見分けられません"),
+    "mark that is not ASCII": (
+        cell("record_kind", 規則="constant(二)"),
+        "見分ける項目に、半角の constant がありません",
+    ),
+    "mark without its value": (cell("record_kind", 規則="constant"), "見分ける項目に、半角の constant がありません"),
     "table without items": (lambda root: rows_of(root / FOLDER / "end.csv", list.clear), "項目が一つもありません"),
     "normalisation of what is no extract": (cell("name", 正規化="full_width"), "正規化は抽出だけで行われます"),
     "normalisation without argument": (
