@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from unicodedata import east_asian_width
 
 import click
 
@@ -156,6 +157,13 @@ def writing(path: Path) -> Iterator[None]:
         if is_disk_fault(error):
             raise
         raise RenkeiError("KR-6405", name=path.name, reason=reason_of(error)) from error
+
+
+def padded(text: str, width: int) -> str:
+    """A text filled up with spaces to some columns of a terminal, where a Japanese character takes two; negative: on the left."""
+    columns = sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+    room = " " * max(0, abs(width) - columns)
+    return room + text if width < 0 else text + room
 
 
 def say_json(value: Any) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError, message
-from pipelines.configuration.calendar import MonthlyDays, business_days_between, monthly_days, tokyo_time
+from pipelines.configuration.calendar import (
+    MonthlyDays,
+    business_days_between,
+    monthly_days,
+    next_business_day,
+    tokyo_time,
+)
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, WAITING_STATES, Direction, EntryState
@@ -20,6 +28,59 @@ from pipelines.transfer.baseline import SENT_FILES, days_not_sent
 NOT_RECEIVED = frozenset({EntryState.REJECTED, EntryState.STALE})
 RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
 Row = tuple[str, str, dt.date, dt.date]
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """What is overdue for the same reason on consecutive business days, as one line. age: of the oldest, in business days."""
+
+    code: str
+    title: str
+    subject: str
+    first: dt.date
+    last: dt.date
+    count: int
+    age: int
+    remedy: str
+
+    @property
+    def days(self) -> str:
+        """The days in words."""
+        if self.first == self.last:
+            return str(self.first)
+        last = f"{self.last:%m-%d}" if self.last.year == self.first.year else str(self.last)
+        return f"{self.first}〜{last} の{self.count}営業日"
+
+
+def grouped(found: pl.DataFrame) -> list[Overdue]:
+    """The rows of `Outstanding`, with those of consecutive business days as one, oldest first.
+
+    Files of one kind belong together: their names differ in digits only.
+    """
+    kind = pl.col("subject").str.replace_all(r"[0-9]+", "#")
+    groups: list[Overdue] = []
+    for (code, _), rows in found.sort("partition").group_by("code", kind.alias("kind"), maintain_order=True):
+        lines: list[list[dict[str, Any]]] = []
+        for row in rows.iter_rows(named=True):
+            if lines and lines[-1][-1]["partition"] < row["partition"] <= _following(code, lines[-1][-1]["partition"]):
+                lines[-1].append(row)
+            else:
+                lines.append([row])
+        groups += [_as_one(line) for line in lines]
+    return sorted(groups, key=lambda group: (group.first, group.code, group.subject))
+
+
+def _following(code: object, day: dt.date) -> dt.date:
+    """The last day that continues a line of days. What is monthly is told month by month."""
+    return day if code == "KR-6505" else next_business_day(day)
+
+
+def _as_one(rows: Sequence[Mapping[str, Any]]) -> Overdue:
+    oldest, newest = rows[0], rows[-1]
+    subject = oldest["subject"] + ("" if oldest["subject"] == newest["subject"] else " など")
+    age = max(row["age"] for row in rows)
+    days = (oldest["partition"], newest["partition"])
+    return Overdue(oldest["code"], oldest["title"], subject, *days, len(rows), age, oldest["remedy"])
 
 
 def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
