@@ -79,11 +79,28 @@ class Environment:
         )
         require_own_keys(keys, own)
         bind(folder, ledger.recorder(settings.operator), own)
+        return cls._with_store(settings, catalogue, ledger, keys, clock)
 
+    @classmethod
+    def view(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
+        """As `open`, for looking only: creates no folder, ledger or key, and binds nothing. KR-6107 also before the first use."""
+        own = Municipality.of(settings)
+        require_own_folder(settings.data_folder, own)
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        ledger = Ledger(settings.ledger, clock, create_if_missing=False)
+        require_own_ledger(ledger, ledger.shown_url, own)
+        keys = KeyRing(settings.key_folder, settings.passphrase_file, own.key_owner, clock=clock)
+        require_own_keys(keys, own)
+        return cls._with_store(settings, catalogue, ledger, keys, clock)
+
+    @classmethod
+    def _with_store(
+        cls, settings: Settings, catalogue: Catalogue, ledger: Ledger, keys: KeyRing, clock: Callable[[], dt.datetime]
+    ) -> Environment:
         def erased_on(asset: str, partition: str) -> dt.date | None:
             return erased_files(ledger).get(table_file(asset, partition))
 
-        store = Store(folder / "assets", keys, stored_tables(catalogue), erased_on)
+        store = Store(settings.data_folder / "assets", keys, stored_tables(catalogue), erased_on)
         return cls(settings, catalogue, ledger, store, keys, clock)
 
     @property

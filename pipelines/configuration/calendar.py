@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import jpholiday
@@ -33,6 +34,7 @@ def time_in_words(at: str) -> str:
     return f"{tokyo_time(at):%Y-%m-%d %H:%M:%S}"
 
 
+@lru_cache(maxsize=4096)
 def is_business_day(day: dt.date) -> bool:
     """Neither Saturday, Sunday, a public holiday (jpholiday), nor 12-29 to 01-03."""
     return day.weekday() < _SATURDAY and (day.month, day.day) not in _YEAR_END and not jpholiday.is_holiday(day)

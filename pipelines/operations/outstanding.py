@@ -27,12 +27,13 @@ from pipelines.transfer.baseline import SENT_FILES, days_not_sent
 
 NOT_RECEIVED = frozenset({EntryState.REJECTED, EntryState.STALE})
 RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
+MONTHLY_CODES = frozenset({"KR-6505"})  # their partition is a month, by its first day
 Row = tuple[str, str, dt.date, dt.date]
 
 
 @dataclass(frozen=True)
 class Overdue:
-    """What is overdue for the same reason on consecutive business days, as one line. age: of the oldest, in business days."""
+    """What is overdue for the same reason on consecutive business days, or in consecutive months, as one line. age: of the oldest, in business days."""
 
     code: str
     title: str
@@ -45,11 +46,13 @@ class Overdue:
 
     @property
     def days(self) -> str:
-        """The days in words."""
+        """The days, or the months, in words."""
+        form = "%Y-%m" if self.code in MONTHLY_CODES else "%Y-%m-%d"
         if self.first == self.last:
-            return str(self.first)
-        last = f"{self.last:%m-%d}" if self.last.year == self.first.year else str(self.last)
-        return f"{self.first}〜{last} の{self.count}営業日"
+            return f"{self.first:{form}}"
+        same_year = self.last.year == self.first.year
+        last = f"{self.last:{form.removeprefix('%Y-') if same_year else form}}"
+        return f"{self.first:{form}}〜{last} の{self.count}{'か月' if self.code in MONTHLY_CODES else '営業日'}"
 
 
 def grouped(found: pl.DataFrame) -> list[Overdue]:
@@ -71,8 +74,8 @@ def grouped(found: pl.DataFrame) -> list[Overdue]:
 
 
 def _following(code: object, day: dt.date) -> dt.date:
-    """The last day that continues a line of days. What is monthly is told month by month."""
-    return day if code == "KR-6505" else next_business_day(day)
+    """The last day that continues a line of days, or the next month of a line of months."""
+    return day + relativedelta(months=1) if code in MONTHLY_CODES else next_business_day(day)
 
 
 def _as_one(rows: Sequence[Mapping[str, Any]]) -> Overdue:

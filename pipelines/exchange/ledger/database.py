@@ -158,9 +158,17 @@ _databases: Final = _Databases()
 def open_database(url: str, *, create_if_missing: bool) -> Database:
     """The ledger's database, with its tables. KR-6105 it cannot be opened, KR-6107, KR-6109, KR-6110 as `Database.create_or_check`."""
     with _opening(url):
+        if not create_if_missing and _is_missing_file(url):
+            raise RenkeiError("KR-6107", url=shown(url))
         database = _databases.open(url)
         database.create_or_check(create_if_missing=create_if_missing)
     return database
+
+
+def _is_missing_file(url: str) -> bool:
+    """Whether it is a SQLite file that does not exist; opening it would make it."""
+    parsed = sa.make_url(url)
+    return parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists()
 
 
 def reach(url: str) -> Database:

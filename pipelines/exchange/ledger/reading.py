@@ -40,13 +40,16 @@ class Reader(ABC):
         direction: Direction | None = None,
         interfaces: Collection[str] | None = None,
         partition: date | None = None,
+        since: date | None = None,
         states: Collection[EntryState] | None = None,
         file_name: str | None = None,
         sha256: str | None = None,
     ) -> list[Entry]:
-        """The entries that match every given filter, oldest first."""
+        """The entries that match every given filter, oldest first. `since`: of this partition and later ones."""
         columns = entries_table.c
         query = sa.select(entries_table).order_by(columns.id)
+        if since is not None:
+            query = query.where(columns.partition >= since)
         for column, value in (
             (columns.direction, direction),
             (columns.partition, partition),
