@@ -131,26 +131,13 @@ class Environment:
 
     def to_union(self, patience_seconds: float | None = None) -> closing[Transport]:
         """The Union's folder for what we send; `patience_seconds` limits every wait for the server."""
-        sftp = self._sftp(patience_seconds)
-        return closing(SftpTransport(sftp, sftp.to_union_folder))
+        sftp = self.settings.required_sftp()
+        return closing(sftp_transport(sftp, sftp.to_union_folder, patience_seconds))
 
     def from_union(self, patience_seconds: float | None = None) -> closing[Transport]:
         """The Union's folder for what we receive; `patience_seconds` limits every wait for the server."""
-        sftp = self._sftp(patience_seconds)
-        return closing(SftpTransport(sftp, sftp.from_union_folder))
-
-    def _sftp(self, patience_seconds: float | None) -> SftpSettings:
         sftp = self.settings.required_sftp()
-        if patience_seconds is not None:
-            waits = (
-                "connect_seconds",
-                "banner_seconds",
-                "handshake_seconds",
-                "authentication_seconds",
-                "reply_seconds",
-            )
-            sftp = sftp.model_copy(update={name: min(getattr(sftp, name), patience_seconds) for name in waits})
-        return sftp
+        return closing(sftp_transport(sftp, sftp.from_union_folder, patience_seconds))
 
     def retry(self) -> Retry:
         """The one retry layer: transient transport failures only, with a total deadline."""
@@ -184,3 +171,11 @@ class Environment:
     def reports(self, day: dt.date) -> Path:
         """The folder of a day's reports."""
         return self.settings.data_folder / "reports" / day.isoformat()
+
+
+def sftp_transport(sftp: SftpSettings, folder: str, patience_seconds: float | None = None) -> Transport:
+    """A folder of the Union's server; `patience_seconds` limits every wait for it."""
+    if patience_seconds is not None:
+        waits = ("connect_seconds", "banner_seconds", "handshake_seconds", "authentication_seconds", "reply_seconds")
+        sftp = sftp.model_copy(update={name: min(getattr(sftp, name), patience_seconds) for name in waits})
+    return SftpTransport(sftp, folder)

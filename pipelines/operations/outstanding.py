@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,10 @@ Row = tuple[str, str, dt.date, dt.date]
 
 @dataclass(frozen=True)
 class Overdue:
-    """What is overdue for the same reason on consecutive business days, or in consecutive months, as one line. age: of the oldest, in business days."""
+    """What is overdue for the same reason on consecutive business days, or in consecutive months, as one line.
+
+    age: of the oldest, in business days.
+    """
 
     code: str
     title: str
@@ -99,11 +102,24 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
         *_left_files(environment, on),
         *_months(environment, entries, on),
     ]
+    return _in_words(rows, on)
+
+
+def never_sent(on: dt.date) -> pl.DataFrame:
+    """What is outstanding where nothing was ever sent (KR-6506): `Outstanding`."""
+    return _in_words([_never_sent_row(on)], on)
+
+
+def _in_words(rows: Iterable[Row], on: dt.date) -> pl.DataFrame:
     texts = [
         (code, message(code).title, subject, partition, due, business_days_between(due, on), message(code).remedy)
         for code, subject, partition, due in rows
     ]
     return Outstanding.of(texts).sort("due_on", "code", "subject")
+
+
+def _never_sent_row(on: dt.date) -> Row:
+    return "KR-6506", "資格情報", on, on
 
 
 def _daily_files(entries: list[Entry]) -> list[Entry]:
@@ -114,7 +130,7 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
     off = environment.settings.switched_off_interfaces
     sent = [e for e in _daily_files(entries) if e.partition is not None]
     if not sent:
-        yield "KR-6506", "資格情報", on, on
+        yield _never_sent_row(on)
         return
     first = min(e.partition for e in sent if e.partition is not None)
     for day in days_not_sent(environment, first, on):

@@ -19,7 +19,7 @@ from interfaces.words import state_in_words
 from pipelines.configuration.calendar import TOKYO, business_days, is_business_day, monthly_days
 from pipelines.configuration.settings import Settings
 from pipelines.continuity import monthly
-from pipelines.deployment import Environment
+from pipelines.deployment import Environment, is_new_deployment
 from pipelines.eligibility.withholding import WithheldCount, counted
 from pipelines.exchange.ledger.baseline import current_entries
 from pipelines.exchange.ledger.entry import Entry
@@ -30,7 +30,7 @@ from pipelines.exchange.ledger.states import (
     EntryState,
     LedgerEvent,
 )
-from pipelines.operations.outstanding import grouped, outstanding
+from pipelines.operations.outstanding import grouped, never_sent, outstanding
 from pipelines.operations.status import (
     LAST_DAYS,
     AwaitingApproval,
@@ -71,6 +71,9 @@ def gather(settings: Settings, clock: Callable[[], dt.datetime], runs: Runs | No
     """The facts of a deployment now. `runs`: what Dagster's records say."""
     now, untold = clock().astimezone(TOKYO), _Untold()
     disk = disk_of(settings)
+    if is_new_deployment(settings.data_folder):
+        nothing_sent = grouped(never_sent(now.date()))
+        return Status(now, settings.municipality_code, (), (), (), nothing_sent, (), (), disk, runs)
     environment = untold.of(lambda: Environment.view(settings, clock), None)
     if environment is None:
         return Status(now, settings.municipality_code, (), (), (), (), (), (), disk, runs, tuple(untold.errors))

@@ -71,6 +71,11 @@ class Reader(ABC):
             query = query.where(events_table.c.entry_id == entry_id)
         return self._events(query)
 
+    def newest_event(self) -> Event | None:
+        """The last event of the ledger; None when there is none."""
+        query = sa.select(events_table).order_by(events_table.c.sequence.desc()).limit(1)
+        return next(iter(self._events(query)), None)
+
     def first_event_of(self, action: LedgerEvent) -> Event | None:
         """The oldest event of an action; None when there is none."""
         return next(iter(self._events(_events_of(action).limit(1))), None)
