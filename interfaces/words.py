@@ -16,6 +16,11 @@ def words(table: str) -> dict[str, str]:
         return {row["値"]: row["表示"] for row in csv.DictReader(handle, strict=True)}
 
 
+def job_in_words(job: str) -> str:
+    """The word for a job of Dagster; an unknown one as it is named."""
+    return words("jobs").get(job, job)
+
+
 def state_in_words(state: str) -> str:
     """The word for a state of the ledger or an outcome of sending or receiving; an unknown one as it is stored."""
     return words("states").get(state, str(state))

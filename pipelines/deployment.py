@@ -24,6 +24,7 @@ from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.sent_log import SentLog
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
 from pipelines.storage.archive import EncryptedFileStore
+from pipelines.storage.disk import SMALLEST_NEED_BYTES, Disk
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
 from pipelines.tables.registry import stored_tables
@@ -32,6 +33,7 @@ from schemas.validate import FileContext
 # Their content can be decrypted only with the existing keys, and only the existing ledger explains it: while one of them
 # exists, no new key and no new ledger may silently be created.
 ENCRYPTED_FOLDERS = ("assets", "archive", "outbox")
+NEED_FACTOR = 3  # how often a day's tables are on the disk while it is made again
 
 
 def is_new_deployment(data_folder: Path) -> bool:
@@ -171,6 +173,29 @@ class Environment:
     def reports(self, day: dt.date) -> Path:
         """The folder of a day's reports."""
         return self.settings.data_folder / "reports" / day.isoformat()
+
+
+def disk_of(settings: Settings) -> Disk:
+    """The disk of the data folder. Needed are the tables of the newest day, and as much again while they are replaced and copied."""
+    return Disk.of(
+        settings.data_folder, max(SMALLEST_NEED_BYTES, NEED_FACTOR * _newest_day_bytes(settings.data_folder / "assets"))
+    )
+
+
+def _newest_day_bytes(tables: Path) -> int:
+    newest = max((path.name for path in (tables / "sent_people").glob("*.parquet")), default=None)
+    if newest is None:
+        return 0
+    paths = (folder / newest for folder in tables.iterdir())
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def disk_error() -> RenkeiError:
+    """KR-6211 about the data folder of the settings in use: what was free and needed when it was asked."""
+    try:
+        return disk_of(Settings.load()).error("処理の結果")
+    except (RenkeiError, OSError):
+        return Disk.of(Path.cwd()).error("処理の結果")
 
 
 def sftp_transport(sftp: SftpSettings, folder: str, patience_seconds: float | None = None) -> Transport:

@@ -20,12 +20,13 @@ from interfaces.messages import RenkeiError
 from interfaces.private import OTHERS
 from pipelines.configuration.calendar import TOKYO, monthly_days, tokyo_time
 from pipelines.configuration.settings import ENVIRONMENT_KEY, Settings
-from pipelines.deployment import Environment, is_new_deployment, sftp_transport
+from pipelines.deployment import Environment, disk_of, is_new_deployment, sftp_transport
 from pipelines.exchange.belonging import Municipality
 from pipelines.exchange.transport import Transport
 from pipelines.operations import mail
-from pipelines.operations.status import DAEMON_SILENT_SECONDS, KEY_WARNING_DAYS, Disk, KeyStatus, Runs, megabytes
-from pipelines.operations.status_facts import disk_of, keys_of
+from pipelines.operations.status import DAEMON_SILENT_SECONDS, KEY_WARNING_DAYS, KeyStatus, Runs
+from pipelines.operations.status_facts import keys_of
+from pipelines.storage.disk import Disk, megabytes
 from pipelines.storage.keyring import PURPOSES, KeyRing
 
 LOOKING_SECONDS = 10.0  # for each wait for the Union's server

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from interfaces.messages import RenkeiError, message
-from interfaces.words import state_in_words
+from interfaces.words import job_in_words, state_in_words
 from pipelines.configuration.calendar import MonthlyDays
 from pipelines.eligibility.withholding import WithheldCount
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import EntryState
 from pipelines.operations.outstanding import Overdue
+from pipelines.storage.disk import Disk
 
 LAST_DAYS = 5  # business days before today
 KEY_WARNING_DAYS = 92  # the quarter that a key is valid for its rotation (`keyring`)
@@ -87,22 +88,6 @@ class KeyStatus:
 
 
 @dataclass(frozen=True)
-class Disk:
-    """Bytes that are free where the data are, and bytes that a day needs."""
-
-    free: int
-    needed: int
-
-    @property
-    def is_low(self) -> bool:
-        """Whether the next day may not find room."""
-        return self.free < self.needed
-
-    def __str__(self) -> str:
-        return f"空き {megabytes(self.free)}（必要 {megabytes(self.needed)}）"
-
-
-@dataclass(frozen=True)
 class Work:
     """A job and its day or month."""
 
@@ -157,11 +142,6 @@ class Action:
     command: str
 
 
-def megabytes(size: int) -> str:
-    """Bytes as people read them."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
-
-
 def in_words(day: dt.date) -> str:
     """A day with its weekday, without the year."""
     return f"{day:%m-%d}（{WEEKDAYS[day.weekday()]}）"
@@ -197,7 +177,7 @@ def actions(status: Status) -> list[Action]:
 
 def _machine(status: Status) -> Iterator[Action]:
     if status.disk is not None and status.disk.is_low:
-        yield Action(f"ディスクの空きが足りません。{status.disk}", "renkei retention run --dry-run")
+        yield Action(f"ディスクの空きが足りません（{status.disk}）", "renkei retention run --dry-run")
     if daemon_is_silent(status):
         yield Action("dagster-daemon が止まっています。起動してください", "renkei doctor")
     for key in status.keys:
@@ -225,17 +205,18 @@ def _files(status: Status) -> Iterator[Action]:
         )
     for work in status.runs.failed if status.runs else ():
         yield Action(
-            f"失敗したままの処理: {work.job} {work.partition}",
+            f"失敗したままの処理: {job_in_words(work.job)} {work.partition}",
             f"renkei rerun --failed --from {work.partition} --to {work.partition}",
         )
 
 
+NEVER_SENT = "KR-6506"
 # What an overdue thing asks for; the others are told by their own sections.
 _COMMANDS = {
     "KR-6501": "renkei run daily --date {last} --only out",
     "KR-6502": "renkei run daily --date {first} --only in",
     "KR-6505": "renkei continuity status --month {month}",
-    "KR-6506": "renkei doctor",
+    NEVER_SENT: "renkei doctor",
     "KR-6511": "renkei run daily --date {today} --only in",
     "KR-6513": "renkei ledger list --state 届いたか未確認",
     "KR-6514": "renkei run daily --date {first} --only in",
@@ -248,7 +229,7 @@ def _days(status: Status) -> Iterator[Action]:
             command = _COMMANDS[one.code].format(
                 first=one.first, last=one.last, month=f"{one.first:%Y-%m}", today=status.at.date()
             )
-            yield Action(f"{one.title}: {one.days} {one.subject}", command)
+            yield Action(one.title if one.code == NEVER_SENT else f"{one.title}: {one.days} {one.subject}", command)
     latest = next((day for day in status.days if day.withheld is not None), None)
     if latest is not None and latest.withheld is not None and latest.withheld.with_households:
         yield Action(
@@ -322,7 +303,7 @@ def daemon_line(status: Status) -> str:
 def machine_lines(status: Status) -> list[str]:
     """Keys, disk, daemon and what runs."""
     keys = "、".join(f"{key.name} {key.until}" for key in status.keys) or "まだありません"
-    working = "、".join(f"{work.job} {work.partition}" for work in status.runs.working) if status.runs else ""
+    working = "、".join(f"{job_in_words(work.job)} {work.partition}" for work in status.runs.working) if status.runs else ""
     return [
         f"鍵の期限: {keys}",
         f"ディスク: {status.disk or '分かりません'}",
@@ -338,7 +319,7 @@ def waiting_lines(status: Status) -> list[str]:
         f"隔離 {quarantined}件、追い越されたもの {len(status.waiting) - quarantined}件、"
         f"承認待ち {len(status.awaiting_approval)}件、失敗したままの処理 {len(status.runs.failed) if status.runs else 0}件",
         f"期限を過ぎたもの {sum(one.count for one in status.overdue)}件"
-        + (f"（最も古いもの {status.oldest_age}営業日）" if status.overdue else ""),
+        + (f"（最も古いもの {status.oldest_age}営業日前から）" if status.overdue else ""),
     ]
 
 

@@ -6,10 +6,8 @@ Reads the last days only, and never waits for a writer of the ledger. Creates no
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from dateutil.relativedelta import relativedelta
@@ -19,7 +17,7 @@ from interfaces.words import state_in_words
 from pipelines.configuration.calendar import TOKYO, business_days, is_business_day, monthly_days
 from pipelines.configuration.settings import Settings
 from pipelines.continuity import monthly
-from pipelines.deployment import Environment, is_new_deployment
+from pipelines.deployment import Environment, disk_of, is_new_deployment
 from pipelines.eligibility.withholding import WithheldCount, counted
 from pipelines.exchange.ledger.baseline import current_entries
 from pipelines.exchange.ledger.entry import Entry
@@ -35,7 +33,6 @@ from pipelines.operations.status import (
     LAST_DAYS,
     AwaitingApproval,
     DayStatus,
-    Disk,
     KeyStatus,
     MonthlyProgress,
     Runs,
@@ -44,8 +41,6 @@ from pipelines.operations.status import (
 from pipelines.storage.keyring import PURPOSES
 from pipelines.transfer.baseline import SENT_FILES
 
-SMALLEST_NEED_BYTES = 200_000_000  # a small municipality's day with Dagster's records, many times over
-NEED_FACTOR = 3  # of the newest day: its tables, what is written beside them before it replaces them, and copies
 LOOKED_BACK_DAYS = 14  # calendar days that contain the last business days, also at the turn of the year
 RESULT_LATE_DAYS = 7
 Found = TypeVar("Found")
@@ -220,22 +215,3 @@ def keys_of(environment: Environment) -> list[KeyStatus]:
     own = [KeyStatus(pair.name, pair.purpose, pair.certificate.not_valid_after_utc.date()) for pair in pairs]
     partners = environment.partners()[:1]
     return own + [KeyStatus("連合会の証明書", None, one.not_valid_after_utc.date()) for one in partners]
-
-
-def disk_of(settings: Settings) -> Disk:
-    """The disk of the data folder, or of the folder in which it would be made."""
-    place = settings.data_folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return Disk(
-        shutil.disk_usage(place).free, max(SMALLEST_NEED_BYTES, NEED_FACTOR * _newest_day_bytes(settings.data_folder))
-    )
-
-
-def _newest_day_bytes(data_folder: Path) -> int:
-    """The size of the tables of the newest day that was sent or made."""
-    newest = max((path.name for path in (data_folder / "assets" / "sent_people").glob("*.parquet")), default=None)
-    if newest is None:
-        return 0
-    paths = (folder / newest for folder in (data_folder / "assets").iterdir())
-    return sum(path.stat().st_size for path in paths if path.is_file())

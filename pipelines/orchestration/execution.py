@@ -15,10 +15,12 @@ import dagster as dg
 
 from interfaces.messages import RenkeiError
 from interfaces.private import for_owner_alone
+from interfaces.words import job_in_words
 from pipelines.configuration.calendar import require_business_day, tokyo_now
 from pipelines.configuration.settings import ENVIRONMENT_KEY, Settings
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import of_step
+from pipelines.operations.progress import note
 from pipelines.orchestration import dead_runs, failed_runs
 from pipelines.orchestration.assembly import definitions
 from pipelines.orchestration.assets.eligibility import CONFIRM_TAG
@@ -135,6 +137,7 @@ class _Session:
         """Run a job's partition in this process; whether it succeeded. KR-7712 another run is in progress, KR-7713 terminated."""
         # A run in this process bypasses the daemon's queue: Dagster would make it wait silently and ignore signals.
         dead_runs.require_nobody_works(self.instance)
+        note(f"{job_in_words(job_name)} {partition}")
         result = self.repository.get_job(job_name).execute_in_process(
             instance=self.instance,
             partition_key=partition,
