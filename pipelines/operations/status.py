@@ -203,10 +203,11 @@ def _files(status: Status) -> Iterator[Action]:
         yield Action(
             f"二人目の人の承認を待っています: {one.partition} の{one.files}ファイル", f"renkei approve {option}"
         )
-    for work in status.runs.failed if status.runs else ():
+    failed = status.runs.failed if status.runs else ()
+    for partition in dict.fromkeys(work.partition for work in failed):
+        jobs = "、".join(job_in_words(work.job) for work in failed if work.partition == partition)
         yield Action(
-            f"失敗したままの処理: {job_in_words(work.job)} {work.partition}",
-            f"renkei rerun --failed --from {work.partition} --to {work.partition}",
+            f"失敗したままの処理 {partition}: {jobs}", f"renkei rerun --failed --from {partition} --to {partition}"
         )
 
 
