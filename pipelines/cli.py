@@ -28,7 +28,11 @@ class CommandLocation(NamedTuple):
 # By the occasion on which they are used, in the order of the list.
 COMMAND_GROUPS = {
     "毎日": {
-        "status": CommandLocation("status", "status_command", "処理状況: 今日と直近の5営業日、次にすること（一画面）"),
+        "status": CommandLocation(
+            "status",
+            "status_command",
+            "処理状況: 今日と直近の5営業日、待っているもの、次にすること（0 なし、1 あり、2 分からない）",
+        ),
         "run": CommandLocation("running", "run", "処理の実行"),
         "withheld": CommandLocation(
             "eligibility",
@@ -55,7 +59,11 @@ COMMAND_GROUPS = {
         "high-cost": CommandLocation("high_cost", "high_cost", "高額該当回数と限度額"),
     },
     "困ったとき": {
-        "doctor": CommandLocation("doctor", "doctor_command", "診断: 設定・権限・鍵・台帳・ディスク・接続などを調べる"),
+        "doctor": CommandLocation(
+            "doctor",
+            "doctor_command",
+            "診断: 設定・権限・鍵・台帳・ディスク・時計・日程・接続・メール（0 良、1 注意、2 異常）",
+        ),
         "explain": CommandLocation("specifications", "explain", "KR コードの意味と対処（--all で全部を Markdown で）"),
         "rerun": CommandLocation(
             "running", "rerun", "失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）"

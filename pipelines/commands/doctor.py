@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from pipelines.operations.doctor import Check
 
 
-@click.command(
-    "doctor", help="診断: 設定・権限・鍵・台帳・ディスク・時計・日程・接続・メールを調べる（0 良、1 注意、2 異常）"
-)
+@click.command("doctor", help="診断: 設定・権限・鍵・台帳・ディスク・時計・日程・接続・メール（0 良、1 注意、2 異常）")
 @AS_JSON
 @with_error_messages
 def doctor_command(as_json: bool) -> None:

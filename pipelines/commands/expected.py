@@ -25,6 +25,6 @@ def expected(on: dt.datetime | None, as_json: bool) -> None:
         say_json(found.to_dicts())
     else:
         for one in grouped(found):
-            click.echo(f"{one.code} {one.title} {one.days} {one.subject}（{one.age}営業日前から）→ {one.remedy}")
+            click.echo(f"{one.code} {one.title} {one.days} {one.subject}（{one.age}営業日）→ {one.remedy}")
         click.echo(f"{day} の終わりにないもの {found.height}件")
     sys.exit(FAULTS if found.height else 0)

@@ -14,7 +14,7 @@ from pipelines.configuration.settings import Settings
 
 @click.command(
     "status",
-    help="処理状況: 今日と直近の5営業日、待っているもの、月次、設備、次にすること（0 することなし、1 あり、2 分からない）",
+    help="処理状況: 今日と直近の5営業日、待っているもの、次にすること（0 なし、1 あり、2 分からない）",
 )
 @AS_JSON
 @click.option(

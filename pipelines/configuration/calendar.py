@@ -57,6 +57,14 @@ def next_business_day(day: dt.date) -> dt.date:
     return following
 
 
+def previous_business_day(day: dt.date) -> dt.date:
+    """The last business day before `day`."""
+    before = day - dt.timedelta(days=1)
+    while not is_business_day(before):
+        before -= dt.timedelta(days=1)
+    return before
+
+
 def holidays(first: dt.date, end: dt.date) -> list[dt.date]:
     """The holidays of [first, end): weekdays on which the Union is closed."""
     days = (first + dt.timedelta(days=n) for n in range((end - first).days))

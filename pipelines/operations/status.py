@@ -304,7 +304,9 @@ def daemon_line(status: Status) -> str:
 def machine_lines(status: Status) -> list[str]:
     """Keys, disk, daemon and what runs."""
     keys = "、".join(f"{key.name} {key.until}" for key in status.keys) or "まだありません"
-    working = "、".join(f"{job_in_words(work.job)} {work.partition}" for work in status.runs.working) if status.runs else ""
+    working = (
+        "、".join(f"{job_in_words(work.job)} {work.partition}" for work in status.runs.working) if status.runs else ""
+    )
     return [
         f"鍵の期限: {keys}",
         f"ディスク: {status.disk or '分かりません'}",
