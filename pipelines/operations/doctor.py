@@ -25,7 +25,7 @@ from pipelines.exchange.belonging import Municipality
 from pipelines.exchange.transport import Transport
 from pipelines.operations import mail
 from pipelines.operations.status import DAEMON_SILENT_SECONDS, KEY_WARNING_DAYS, KeyStatus, Runs
-from pipelines.operations.status_facts import keys_of
+from pipelines.operations.status_facts import NO_LEDGER, keys_of
 from pipelines.storage.disk import Disk, megabytes
 from pipelines.storage.keyring import PURPOSES, KeyRing
 
@@ -248,7 +248,7 @@ def _ledger_checks(
         environment = Environment.view(settings, clock)
         newest = environment.ledger.newest_event()
     except RenkeiError as error:
-        if is_new and error.code == "KR-6107":
+        if is_new and error.code == NO_LEDGER:
             yield Check("台帳", Verdict.NOT_USED, "まだありません（最初の処理で作ります）")
         else:
             yield Check.of("台帳", error)

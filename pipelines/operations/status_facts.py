@@ -43,6 +43,7 @@ from pipelines.transfer.baseline import SENT_FILES
 
 LOOKED_BACK_DAYS = 14  # calendar days that contain the last business days, also at the turn of the year
 RESULT_LATE_DAYS = 7
+NO_LEDGER = "KR-6107"
 Found = TypeVar("Found")
 
 
@@ -66,13 +67,12 @@ def gather(settings: Settings, clock: Callable[[], dt.datetime], runs: Runs | No
     """The facts of a deployment now. `runs`: what Dagster's records say."""
     now, untold = clock().astimezone(TOKYO), _Untold()
     disk = disk_of(settings)
-    if is_new_deployment(settings.data_folder):
-        nothing_sent = grouped(never_sent(now.date()))
-        return Status(now, settings.municipality_code, (), (), (), nothing_sent, (), (), disk, runs)
-    environment = untold.of(lambda: Environment.view(settings, clock), None)
-    if environment is None:
-        return Status(now, settings.municipality_code, (), (), (), (), (), (), disk, runs, tuple(untold.errors))
-    found = environment
+    try:
+        found = Environment.view(settings, clock)
+    except RenkeiError as error:
+        is_new = error.code == NO_LEDGER and is_new_deployment(settings.data_folder)
+        overdue, untold.errors = (grouped(never_sent(now.date())), []) if is_new else ([], [error])
+        return Status(now, settings.municipality_code, (), (), (), overdue, (), (), disk, runs, tuple(untold.errors))
     working = {work.partition for work in runs.working} if runs else set()
     recent: Sequence[Entry] = untold.of(lambda: _recent_entries(found, now.date()), ())
     return Status(
