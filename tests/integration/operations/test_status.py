@@ -8,8 +8,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -24,45 +24,57 @@ from dagster._daemon.types import DaemonHeartbeat
 from pipelines.deployment import Environment
 from pipelines.orchestration.home import dagster_home
 from pipelines.tables.eligibility import WithheldPeople
+from tests.support.clocks import TOKYO, Clock, Desk
 from tests.support.deployment import opened, settings_file, whole
 from tests.support.entries import answered, outbound_entry, sent_day
 from tests.support.servers import free_port
 
 # Thursday and Friday; the day looked at is Monday the 13th, 10 o'clock in Tokyo.
 THU, FRI, MON = dt.date(2026, 4, 9), dt.date(2026, 4, 10), dt.date(2026, 4, 13)
-MORNING, EVENING = "2026-04-13 10:00:00", dt.datetime(2026, 4, 10, 18, 0, tzinfo=dt.timezone(dt.timedelta(hours=9)))
+MORNING, EVENING = dt.datetime(2026, 4, 13, 10, 0, tzinfo=TOKYO), dt.datetime(2026, 4, 10, 18, 0, tzinfo=TOKYO)
 ANSWERS = ("acquisition_loss_linkage", "municipal_id_linkage", "verification_list", "reception_result")
 SINCE_THURSDAY = "first_day = 2026-04-09\n"
 
 
-@dataclass
-class Desk:
-    """Somebody at the command line at a time of day."""
+class Operator:
+    """Somebody at the command line of a deployment, at a time of day."""
 
-    faketime: Path
-    folder: Path
+    def __init__(self, folder: Path, clock: Clock, desk: Desk) -> None:
+        self.folder, self._clock, self._desk = folder, clock, desk
 
     def open(self, more: str = "") -> Environment:
         """The deployment in the evening of Friday; it began on Thursday."""
         return opened(self.folder, now=EVENING, switched_off=(), more=SINCE_THURSDAY + more)
 
-    def status(self, *arguments: object, at: str = MORNING, **environment: str) -> tuple[int, str, str]:
-        """Exit status, output and errors."""
-        given = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "DAGSTER"))}
-        command = [self.faketime, "-f", at, Path(sys.executable).with_name("renkei"), "status", *arguments]
-        given |= {"RENKEI_SETTINGS": str(self.folder / "renkei.toml"), "TZ": "Asia/Tokyo", **environment}
-        done = subprocess.run([str(part) for part in command], env=given, capture_output=True, check=False)
-        return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+    def status(self, *arguments: object, at: dt.datetime = MORNING) -> tuple[int, str, str]:
+        """Exit status, output and errors of the command."""
+        self._clock.set(at)
+        done = self._desk.renkei("status", *map(str, arguments))
+        return done.returncode, done.stdout, done.stderr
 
-    def told(self, **environment: str) -> dict[str, Any]:
+    def told(self) -> dict[str, Any]:
         """What `--json` says."""
-        told: dict[str, Any] = json.loads(self.status("--json", **environment)[1])
+        told: dict[str, Any] = json.loads(self.status("--json")[1])
         return told
 
 
+@pytest.fixture(scope="module")
+def office(faketime: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Clock, Desk]]:
+    """One process for all commands of this module; each test puts its own folder in the place of `current`."""
+    folder = tmp_path_factory.mktemp("office")
+    clock = Clock(folder / "clock", faketime, MORNING)
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "DAGSTER"))}
+    given |= {"RENKEI_SETTINGS": str(folder / "current" / "renkei.toml"), "TZ": "Asia/Tokyo"}
+    with closing(Desk(clock, given)) as desk:
+        yield folder / "current", clock, desk
+
+
 @pytest.fixture
-def desk(tmp_path: Path, faketime: Path) -> Desk:
-    return Desk(faketime, tmp_path)
+def desk(tmp_path: Path, office: tuple[Path, Clock, Desk]) -> Operator:
+    current, clock, process = office
+    current.unlink(missing_ok=True)
+    current.symlink_to(tmp_path)
+    return Operator(tmp_path, clock, process)
 
 
 def withhold(environment: Environment, day: dt.date) -> None:
@@ -78,7 +90,7 @@ def withhold(environment: Environment, day: dt.date) -> None:
     environment.store.write("withheld_list", day.isoformat(), whole(WithheldPeople, frame))
 
 
-def test_a_sound_deployment_has_nothing_to_do(desk: Desk) -> None:
+def test_a_sound_deployment_has_nothing_to_do(desk: Operator) -> None:
     environment = desk.open()
     for day in (THU, FRI):
         sent_day(environment.ledger, day, "accepted")
@@ -96,7 +108,7 @@ def test_a_sound_deployment_has_nothing_to_do(desk: Desk) -> None:
     assert lines[lines.index("■ 次にすること") + 1 :] == ["ありません"]
 
 
-def test_what_waits_is_counted_and_told_with_the_command_to_copy(desk: Desk) -> None:
+def test_what_waits_is_counted_and_told_with_the_command_to_copy(desk: Operator) -> None:
     environment = desk.open()
     sent_day(environment.ledger, THU, "accepted")
     withhold(environment, THU)
@@ -125,7 +137,7 @@ def test_what_waits_is_counted_and_told_with_the_command_to_copy(desk: Desk) -> 
     assert (told["exit_status"], told["oldest_age"]) == (1, 0)
 
 
-def test_before_the_first_day_it_says_so_and_makes_nothing(desk: Desk) -> None:
+def test_before_the_first_day_it_says_so_and_makes_nothing(desk: Operator) -> None:
     settings_file(desk.folder, ())
     before = sorted(desk.folder.rglob("*"))
     ending, output, errors = desk.status()
@@ -135,7 +147,7 @@ def test_before_the_first_day_it_says_so_and_makes_nothing(desk: Desk) -> None:
     assert sorted(desk.folder.rglob("*")) == before
 
 
-def test_a_ledger_that_cannot_be_read_hides_nothing_else(desk: Desk) -> None:
+def test_a_ledger_that_cannot_be_read_hides_nothing_else(desk: Operator) -> None:
     environment = desk.open()
     sent_day(environment.ledger, FRI, "accepted")
     withhold(environment, FRI)
@@ -156,7 +168,7 @@ def test_a_ledger_that_cannot_be_read_hides_nothing_else(desk: Desk) -> None:
         assert desk.told()["untold"][0]["code"] == ("KR-6105" if damage else "KR-6107")
 
 
-def test_another_process_writing_is_not_waited_for(desk: Desk) -> None:
+def test_another_process_writing_is_not_waited_for(desk: Operator) -> None:
     environment = desk.open()
     sent_day(environment.ledger, FRI, "accepted")
     with closing(sqlite3.connect(desk.folder / "data" / "ledger.sqlite", isolation_level=None)) as other:
@@ -181,7 +193,7 @@ def run_of(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, day: dt.da
     instance.create_run_for_job(job, status=status, tags={"dagster/partition": day.isoformat()})
 
 
-def test_the_daemon_and_the_runs_are_read_from_its_records(desk: Desk) -> None:
+def test_the_daemon_and_the_runs_are_read_from_its_records(desk: Operator) -> None:
     environment = desk.open()
     for day in (THU, FRI):
         sent_day(environment.ledger, day, "accepted")
@@ -205,7 +217,7 @@ def test_the_daemon_and_the_runs_are_read_from_its_records(desk: Desk) -> None:
     assert "2026-04-09 --to" not in output
 
 
-def test_the_page_says_the_same_and_escapes_everything(desk: Desk) -> None:
+def test_the_page_says_the_same_and_escapes_everything(desk: Operator) -> None:
     environment = desk.open()
     sent_day(environment.ledger, FRI, "accepted")
     withhold(environment, FRI)
@@ -233,7 +245,7 @@ class Post:
         return "250 OK"
 
 
-def test_the_mail_holds_the_screen(desk: Desk) -> None:
+def test_the_mail_holds_the_screen(desk: Operator) -> None:
     desk.open()
     assert "KR-6009" in desk.status("--mail")[2]
     post, port = Post(), free_port()
@@ -253,31 +265,32 @@ def test_the_mail_holds_the_screen(desk: Desk) -> None:
     assert output.strip() in letter.get_content().replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize(
-    "environment", [{"LANG": "C"}, {"LC_ALL": "C", "TERM": "dumb", "COLUMNS": "60", "NO_COLOR": "1"}]
-)
-def test_a_bare_terminal_gets_the_same_lines(desk: Desk, environment: dict[str, str]) -> None:
-    sent_day(desk.open().ledger, FRI, "accepted")
-    ending, output, errors = desk.status(**environment)
-    assert (ending, errors) == (1, "")
-    assert "\x1b" not in output
-    assert "04-10（金） 受付済み" in output
+@pytest.mark.parametrize("environment", [{"LANG": "C"}, {"LC_ALL": "C", "TERM": "dumb", "COLUMNS": "60"}])
+def test_a_bare_terminal_gets_the_same_lines(tmp_path: Path, environment: dict[str, str]) -> None:
+    settings = settings_file(tmp_path, ())
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+    command = [str(Path(sys.executable).with_name("renkei")), "status"]
+    given |= {"RENKEI_SETTINGS": str(settings)} | environment
+    done = subprocess.run(command, env=given, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert "まだ一度も送付していません" in done.stdout.decode("utf-8")
+    assert b"\x1b" not in done.stdout
 
 
-def test_a_month_says_its_step_and_the_candidates_left(desk: Desk) -> None:
+def test_a_month_says_its_step_and_the_candidates_left(desk: Operator) -> None:
     """The Union's calendar: April is cut off on the 30th, its list comes on May 1st, decisions are due on the 13th."""
     environment = desk.open()
     for day in (THU, FRI):
         sent_day(environment.ledger, day, "accepted")
 
-    def told(at: str) -> list[str]:
+    def told(at: dt.datetime) -> list[str]:
         return [line for line in desk.status(at=at)[1].splitlines() if line.startswith("2026-0")]
 
-    assert told("2026-04-13 10:00:00") == ["2026-04 次は 高額該当情報・所得区分の送付（期日 2026-04-30）"]
+    assert told(MORNING) == ["2026-04 次は 高額該当情報・所得区分の送付（期日 2026-04-30）"]
     month = dt.date(2026, 4, 1)
     for interface in ("high_cost_history", "income_class"):
         outbound_entry(environment.ledger, interface, month, interface, ("sending", "uploaded", "sent"))
     answered(environment.ledger, month, "continuity_candidates")
-    (april, may) = told("2026-05-07 10:00:00")
+    (april, may) = told(dt.datetime(2026, 5, 7, 10, 0, tzinfo=TOKYO))
     assert april.startswith("2026-04 次は 継続の判定と確定指示の送付（期日 2026-05-13）")
     assert may.startswith("2026-05 次は 高額該当情報・所得区分の送付（期日 2026-05-29）")
