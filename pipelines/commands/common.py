@@ -20,6 +20,7 @@ import click
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.messages import RenkeiError, reason_of
 from pipelines.configuration.settings import Settings
+from pipelines.exchange.dead_servers import remembering
 from pipelines.exchange.error_redaction import is_disk_fault, redacted_traceback
 from pipelines.exchange.operator_input import required_reason
 from pipelines.operations.progress import working
@@ -84,7 +85,8 @@ def with_error_messages(command: Function) -> Function:
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
         try:
-            with _ended_by_sigterm(), _waiting_told(), working(click.get_current_context().command_path):
+            here = click.get_current_context().command_path
+            with _ended_by_sigterm(), _waiting_told(), remembering(), working(here):
                 return command(*arguments, **options)
         except RenkeiError as error:
             click.echo(error.for_people(), err=True)

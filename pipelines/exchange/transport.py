@@ -31,6 +31,7 @@ from paramiko.sftp import CMD_NAME
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.naming import why_unsafe
 from pipelines.configuration.settings import SftpSettings
+from pipelines.exchange import dead_servers
 from pipelines.storage.files import CHUNK_BYTES, LOCAL_DISK_FAULTS, sha256_of, sync_folder, write_durably
 from schemas.rules.identifiers import without_my_numbers
 
@@ -46,7 +47,6 @@ Kind = Literal["file", "folder", "link", "other"]
 SILENT_LOGIN: Final = "Authentication timeout."
 REMOVED_BY_SERVER: Final = "KR-6222"
 NO_ANSWER: Final = "KR-6205"
-_dead_servers: Final[set[str]] = set()
 OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
 
 
@@ -78,8 +78,8 @@ class RemoteFile:
 class Retry:
     """The one retry layer: transient failures only, pauses doubling, no new attempt beyond the deadline (seconds).
 
-    Each pause is announced in the log (KR-6213). `server`: when it failed every attempt, the work that follows in this
-    process tries it only once, until it answers: one dead server is waited for once.
+    Each pause is announced in the log (KR-6213). A `server` that failed every attempt is tried once only by the work that
+    follows in the same command (`dead_servers`).
     """
 
     attempts: int = 1
@@ -102,19 +102,19 @@ class Retry:
     def run(self, action: Callable[[], Result]) -> Result:
         """The action's result; its last error when every attempt failed. `action` must be safe to repeat."""
         end = self.now() + self.deadline_seconds
-        attempt, attempts = 1, 1 if self.server in _dead_servers else self.attempts
+        attempt, attempts = 1, 1 if dead_servers.is_dead(self.server) else self.attempts
         while True:
             try:
                 done = action()
             except TransientTransportError as error:
                 wait = self.first_pause_seconds * 2 ** (attempt - 1)
                 if attempt >= attempts or self.now() + wait > end:
-                    if self.server and error.code == NO_ANSWER:
-                        _dead_servers.add(self.server)
+                    if error.code == NO_ANSWER:
+                        dead_servers.gave_up(self.server)
                     raise
                 told = RenkeiError("KR-6213", attempt=attempt, attempts=attempts, seconds=f"{wait:g}", problem=error)
             else:
-                _dead_servers.discard(self.server)
+                dead_servers.answers(self.server)
                 return done
             log.warning("%s", told)
             self.pause(wait)
