@@ -31,6 +31,7 @@ from pipelines.exchange.ledger.states import (
 from pipelines.operations.outstanding import grouped, never_sent, outstanding
 from pipelines.operations.status import (
     LAST_DAYS,
+    NEVER_SENT,
     AwaitingApproval,
     DayStatus,
     KeyStatus,
@@ -41,7 +42,7 @@ from pipelines.operations.status import (
 from pipelines.storage.keyring import PURPOSES
 from pipelines.transfer.baseline import SENT_FILES
 
-LOOKED_BACK_DAYS = 14  # calendar days that contain the last business days, also at the turn of the year
+LOOKED_BACK_DAYS = 21  # calendar days that contain the last business days, also in May and at the turn of the year
 RESULT_LATE_DAYS = 7
 NO_LEDGER = "KR-6107"
 Found = TypeVar("Found")
@@ -73,16 +74,17 @@ def gather(settings: Settings, clock: Callable[[], dt.datetime], runs: Runs | No
         is_new = error.code == NO_LEDGER and is_new_deployment(settings.data_folder)
         overdue, untold.errors = (grouped(never_sent(now.date())), []) if is_new else ([], [error])
         return Status(now, settings.municipality_code, (), (), (), overdue, (), (), disk, runs, tuple(untold.errors))
-    working = {work.partition for work in runs.working} if runs else set()
-    recent: Sequence[Entry] = untold.of(lambda: _recent_entries(found, now.date()), ())
+    today, working = now.date(), {work.partition for work in runs.working} if runs else set()
+    overdue = untold.of(lambda: grouped(outstanding(found, today - dt.timedelta(days=1))), [])
+    began = not any(one.code == NEVER_SENT for one in overdue)
     return Status(
         now,
         settings.municipality_code,
-        untold.of(lambda: days_of(found, recent, now.date()), ()),
+        untold.of(lambda: days_of(found, today) if began else [], []),
         untold.of(lambda: found.ledger.entries(direction=Direction.INBOUND, states=DECIDABLE_STATES), []),
         untold.of(lambda: _awaiting(found, working), []),
-        untold.of(lambda: grouped(outstanding(found, now.date() - dt.timedelta(days=1))), []),
-        untold.of(lambda: _months(found, now.date()), []),
+        overdue,
+        untold.of(lambda: _months(found, today) if began else [], []),
         untold.of(lambda: keys_of(found), []),
         disk,
         runs,
@@ -90,9 +92,10 @@ def gather(settings: Settings, clock: Callable[[], dt.datetime], runs: Runs | No
     )
 
 
-def days_of(environment: Environment, recent: Sequence[Entry], today: dt.date) -> list[DayStatus]:
-    """Today, if it is a business day, and the last business days before it, newest first. recent: the entries of these days."""
+def days_of(environment: Environment, today: dt.date) -> list[DayStatus]:
+    """Today, if it is a business day, and the last business days before it, newest first."""
     before = list(business_days(today - dt.timedelta(days=LOOKED_BACK_DAYS), today))[-LAST_DAYS:]
+    recent = environment.ledger.entries(since=before[0])
     days = [*before, *([today] if is_business_day(today) else [])]
     quiet = {event.detail.get("partition") for event in environment.ledger.events_of(LedgerEvent.QUIET_DAY)}
     off = environment.settings.switched_off_interfaces
@@ -138,10 +141,6 @@ def withheld_on(environment: Environment, day: dt.date) -> WithheldCount | None:
         if error.code in ("KR-7112", "KR-7208"):
             return None
         raise
-
-
-def _recent_entries(environment: Environment, today: dt.date) -> Sequence[Entry]:
-    return environment.ledger.entries(since=today - dt.timedelta(days=LOOKED_BACK_DAYS))
 
 
 def _awaiting(environment: Environment, working: set[str]) -> list[AwaitingApproval]:

@@ -561,4 +561,4 @@ def test_a_file_for_a_day_before_every_version_is_kept_apart(desk: Town) -> None
 def test_a_deployment_without_its_keys_writes_nothing(desk: Town) -> None:
     name = deliver(desk, "verification_list", [])
     shutil.rmtree(desk.data / "keys")
-    assert f"{name}: refused KR-7111" in CliRunner(env=desk.environment).invoke(main, desk.day_in(1)).output
+    assert f"{name}: 受領せず KR-7111" in CliRunner(env=desk.environment).invoke(main, desk.day_in(1)).output
