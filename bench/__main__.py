@@ -19,6 +19,7 @@ from frictionless import Dialect, Field, Resource, Schema, fields
 
 from bench.loop import Loop, python_pattern
 from bench.monthly import monthly_rows
+from bench.year import status_seconds
 from fixtures.prefecture import MUNICIPALITIES, Prefecture
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
@@ -250,6 +251,8 @@ def main(insured: int, large: int) -> None:
             ("静かな日（0.3 %）÷ 抽出の読み込み", f"{one['quiet'] / one['read']:.2f}×", "≤ 2×"),
             ("封と暗号化の手間 ÷ 初日の全件変換", f"{(one['closed'] - one['plain']) / one['convert']:.0%}", "≤ 25 %"),
         ]
+        look, _ = status_seconds()
+        rows.append(("renkei status（一年分: 250日、台帳3,000件）", f"{look:.2f} 秒", "≤ 1.5 秒"))
         seconds = {name: float(f"{value:.6g}") for name, value in one.items()}
         if large:
             three = measure(Path(folder), large)

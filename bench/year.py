@@ -1,12 +1,21 @@
-"""A deployment of a year: its ledger and its 要修正 lists, without the files, for the speed of looking at it."""
+"""How fast `renkei status` looks at a deployment of a year: its ledger and its 要修正 lists, without the files.
+
+`python -m bench.year` measures it alone.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import polars as pl
 
+from fixtures.prefecture import MUNICIPALITIES
 from pipelines.configuration.calendar import business_days, tokyo_now
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
@@ -17,16 +26,40 @@ from pipelines.tables.eligibility import WithheldPeople
 from pipelines.transfer.baseline import SENT_FILES
 
 DAYS, ENTRIES_A_DAY, WITHHELD = 250, 12, 40
+LOOKS = 5
+OURS = MUNICIPALITIES[0]
+SETTINGS = (
+    f'municipality_code = "{OURS.code}"\ninsurer_number = "{OURS.insurer_number}"\nprefecture_code = "99"\n'
+    'data_folder = "data"\nextract_folder = "extracts"\noperator = "計測"\n'
+)
 
 
-def year_of_days(folder: Path, settings_text: str) -> Environment:
+def status_seconds() -> tuple[float, float]:
+    """The best of some looks at a deployment of a year, each a process of its own: seconds, and seconds of the processor."""
+    with tempfile.TemporaryDirectory() as name:
+        year_of_days(Path(name) / "year").ledger.close()
+        environment = os.environ | {"RENKEI_SETTINGS": str(Path(name) / "year" / "renkei.toml")}
+        command = [str(Path(sys.executable).with_name("renkei")), "status"]
+        looks = []
+        for _ in range(LOOKS):
+            before, start = os.times(), time.perf_counter()
+            done = subprocess.run(command, env=environment, capture_output=True, check=False)
+            after = os.times()
+            if done.returncode not in (0, 1):
+                raise RuntimeError(done.stderr.decode())
+            processor = sum(after[2:4]) - sum(before[2:4])
+            looks.append((time.perf_counter() - start, processor))
+    return min(look[0] for look in looks), min(look[1] for look in looks)
+
+
+def year_of_days(folder: Path) -> Environment:
     """A deployment whose last 250 business days before today were sent and answered: 3,000 entries."""
     today = tokyo_now().date()
     days = list(business_days(today - dt.timedelta(days=400), today))[-DAYS:]
     folder.mkdir(parents=True)
     (folder / "extracts").mkdir()
     settings = folder / "renkei.toml"
-    settings.write_text(f"first_day = {days[0]}\n{settings_text}", encoding="utf-8")
+    settings.write_text(f"first_day = {days[0]}\n{SETTINGS}", encoding="utf-8")
     environment = Environment.open(Settings.load(settings))
     answers = environment.catalogue.of_cycle("daily", "from_union")
     names = [answers[number % len(answers)] for number in range(ENTRIES_A_DAY - len(SENT_FILES))]
@@ -67,3 +100,7 @@ def _withheld() -> pl.DataFrame:
         for number in range(WITHHELD)
     ]
     return pl.concat([WithheldPeople.empty(), pl.DataFrame(rows)], how="diagonal_relaxed")
+
+
+if __name__ == "__main__":
+    print("renkei status: {:.2f} s, {:.2f} s of the processor".format(*status_seconds()))

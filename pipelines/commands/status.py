@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.commands.common import AS_JSON, say_json, with_error_messages, writing
 from pipelines.configuration.calendar import tokyo_now
 from pipelines.configuration.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.operations.status import Status
 
 
 @click.command(
@@ -24,7 +28,6 @@ from pipelines.configuration.settings import Settings
 @with_error_messages
 def status_command(as_json: bool, html: Path | None, mail: bool) -> None:
     """One screen, also as a page and as a mail. Counts only; changes nothing."""
-    from pipelines.operations import status_report
     from pipelines.operations.status import as_json as in_json
     from pipelines.operations.status import lines
     from pipelines.operations.status_facts import gather
@@ -36,10 +39,18 @@ def status_command(as_json: bool, html: Path | None, mail: bool) -> None:
         say_json(in_json(found))
     else:
         click.echo("\n".join(lines(found)))
+    if html is not None or mail:
+        _report(settings, found, html, mail=mail)
+    sys.exit(found.ending)
+
+
+def _report(settings: Settings, found: Status, html: Path | None, *, mail: bool) -> None:
+    """The page and the mail; what they need is not imported for a look at the screen."""
+    from pipelines.operations import status_report
+
     if html is not None:
         with writing(html):
             status_report.write_html(found, html)
         click.echo(f"処理状況一覧 {html}", err=True)
     if mail:
         status_report.send_mail(settings, found)
-    sys.exit(found.ending)

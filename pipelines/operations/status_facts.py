@@ -16,7 +16,7 @@ from interfaces.messages import RenkeiError
 from interfaces.words import state_in_words
 from pipelines.configuration.calendar import TOKYO, business_days, is_business_day, monthly_days
 from pipelines.configuration.settings import Settings
-from pipelines.continuity import monthly
+from pipelines.continuity import decisions
 from pipelines.deployment import Environment, disk_of, is_new_deployment
 from pipelines.eligibility.withholding import WithheldCount, counted
 from pipelines.exchange.ledger.baseline import current_entries
@@ -185,7 +185,8 @@ def _steps_done(environment: Environment, month: dt.date) -> tuple[frozenset[str
         done.add("candidates")
     undecided = None
     if "candidates" in done and store.exists("continuity_worksheet", name):
-        decided = monthly.decided(environment, month)
+        with environment.ledger.viewing() as view:
+            decided = decisions.current(view, month)
         undecided = max(
             0, store.height("continuity_worksheet", name) - decided.filter(decided["decision"] != "postponed").height
         )
