@@ -16,7 +16,7 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from click.testing import CliRunner
 
-from interfaces.words import words
+from interfaces.words import state_in_words, words
 from pipelines.cli import COMMAND_GROUPS, main
 from pipelines.exchange.ledger.states import EntryState
 from tests.support.paths import ROOT
@@ -133,5 +133,6 @@ def test_the_shell_completes_commands_and_states() -> None:
 
 
 def test_every_state_has_its_word() -> None:
-    assert {state.value for state in EntryState} <= set(words("states"))
-    assert all(re.search(r"[ぁ-ん一-鿿]", word) for table in ("states", "jobs") for word in words(table).values())
+    states = {state.value: state_in_words(state) for state in EntryState}
+    outcomes = words("words/outcomes") | words("words/jobs")
+    assert all(re.search(r"[ぁ-ん一-鿿]", word) for word in (states | outcomes).values())
