@@ -199,10 +199,8 @@ def _files(status: Status) -> Iterator[Action]:
             f"renkei quarantine show {entry.id}",
         )
     for one in status.awaiting_approval:
-        option = f"--month {one.partition:%Y-%m}" if one.is_monthly else f"--date {one.partition}"
-        yield Action(
-            f"二人目の人の承認を待っています: {one.partition} の{one.files}ファイル", f"renkei approve {option}"
-        )
+        of, option = (f"{one.partition:%Y-%m}", "--month") if one.is_monthly else (str(one.partition), "--date")
+        yield Action(f"二人目の人の承認を待っています: {of} の{one.files}ファイル", f"renkei approve {option} {of}")
     failed = status.runs.failed if status.runs else ()
     for partition in dict.fromkeys(work.partition for work in failed):
         jobs = "、".join(job_in_words(work.job) for work in failed if work.partition == partition)

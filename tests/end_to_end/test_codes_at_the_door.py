@@ -546,7 +546,7 @@ def test_a_seal_that_is_none_and_one_of_yesteryear_are_kept_apart(desk: Town, tm
         shutil.copystat(path, sealed)
         path.unlink()
     said = here(desk, *desk.day_in(1), status=1)
-    assert [line.split()[3] for line in said.splitlines() if "quarantined" in line] == ["KR-6323", "KR-6321"]
+    assert [line.split()[3] for line in said.splitlines() if "隔離中" in line] == ["KR-6323", "KR-6321"]
 
 
 def test_a_file_for_a_day_before_every_version_is_kept_apart(desk: Town) -> None:

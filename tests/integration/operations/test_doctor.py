@@ -17,6 +17,10 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from dagster._daemon.types import DaemonHeartbeat
 
 from fixtures.torture.local import filled, small_disk
@@ -253,6 +257,31 @@ def test_a_calendar_that_ends_soon_is_told(patient: Patient) -> None:
     assert ending == 2  # no mail server
     assert checks["処理日程"][0] == ATTENTION
     assert checks["処理日程"][1].startswith(f"KR-7817 連合会の処理日程は {this} 分まで")
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict", "code"), [(400, SOUND, ""), (10, ATTENTION, "KR-7812"), (-1, FAULT, "KR-7813")]
+)
+def test_the_end_of_a_certificate_of_the_union_is_told_before_and_after(
+    patient: Patient, days: int, verdict: str, code: str
+) -> None:
+    path = patient.folder / "union.pem"
+    path.write_bytes(certificate_until(tokyo_now() + dt.timedelta(days=days)))
+    settings = patient.folder / "renkei.toml"
+    sealing = f'[sealing]\npartner_certificates = ["{path}"]\n'
+    settings.write_text(settings.read_text(encoding="utf-8") + sealing, encoding="utf-8")
+    _, checks = patient.examined()
+    found, told = checks["期限（連合会の証明書）"]
+    assert (found, told.startswith(code)) == (verdict, True)
+
+
+def certificate_until(end: dt.datetime) -> bytes:
+    """A certificate of somebody else, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "合成の連合会")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(end - dt.timedelta(days=500)).not_valid_after(end)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def test_verdicts_at_their_limits() -> None:

@@ -25,7 +25,7 @@ from pipelines.deployment import Environment
 from pipelines.orchestration.home import dagster_home
 from pipelines.tables.eligibility import WithheldPeople
 from tests.support.clocks import TOKYO, Clock, Desk
-from tests.support.deployment import opened, settings_file, whole
+from tests.support.deployment import opened, renkei, settings_file, whole
 from tests.support.entries import answered, outbound_entry, sent_day
 from tests.support.servers import free_port
 
@@ -246,8 +246,7 @@ class Post:
 
 
 def test_the_mail_holds_the_screen(desk: Operator) -> None:
-    desk.open()
-    assert "KR-6009" in desk.status("--mail")[2]
+    assert renkei(desk.open(), "status", "--mail").stderr.startswith("KR-6009")
     post, port = Post(), free_port()
     alerts = f'[alerts]\nhost = "127.0.0.1"\nport = {port}\nfrom = "renkei@city.example"\nto = ["duty@city.example"]\n'
     environment = desk.open(alerts + 'tls = "none"\n')
