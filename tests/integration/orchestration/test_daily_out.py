@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,8 @@ def test_a_bad_extract_leaves_no_file_and_a_red_partition(town: Town) -> None:
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [check.check_name for check in failed] == ["resident_extract_is_valid"]
     assert "KR-7203" in (failed[0].description or "")
+    (report,) = re.findall(r"(/\S+\.xlsx)", str(failed[0].metadata["対処"].value))
+    assert Path(report).is_file()
     resident.write_bytes(resident.read_bytes().replace("名前".encode(), "氏名".encode(), 1))
     assert town.run(DAY).success
     assert len(town.sent()) == 2
