@@ -471,7 +471,7 @@ def test_the_watch_names_what_is_missing_and_never_fails(town: Town) -> None:
     assert town.run(DAY).success
     result = town.run(NEXT, "daily_watch")
     assert result.success
-    check, failed = result.get_asset_check_evaluations()
+    check, failed, _mailed = result.get_asset_check_evaluations()
     assert (check.passed, failed.passed) == (False, True)
     assert {name[:7] for name in check.metadata} == {"KR-6501", "KR-6502", "KR-6503", "最も古いものの"}
     assert town.materialised("outstanding") == {"2026-04-02"}
