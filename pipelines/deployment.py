@@ -24,6 +24,7 @@ from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.exchange.sent_log import SentLog
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
 from pipelines.storage.archive import EncryptedFileStore
+from pipelines.storage.disk import SMALLEST_NEED_BYTES, Disk
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
 from pipelines.tables.registry import stored_tables
@@ -32,6 +33,7 @@ from schemas.validate import FileContext
 # Their content can be decrypted only with the existing keys, and only the existing ledger explains it: while one of them
 # exists, no new key and no new ledger may silently be created.
 ENCRYPTED_FOLDERS = ("assets", "archive", "outbox")
+NEED_FACTOR = 3  # how often a day's tables are on the disk while it is made again
 
 
 def is_new_deployment(data_folder: Path) -> bool:
@@ -79,11 +81,28 @@ class Environment:
         )
         require_own_keys(keys, own)
         bind(folder, ledger.recorder(settings.operator), own)
+        return cls._with_store(settings, catalogue, ledger, keys, clock)
 
+    @classmethod
+    def view(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
+        """As `open`, for looking only: creates no folder, ledger or key, and binds nothing. KR-6107 also before the first use."""
+        own = Municipality.of(settings)
+        require_own_folder(settings.data_folder, own)
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        ledger = Ledger(settings.ledger, clock, create_if_missing=False)
+        require_own_ledger(ledger, ledger.shown_url, own)
+        keys = KeyRing(settings.key_folder, settings.passphrase_file, own.key_owner, clock=clock)
+        require_own_keys(keys, own)
+        return cls._with_store(settings, catalogue, ledger, keys, clock)
+
+    @classmethod
+    def _with_store(
+        cls, settings: Settings, catalogue: Catalogue, ledger: Ledger, keys: KeyRing, clock: Callable[[], dt.datetime]
+    ) -> Environment:
         def erased_on(asset: str, partition: str) -> dt.date | None:
             return erased_files(ledger).get(table_file(asset, partition))
 
-        store = Store(folder / "assets", keys, stored_tables(catalogue), erased_on)
+        store = Store(settings.data_folder / "assets", keys, stored_tables(catalogue), erased_on)
         return cls(settings, catalogue, ledger, store, keys, clock)
 
     @property
@@ -114,26 +133,13 @@ class Environment:
 
     def to_union(self, patience_seconds: float | None = None) -> closing[Transport]:
         """The Union's folder for what we send; `patience_seconds` limits every wait for the server."""
-        sftp = self._sftp(patience_seconds)
-        return closing(SftpTransport(sftp, sftp.to_union_folder))
+        sftp = self.settings.required_sftp()
+        return closing(sftp_transport(sftp, sftp.to_union_folder, patience_seconds))
 
     def from_union(self, patience_seconds: float | None = None) -> closing[Transport]:
         """The Union's folder for what we receive; `patience_seconds` limits every wait for the server."""
-        sftp = self._sftp(patience_seconds)
-        return closing(SftpTransport(sftp, sftp.from_union_folder))
-
-    def _sftp(self, patience_seconds: float | None) -> SftpSettings:
         sftp = self.settings.required_sftp()
-        if patience_seconds is not None:
-            waits = (
-                "connect_seconds",
-                "banner_seconds",
-                "handshake_seconds",
-                "authentication_seconds",
-                "reply_seconds",
-            )
-            sftp = sftp.model_copy(update={name: min(getattr(sftp, name), patience_seconds) for name in waits})
-        return sftp
+        return closing(sftp_transport(sftp, sftp.from_union_folder, patience_seconds))
 
     def retry(self) -> Retry:
         """The one retry layer: transient transport failures only, with a total deadline."""
@@ -167,3 +173,34 @@ class Environment:
     def reports(self, day: dt.date) -> Path:
         """The folder of a day's reports."""
         return self.settings.data_folder / "reports" / day.isoformat()
+
+
+def disk_of(settings: Settings) -> Disk:
+    """The disk of the data folder. Needed are the tables of the newest day, and as much again while they are replaced and copied."""
+    return Disk.of(
+        settings.data_folder, max(SMALLEST_NEED_BYTES, NEED_FACTOR * _newest_day_bytes(settings.data_folder / "assets"))
+    )
+
+
+def _newest_day_bytes(tables: Path) -> int:
+    newest = max((path.name for path in (tables / "sent_people").glob("*.parquet")), default=None)
+    if newest is None:
+        return 0
+    paths = (folder / newest for folder in tables.iterdir())
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def disk_error() -> RenkeiError:
+    """KR-6211 about the data folder of the settings in use: what was free and needed when it was asked."""
+    try:
+        return disk_of(Settings.load()).error("処理の結果")
+    except (RenkeiError, OSError):
+        return Disk.of(Path.cwd()).error("処理の結果")
+
+
+def sftp_transport(sftp: SftpSettings, folder: str, patience_seconds: float | None = None) -> Transport:
+    """A folder of the Union's server; `patience_seconds` limits every wait for it."""
+    if patience_seconds is not None:
+        waits = ("connect_seconds", "banner_seconds", "handshake_seconds", "authentication_seconds", "reply_seconds")
+        sftp = sftp.model_copy(update={name: min(getattr(sftp, name), patience_seconds) for name in waits})
+    return SftpTransport(sftp, folder)

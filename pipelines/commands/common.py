@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -12,14 +13,17 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from unicodedata import east_asian_width
 
 import click
 
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.messages import RenkeiError, reason_of
 from pipelines.configuration.settings import Settings
+from pipelines.exchange.dead_servers import remembering
 from pipelines.exchange.error_redaction import is_disk_fault, redacted_traceback
 from pipelines.exchange.operator_input import required_reason
+from pipelines.operations.progress import working
 
 if TYPE_CHECKING:
     from pipelines.deployment import Environment
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 # Exit status: 0 done or valid, 1 findings of level file or record (or faults), 2 could not be done or judged.
 FAULTS, NOT_DONE = 1, 2
 SHOWN = 50  # lines: a screenful; the workbook or the report has the rest
+WAITING_LOG = "pipelines.exchange.transport"
 LOOKING_SECONDS = 5.0  # for listing the Union's folder when a failure does not matter
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -80,7 +85,8 @@ def with_error_messages(command: Function) -> Function:
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> Any:
         try:
-            with _ended_by_sigterm():
+            here = click.get_current_context().command_path
+            with _ended_by_sigterm(), _waiting_told(), remembering(), working(here):
                 return command(*arguments, **options)
         except RenkeiError as error:
             click.echo(error.for_people(), err=True)
@@ -95,12 +101,31 @@ def with_error_messages(command: Function) -> Function:
             sys.exit(NOT_DONE)
         except Exception as error:
             if is_disk_fault(error):
-                click.echo(RenkeiError("KR-6211", name="処理の結果").for_people(), err=True)
+                from pipelines.deployment import disk_error
+
+                click.echo(disk_error().for_people(), err=True)
                 sys.exit(NOT_DONE)
             click.echo(f"{RenkeiError('KR-7701').for_people()}\n{redacted_traceback(error)}", err=True)
             sys.exit(NOT_DONE)
 
     return guarded  # type: ignore[return-value]
+
+
+@contextmanager
+def _waiting_told() -> Iterator[None]:
+    """Meanwhile what the log says of waiting for the Union's server goes to standard error."""
+    handler = _Told(logging.WARNING)
+    log = logging.getLogger(WAITING_LOG)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+class _Told(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
 
 
 @contextmanager
@@ -156,6 +181,13 @@ def writing(path: Path) -> Iterator[None]:
         if is_disk_fault(error):
             raise
         raise RenkeiError("KR-6405", name=path.name, reason=reason_of(error)) from error
+
+
+def padded(text: str, width: int) -> str:
+    """A text filled up with spaces to some columns of a terminal, where a Japanese character takes two; negative: on the left."""
+    columns = sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+    room = " " * max(0, abs(width) - columns)
+    return room + text if width < 0 else text + room
 
 
 def say_json(value: Any) -> None:

@@ -15,8 +15,8 @@ from pipelines.commands.common import AS_JSON, DATE, FAULTS, environment_of_sett
 @AS_JSON
 @with_error_messages
 def expected(on: dt.datetime | None, as_json: bool) -> None:
-    """Print what is overdue, with its age."""
-    from pipelines.operations.outstanding import outstanding
+    """Print what is overdue with its age, consecutive business days as one line."""
+    from pipelines.operations.outstanding import grouped, outstanding
 
     environment = environment_of_settings()
     day = on.date() if on else environment.clock().date() - dt.timedelta(days=1)
@@ -24,9 +24,7 @@ def expected(on: dt.datetime | None, as_json: bool) -> None:
     if as_json:
         say_json(found.to_dicts())
     else:
-        for row in found.iter_rows(named=True):
-            click.echo(
-                f"{row['code']} {row['title']} {row['partition']} {row['subject']}（{row['age']}営業日）→ {row['remedy']}"
-            )
+        for one in grouped(found):
+            click.echo(f"{one.code} {one.title} {one.days} {one.subject}（{one.age}営業日）→ {one.remedy}")
         click.echo(f"{day} の終わりにないもの {found.height}件")
     sys.exit(FAULTS if found.height else 0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from interfaces.messages import RenkeiError
+from interfaces.messages import RenkeiError, message
+from interfaces.words import state_in_words
 from pipelines.commands.common import (
     AS_JSON,
     BY,
@@ -22,10 +25,15 @@ from pipelines.commands.common import (
     YEAR_MONTH,
     environment_of_settings,
     operator,
+    padded,
     print_received,
     say_json,
     with_error_messages,
 )
+from pipelines.exchange.ledger.states import Direction, EntryState
+
+if TYPE_CHECKING:
+    from pipelines.exchange.ledger.entry import Entry
 
 
 def _require_one(date: dt.datetime | None, month: dt.datetime | None) -> None:
@@ -33,26 +41,72 @@ def _require_one(date: dt.datetime | None, month: dt.datetime | None) -> None:
         raise click.UsageError("--date か --month のどちらか一つを書いてください")
 
 
+class _State(click.ParamType[tuple[str, ...]]):
+    """A state of the ledger, by its word or as it is stored: all stored values that it stands for."""
+
+    name = "state"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        found = tuple(state for state in EntryState if value in (state.value, state_in_words(state)))
+        if not found:
+            words = "、".join(dict.fromkeys(map(state_in_words, EntryState)))
+            self.fail(f"「{value}」という状態はありません。次のどれかを書いてください: {words}", param, ctx)
+        return found
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        words = dict.fromkeys(map(state_in_words, EntryState))
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
 @click.group(help="送付・受領の台帳")
 def ledger() -> None:
     """Commands on the ledger."""
 
 
-@ledger.command("list", help="台帳の一覧")
+@ledger.command("list", help="台帳の一覧（番号の順。絞り込みは重ねられる）")
+@click.option("--date", "date", type=DATE, help="この処理年月日のもの")
+@click.option("--month", "month", type=YEAR_MONTH, help="この年月のもの（日次の日と、月次の処理対象年月）")
+@click.option("--state", type=_State(), help="この状態のもの（例 隔離中）")
+@click.option("--interface", help="このインタフェースのもの（id。renkei spec list で分かる）")
+@click.option("--last", type=click.IntRange(min=1), help="新しいほうからこの件数")
 @AS_JSON
 @with_error_messages
-def ledger_list(as_json: bool) -> None:
-    """Every sent or received file, with its state."""
-    from pipelines.exchange.ledger.states import Direction
-
-    entries = environment_of_settings().ledger.entries()
+def ledger_list(
+    date: dt.datetime | None,
+    month: dt.datetime | None,
+    state: tuple[str, ...] | None,
+    interface: str | None,
+    last: int | None,
+    as_json: bool,
+) -> None:
+    """The sent and received files that match every filter, with their states."""
+    environment = environment_of_settings()
+    if interface is not None:
+        environment.catalogue.versions(interface)
+    found = environment.ledger.entries(
+        partition=date.date() if date else None,
+        states=None if state is None else {EntryState(value) for value in state},
+        interfaces=None if interface is None else {interface},
+    )
+    if month is not None:
+        found = [e for e in found if e.partition is not None and e.partition.replace(day=1) == month.date()]
+    entries = found[-last:] if last else found
     if as_json:
         say_json([vars(entry) for entry in entries])
         return
+    click.echo(_line("番号", "送受", "対象", "状態", "件数", "SHA-256", "ファイル名"))
     for e in entries:
         way = "送付" if e.direction == Direction.OUTBOUND else "受領"
-        count = "—" if e.records is None else f"{e.records}件"
-        click.echo(f"{e.id:>5} {way} {e.partition or '—'} {e.state:12}{e.file_name}  {count}  {(e.sha256 or '')[:12]}")
+        count = "—" if e.records is None else f"{e.records:,}"
+        partition = str(e.partition or "—")
+        click.echo(_line(e.id, way, partition, state_in_words(e.state), count, (e.sha256 or "—")[:12], e.file_name))
+    click.echo(f"{len(entries)}件")
+
+
+def _line(number: object, way: str, partition: str, state: str, records: str, sha256: str, name: str) -> str:
+    """A row of the list, in columns."""
+    cells = (padded(str(number), -6), padded(way, 4), padded(partition, 10), padded(state, 14), padded(records, -9))
+    return "  ".join((*cells, padded(sha256, 12), name))
 
 
 @ledger.command(
@@ -70,7 +124,7 @@ def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
     environment = environment_of_settings()
     own = outbox(environment, operator=operator(environment, by))
     for entry in own.recall(date.date(), FILES, reason):
-        click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+        click.echo(f"{entry.id} {entry.file_name}: {state_in_words(entry.state)}")
     click.echo(f"元のデータを直してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
 
 
@@ -98,7 +152,7 @@ def ledger_mark_sent(date: dt.datetime | None, month: dt.datetime | None, by: st
         else mark_day_sent(environment, date.date(), who, reason)  # type: ignore[union-attr]  # one of them is there
     )
     for entry in found:
-        click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+        click.echo(f"{entry.id} {entry.file_name}: {state_in_words(entry.state)}")
 
 
 @ledger.command(
@@ -164,7 +218,7 @@ def ledger_retake(by: str | None, reason: str) -> None:
 
 
 @ledger.command("confirm", help="届いたか確かめられない送付（unconfirmed）について、連合会に確かめた結果を記録する")
-@click.argument("entry", type=ENTRY)
+@click.argument("entry", type=ENTRY, metavar="番号")
 @click.option("--arrived/--not-arrived", "arrived", required=True, help="連合会に届いているか")
 @BY
 @REASON
@@ -175,7 +229,7 @@ def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> No
 
     environment = environment_of_settings()
     decided = outbox(environment, operator=operator(environment, by)).confirm(entry, reason, arrived=arrived)
-    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
+    click.echo(f"{decided.id} {decided.file_name}: {state_in_words(decided.state)}")
     if not arrived:
         click.echo("その日・その月の送付を再実行すると、もう一度送ります")
 
@@ -232,7 +286,7 @@ def approve_command(
         titles = load_titles(environment.catalogue, partition)
         two_persons = TwoPersons(titles, environment.settings.approval.separate_accounts)
         for entry in approve(ledger.recorder(by), partition, hashes, two_persons):
-            click.echo(f"{entry.id} {entry.file_name}: {entry.state}")
+            click.echo(f"{entry.id} {entry.file_name}: {state_in_words(entry.state)}")
         again = f"monthly --month {partition:%Y-%m} --step out" if month else f"daily --date {partition} --only out"
         click.echo(f"続けて実行してください: renkei run {again}")
         return
@@ -260,17 +314,17 @@ def quarantine_list(as_json: bool) -> None:
         return
     for entry in entries:
         hashed = (entry.sha256 or "")[:12]
-        click.echo(f"{entry.id:>5} {entry.partition or '—'} {entry.state:12}{entry.file_name}  {hashed}")
+        state = padded(state_in_words(entry.state), 14)
+        click.echo(f"{entry.id:>6}  {padded(str(entry.partition or '—'), 10)}  {state}  {hashed}  {entry.file_name}")
     click.echo(f"決めるもの {len(entries)}件")
 
 
-@quarantine.command("show", help="隔離の理由")
-@click.argument("entry", type=ENTRY)
+@quarantine.command("show", help="隔離の理由と、対処と、次に実行するコマンド")
+@click.argument("entry", type=ENTRY, metavar="番号")
 @AS_JSON
 @with_error_messages
 def quarantine_show(entry: int, as_json: bool) -> None:
     """Why a file waits, and the folder of its copy and reports; for a stale one, the newer file."""
-    from pipelines.exchange.ledger.states import EntryState
     from pipelines.exchange.quarantine import show
     from pipelines.transfer.receiving import stale_file_error
 
@@ -281,21 +335,34 @@ def quarantine_show(entry: int, as_json: bool) -> None:
         if as_json:
             say_json({"code": reason.code, "message": str(reason), "entry": entry})
         else:
-            click.echo(reason.for_people())
+            click.echo(f"{reason.for_people()}\n{_next_commands(shown.entry)}")
         return
     if as_json:
         say_json(shown.report)
         return
+    findings = shown.report["report"].get("findings", [])
     click.echo(
         f"{shown.entry.id} {shown.entry.file_name}（{shown.entry.interface or '不明'}）\n置き場所: {shown.folder}"
     )
     click.echo(f"{shown.report['code']} {shown.report['message']}")
-    for finding in shown.report["report"].get("findings", [])[:SHOWN]:
+    for finding in findings[:SHOWN]:
         click.echo(finding["message"])
+    for code in dict.fromkeys((shown.report["code"], *(finding["code"] for finding in findings))):
+        click.echo(f"対処（{code}）: {message(code).advise(name=shown.entry.file_name, entry=entry)}")
+    click.echo(_next_commands(shown.entry))
+
+
+def _next_commands(entry: Entry) -> str:
+    """The commands that decide on a file, ready to copy. One that can never be applied has only the second."""
+    reject = f'  renkei quarantine reject {entry.id} --reason "理由"    # 取り込まない'
+    known = entry.interface is not None and entry.partition is not None
+    if not known or not (entry.state == EntryState.STALE or entry.is_releasable):
+        return f"次にすること（このファイルは解除できません）:\n{reject}"
+    return f'次にすること:\n  renkei quarantine release {entry.id} --reason "理由"   # 解除して取り込む\n{reject}'
 
 
 @quarantine.command("release", help="隔離を解き、次の取込で取り込む")
-@click.argument("entry", type=ENTRY)
+@click.argument("entry", type=ENTRY, metavar="番号")
 @BY
 @REASON
 @with_error_messages
@@ -306,11 +373,11 @@ def quarantine_release(entry: int, by: str | None, reason: str) -> None:
     environment = environment_of_settings()
     recorder = environment.ledger.recorder(operator(environment, by))
     decided = release(recorder, environment.file_store, entry, reason)
-    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
+    click.echo(f"{decided.id} {decided.file_name}: {state_in_words(decided.state)}")
 
 
 @quarantine.command("reject", help="隔離したファイルを受け取らないと決める")
-@click.argument("entry", type=ENTRY)
+@click.argument("entry", type=ENTRY, metavar="番号")
 @BY
 @REASON
 @with_error_messages
@@ -320,4 +387,4 @@ def quarantine_reject(entry: int, by: str | None, reason: str) -> None:
 
     environment = environment_of_settings()
     decided = reject(environment.ledger.recorder(operator(environment, by)), entry, reason)
-    click.echo(f"{decided.id} {decided.file_name}: {decided.state}")
+    click.echo(f"{decided.id} {decided.file_name}: {state_in_words(decided.state)}")

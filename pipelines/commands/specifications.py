@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import sys
 from pathlib import Path
+from unicodedata import normalize
 
 import click
 
@@ -175,14 +176,19 @@ RUNBOOK = """# 手引 — KR コードごとに、何が起き、どうなり、
 def explain(code: str | None, everything: bool) -> None:
     """What a code means and what to do about it."""
     all_messages = messages()
-    if code is not None:
-        code = code.upper() if code.upper().startswith("KR-") else f"KR-{code}"
     if everything:
         click.echo(
             "\n".join([RUNBOOK, *(explained(all_messages[known_code]) for known_code in sorted(all_messages))]),
             nl=False,
         )
         return
-    if code not in all_messages:
+    found = all_messages.get(_as_code(code or ""))
+    if found is None:
         raise RenkeiError("KR-7110", asked=code or "（指定なし）")
-    click.echo(explained(all_messages[code]), nl=False)
+    click.echo(explained(found), nl=False)
+
+
+def _as_code(asked: str) -> str:
+    """The code that somebody means by KR-7306, kr7306, 7306 or ＫＲ－７３０６."""
+    plain = normalize("NFKC", asked).upper()
+    return "KR-" + plain.removeprefix("KR").strip("-‐‑–—−ー ")

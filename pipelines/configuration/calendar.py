@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import jpholiday
@@ -33,6 +34,7 @@ def time_in_words(at: str) -> str:
     return f"{tokyo_time(at):%Y-%m-%d %H:%M:%S}"
 
 
+@lru_cache(maxsize=4096)
 def is_business_day(day: dt.date) -> bool:
     """Neither Saturday, Sunday, a public holiday (jpholiday), nor 12-29 to 01-03."""
     return day.weekday() < _SATURDAY and (day.month, day.day) not in _YEAR_END and not jpholiday.is_holiday(day)
@@ -53,6 +55,14 @@ def next_business_day(day: dt.date) -> dt.date:
     while not is_business_day(following):
         following += dt.timedelta(days=1)
     return following
+
+
+def previous_business_day(day: dt.date) -> dt.date:
+    """The last business day before `day`."""
+    before = day - dt.timedelta(days=1)
+    while not is_business_day(before):
+        before -= dt.timedelta(days=1)
+    return before
 
 
 def holidays(first: dt.date, end: dt.date) -> list[dt.date]:

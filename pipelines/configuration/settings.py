@@ -232,6 +232,12 @@ class Settings(_Strict):
             raise RenkeiError("KR-6004")
         return self.sftp
 
+    def required_alerts(self) -> AlertSettings:
+        """`[alerts]`; KR-6009 when the settings have none."""
+        if self.alerts is None:
+            raise RenkeiError("KR-6009")
+        return self.alerts
+
     @classmethod
     def load(cls, path: Path | str | None = None) -> Self:
         """Settings from `path`, else from the file that RENKEI_SETTINGS names.

@@ -90,9 +90,7 @@ def _validate_extract(environment: Environment, interface: str, day: dt.date) ->
     whole = validated.findings.filter(pl.col("level") == "file")
     if whole.height:
         codes = codes_in_words(whole["code"])
-        raise RenkeiError(
-            "KR-7203", name=name, codes=codes, report=report.with_suffix(".xlsx").name, interface=interface
-        )
+        raise RenkeiError("KR-7203", name=name, codes=codes, report=report.with_suffix(".xlsx"), interface=interface)
     unidentified = validated.findings.filter(
         (pl.col("level") == "record")
         & (pl.col("item").is_null() | pl.col("item").is_in([PERSON_KEY, HOUSEHOLD_KEY]))
@@ -103,7 +101,7 @@ def _validate_extract(environment: Environment, interface: str, day: dt.date) ->
             "KR-7211",
             name=name,
             count=unidentified.height,
-            report=report.with_suffix(".xlsx").name,
+            report=report.with_suffix(".xlsx"),
             interface=interface,
         )
     return validated

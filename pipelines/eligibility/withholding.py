@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import polars as pl
 
 from pipelines.eligibility.changes import Changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
+
+# Why somebody is on the list, as it is written there.
+OWN_FAULT, HOUSEHOLD_FAULT, FAULT_OF_ANOTHER = "本人の誤り", "世帯の誤り", "同じ世帯の人の誤り"
 
 
 def withheld_households(baseline_people: pl.DataFrame, people: pl.DataFrame, faults: pl.DataFrame) -> pl.Series:
@@ -63,10 +69,10 @@ def withheld_list(
         .join(of_household, on=HOUSEHOLD_KEY, how="left", suffix="_of_household")
         .with_columns(
             pl.when(pl.col("code").is_not_null())
-            .then(pl.lit("本人の誤り"))
+            .then(pl.lit(OWN_FAULT))
             .when(pl.col("code_of_household").is_not_null())
-            .then(pl.lit("世帯の誤り"))
-            .otherwise(pl.lit("同じ世帯の人の誤り"))
+            .then(pl.lit(HOUSEHOLD_FAULT))
+            .otherwise(pl.lit(FAULT_OF_ANOTHER))
             .alias("reason"),
             pl.coalesce("code", none).list.concat(pl.coalesce("code_of_household", none)).alias("codes"),
             pl.coalesce("told", none).list.concat(pl.coalesce("told_of_household", none)).alias("told"),
@@ -93,3 +99,22 @@ def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, 
     waiting = pl.concat([baseline.filter(in_withheld).select(key), now.filter(in_withheld).select(key)])
     sent = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("uncertain"))
     return pl.concat([sent, baseline.join(waiting, on=key, how="semi").select(sent.columns)]).sort(key)
+
+
+@dataclass(frozen=True)
+class WithheldCount:
+    """How many are withheld. persons: at fault themselves or with their household; with_households: with those who wait
+    because of them; by_code: how many of the persons have which code."""
+
+    persons: int
+    with_households: int
+    by_code: Mapping[str, int]
+
+
+def counted(withheld: pl.DataFrame) -> WithheldCount:
+    """The persons of a 要修正 list (`withheld_list`). A household without persons counts by its codes only."""
+    at_fault = withheld.filter(pl.col("reason") != FAULT_OF_ANOTHER)
+    codes = at_fault.select("codes").explode("codes").drop_nulls()["codes"].value_counts().sort("codes")
+    return WithheldCount(
+        at_fault.drop_nulls(PERSON_KEY).height, withheld.drop_nulls(PERSON_KEY).height, dict(codes.iter_rows())
+    )

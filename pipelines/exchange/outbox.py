@@ -14,6 +14,7 @@ from typing import Final
 from cryptography import x509
 
 from interfaces.messages import RenkeiError
+from interfaces.words import state_in_words
 from pipelines.exchange.batch import NO_HOOKS, Batch, OutboundFile, SendHooks, SendOutcome
 from pipelines.exchange.delivery import Delivery
 from pipelines.exchange.ledger.entry import Entry
@@ -132,7 +133,8 @@ class Outbox:
             current_entries = work.current_entries(partition, interfaces)
             states = sorted({entry.state for entry in current_entries.values()})
             if states != [EntryState.SENT]:
-                raise RenkeiError("KR-6135", partition=partition, state="・".join(states) or "なし")
+                found = "・".join(map(state_in_words, states)) or "なし"
+                raise RenkeiError("KR-6135", partition=partition, state=found)
             later = work.later_sent(partition, interfaces)
             if later is not None:
                 raise RenkeiError("KR-6136", partition=partition, later=later)
@@ -149,7 +151,7 @@ class Outbox:
         with self._exclusive_lock():
             entry = self.recorder.entry(entry_id)
             if entry.state != EntryState.UNCONFIRMED:
-                raise RenkeiError("KR-6223", entry_id=entry_id, state=entry.state)
+                raise RenkeiError("KR-6223", entry_id=entry_id, state=state_in_words(entry.state))
             if arrived:
                 self.hooks.after(entry)
             state = EntryState.SENT if arrived else EntryState.WITHDRAWN
@@ -175,4 +177,6 @@ class Outbox:
 def _require_same(entry: Entry, file: OutboundFile, states: Collection[EntryState]) -> None:
     """KR-6118 when the entry is in none of the states, or has other content."""
     if entry.state not in states or entry.sha256 != file.sha256:
-        raise RenkeiError("KR-6118", partition=entry.partition, interface=file.interface, state=entry.state)
+        raise RenkeiError(
+            "KR-6118", partition=entry.partition, interface=file.interface, state=state_in_words(entry.state)
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from interfaces.messages import RenkeiError
+from interfaces.words import state_in_words
 from pipelines.exchange.archived import archived_content
 from pipelines.exchange.fetching import quarantine_folder
 from pipelines.exchange.ledger.entry import Entry, Event
@@ -67,7 +68,7 @@ def reject(recorder: Recorder, entry_id: int, reason: str) -> Entry:
 def _decidable(ledger: Reader, entry_id: int) -> Entry:
     entry = ledger.entry(entry_id)
     if entry.state not in DECIDABLE_STATES:
-        raise RenkeiError("KR-6311", entry_id=entry_id, state=entry.state)
+        raise RenkeiError("KR-6311", entry_id=entry_id, state=state_in_words(entry.state))
     return entry
 
 

@@ -31,11 +31,14 @@ from paramiko.sftp import CMD_NAME
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.naming import why_unsafe
 from pipelines.configuration.settings import SftpSettings
+from pipelines.exchange import dead_servers
 from pipelines.storage.files import CHUNK_BYTES, LOCAL_DISK_FAULTS, sha256_of, sync_folder, write_durably
 from schemas.rules.identifiers import without_my_numbers
 
 # Without a handler, Python would print paramiko's tracebacks on the screen; people read our messages.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Kind = Literal["file", "folder", "link", "other"]
@@ -43,6 +46,7 @@ Kind = Literal["file", "folder", "link", "other"]
 # paramiko raises the same class for a refusal and for silence; only this text distinguishes them.
 SILENT_LOGIN: Final = "Authentication timeout."
 REMOVED_BY_SERVER: Final = "KR-6222"
+NO_ANSWER: Final = "KR-6205"
 OUR_TEMPORARY: Final = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
 
 
@@ -72,30 +76,47 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Retry:
-    """The one retry layer: transient failures only, pauses doubling, no new attempt beyond the deadline (seconds)."""
+    """The one retry layer: transient failures only, pauses doubling, no new attempt beyond the deadline (seconds).
+
+    Each pause is announced in the log (KR-6213). A `server` that failed every attempt is tried once only by the work that
+    follows in the same command (`dead_servers`).
+    """
 
     attempts: int = 1
     first_pause_seconds: float = 5.0
     deadline_seconds: float = 600.0
     pause: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.monotonic
+    server: str = ""
 
     @staticmethod
     def of(settings: SftpSettings) -> Retry:
         """As the settings say."""
-        return Retry(settings.attempts, settings.first_pause_seconds, settings.total_deadline_seconds)
+        return Retry(
+            settings.attempts,
+            settings.first_pause_seconds,
+            settings.total_deadline_seconds,
+            server=f"{settings.host}:{settings.port}",
+        )
 
     def run(self, action: Callable[[], Result]) -> Result:
         """The action's result; its last error when every attempt failed. `action` must be safe to repeat."""
         end = self.now() + self.deadline_seconds
-        attempt = 1
+        attempt, attempts = 1, 1 if dead_servers.is_dead(self.server) else self.attempts
         while True:
             try:
-                return action()
-            except TransientTransportError:
+                done = action()
+            except TransientTransportError as error:
                 wait = self.first_pause_seconds * 2 ** (attempt - 1)
-                if attempt >= self.attempts or self.now() + wait > end:
+                if attempt >= attempts or self.now() + wait > end:
+                    if error.code == NO_ANSWER:
+                        dead_servers.gave_up(self.server)
                     raise
+                told = RenkeiError("KR-6213", attempt=attempt, attempts=attempts, seconds=f"{wait:g}", problem=error)
+            else:
+                dead_servers.answers(self.server)
+                return done
+            log.warning("%s", told)
             self.pause(wait)
             attempt += 1
 
@@ -503,7 +524,7 @@ def _permanent_error(error: BaseException, name: str) -> PermanentTransportError
     if number == errno.EACCES:
         return PermanentTransportError("KR-6203", name=name)
     if number in LOCAL_DISK_FAULTS:
-        return PermanentTransportError("KR-6211", name=name)
+        return PermanentTransportError("KR-6211", name=name, room="空きは renkei doctor で分かります")
     return None
 
 

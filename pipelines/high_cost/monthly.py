@@ -90,15 +90,16 @@ def read_extract(environment: Environment, interface: str, month: dt.date) -> Ex
     extract = validated[interface]
     across = relate(validated).filter(pl.col("file") == extract.file_name)
     findings = pl.concat([extract.findings, across])
+    report = environment.reports(month) / f"{interface}.xlsx"
     if (findings["level"] == "file").any():
         codes = codes_in_words(findings.filter(pl.col("level") == "file")["code"])
-        raise RenkeiError("KR-7203", name=extract.file_name, codes=codes, report=f"{interface}.xlsx")
+        raise RenkeiError("KR-7203", name=extract.file_name, codes=codes, report=report)
     faulty_lines = findings.filter(pl.col("level") == "record")["line"].unique()
     key = HOUSEHOLD if interface == BENEFITS else "resident_number"
     at_fault = extract.data.filter(pl.col("line").is_in(faulty_lines.implode()))
     unidentified = at_fault.filter(pl.col(key) == "").height + len(set(faulty_lines) - set(extract.data["line"]))
     if unidentified:
-        raise RenkeiError("KR-7211", name=extract.file_name, count=unidentified, report=f"{interface}.xlsx")
+        raise RenkeiError("KR-7211", name=extract.file_name, count=unidentified, report=report)
     specification = extract.decoded.spec
     sound = extract.data.filter(~pl.col("line").is_in(faulty_lines.implode()))
     records = to_canonical(sound, specification.data, specification, month).drop("line")

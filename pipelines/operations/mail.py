@@ -1,9 +1,11 @@
-"""Sends one e-mail by SMTP to the recipients in `[alerts]`. The text comes from `alerts`."""
+"""Sends one e-mail by SMTP to the recipients in `[alerts]`. The text comes from `alerts` and `status`."""
 
 from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import localtime, make_msgid
@@ -27,6 +29,18 @@ def send(settings: AlertSettings, subject: str, text: str) -> int:
     message["From"], message["To"], message["Subject"] = settings.sender, ", ".join(settings.to), subject
     message["Date"], message["Message-ID"] = localtime(), make_msgid(domain=own_domain)
     message.set_content(text)
+    with _logged_in(settings, own_domain) as server:
+        return len(server.send_message(message))
+
+
+def reach(settings: AlertSettings) -> None:
+    """Connect and log in, and send nothing. Errors as `send`."""
+    with _logged_in(settings, settings.sender.partition("@")[2]) as server:
+        server.noop()
+
+
+@contextmanager
+def _logged_in(settings: AlertSettings, own_domain: str) -> Iterator[smtplib.SMTP]:
     password = _password(settings.password_file) if settings.password_file else ""
     try:
         trust = ssl.create_default_context(cafile=settings.ca_file)
@@ -35,7 +49,7 @@ def send(settings: AlertSettings, subject: str, text: str) -> int:
                 server.starttls(context=trust)
             if settings.user:
                 server.login(settings.user, password)
-            return len(server.send_message(message))
+            yield server
     except (OSError, UnicodeError) as error:  # every SMTPException is an OSError
         raise RenkeiError("KR-7703", host=settings.host, reason=_reason(error)) from None
 

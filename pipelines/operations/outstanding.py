@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError, message
-from pipelines.configuration.calendar import MonthlyDays, business_days_between, monthly_days, tokyo_time
+from pipelines.configuration.calendar import (
+    MonthlyDays,
+    business_days_between,
+    monthly_days,
+    next_business_day,
+    tokyo_time,
+)
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, WAITING_STATES, Direction, EntryState
@@ -19,7 +27,66 @@ from pipelines.transfer.baseline import SENT_FILES, days_not_sent
 
 NOT_RECEIVED = frozenset({EntryState.REJECTED, EntryState.STALE})
 RECEPTION, MONTHS_LOOKED_BACK = "reception_result", 12
+MONTHLY_CODES = frozenset({"KR-6505"})  # their partition is a month, by its first day
 Row = tuple[str, str, dt.date, dt.date]
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """What is overdue for the same reason on consecutive business days, or in consecutive months, as one line.
+
+    age: of the oldest, in business days.
+    """
+
+    code: str
+    title: str
+    subject: str
+    first: dt.date
+    last: dt.date
+    count: int
+    age: int
+    remedy: str
+
+    @property
+    def days(self) -> str:
+        """The days, or the months, in words."""
+        form = "%Y-%m" if self.code in MONTHLY_CODES else "%Y-%m-%d"
+        if self.first == self.last:
+            return f"{self.first:{form}}"
+        same_year = self.last.year == self.first.year
+        last = f"{self.last:{form.removeprefix('%Y-') if same_year else form}}"
+        return f"{self.first:{form}}〜{last} の{self.count}{'か月' if self.code in MONTHLY_CODES else '営業日'}"
+
+
+def grouped(found: pl.DataFrame) -> list[Overdue]:
+    """The rows of `Outstanding`, with those of consecutive business days as one, oldest first.
+
+    Files of one kind belong together: their names differ in digits only.
+    """
+    kind = pl.col("subject").str.replace_all(r"[0-9]+", "#")
+    groups: list[Overdue] = []
+    for (code, _), rows in found.sort("partition").group_by("code", kind.alias("kind"), maintain_order=True):
+        lines: list[list[dict[str, Any]]] = []
+        for row in rows.iter_rows(named=True):
+            if lines and lines[-1][-1]["partition"] < row["partition"] <= _following(code, lines[-1][-1]["partition"]):
+                lines[-1].append(row)
+            else:
+                lines.append([row])
+        groups += [_as_one(line) for line in lines]
+    return sorted(groups, key=lambda group: (group.first, group.code, group.subject))
+
+
+def _following(code: object, day: dt.date) -> dt.date:
+    """The last day that continues a line of days, or the next month of a line of months."""
+    return day + relativedelta(months=1) if code in MONTHLY_CODES else next_business_day(day)
+
+
+def _as_one(rows: Sequence[Mapping[str, Any]]) -> Overdue:
+    oldest, newest = rows[0], rows[-1]
+    subject = oldest["subject"] + ("" if oldest["subject"] == newest["subject"] else " など")
+    age = max(row["age"] for row in rows)
+    days = (oldest["partition"], newest["partition"])
+    return Overdue(oldest["code"], oldest["title"], subject, *days, len(rows), age, oldest["remedy"])
 
 
 def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
@@ -35,6 +102,15 @@ def outstanding(environment: Environment, on: dt.date) -> pl.DataFrame:
         *_left_files(environment, on),
         *_months(environment, entries, on),
     ]
+    return _in_words(rows, on)
+
+
+def never_sent(on: dt.date) -> pl.DataFrame:
+    """What is outstanding where nothing was ever sent (KR-6506): `Outstanding`."""
+    return _in_words([_never_sent_row(on)], on)
+
+
+def _in_words(rows: Iterable[Row], on: dt.date) -> pl.DataFrame:
     texts = [
         (
             code,
@@ -55,6 +131,10 @@ def _remedy(code: str, subject: str, partition: dt.date) -> str:
     return message(code).advise(subject=subject, day=partition, month=f"{partition:%Y-%m}")
 
 
+def _never_sent_row(on: dt.date) -> Row:
+    return "KR-6506", "資格情報", on, on
+
+
 def _daily_files(entries: list[Entry]) -> list[Entry]:
     return [e for e in entries if e.direction == Direction.OUTBOUND and e.interface in SENT_FILES]
 
@@ -63,7 +143,7 @@ def _days(environment: Environment, entries: list[Entry], on: dt.date) -> Iterat
     off = environment.settings.switched_off_interfaces
     sent = [e for e in _daily_files(entries) if e.partition is not None]
     if not sent:
-        yield "KR-6506", "資格情報", on, on
+        yield _never_sent_row(on)
         return
     first = min(e.partition for e in sent if e.partition is not None)
     for day in days_not_sent(environment, first, on):

@@ -12,6 +12,7 @@ from dagster._utils.error import USER_FACING_ERROR_ID_ATTR_NAME
 from dagster_shared.error import SerializableErrorInfo
 
 from interfaces.messages import RenkeiError, message, runbook
+from pipelines.deployment import disk_error
 from pipelines.exchange.error_redaction import is_disk_fault
 
 CODE = "KRコード"  # the metadata by which alerts identify a failure
@@ -167,7 +168,7 @@ def failing_with_code() -> Iterator[None]:
         raise stop(error) from None
     except Exception as error:
         if is_disk_fault(error):
-            raise stop(RenkeiError("KR-6211", name="処理の結果")) from None
+            raise stop(disk_error()) from None
         raise
 
 

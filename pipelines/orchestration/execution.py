@@ -18,10 +18,12 @@ from dagster._core.execution.api import execute_run
 
 from interfaces.messages import RenkeiError
 from interfaces.private import for_owner_alone
+from interfaces.words import job_in_words
 from pipelines.configuration.calendar import require_business_day, tokyo_now
 from pipelines.configuration.settings import ENVIRONMENT_KEY, Settings
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import of_step
+from pipelines.operations.progress import note
 from pipelines.orchestration import dead_runs, failed_runs
 from pipelines.orchestration.assembly import definitions
 from pipelines.orchestration.assets.eligibility import CONFIRM_TAG
@@ -144,6 +146,7 @@ class _Session:
         """Run a job's partition in this process; whether it succeeded. KR-7712 another run is in progress, KR-7713 terminated."""
         # A run in this process bypasses the daemon's queue: Dagster would make it wait silently and ignore signals.
         dead_runs.require_nobody_works(self.instance)
+        note(f"{job_in_words(job_name)} {partition}")
         job, run_id = self.repository.get_job(job_name), str(uuid4())
         own = {**(tags or {}), **dead_runs.Process.this().tag(run_id)}
         run = self.instance.create_run_for_job(

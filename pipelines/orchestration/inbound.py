@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError, message
+from interfaces.words import state_in_words
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import Direction, EntryState
@@ -46,7 +47,7 @@ def own_files(
 
 def say_applied(context: dg.AssetExecutionContext, environment: Environment, entry: Entry, counts: str) -> None:
     """Report the outcome of a file that waited; `counts` in words."""
-    say(context, f"取込 {entry.file_name}: {entry.state} {counts}")
+    say(context, f"取込 {entry.file_name}: {state_in_words(entry.state)} {counts}")
     if entry.state == EntryState.STALE:
         say(context, receiving.stale_file_error(environment, entry).for_people(), logging.WARNING)
 

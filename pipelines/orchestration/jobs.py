@@ -39,7 +39,7 @@ def work(partitions: Partitions) -> Work:
         DAILY_OUT: "日次の送付: 抽出 → 異動 → 資格情報ファイル → 連合会",
         RECEIVE: "受領: 連合会のフォルダ → 検証 → 控えと台帳。取込は日・月の処理が行う",
         DAILY_IN: "日次の取込: 受け取ったその日のファイル → 連携の状態と不一致",
-        monitoring.WATCH_JOB: "毎日の見回り: 送るはず・届くはずのもので、まだないもの",
+        monitoring.WATCH_JOB: "毎日の見回り: 送るはず・届くはずのもので、まだないもの。処理状況一覧",
         **{step.job: step.description for step in MONTHLY_STEPS},
     }
     return Work(assets, {name: _job(name, assets[name], text) for name, text in descriptions.items()})

@@ -7,7 +7,7 @@ import dagster as dg
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
-from pipelines.configuration.calendar import TOKYO, is_business_day, monthly_days
+from pipelines.configuration.calendar import TOKYO, is_business_day, monthly_days, previous_business_day
 from pipelines.orchestration.assets.monitoring import WATCH_JOB
 from pipelines.orchestration.jobs import DAILY_OUT, Work
 from pipelines.orchestration.monthly_steps import MONTHLY_STEPS, MonthlyStep
@@ -58,16 +58,14 @@ def _watch(job: dg.JobDefinition) -> dg.ScheduleDefinition:
         cron_schedule=f"30 {WATCHING_HOUR} * * *",
         execution_timezone="Asia/Tokyo",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="営業日の朝8時半に、前の営業日の終わりにないものを調べる",
+        description="営業日の朝8時半に、前の営業日の終わりにないものを調べ、処理状況一覧を作って送る",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """One run per business day, for the business day before it."""
         day = _day(context)
         if not is_business_day(day):
             return dg.SkipReason(f"{day} は連合会の営業日ではありません")
-        before = day - dt.timedelta(days=1)
-        while not is_business_day(before):
-            before -= dt.timedelta(days=1)
+        before = previous_business_day(day)
         return dg.RunRequest(run_key=f"{WATCH_JOB}|{before}", partition_key=before.isoformat())
 
     return schedule

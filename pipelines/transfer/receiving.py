@@ -12,6 +12,7 @@ import polars as pl
 from interfaces.messages import RenkeiError, message, messages
 from interfaces.naming import date_of, recognise
 from interfaces.values import to_canonical
+from interfaces.words import state_in_words
 from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
 from pipelines.exchange.archived import archived_content
@@ -128,7 +129,7 @@ def look(environment: Environment, source: Source) -> tuple[list[RemoteFile], li
 
 def line(file: ReceivedFile, word: str = "受領") -> str:
     """The outcome for a file, in a line for people."""
-    return f"{word} {file.name}: {file.state} {file.message}".rstrip()
+    return f"{word} {file.name}: {state_in_words(file.state)} {file.message}".rstrip()
 
 
 def needs_person(file: ReceivedFile) -> bool:

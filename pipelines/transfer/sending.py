@@ -49,17 +49,13 @@ def records_of(environment: Environment, entry: Entry) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Draft:
-    """A file as it would be sent, and the validation of its bytes; `validated` is None if there are none."""
+    """A file as it would be sent, the validation of its bytes, and its report; `validated` is None if there are none."""
 
     interface: str
     name: str
     encoded: codec.Encoded
     validated: Validated | None
-
-    @property
-    def report(self) -> str:
-        """The name of its report, in the partition's folder."""
-        return f"{self.interface}.xlsx"
+    report: Path
 
     def require_valid(self, across: pl.DataFrame) -> Validated:
         """The validated file; KR-7206 when any of its records, of any kind, is invalid.
@@ -87,12 +83,13 @@ def make_draft(
     specification = environment.specification(interface, partition)
     name = file_name(specification, header)
     encoded = codec.compose(specification, partition, data, header)
+    report = environment.reports(partition) / f"{interface}.xlsx"
     if not encoded.data:
-        return Draft(interface, name, encoded, None)
+        return Draft(interface, name, encoded, None, report)
     validated = validate(encoded.data, name, specification, partition, environment.file_context(partition, name))
-    draft = Draft(interface, name, encoded, validated)
-    write_json(validated, environment.reports(partition) / f"{interface}.json")
-    write_xlsx(validated, environment.reports(partition) / draft.report)
+    draft = Draft(interface, name, encoded, validated, report)
+    write_json(validated, report.with_suffix(".json"))
+    write_xlsx(validated, report)
     compare(interface, encoded, validated)
     return draft
 

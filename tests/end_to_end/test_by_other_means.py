@@ -38,7 +38,7 @@ def test_a_day_is_taken_back_and_sent_corrected(tmp_path: Path, openssh_server: 
     for path in folder.iterdir():  # the Union puts the first pair aside, as agreed
         path.unlink()
     town.renkei("ledger", "recall", *date, *BY)
-    assert "送付 sent" in town.renkei("run", "daily", *date, "--only", "out", *confirmed)
+    assert "送付: 送付済み" in town.renkei("run", "daily", *date, "--only", "out", *confirmed)
     assert sorted(path.name for path in folder.iterdir()) == [
         "KRKOJ_999997_20260402_000002.csv",
         "KRSET_999997_20260402_000002.csv",

@@ -546,7 +546,7 @@ def test_files_with_a_broken_or_an_expired_seal_are_quarantined(desk: Town, tmp_
         shutil.copystat(path, sealed)
         path.unlink()
     said = here(desk, *desk.day_in(1), status=1)
-    assert [line.split()[3] for line in said.splitlines() if "quarantined" in line] == ["KR-6323", "KR-6321"]
+    assert [line.split()[3] for line in said.splitlines() if "隔離中" in line] == ["KR-6323", "KR-6321"]
 
 
 def test_a_file_for_a_day_before_every_version_is_quarantined(desk: Town) -> None:
@@ -561,4 +561,4 @@ def test_a_file_for_a_day_before_every_version_is_quarantined(desk: Town) -> Non
 def test_a_deployment_without_its_keys_writes_nothing(desk: Town) -> None:
     name = deliver(desk, "verification_list", [])
     shutil.rmtree(desk.data / "keys")
-    assert f"{name}: refused KR-7111" in CliRunner(env=desk.environment).invoke(main, desk.day_in(1)).output
+    assert f"{name}: 受領せず KR-7111" in CliRunner(env=desk.environment).invoke(main, desk.day_in(1)).output

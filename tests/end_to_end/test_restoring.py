@@ -135,7 +135,7 @@ def test_the_whole_data_folder_is_brought_back(place: Town, calm: Outcome, lost_
     assert where in refused(place, *place.day_out(1))
     run(place, "ledger", "mark-sent", "--date", day, *WHY)
     assert references(place) == []
-    assert "already_sent" in run(place, *place.day_out(1))
+    assert "前に送ったとおり" in run(place, *place.day_out(1))
     assert len(place.recorded_as_sent(1)) == 2
 
 
@@ -150,9 +150,9 @@ def test_files_older_than_the_ledger_are_made_again_and_not_sent(place: Town, tm
     assert said.count("KR-6401") == 2
     assert said.count("KR-6313") == 4
     refused(place, *place.day_out(2), code="KR-7207")
-    assert "already_sent" in run(place, *place.day_out(1))
+    assert "前に送ったとおり" in run(place, *place.day_out(1))
     assert at_the_union(place) == []
-    assert "送付 sent" in run(place, *place.day_out(2))
+    assert "送付: 送付済み" in run(place, *place.day_out(2))
     assert {name.split("_")[2] for name in at_the_union(place)} == {f"{place.days[2]:%Y%m%d}"}
     assert "KR-6401" not in run(place, "audit", "verify", status=1)
 
@@ -171,7 +171,7 @@ def test_files_that_were_made_and_never_sent_are_sent_when_a_person_says_so(plac
     assert references(place) == traces
     run(place, "ledger", "dismiss", *traces, *WHY)
     assert references(place) == []
-    assert "送付 sent" in run(place, *place.day_out(1))
+    assert "送付: 送付済み" in run(place, *place.day_out(1))
     assert len(at_the_union(place)) == 2
 
 
@@ -199,7 +199,7 @@ def test_nothing_is_sent_when_it_could_not_be_recorded(place: Town, tmp_path: Pa
     refused(place, *place.day_out(2), code="KR-6146")
     assert at_the_union(place) == []
     place.configure()
-    assert "送付 sent" in run(place, *place.day_out(2))
+    assert "送付: 送付済み" in run(place, *place.day_out(2))
 
 
 def test_only_its_owner_reads_the_sent_log_and_it_says_names_and_hashes_only(place: Town) -> None:
@@ -230,7 +230,7 @@ def test_a_strangers_name_at_the_union_is_no_trace(place: Town) -> None:
     assert references(place) == ["to_union/KRKOJ_999997_20260409_000001.csv"]
     refused(place, *place.day_out(2))
     run(place, "ledger", "dismiss", "to_union/KRKOJ_999997_20260409_000001.csv", *WHY)
-    assert "送付 sent" in run(place, *place.day_out(2))
+    assert "送付: 送付済み" in run(place, *place.day_out(2))
 
 
 def test_a_first_load_that_was_approved_needs_no_second_approval_after_a_restore(place: Town) -> None:

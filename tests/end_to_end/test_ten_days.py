@@ -114,7 +114,7 @@ def test_a_first_load_waits_for_a_second_person(tmp_path: Path, openssh_server: 
     shown = town.renkei("approve", *date)
     hashes = [f"--sha256={line.split()[-1]}" for line in shown.splitlines() if "SHA-256" in line]
     town.renkei("approve", *date, "--by", "承認者", *hashes)
-    assert "送付 sent" in town.renkei("run", "daily", *date, "--only", "out")
+    assert "送付: 送付済み" in town.renkei("run", "daily", *date, "--only", "out")
     assert len(list(folder.iterdir())) == 2
     assert "KR-6134" in town.renkei("approve", *date, "--by", "承認者", *hashes, status=2)
     # The next day is small: nobody needs to approve it.

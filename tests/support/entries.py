@@ -35,3 +35,25 @@ def moved(ledger: Ledger, entry: Entry, *states: str, operator: str = "試験", 
     for state in states:
         entry = ledger.recorder(operator).transition(entry, EntryState(state), **detail)
     return entry
+
+
+def sent_day(ledger: Ledger, day: dt.date, *more: str) -> None:
+    """Both files of a day, delivered and then moved through `more`."""
+    for interface in ("eligibility_household", "eligibility_individual"):
+        outbound_entry(ledger, interface, day, f"{interface}_{day}", (*DELIVERED, *more))
+
+
+def answered(ledger: Ledger, day: dt.date, *interfaces: str, state: str = "applied", **facts: Any) -> list[Entry]:
+    """The Union's answers to a day, in a state. `facts`: other facts of them."""
+    found = []
+    for interface in interfaces:
+        entry = ledger.recorder("試験").create_inbound_entry(f"{interface}_{day}")
+        moved(ledger, entry, "claimed")
+        moved(ledger, entry, "received", sha256=f"{interface}{day}", size=1)
+        kept: dict[str, Any] = {"interface": interface, "partition": day, "records": 0, **facts}
+        last = "quarantined" if state == "quarantined" else "verified"
+        entry = moved(ledger, entry, last, **kept)
+        if state in ("applied", "stale"):
+            entry = moved(ledger, entry, state)
+        found.append(entry)
+    return found

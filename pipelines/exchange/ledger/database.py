@@ -20,6 +20,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 from interfaces.messages import RenkeiError
 from interfaces.private import private_folder
 from pipelines.exchange.ledger.version import apply_versions, require_newest, version_of
+from pipelines.storage.disk import Disk
 
 # A writer locks the ledger for milliseconds; a wait of 30 s means that another process is stuck.
 BUSY_MILLISECONDS: Final = 30_000
@@ -64,10 +65,14 @@ class Database:
         """Release the idle connections; another ledger of this process continues with new ones."""
         self._engine.dispose()
 
+    @property
+    def _url(self) -> str:
+        return self._engine.url.render_as_string(hide_password=False)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the ledger that does not wait for writers. KR-6108 as `writing`."""
-        with _translate_errors(), self._begin_read() as connection:
+        with _translate_errors(self._url), self._begin_read() as connection:
             yield connection
 
     @contextmanager
@@ -77,14 +82,14 @@ class Database:
         KR-6108 when the database fails: locked, full, missing, damaged, no privilege. KR-6109, KR-6110 when its version
         changed since it was opened.
         """
-        with _translate_errors(), self._begin_write() as connection:
+        with _translate_errors(self._url), self._begin_write() as connection:
             require_newest(version_of(connection), self.shown_url)
             yield connection
 
     @contextmanager
     def upgrading(self, *, create_if_missing: bool) -> Iterator[Connection]:
         """As `writing`, whatever the version is; KR-6107 when there is no ledger yet and `create_if_missing` is False."""
-        with _translate_errors(), self._begin_write() as connection:
+        with _translate_errors(self._url), self._begin_write() as connection:
             if not create_if_missing and version_of(connection) is None:
                 raise RenkeiError("KR-6107", url=self.shown_url)
             yield connection
@@ -156,11 +161,20 @@ _databases: Final = _Databases()
 
 
 def open_database(url: str, *, create_if_missing: bool) -> Database:
-    """The ledger's database, with its tables. KR-6105 it cannot be opened, KR-6107, KR-6109, KR-6110 as `Database.create_or_check`."""
+    """The ledger's database, with its tables. KR-6105 it cannot be opened, KR-6211 because its disk is full, KR-6107, KR-6109,
+    KR-6110 as `Database.create_or_check`."""
     with _opening(url):
+        if not create_if_missing and _is_missing_file(url):
+            raise RenkeiError("KR-6107", url=shown(url))
         database = _databases.open(url)
         database.create_or_check(create_if_missing=create_if_missing)
     return database
+
+
+def _is_missing_file(url: str) -> bool:
+    """Whether it is a SQLite file that does not exist; opening it would make it."""
+    parsed = sa.make_url(url)
+    return parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists()
 
 
 def reach(url: str) -> Database:
@@ -174,7 +188,19 @@ def _opening(url: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
+        disk = _disk(url)
+        if disk is not None and disk.is_full:
+            raise disk.error("台帳") from error
         raise RenkeiError("KR-6105", url=shown(url), reason=_kind(error)) from error
+
+
+def _disk(url: str) -> Disk | None:
+    """The disk of a SQLite file; None when the ledger is not such a file."""
+    try:
+        parsed = sa.make_url(url)
+    except SQLAlchemyError:
+        return None
+    return Disk.of(Path(parsed.database)) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
 def shown(url: str) -> str:
@@ -192,11 +218,17 @@ def _kind(error: Exception) -> str:
 
 
 @contextmanager
-def _translate_errors() -> Iterator[None]:
-    """Translate database failures into KR-6108 with the kind of error; the error's own text may contain values of a row."""
+def _translate_errors(url: str) -> Iterator[None]:
+    """Translate database failures into KR-6108 with the kind of error; the error's own text may contain values of a row.
+
+    KR-6211 when the disk of a SQLite file is full.
+    """
     try:
         yield
     except DatabaseError as error:
+        disk = _disk(url)
+        if disk is not None and disk.is_full:
+            raise disk.error("台帳") from error
         reason = _kind(error)
         # A violated constraint or a wrong type is a fault of our program.
         if type(error) not in (DatabaseError, OperationalError) and reason != _NO_PRIVILEGE:

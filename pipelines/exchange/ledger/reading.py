@@ -40,13 +40,16 @@ class Reader(ABC):
         direction: Direction | None = None,
         interfaces: Collection[str] | None = None,
         partition: date | None = None,
+        since: date | None = None,
         states: Collection[EntryState] | None = None,
         file_name: str | None = None,
         sha256: str | None = None,
     ) -> list[Entry]:
-        """The entries that match every given filter, oldest first."""
+        """The entries that match every given filter, oldest first. `since`: of this partition and later ones."""
         columns = entries_table.c
         query = sa.select(entries_table).order_by(columns.id)
+        if since is not None:
+            query = query.where(columns.partition >= since)
         for column, value in (
             (columns.direction, direction),
             (columns.partition, partition),
@@ -67,6 +70,11 @@ class Reader(ABC):
         if entry_id is not None:
             query = query.where(events_table.c.entry_id == entry_id)
         return self._events(query)
+
+    def newest_event(self) -> Event | None:
+        """The last event of the ledger; None when there is none."""
+        query = sa.select(events_table).order_by(events_table.c.sequence.desc()).limit(1)
+        return next(iter(self._events(query)), None)
 
     def first_event_of(self, action: LedgerEvent) -> Event | None:
         """The oldest event of an action; None when there is none."""

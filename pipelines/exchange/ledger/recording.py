@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from interfaces.messages import RenkeiError
+from interfaces.words import state_in_words
 from pipelines.exchange.ledger.chain import GENESIS, canonical_json, row_hash
 from pipelines.exchange.ledger.database import Database
 from pipelines.exchange.ledger.entry import (
@@ -66,7 +67,7 @@ class Recorder(Reader):
                     partition=facts.partition,
                     interface=facts.interface,
                     entry_id=current.id,
-                    state=current.state,
+                    state=state_in_words(current.state),
                 )
             return work._insert_entry(Direction.OUTBOUND, EntryState.WRITTEN, asdict(facts), {ACCOUNT: account()})
 
@@ -90,9 +91,14 @@ class Recorder(Reader):
         with self.transaction() as work:
             found = work.entry(entry.id)
             if found.state == to_state or expected not in (None, found.state):
-                raise RenkeiError("KR-6102", entry_id=found.id, state=found.state)
+                raise RenkeiError("KR-6102", entry_id=found.id, state=state_in_words(found.state))
             if to_state not in TRANSITIONS[found.direction].get(found.state, frozenset()):
-                raise RenkeiError("KR-6101", entry_id=found.id, from_state=found.state, to_state=to_state)
+                raise RenkeiError(
+                    "KR-6101",
+                    entry_id=found.id,
+                    from_state=state_in_words(found.state),
+                    to_state=state_in_words(to_state),
+                )
             work._update_entry(found.id, {"state": to_state, **columns_set_by_transition(vars(found), detail)})
             work._insert_event(found.id, EventKind.MOVED, to_state, detail)
             return work.entry(found.id)

@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError, message
+from interfaces.words import state_in_words
 from pipelines.configuration.calendar import monthly_days
 from pipelines.continuity import monthly, receiving
 from pipelines.continuity.interfaces import CANDIDATES, INTERFACES, OWNERS
@@ -109,7 +110,7 @@ def continuity_instruction(
     with checks.failing_with_code():
         file, made = monthly.build_instruction(environment, month)
         outcome = monthly.send_instruction(environment, month, file, context.run_id)
-    say(context, f"確定指示 {made.height}件: {outcome.kind} {outcome.message}".rstrip())
+    say(context, f"確定指示 {made.height}件: {state_in_words(outcome.kind)} {outcome.message}".rstrip())
     rows = [(entry.id, entry.file_name, entry.state) for entry in outcome.entries]
     yield dg.Output(
         SentFiles.of(rows),

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError
+from interfaces.words import state_in_words
 from pipelines.eligibility import daily
 from pipelines.eligibility.files import FILES, Violations
 from pipelines.eligibility.intake import EXTRACTS, read_extracts
@@ -142,7 +143,7 @@ def eligibility_dispatch(
     files = {"eligibility_household": eligibility_household, "eligibility_individual": eligibility_individual}
     with checks.failing_with_code():
         outcome = daily.dispatch(environment, day, files, context.run_id)
-    say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
+    say(context, f"送付: {state_in_words(outcome.kind)} {outcome.message}".rstrip())
     waits = outcome.kind == "awaiting_approval"
     metadata = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
     yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, metadata)

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from interfaces.messages import RenkeiError
+from interfaces.words import state_in_words
 from pipelines.deployment import Environment
 from pipelines.exchange.batch import OutboundFile
 from pipelines.high_cost import monthly, sending
@@ -118,7 +119,7 @@ def monthly_dispatch(
     for interface, manifest in ((sending.HISTORY, high_cost_history), (sending.INCOME, income_class)):
         with checks.failing_with_code():
             outcome = sending.send(environment, interface, month, manifest, context.run_id)
-        say(context, f"送付 {outcome.kind} {outcome.message}".rstrip())
+        say(context, f"送付: {state_in_words(outcome.kind)} {outcome.message}".rstrip())
         rows += [(interface, outcome.kind, e.file_name, e.state) for e in outcome.entries] or [
             (interface, outcome.kind, "", "")
         ]

@@ -28,6 +28,8 @@ def received_files(
             files = receiving.receive(environment, INBOUND, context.run_id)
     for file in files:
         say(context, receiving.line(file), logging.WARNING if receiving.needs_person(file) else logging.INFO)
+    if not files:
+        say(context, "連合会のフォルダに、受け取るファイルはありません")
     left = [file.message for file in files if file.is_left or file.state == "vanished"]
     yield checks.warning(RECEIVED, LEFT, not left, {"残ったファイル": len(left)}, description="\n".join(left))
     yield dg.MaterializeResult(asset_key=RECEIVED, metadata=dict(Counter(str(file.state) for file in files)))

@@ -34,7 +34,7 @@ def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
     again = desk.run("continuity", "import", str(filled))
     assert "取り込み済み" in again.output
     sent = desk.run("run", "monthly", "--month", "2026-04", "--step", "instruction")
-    assert "確定指示 1件: sent" in sent.output
+    assert "確定指示 1件: 送付済み" in sent.output
     assert sorted(path.name for path in (desk.server.root / "to_union").iterdir()) == [
         "KRKKS_999997_202604_000001.csv",
         "KRSKB_999997_202604_000001.csv",

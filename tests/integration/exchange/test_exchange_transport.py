@@ -368,7 +368,7 @@ def test_any_other_error_passes_through_the_retry_at_once() -> None:
 
 def test_the_retry_is_as_the_settings_say(openssh_server: OpenSshServer) -> None:
     chosen = Retry.of(settings_of(openssh_server, attempts=7, first_pause_seconds=1.0, total_deadline_seconds=9.0))
-    assert replace(chosen) == Retry(7, 1.0, 9.0)
+    assert replace(chosen) == Retry(7, 1.0, 9.0, server=f"127.0.0.1:{openssh_server.port}")
 
 
 def test_the_text_that_distinguishes_silence_from_refusal_is_still_paramikos() -> None:

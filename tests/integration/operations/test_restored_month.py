@@ -56,7 +56,7 @@ def test_the_month_is_recorded_as_sent_once(environment: Environment) -> None:
     assert "送付の控え outbox/2026-04-01/" in said
     assert "送付の控え帳 sent_log/KRKKS_999997_202604_000001.csv/" in said
     assert "台帳にないもの 2件" in said
-    assert "KRKKS_999997_202604_000001.csv: sent" in renkei("mark-sent", *WHY)
+    assert "KRKKS_999997_202604_000001.csv: 送付済み" in renkei("mark-sent", *WHY)
     assert "台帳にないもの 0件" in renkei("unrecorded")
     entry = environment.ledger.current_entries(MONTH, {monthly.INSTRUCTION})[monthly.INSTRUCTION]
     assert (entry.state, entry.records, entry.baseline, entry.snapshot_sha256) == ("sent", 2, None, None)
@@ -80,7 +80,7 @@ def test_two_copies_of_one_name_are_not_guessed_at(environment: Environment) -> 
     assert "KR-6144" in renkei("mark-sent", *WHY, status=2)
     reference = other.relative_to(environment.settings.data_folder).as_posix()
     renkei("dismiss", reference, "--reason", "送っていない", "--by", "合成　操作者")
-    assert "KRKKS_999997_202604_000001.csv: sent" in renkei("mark-sent", *WHY)
+    assert "KRKKS_999997_202604_000001.csv: 送付済み" in renkei("mark-sent", *WHY)
 
 
 def test_a_day_or_a_month_but_not_both(environment: Environment) -> None:

@@ -16,7 +16,7 @@ def test_the_stop_says_which_files_of_the_same_day_made_the_difference(village: 
     village.settings_path.write_text(text + "persons = 1\n", encoding="utf-8")
     village.residents[person(11)]["name"] = "合成　新"
     waiting = village.send(NEXT)
-    assert "awaiting_approval" in waiting.output, waiting.output
+    assert "承認待ち" in waiting.output, waiting.output
     village.settings_path.write_text(text, encoding="utf-8")
     assert village.cli("ledger", "recall", "--date", DAY.isoformat(), "--reason", "訂正").exit_code == 0
     village.residents[person(11)]["name"] = "合成　訂"

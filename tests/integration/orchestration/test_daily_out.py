@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,8 @@ def test_a_bad_extract_leaves_no_file_and_a_red_partition(town: Town) -> None:
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert [check.check_name for check in failed] == ["resident_extract_is_valid"]
     assert "KR-7203" in (failed[0].description or "")
+    (report,) = re.findall(r"(/\S+\.xlsx)", str(failed[0].metadata["対処"].value))
+    assert Path(report).is_file()
     resident.write_bytes(resident.read_bytes().replace("名前".encode(), "氏名".encode(), 1))
     assert town.run(DAY).success
     assert len(town.sent()) == 2
@@ -478,7 +481,7 @@ def test_the_watch_names_what_is_missing_and_never_fails(town: Town) -> None:
     assert town.run(DAY).success
     result = town.run(NEXT, "daily_watch")
     assert result.success
-    check, failed = result.get_asset_check_evaluations()
+    check, failed, _mailed = result.get_asset_check_evaluations()
     assert (check.passed, failed.passed) == (False, True)
     assert {name[:7] for name in check.metadata} == {"KR-6501", "KR-6502", "KR-6503", "最も古いものの"}
     assert town.materialised("outstanding") == {"2026-04-02"}

@@ -102,7 +102,7 @@ def test_the_command_says_what_it_leaves_and_remembers_it_for_the_next_time(plac
     place.faults.hours_ahead = 9
     place.written(sound_ids(), at=0)
     status, said = place.renkei(*RECEIVE)
-    assert (status, f"受領 {NAME}: waiting KR-6332" in said, "9時間0分" in said) == (1, True, True), said
+    assert (status, f"受領 {NAME}: 書き終わり待ち KR-6332" in said, "9時間0分" in said) == (1, True, True), said
     place.clock.at(59)
     assert place.renkei(*RECEIVE)[0] == 1
     assert place.states() == []

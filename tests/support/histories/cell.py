@@ -98,7 +98,7 @@ class Cell:
         """A day that is out is run once more: nothing leaves."""
         result = self.renkei("run", "daily", "--date", day.isoformat(), "--only", "out")
         assert (result.exit_code, list(self.to_union.iterdir())) == (0, []), result.output
-        assert "already_sent" in result.output
+        assert "送付済み（前に送ったとおり）" in result.output
 
     def _withheld_of(self, result: Result, day: dt.date) -> list[dict[str, str]]:
         """The 要修正 list of a day, when its command spoke of one."""

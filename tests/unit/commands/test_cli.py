@@ -154,7 +154,7 @@ def test_a_report_is_never_written_over_what_is_judged(tmp_path: Path) -> None:
             ("high-cost", "limit", "--month", "2026-04", "--class", "ア", "--cost", "5", "--moved-on", "2026-05-02"),
             "同じ月の日",
         ),
-        (("quarantine", "show", "99999999999999999999"), "ENTRY"),
+        (("quarantine", "show", "99999999999999999999"), "番号"),
         (("validate", "no_such_file", "--on", "2026-04-01"), "KR-7104"),
     ],
 )
