@@ -1,16 +1,25 @@
 """Dagster's way to the environment and the store: a resource and an IO manager, both thin. No decision is taken here."""
 
 import logging
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
+from dagster._core.storage.tags import (
+    PARENT_RUN_ID_TAG,
+    RETRY_NUMBER_TAG,
+    SCHEDULE_NAME_TAG,
+    SENSOR_NAME_TAG,
+)
+from pydantic import PrivateAttr
 
 from interfaces.private import OWNER_FILE, close_folder
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment
 from pipelines.exchange.error_redaction import DAGSTER_ERROR_LOGGER, ErrorLog, redirect_error_log
+from pipelines.exchange.ledger.states import Origin
 from pipelines.orchestration import checks
 from pipelines.orchestration.dead_runs import Process
 from pipelines.orchestration.table_metadata import COLUMN_SCHEMA, column_schema
@@ -29,13 +38,26 @@ def _keep_unexpected_errors_apart(path: Path) -> None:
     redirect_error_log(ErrorLog(path, encoding="utf-8"))
 
 
+def started_by(tags: Mapping[str, str]) -> Origin:
+    """What started a run of Dagster's programs. Whoever pressed Re-execute started it, whatever tags it took over."""
+    is_again = PARENT_RUN_ID_TAG in tags and RETRY_NUMBER_TAG not in tags
+    by_itself = SCHEDULE_NAME_TAG in tags or SENSOR_NAME_TAG in tags
+    return Origin.SCHEDULE if by_itself and not is_again else Origin.SCREEN
+
+
 class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One municipality's deployment, by the path of its settings file (RENKEI_SETTINGS)."""
 
     settings_path: str
+    by_command: bool = False  # whether the runs are those of a renkei command
+    _origin: Origin = PrivateAttr(default=Origin.SCHEDULE)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Let a run say which process works for it, whoever started it. DAGSTER_HOME is its owner's alone."""
+        if self.by_command:
+            self._origin = Origin.COMMAND
+        elif context.run is not None:
+            self._origin = started_by(context.run.tags)
         if context.instance is not None and context.instance.is_persistent:
             close_folder(Path(context.instance.root_directory))
         if context.run is not None and context.instance is not None:
@@ -45,7 +67,7 @@ class Deployment(dg.ConfigurableResource):  # type: ignore[type-arg]
     def environment(self) -> Environment:
         """Opened at first use, once per process. Settings or a ledger that cannot be opened fail the step with their code."""
         with checks.failing_with_code():
-            environment = Environment.open(Settings.load(self.settings_path))
+            environment = Environment.open(Settings.load(self.settings_path), origin=self._origin)
         _keep_unexpected_errors_apart(environment.settings.data_folder / "unexpected_errors.log")
         return environment
 

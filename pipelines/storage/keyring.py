@@ -127,6 +127,12 @@ class KeyRing:
             self._unlocked[pair.key_path] = key
         return self._unlocked[pair.key_path]
 
+    @property
+    def used(self) -> list[KeyPair]:
+        """The pairs whose private keys were unlocked so far, by name."""
+        pairs = [pair for purpose in PURPOSES for pair in self.pairs(purpose) if pair.key_path in self._unlocked]
+        return sorted(pairs, key=lambda pair: pair.name)
+
     @cached_property
     def _passphrase(self) -> bytes:
         return _owners_alone(self._passphrase_file, self._passphrase_file.name).strip()
