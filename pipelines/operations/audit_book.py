@@ -17,6 +17,7 @@ from pipelines.operations.audit_report import CHECKS, SHEETS, Report
 from pipelines.storage.files import write_durably
 
 COVER: Final = "表紙"
+COVER_WIDTH: Final = 110
 SIGNATURES: Final = ("作成者", "確認者", "監査者")
 # Columns whose texts take more than one line, with their width in half-width characters; the others stay on one line.
 WIDE: Final = {
@@ -27,11 +28,10 @@ WIDE: Final = {
     "件数と内容": 60,
     "問い": 40,
     "ファイル名・対象": 36,
-    "ファイル名": 34,
-    "ファイル": 34,
-    "インタフェース": 30,
 }
-HASH_WIDTH, LONGEST = 34, 34  # half of a SHA-256 in hexadecimal, and a little
+NUMBERS: Final = ("件数", "うち休日", "保存月数")
+HASH_WIDTH, LONGEST = 36, 42  # half of a SHA-256 in hexadecimal, and a little
+LINE_POINTS: Final = 15  # Excel and LibreOffice do not agree on the height of a wrapped row: it is given
 _pages = jinja2.Environment(
     loader=jinja2.PackageLoader("pipelines.operations"), autoescape=True, undefined=jinja2.StrictUndefined
 )
@@ -40,7 +40,7 @@ _pages = jinja2.Environment(
 def write_html(report: Report, path: Path) -> None:
     """The report as a page; everything in it is escaped."""
     page = _pages.get_template("report.html").render(
-        report=report, sheets=SHEETS, checks=CHECKS, wide=WIDE, signatures=SIGNATURES
+        report=report, sheets=SHEETS, checks=CHECKS, wide=WIDE, numbers=NUMBERS, signatures=SIGNATURES
     )
     write_durably(path, page.encode())
 
@@ -65,6 +65,7 @@ class _Formats:
     heading: Any
     text: Any
     hash: Any
+    number: Any
     note: Any
     empty: Any
 
@@ -79,6 +80,7 @@ class _Formats:
             heading=book.add_format({**heading, "valign": "vcenter"}),
             text=book.add_format(boxed),
             hash=book.add_format({**boxed, "font_name": "Consolas", "font_size": 8}),
+            number=book.add_format({**boxed, "align": "right"}),
             note=book.add_format({**base, "font_color": "#444444"}),
             empty=book.add_format({**base, "border": 1}),
         )
@@ -87,20 +89,21 @@ class _Formats:
 def _cover(sheet: Any, report: Report, formats: _Formats) -> None:
     print_on_a4(sheet)
     sheet.set_column(0, 0, 24)
-    sheet.set_column(1, 1, 100)
+    sheet.set_column(1, 1, COVER_WIDTH)
     sheet.write_string(0, 0, report.title, formats.title)
     sheet.set_row(0, 26)
     row = 2
     for caption, text in report.cover:
         sheet.write_string(row, 0, caption, formats.caption)
         sheet.write_string(row, 1, text, formats.text)
+        sheet.set_row(row, LINE_POINTS * (1 + _length(text) // COVER_WIDTH))
         row += 1
     sheet.write_string(row + 1, 0, "このプログラムを使わない確認の方法", formats.note)
     row += 2
     for number, check in enumerate(CHECKS, 1):
         sheet.write_string(row, 0, f"確認 {number}", formats.caption)
         sheet.write_string(row, 1, check, formats.text)
-        sheet.set_row(row, 28)
+        sheet.set_row(row, 2 * LINE_POINTS)
         row += 1
     for signature in SIGNATURES:
         row += 1
@@ -113,19 +116,28 @@ def _sheet(sheet: Any, table: pl.DataFrame, text: str, formats: _Formats) -> Non
     print_on_a4(sheet)
     sheet.write_string(0, 0, f"{text}　{table.height}件", formats.note)
     rows = table.rows()
-    for column, heading in enumerate(table.columns):
-        is_hash = "SHA-256" in heading
-        cells = [row[column] for row in rows]
-        sheet.set_column(column, column, HASH_WIDTH if is_hash else _width(heading, cells))
+    widths = [_width(heading, [row[column] for row in rows]) for column, heading in enumerate(table.columns)]
+    for column, (heading, width) in enumerate(zip(table.columns, widths, strict=True)):
+        form = formats.hash if _is_hash(heading) else formats.number if heading in NUMBERS else formats.text
+        sheet.set_column(column, column, width)
         sheet.write_string(1, column, heading, formats.heading)
-        for number, cell in enumerate(cells, 2):
-            sheet.write_string(number, column, cell, formats.hash if is_hash else formats.text)
+        for number, row in enumerate(rows, 2):
+            sheet.write_string(number, column, row[column], form)
+    for number, row in enumerate(rows, 2):
+        lines = max(-(-_length(cell) // (width - 1)) for cell, width in zip(row, widths, strict=True))
+        sheet.set_row(number, LINE_POINTS * max(lines, 1))
     sheet.freeze_panes(2, 0)
     sheet.repeat_rows(1)
 
 
+def _is_hash(heading: str) -> bool:
+    return "SHA-256" in heading
+
+
 def _width(heading: str, cells: Sequence[str]) -> int:
-    longest = max(map(_length, (heading, *cells))) + 2
+    if _is_hash(heading):
+        return HASH_WIDTH
+    longest = max(map(_length, (heading, *cells))) + 3
     return min(longest, WIDE.get(heading, LONGEST))
 
 

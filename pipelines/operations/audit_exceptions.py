@@ -31,16 +31,16 @@ ALERTS: Final = "alerts.log"
 Row = tuple[str, ...]
 
 
-def exceptions(scope: Scope, today: dt.date) -> list[Row]:
-    """Everything that went otherwise than planned, by group: see COLUMNS. First what is still open on `today`."""
-    rows = [*_still_open(scope, today), *_failed(scope), *_recorded(scope), *_late(scope)]
-    order = [OPEN, FAILED, *exception_groups(), LATE]
+def exceptions(scope: Scope, until: dt.date) -> list[Row]:
+    """Everything that went otherwise than planned, by group: see COLUMNS. First what is still open at the end of `until`."""
+    rows = [*_still_open(scope, until), *_failed(scope), *_recorded(scope), *_late(scope)]
+    order = [OPEN, FAILED, *(group for group in exception_groups() if group != LATE), LATE]
     return sorted(rows, key=lambda row: (order.index(row[0]), row[1], row[4]))
 
 
-def _still_open(scope: Scope, today: dt.date) -> Iterator[Row]:
+def _still_open(scope: Scope, until: dt.date) -> Iterator[Row]:
     """What is due and not there; of the days and months of the report's month only."""
-    found = outstanding(scope.environment, today)
+    found = outstanding(scope.environment, until)
     for code, title, subject, partition, due, age, _ in found.rows():
         if partition.replace(day=1) == scope.month:
             yield OPEN, f"{due}", f"{partition}", "", subject, f"{code} {title}", f"期限から{age}営業日", "", ""

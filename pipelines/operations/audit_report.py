@@ -39,7 +39,7 @@ SHEETS: Final[Mapping[str, Sheet]] = {
     SUMMARY: Sheet(audit_summary.COLUMNS, "「要確認」は、未了のものがあるか、人が判断すべきことを示す。"),
     EXCEPTIONS: Sheet(
         audit_exceptions.COLUMNS,
-        "予定どおりでなかったこと。未了は作成の時点で残っているもの。"
+        "予定どおりでなかったこと。未了は作成の前日の終わりに残っているもの。"
         "失敗は見張り（daemon）が記録した実行の失敗で、台帳の外の記録による。",
     ),
     "送付記録": Sheet(_FILES, "連合会に送付したファイル。"),
@@ -104,10 +104,11 @@ class Report:
 def report(environment: Environment, month: dt.date, by: By, made_by: str) -> Report:
     """The report on a month (its first day): of what was done in it, or for it. The whole ledger is verified for it."""
     scope, now = Scope.of(environment, month, by), environment.ledger.now()
+    yesterday = now.date() - dt.timedelta(days=1)  # what is due today may still come
     found = verify(environment, made_by)
-    excepted = audit_exceptions.exceptions(scope, now.date())
+    excepted = audit_exceptions.exceptions(scope, yesterday)
     rows: dict[str, Rows] = {
-        SUMMARY: audit_summary.questions(scope, excepted, now.date()),
+        SUMMARY: audit_summary.questions(scope, excepted, yesterday),
         EXCEPTIONS: excepted,
         "送付記録": _files(scope, EntryState.SENT),
         "受領": _files(scope, EntryState.APPLIED),

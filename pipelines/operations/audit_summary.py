@@ -52,19 +52,19 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Sending:
-    """The days of the month of a report, and what became of them. `due`: business days up to today since the first sending."""
+    """The days of the month of a report, and what became of them. `due`: business days up to then since the first sending."""
 
     due: int
     quiet: int
     missing: list[dt.date]
 
 
-def questions(scope: Scope, excepted: Sequence[Row], today: dt.date) -> list[Row]:
-    """Question, answer, figures and the sheet that holds the details: see COLUMNS."""
+def questions(scope: Scope, excepted: Sequence[Row], until: dt.date) -> list[Row]:
+    """Question, answer, figures and the sheet that holds the details, as of the end of `until`: see COLUMNS."""
     asked: list[Callable[[], Row]] = [
-        lambda: _decided(scope, today),
+        lambda: _decided(scope, until),
         lambda: _quarantine_decided(scope),
-        lambda: _all_sent(scope, today),
+        lambda: _all_sent(scope, until),
         lambda: _sent_once(scope),
         lambda: _answered(scope),
         lambda: _approved(scope),
@@ -76,13 +76,13 @@ def questions(scope: Scope, excepted: Sequence[Row], today: dt.date) -> list[Row
     return [question() for question in asked]
 
 
-def _decided(scope: Scope, today: dt.date) -> Row:
+def _decided(scope: Scope, until: dt.date) -> Row:
     question = "継続候補世帯をすべて判定したか"
     asked = undecided = postponed = 0
     told = []
     for month in _months(scope):
         try:
-            found = continuity.status(scope.environment, month, today)
+            found = continuity.status(scope.environment, month, until)
         except RenkeiError as error:  # erased, or not in the Union's calendar
             told.append(f"{month_in_words(month)}: {error}")
             continue
@@ -122,16 +122,16 @@ def _quarantine_decided(scope: Scope) -> Row:
     return "隔離したファイルの処置を決めたか", Answer.of(len(entries), open_=len(waiting)), text, "例外"
 
 
-def _all_sent(scope: Scope, today: dt.date) -> Row:
-    found = _sending(scope, today)
+def _all_sent(scope: Scope, until: dt.date) -> Row:
+    found = _sending(scope, until)
     days = "、".join(day.isoformat() for day in found.missing[:10])
     more = f"（{days}{' ほか' if len(found.missing) > 10 else ''}）" if found.missing else ""
     text = f"{month_in_words(scope.month)}の営業日 {found.due}日、うち異動なし {found.quiet}日、未送付 {len(found.missing)}日{more}"
     return "送付すべき日をすべて送付したか", Answer.of(found.due, open_=len(found.missing)), text, "送付記録"
 
 
-def _sending(scope: Scope, today: dt.date) -> Sending:
-    ledger, last = scope.environment.ledger, min(today, scope.month + relativedelta(months=1, days=-1))
+def _sending(scope: Scope, until: dt.date) -> Sending:
+    ledger, last = scope.environment.ledger, min(until, scope.month + relativedelta(months=1, days=-1))
     entries = ledger.entries(direction=Direction.OUTBOUND, interfaces=SENT_FILES)
     began = min((entry.partition for entry in entries if entry.partition), default=None)
     if began is None or began > last:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
+import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +32,7 @@ from pipelines.operations.audit_verification import verify
 from tests.support.applying import apply_monthly, receive_from
 from tests.support.candidates import listed
 from tests.support.deployment import MONTH, fill, opened, settings_file, type_in
+from tests.support.paths import ROOT
 
 DECIDED = "給付太郎"
 
@@ -340,3 +345,44 @@ def test_of_older_records_only_what_a_person_must_have_done_is_out_of_hours(
     night.recorder().append_event(LedgerEvent.KEY_ROTATED, purpose="records", key="records-2", reason="年次")
     found = rows(written(tmp_path, "--month", "2026-05")[0], "時間外")
     assert [(row["処理内容"], row["起動"]) for row in found if row["起動"] == "記録なし"] == [("鍵の更新", "記録なし")]
+
+
+CHECK = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def checked_without_the_program(environment: Environment, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The program of docs/operations.md, on a copy of the ledger, by a Python that knows nothing of ours."""
+    copy = folder / "copy.sqlite"
+    with database(environment) as connection, sqlite3.connect(copy) as target:
+        connection.backup(target)
+    assert CHECK is not None
+    return subprocess.run(
+        [sys.executable, "-I", "-c", CHECK[1], str(copy)], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_chain_is_checked_without_this_program(environment: Environment, tmp_path: Path) -> None:
+    last = environment.ledger.events()[-1]
+    assert checked_without_the_program(environment, tmp_path).stdout == f"{last.sequence} {last.row_hash}\n"
+
+
+@pytest.mark.parametrize("tamper", [changed_event, removed_event, swapped_events])
+def test_without_this_program_too_what_was_touched_is_found(
+    environment: Environment, tmp_path: Path, tamper: Callable[[Environment], None]
+) -> None:
+    tamper(environment)
+    found = checked_without_the_program(environment, tmp_path)
+    assert (found.returncode, "AssertionError: row" in found.stderr) == (1, True)
+
+
+def test_a_copy_is_checked_without_this_program(environment: Environment, openssl: Path, tmp_path: Path) -> None:
+    (sent,) = rows(written(tmp_path, *BY_DEED)[0], "送付記録")
+    copy = next((environment.settings.data_folder / "outbox").rglob("*.p7m"))
+    pair = environment.keys.current("records")
+    certificate = pair.key_path.with_name("records-1.cert.pem")
+    passphrase = environment.settings.passphrase_file
+    decrypting: list[str | Path] = [openssl, "cms", "-decrypt", "-binary", "-inform", "DER", "-in", copy, "-recip", certificate]
+    content = subprocess.run(
+        [*decrypting, "-inkey", pair.key_path, "-passin", f"file:{passphrase}"], capture_output=True, check=True
+    ).stdout
+    assert hashlib.sha256(content).hexdigest() == sent["SHA-256"]
