@@ -34,7 +34,7 @@ class _Frozen(BaseModel):
 
 
 class Format(_Frozen):
-    """The physical form of a file. `quote`: domain.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character)."""
+    """The physical form of a file. `quote`: docs/sources.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character)."""
 
     kind: Literal["csv", "fixed"] = "csv"
     encoding: Literal["cp932", "shift_jis_2004", "utf-8", "utf-16-le"]

@@ -165,7 +165,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 class Settings(_Strict):
-    """One deployment serves one municipality (design.md 3)."""
+    """One deployment serves one municipality (D-083)."""
 
     municipality_code: str = Field(pattern=r"^\d{6}$", description="6桁の全国地方公共団体コード")
     insurer_number: str = Field(pattern=r"^\d{6}$", description="6桁の保険者番号")

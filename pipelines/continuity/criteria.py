@@ -44,7 +44,7 @@ def _conditions(text: str) -> dict[str, bool]:
 def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
     """The criteria in force on a day, from `continuity/criteria.csv` and `continuity/reasons.csv`.
 
-    A prefecture's 国保運営方針 may differ: it adds rows with its own dates (domain.md 3.1). KR-7108 when a row names an
+    A prefecture's 国保運営方針 may differ: it adds rows with its own dates (docs/sources.md 3.1). KR-7108 when a row names an
     unknown fact or proposal, or when the last rule is not unconditional.
     """
     rows = sorted(catalogue.table("continuity/criteria", on), key=lambda row: row.integer("順"))

@@ -1,4 +1,4 @@
-"""The facts about a candidate of 世帯の継続性 (domain.md 3.1): a function per fact, with its sentence. Pure.
+"""The facts about a candidate of 世帯の継続性 (docs/sources.md 3.1): a function per fact, with its sentence. Pure.
 
 The conclusions from the facts are data (`criteria`), applied in `judgement`, not here.
 """

@@ -134,7 +134,7 @@ def failed(interface: str, error: RenkeiError) -> dg.AssetCheckResult:
 
 
 def stop(error: RenkeiError) -> dg.Failure:
-    """The failure that leaves no file and a red partition; it is never retried (dagster.md 3, the third pattern)."""
+    """The failure that leaves no file and a red partition; it is never retried."""
     return dg.Failure(description=error.for_people(), metadata=_error_metadata(error), allow_retries=False)
 
 

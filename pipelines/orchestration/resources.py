@@ -29,7 +29,7 @@ from pipelines.storage.tables import MY_NUMBER_ASSETS
 def _keep_unexpected_errors_apart(path: Path) -> None:
     """Unexpected errors may contain a row: Dagster stores an id, and their redacted traceback goes to a file for the owner alone.
 
-    Without this it would fall to standard error, and from there into whatever keeps that (dagster.md 3).
+    Without this it would fall to standard error, and from there into whatever keeps that (D-021).
     """
     logger = logging.getLogger(DAGSTER_ERROR_LOGGER)
     if any(isinstance(h, logging.FileHandler) and h.baseFilename == str(path.absolute()) for h in logger.handlers):

@@ -24,7 +24,7 @@ from pipelines.storage.files import erasing, wait_for_lock, write_durably
 
 Purpose = Literal["transfer", "records", "my_number"]
 # transfer: signs what we send, decrypts what is encrypted for us. records: personal columns, and the copies of sent and
-# received files. my_number: the tables of 個人番号, and nothing else (design.md 4 rule 8).
+# received files. my_number: the tables of 個人番号, and nothing else (D-013).
 PURPOSES: Final[tuple[Purpose, ...]] = ("transfer", "records", "my_number")
 # CRYPTREC asks for more than 112 bits of security after 2030; 3072 bits of RSA give 128.
 RSA_BITS: Final = 3072

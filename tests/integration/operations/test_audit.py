@@ -381,7 +381,18 @@ def test_a_copy_is_checked_without_this_program(environment: Environment, openss
     pair = environment.keys.current("records")
     certificate = pair.key_path.with_name("records-1.cert.pem")
     passphrase = environment.settings.passphrase_file
-    decrypting: list[str | Path] = [openssl, "cms", "-decrypt", "-binary", "-inform", "DER", "-in", copy, "-recip", certificate]
+    decrypting: list[str | Path] = [
+        openssl,
+        "cms",
+        "-decrypt",
+        "-binary",
+        "-inform",
+        "DER",
+        "-in",
+        copy,
+        "-recip",
+        certificate,
+    ]
     content = subprocess.run(
         [*decrypting, "-inkey", pair.key_path, "-passin", f"file:{passphrase}"], capture_output=True, check=True
     ).stdout

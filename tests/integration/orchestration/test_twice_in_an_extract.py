@@ -1,4 +1,4 @@
-"""Whoever stands twice in an extract is held and listed, whichever row comes first (faults.md L2)."""
+"""Whoever stands twice in an extract is held and listed, whichever row comes first."""
 
 from __future__ import annotations
 

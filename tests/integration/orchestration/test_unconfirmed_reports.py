@@ -1,4 +1,4 @@
-"""What a recalled or rejected day told all the same is told anew; what it withdrew is known to be gone (faults.md L3, L15)."""
+"""What a recalled or rejected day told all the same is told anew; what it withdrew is known to be gone."""
 
 from __future__ import annotations
 
