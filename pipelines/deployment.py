@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
+from interfaces.meanings import BREACH, breaches
 from interfaces.messages import RenkeiError
 from interfaces.private import private_folder
 from interfaces.spec import Specification
@@ -143,8 +144,11 @@ class Environment:
         return Retry.of(self.settings.required_sftp())
 
     def specification(self, interface: str, on: dt.date) -> Specification:
-        """The version in force on a day."""
-        return self.catalogue.in_force(interface, on)
+        """The version in force on a day. KR-7123 when its code tables do not have the meanings that the program needs."""
+        found = self.catalogue.in_force(interface, on)
+        for breach in breaches(found, on):
+            raise RenkeiError(BREACH, place=breach.place, text=breach.text)
+        return found
 
     def file_context(self, partition: dt.date | None, file_name: str | None) -> FileContext:
         """What this municipality's files are checked against."""
