@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, Fault
+from interfaces.meanings import NEEDED, needs
 from interfaces.messages import RenkeiError
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.judgement import judge
 from pipelines.operations.reference_data import lint_tables
 from tests.support.candidates import CASES, HEAD, MONTH, OURS, frame, now, was
 from tests.support.deployment import opened, refused, renkei
+from tests.support.paths import ROOT
 
 TABLES = sorted(path.stem for path in (DEFAULT_ROOT / "codes").glob("*.csv"))
 # Tables of which the program compares nothing: it carries their meanings on and shows them.
@@ -187,3 +190,21 @@ def test_an_answer_of_a_kind_that_nobody_knows_is_not_read(root: Path, tmp_path:
     made = opened(tmp_path / "place", more=f'catalogue_folder = "{root}"')
     with pytest.raises(RenkeiError, match="KR-7123"):
         made.specification("reception_result", MONTH)
+
+
+# Words of the program that are a meaning of a code table by chance: names of facts, settings, kinds of files, columns.
+BY_CHANCE = {"destination_differs", "foreign", "head", "media", "other"}
+
+
+def test_code_compares_no_meaning_that_is_not_declared() -> None:
+    meanings = {row["意味"] for table in TABLES for row in rows_of(table)}
+    declared = {need.meaning for own in needs().values() for need in own if need.use == NEEDED}
+    compared = {
+        node.value
+        for package in ("schemas", "pipelines")
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in meanings
+    }
+    assert len(compared) > 15
+    assert compared - declared == BY_CHANCE
