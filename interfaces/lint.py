@@ -289,7 +289,7 @@ class _Linter:
         if ("my_number" in items) != layout.carries_my_number:
             yield Fault(place, "carries_my_number と個人番号の項目の有無が合いません")
         if "my_number" in items and layout.direction == "from_union":
-            yield Fault(place, "連合会から来るファイルに個人番号の項目は置けません（seed 別添1）")
+            yield Fault(place, "連合会から来るファイルに個人番号の項目は置けません（評価書 別添1）")
         for field, count in Counter(fields_of(layout.file_name)).items():
             if field not in items | {"processed_on"}:
                 yield Fault(place, f"ファイル名の {field} は項目にありません")

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "catalogue" / "messages"
 
 @dataclass(frozen=True)
 class Message:
-    """One KR code. `level`: file | record | warning (findings, design.md 4), or stop (an error that ends the work)."""
+    """One KR code. `level`: file | record | warning (findings), or stop (an error that ends the work)."""
 
     code: str
     level: Level

@@ -47,7 +47,7 @@ class _Frozen(BaseModel):
 
 
 class Format(_Frozen):
-    """The physical form of a file. `quote`: domain.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character).
+    """The physical form of a file. `quote`: docs/sources.md 1.3 (`when_needed`: comma, quote, space or a non-ASCII character).
 
     line_end `none`: fixed-length records one right after another. end_of_file: a byte after the last line, in hexadecimal.
     line_ends_in_values: whether a quoted value may contain line ends; a "line" is then a record, however many lines it has.

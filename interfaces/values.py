@@ -10,7 +10,7 @@ from interfaces.spec import Item, ItemType, Record, Specification
 
 
 def parse_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
-    """Text -> `pl.Date` by the type's date format; null when blank or when no such day exists (domain.md 2.2)."""
+    """Text -> `pl.Date` by the type's date format; null when blank or when no such day exists (docs/sources.md 2.2)."""
     if kind.date_format == "YYYYMMDD":
         return column.str.to_date("%Y%m%d", strict=False)
     if kind.date_format == "YYYY-MM-DD":

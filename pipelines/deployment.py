@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
+from interfaces.meanings import BREACH, breaches
 from interfaces.messages import RenkeiError
 from interfaces.private import private_folder
 from interfaces.spec import Specification
@@ -20,7 +21,7 @@ from pipelines.exchange.belonging import Municipality, bind, require_own_folder,
 from pipelines.exchange.erased import erased_files, table_file
 from pipelines.exchange.ledger.ledger import Ledger
 from pipelines.exchange.ledger.recording import Recorder
-from pipelines.exchange.ledger.states import LedgerEvent
+from pipelines.exchange.ledger.states import LedgerEvent, Origin
 from pipelines.exchange.sent_log import SentLog
 from pipelines.exchange.transport import Retry, SftpTransport, Transport
 from pipelines.storage.archive import EncryptedFileStore
@@ -53,8 +54,11 @@ class Environment:
     clock: Callable[[], dt.datetime]
 
     @classmethod
-    def open(cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now) -> Environment:
-        """Open the ledger, the keys and the store of a deployment; folders are created with mode 0700.
+    def open(
+        cls, settings: Settings, clock: Callable[[], dt.datetime] = tokyo_now, origin: Origin = Origin.COMMAND
+    ) -> Environment:
+        """Open the ledger, the keys and the store of a deployment; folders are created with mode 0700. `origin`: what
+        started the work for which it is opened.
 
         KR-6105, KR-6107 the ledger cannot be opened or does not exist; KR-6109, KR-6110 it has another version; KR-6141
         folder, ledger or keys belong to another municipality: then none of them is used.
@@ -63,7 +67,7 @@ class Environment:
         require_own_folder(folder, own)
         catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
         create_if_missing = is_new_deployment(folder)
-        ledger = Ledger(settings.ledger, clock, create_if_missing=create_if_missing)
+        ledger = Ledger(settings.ledger, clock, create_if_missing=create_if_missing, origin=origin)
         require_own_ledger(ledger, ledger.shown_url, own)
 
         def record_key_created(pair: KeyPair) -> None:
@@ -146,8 +150,11 @@ class Environment:
         return Retry.of(self.settings.required_sftp())
 
     def specification(self, interface: str, on: dt.date) -> Specification:
-        """The version in force on a day."""
-        return self.catalogue.in_force(interface, on)
+        """The version in force on a day. KR-7123 when its code tables do not have the meanings that the program needs."""
+        found = self.catalogue.in_force(interface, on)
+        for breach in breaches(found, on):
+            raise RenkeiError(BREACH, place=breach.place, text=breach.text)
+        return found
 
     def file_context(self, partition: dt.date | None, file_name: str | None) -> FileContext:
         """What this municipality's files are checked against."""

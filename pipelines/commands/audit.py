@@ -14,8 +14,8 @@ from pipelines.commands.common import (
     DATE,
     FAULTS,
     LOOKING_SECONDS,
-    MONTH_OPTION,
     NOT_DONE,
+    YEAR_MONTH,
     environment_of_settings,
     operator,
     with_error_messages,
@@ -29,45 +29,60 @@ def audit() -> None:
 
 
 @audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確かめる（0 一致、1 不一致）")
+@BY
 @with_error_messages
-def audit_verify() -> None:
-    """Print every fault; exit 1 when there is one. The Union's folder is looked at when it can be reached."""
+def audit_verify(by: str | None) -> None:
+    """Print what was verified and every fault; exit 1 when there is one. The Union's folder is looked at when it can be
+    reached."""
     from pipelines.operations.audit_verification import verify
 
     environment = environment_of_settings()
+    who = operator(environment, by)
     if environment.settings.sftp is None:
-        found = verify(environment)
+        found = verify(environment, who)
     else:
         with environment.to_union(LOOKING_SECONDS) as transport:
             try:
                 transport.list()
             except RenkeiError as error:
                 click.echo(f"連合会のフォルダは見ていません（{error}）")
-                found = verify(environment)
+                found = verify(environment, who)
             else:
-                found = verify(environment, transport)
+                found = verify(environment, who, transport)
+    for caption, text in found.lines():
+        click.echo(f"{caption}: {text}")
     for fault in found.faults:
         click.echo(str(fault))
-    click.echo(
-        f"記録 {found.events}行、ファイル {found.files}件、判定 {found.decisions}件: 不一致 {len(found.faults)}件"
-    )
+    click.echo(found.outcome())
     sys.exit(FAULTS if found.faults else 0)
 
 
-@audit.command("report", help="月の監査報告（送付・受領・承認・判定・媒体・鍵・消去・手作業・時間外）を作る")
-@MONTH_OPTION
+@audit.command("report", help="月の監査報告書（表紙・まとめ・例外・記録の明細）を作る")
+@click.option("--month", "done_in", type=YEAR_MONTH, help="行為の月 YYYY-MM（その月に行ったこと）")
+@click.option("--target-month", "done_for", type=YEAR_MONTH, help="処理年月 YYYY-MM（その月の分について行ったこと）")
 @click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="報告書を書く場所（.xlsx か .html）")
+@BY
 @with_error_messages
-def audit_report(month: dt.datetime, path: Path) -> None:
+def audit_report(done_in: dt.datetime | None, done_for: dt.datetime | None, path: Path, by: str | None) -> None:
     """Write the month's report, as its name's ending says."""
-    from pipelines.operations.audit_report import report, write_html, write_report
+    from pipelines.operations.audit_book import write_html, write_xlsx
+    from pipelines.operations.audit_report import report
+    from pipelines.operations.audit_scope import By, month_in_words, months_with_events
 
+    month = done_in or done_for
+    if month is None or (done_in and done_for):
+        raise click.UsageError("--month（行為の月）か --target-month（処理年月）のどちらか一つを指定してください")
     if path.suffix not in (".xlsx", ".html"):
         raise RenkeiError("KR-6404", name=path.name)
-    tables = report(environment_of_settings(), month.date())
+    environment = environment_of_settings()
+    made = report(environment, month.date(), By.DEED if done_in else By.PROCESSED, operator(environment, by))
     with writing(path):
-        (write_html if path.suffix == ".html" else write_report)(tables, month.date(), path)
-    click.echo("、".join(f"{name} {table.height}件" for name, table in tables.items()))
+        (write_html if path.suffix == ".html" else write_xlsx)(made, path)
+    click.echo("、".join(f"{name} {table.height}件" for name, table in made.tables.items()))
+    if made.is_empty:
+        for kind in By:
+            months = "、".join(map(month_in_words, months_with_events(environment, kind))) or "なし"
+            click.echo(f"この月の記録はありません。記録のある{kind}: {months}")
 
 
 @click.group(help="保存期間の過ぎたものの消去")

@@ -165,11 +165,12 @@ def _is_this_machine(host: str) -> bool:
 
 
 class Settings(_Strict):
-    """One deployment serves one municipality (design.md 3)."""
+    """One deployment serves one municipality (D-083)."""
 
     municipality_code: str = Field(pattern=r"^\d{6}$", description="6桁の全国地方公共団体コード")
     insurer_number: str = Field(pattern=r"^\d{6}$", description="6桁の保険者番号")
     prefecture_code: str = Field(pattern=r"^\d{2}$", description="2桁の都道府県番号")
+    municipality_name: str = Field(default="", description="当市区町村の名前（監査報告書の表紙に載る）")
     data_folder: Path = Field(description="台帳・控え・隔離を置くフォルダ")
     extract_folder: Path = Field(description="自治体の抽出ファイルが届くフォルダ")
     catalogue_folder: Path | None = Field(default=None, description="仕様データのフォルダ（なければ内蔵のもの）")

@@ -12,7 +12,8 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity.facts import FACTS, Reasons
 
 Proposal = Literal["continued", "not_continued", "unclear"]
-ALWAYS, ONE_TO_ONE = "always", "one_to_one_broken"
+ALWAYS, ONE_TO_ONE, UNDECIDED = "always", "one_to_one_broken", "undecided_reason"
+TREATMENTS = ("named", "unnamed", "moved")
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ def _conditions(text: str) -> dict[str, bool]:
 def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
     """The criteria in force on a day, from `continuity/criteria.csv` and `continuity/reasons.csv`.
 
-    A prefecture's 国保運営方針 may differ: it adds rows with its own dates (domain.md 3.1). KR-7108 when a row names an
-    unknown fact or proposal, or when the last rule is not unconditional.
+    A prefecture's 国保運営方針 may differ: it adds rows with its own dates (docs/sources.md 3.1). KR-7108 when a row names an
+    unknown fact, proposal or treatment of a reason, when the last rule is not unconditional, or when a rule continues a
+    household before one says that an undecided reason is unclear.
     """
     rows = sorted(catalogue.table("continuity/criteria", on), key=lambda row: row.integer("順"))
     rules = {
@@ -66,7 +68,12 @@ def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
     one_to_one = rules.pop(ONE_TO_ONE, None)
     if one_to_one is None or ALWAYS not in rules or list(rules)[-1] != ALWAYS:
         raise RenkeiError("KR-7108", rule="—", problem=f"{ONE_TO_ONE} か、最後の {ALWAYS} がありません")
+    _require_undecided_first(rules)
     reasons = catalogue.table("continuity/reasons", on)
+    if strange := [row for row in reasons if row["扱い"] not in TREATMENTS]:
+        raise RenkeiError(
+            "KR-7108", rule=strange[0]["事由"], problem=f"扱い {strange[0]['扱い']}（{'・'.join(TREATMENTS)}）"
+        )
 
     def of(side: str, treatment: str) -> frozenset[str]:
         return frozenset(row["事由"] for row in reasons if (row["側"], row["扱い"]) == (side, treatment))
@@ -79,5 +86,19 @@ def load_criteria(catalogue: Catalogue, on: dt.date) -> Criteria:
             named_leaves=of("leave", "named"),
             unnamed_joins=of("join", "unnamed"),
             unnamed_leaves=of("leave", "unnamed"),
+            moved_joins=of("join", "moved"),
+            moved_leaves=of("leave", "moved"),
         ),
+    )
+
+
+def _require_undecided_first(rules: Mapping[str, Criterion]) -> None:
+    """Nothing is continued while nobody has decided what a reason means."""
+    for condition, criterion in rules.items():
+        if condition == UNDECIDED and criterion.proposal == "unclear":
+            return
+        if criterion.proposal == "continued":
+            break
+    raise RenkeiError(
+        "KR-7108", rule="—", problem=f"継続とする規則より前に、{UNDECIDED} を unclear とする規則がありません"
     )

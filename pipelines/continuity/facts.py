@@ -1,4 +1,4 @@
-"""The facts about a candidate of 世帯の継続性 (domain.md 3.1): a function per fact, with its sentence. Pure.
+"""The facts about a candidate of 世帯の継続性 (docs/sources.md 3.1): a function per fact, with its sentence. Pure.
 
 The conclusions from the facts are data (`criteria`), applied in `judgement`, not here.
 """
@@ -28,12 +28,25 @@ _PERSON = (CANDIDATE, INSURED_ID)
 
 @dataclass(frozen=True)
 class Reasons:
-    """Reasons for joining and leaving on the day of a move: those that the criteria name, and those that they leave open."""
+    """Reasons for joining and leaving on the day of a move: those that the criteria name, those that they leave open, and
+    those of people who move between households. Of any other reason nothing is decided."""
 
     named_joins: frozenset[str]
     named_leaves: frozenset[str]
     unnamed_joins: frozenset[str]
     unnamed_leaves: frozenset[str]
+    moved_joins: frozenset[str]
+    moved_leaves: frozenset[str]
+
+    @property
+    def decided_joins(self) -> frozenset[str]:
+        """The reasons for joining of which the program knows what they mean for a household."""
+        return self.named_joins | self.unnamed_joins | self.moved_joins | {MOVED_IN, SAME_HOUSEHOLD}
+
+    @property
+    def decided_leaves(self) -> frozenset[str]:
+        """The reasons for leaving of which it knows that."""
+        return self.named_leaves | self.unnamed_leaves | self.moved_leaves | {MOVED_OUT, SAME_HOUSEHOLD}
 
 
 @dataclass(frozen=True)
@@ -327,6 +340,20 @@ def increased(case: CaseFrames) -> pl.DataFrame:
 def decreased(case: CaseFrames) -> pl.DataFrame:
     """Somebody left on the day of the move for a reason that the criteria name."""
     return case.leavers.filter(_is_decrease(case.reasons))
+
+
+@fact("undecided_reason", "扱いを決めていない事由で加わったか抜けた人がいる")
+def undecided_reason(case: CaseFrames) -> pl.DataFrame:
+    """Somebody joined or left in the month, or on the day after it, for a reason that nothing is decided on."""
+    joined = _from_the_month_on(case, "joined_on") & ~pl.col("join_reason").is_in(case.reasons.decided_joins)
+    left = _from_the_month_on(case, "left_on") & ~pl.col("leave_reason").is_in(case.reasons.decided_leaves)
+    return case.people.filter(joined.fill_null(False) | left.fill_null(False))
+
+
+def _from_the_month_on(case: CaseFrames, column: str) -> pl.Expr:
+    """A death is recorded on the day after: what happened on a month's last day has the first of the next."""
+    end: dt.date = case.month + relativedelta(months=1)
+    return pl.col(column).is_between(case.month, end)
 
 
 @fact("unnamed_reason", "異動の日に基準の言わない事由で加わったか抜けた人がいる")

@@ -1,6 +1,6 @@
-"""世帯の継続性 (domain.md 3.1): the candidates' people -> facts -> a proposal per candidate. Pure; the rules are data.
+"""世帯の継続性 (docs/sources.md 3.1): the candidates' people -> facts -> a proposal per candidate. Pure; the rules are data.
 
-A person decides: what the public sources leave open is 要確認 (unclear), never guessed (design.md 4 rule 10).
+A person decides: what the public sources leave open is 要確認 (unclear), never guessed (D-026).
 """
 
 from __future__ import annotations

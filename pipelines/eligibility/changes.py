@@ -90,7 +90,7 @@ def find_changes(
     numbers_changed: pl.Series,
     on: dt.date,
 ) -> Changes:
-    """Changes against the last sent snapshot, widened to whole households (design.md 4 rules 4 and 6; domain.md 1.2).
+    """Changes against the last sent snapshot, widened to whole households (D-007; docs/sources.md 1.2).
 
     A changed person is sent together with every insured person of their household and of the household that they left,
     and with the 擬制世帯主, as of the processing date `on`.

@@ -43,7 +43,7 @@ NOTHING_SENT = UnionSnapshot(None, SentPeople.empty(), SentHouseholds.empty(), M
 
 
 def baseline(environment: Environment, day: dt.date) -> UnionSnapshot:
-    """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
+    """The last sent snapshot before `day` (D-007); the empty one before anything was sent.
 
     A day whose file the Union rejected does not count, nor does any later day that was compared with it. Persons whom
     such a day, or a recalled file, reported nevertheless are marked `uncertain`, with the facts that it reported.
@@ -108,7 +108,7 @@ def build_day(
     violations: Violations,
     confirm: str | None = None,
 ) -> Built:
-    """Build the day's files against the baseline; the same inputs give the same bytes (design.md 4 rule 5).
+    """Build the day's files against the baseline; the same inputs give the same bytes.
 
     A person who seems to be another person under a known 宛名番号 is withheld (KR-7221), and too many changes stop the day
     (KR-7222), until somebody confirms them: `confirm` is the reason.

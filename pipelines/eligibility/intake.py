@@ -46,7 +46,7 @@ def read_extracts(environment: Environment, day: dt.date, confirm: str | None = 
 
     RenkeiError KR-7202 (not there yet), KR-7203 (structure or whole file invalid), KR-7211 (a row that identifies nobody),
     KR-7201 (more rows lost than the settings allow, and no reason given). A record that breaks a rule is not an error: its
-    person is withheld (design.md 4 rule 3). An error's `interface` says whose extract it is.
+    person is withheld (D-006). An error's `interface` says whose extract it is.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         validations = pool.map(lambda interface: _validate_extract(environment, interface, day), EXTRACTS)

@@ -17,7 +17,7 @@ INSURED_FACTS = [name for name in InsuredExtract.names() if name != PERSON_KEY]
 
 
 def people(resident: pl.DataFrame, insured: pl.DataFrame, household: pl.DataFrame, on: dt.date) -> pl.DataFrame:
-    """Everybody whom the Union's register must contain: insured, formerly insured, 擬制世帯主 (seed 別添1 (1); domain.md 1.2).
+    """Everybody whom the Union's register must contain: insured, formerly insured, 擬制世帯主 (評価書 別添1 (1); docs/sources.md 1.2).
 
     Canonical extracts in; one row per person out, columns of `People`, sorted by resident_number. `on` is the
     processing date. `head_kind` is nominal_head for the 擬制世帯主, not insured on that day, of a household that has not

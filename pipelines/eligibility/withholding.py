@@ -18,7 +18,7 @@ def withheld_households(baseline_people: pl.DataFrame, people: pl.DataFrame, fau
     """household_numbers to withhold: those with a faulty person or household (`PersonsAtFault`), and all linked to them.
 
     A person who moved from one household to another links the two: with only one of them reported, the Union would have
-    the person twice or not at all (design.md 4 rule 3).
+    the person twice or not at all (D-006).
     """
     places = pl.concat([people.select(PERSON_KEY, HOUSEHOLD_KEY), baseline_people.select(PERSON_KEY, HOUSEHOLD_KEY)])
     withheld = pl.concat(
@@ -92,7 +92,7 @@ def _codes(faults: pl.DataFrame, key: str) -> pl.DataFrame:
 def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, withheld: pl.Series) -> pl.DataFrame:
     """The snapshot that the Union knows once it has imported the file: today's facts, but the old ones of the withheld.
 
-    So the withheld differ again tomorrow, and come again every day until they pass (design.md 4 rule 3). A person of whom
+    So the withheld differ again tomorrow, and come again every day until they pass (D-006). A person of whom
     the Union may hold other facts stays `uncertain` until they are sent.
     """
     in_withheld = pl.col(HOUSEHOLD_KEY).is_in(withheld.implode())

@@ -80,7 +80,7 @@ class Delivery:
         return self._transition(entry, state, temporary_file="vanished")
 
     def _superseded(self, current_entries: Mapping[str, Entry], later: date) -> SendOutcome:
-        """Nothing is sent: the later day's files contain this day's differences (design.md 4.4)."""
+        """Nothing is sent: the later day's files contain this day's differences (D-007)."""
         entries: list[Entry] = []
         for file in self.batch.files:
             entry = current_entries.get(file.interface) or self.recorder.create_outbound_entry(self.batch.facts(file))

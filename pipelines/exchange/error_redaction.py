@@ -25,7 +25,7 @@ def redacted_traceback(error: BaseException | None) -> str:
 SQLITE_DISK_FAULTS = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 )
-DAGSTER_ERROR_LOGGER = "dagster.redacted_errors"  # Dagster logs the errors that it masks here (dagster.md 3)
+DAGSTER_ERROR_LOGGER = "dagster.redacted_errors"  # Dagster logs the errors that it masks here (D-021)
 
 
 def redirect_error_log(handler: logging.Handler) -> None:
@@ -39,7 +39,7 @@ def redirect_error_log(handler: logging.Handler) -> None:
 
 
 def mask_errors() -> None:
-    """From now on Dagster stores an id only of an error that is not ours (dagster.md 3); the redacted one goes to standard error.
+    """From now on Dagster stores an id only of an error that is not ours (D-021); the redacted one goes to standard error.
 
     Until a deployment is opened, which has a file for it.
     """

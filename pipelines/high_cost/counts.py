@@ -1,4 +1,4 @@
-"""多数回該当 (domain.md 3.3): which months count for a household, and from when the limit drops. Pure."""
+"""多数回該当 (docs/sources.md 3.3): which months count for a household, and from when the limit drops. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.high_cost.months import first_day, months_before
 from schemas.rules.handed_over import WINDOW_BEFORE, effective_handovers
 
 HOUSEHOLD, MONTH = "household_number", "treatment_month"
-FIRST_MONTH = dt.date(2018, 4, 1)  # 平成30年4月: nothing before it carries over (domain.md 3.3)
+FIRST_MONTH = dt.date(2018, 4, 1)  # 平成30年4月: nothing before it carries over (docs/sources.md 3.3)
 MULTIPLE_FROM = 3  # three months before it make this one the fourth
 
 
@@ -37,7 +37,7 @@ def counted_months(own: pl.DataFrame, handed_over: pl.DataFrame, gone: pl.DataFr
     own: HOUSEHOLD, MONTH. handed_over: HOUSEHOLD (the new one), MONTH, source (which municipality and household).
     gone: HOUSEHOLD, until (first day of a month): the household was continued elsewhere in that month. Its months up to
     then still count here for care up to that month (both municipalities halve their limits in it), but not later; those
-    who stayed start again from zero (domain.md 3.1, 3.4).
+    who stayed start again from zero (docs/sources.md 3.1, 3.4).
     Returns: HOUSEHOLD, MONTH, own (Boolean: we paid in it ourselves), handed_over_from (list of sources, null: none),
     counts_until (the last 診療年月 for which it counts, null: no end).
     """

@@ -62,7 +62,7 @@ def corrections(baseline: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     """What must be sent: the columns of `HistorySnapshot` and update_kind, sorted.
 
     baseline: what was reported to the Union so far. A month that is not in it is `added`, one that no longer applies is
-    `withdrawn` (過誤, 再審査: domain.md 3.3).
+    `withdrawn` (過誤, 再審査: docs/sources.md 3.3).
     """
     key = [HOUSEHOLD, MONTH]
     added = wanted.join(baseline, on=key, how="anti").with_columns(pl.lit("added").alias("update_kind"))

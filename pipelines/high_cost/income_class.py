@@ -1,4 +1,4 @@
-"""所得区分 (domain.md 3.5, 3.6): from the tax side's extract and the household's people to the two classes. Pure."""
+"""所得区分 (docs/sources.md 3.5, 3.6): from the tax side's extract and the household's people to the two classes. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.tables.high_cost import TaxExtract
 
 TAXES_READ = ItemsRead("tax_extract", tuple(TaxExtract.names()), ("total_income", "former_household_number"))
 RESIDENT = "resident_number"
-NEW_CLASS_MONTH = 8  # 区分 are determined again every August (domain.md 3.5)
+NEW_CLASS_MONTH = 8  # 区分 are determined again every August (docs/sources.md 3.5)
 ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
 UNDECLARED_UNDER_70, EXEMPT_UNDER_70 = "class_a", "class_o"
 EXCEPTIONS = {"receipts_of_one", "receipts_of_several", "base_income_sum"}
@@ -83,7 +83,7 @@ def income_year(month: dt.date) -> int:
 def is_elder(born_on: pl.Expr, month: dt.date) -> pl.Expr:
     """Whether the 70–74 limits apply in `month`: from the month after the 70th birthday's, born on the 1st: from it.
 
-    An age is reached at the end of the day before the birthday (domain.md 2.2), so the day before decides. Whoever is 75
+    An age is reached at the end of the day before the birthday (docs/sources.md 2.2), so the day before decides. Whoever is 75
     on the month's first day is in 後期高齢者医療, whatever the insured's register says.
     """
     reached = born_on.dt.offset_by("-1d").dt.offset_by(f"{ELDER_AGE}y")
@@ -92,7 +92,7 @@ def is_elder(born_on: pl.Expr, month: dt.date) -> pl.Expr:
 
 
 def age_on(born_on: pl.Expr, day: dt.date) -> pl.Expr:
-    """Completed years at the end of a day; an age is reached at the end of the day before the birthday (domain.md 2.2)."""
+    """Completed years at the end of a day; an age is reached at the end of the day before the birthday (docs/sources.md 2.2)."""
     after = day + dt.timedelta(days=1)
     birthday_came = (born_on.dt.month() < after.month) | (
         (born_on.dt.month() == after.month) & (born_on.dt.day() <= after.day)

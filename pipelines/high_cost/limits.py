@@ -1,4 +1,4 @@
-"""自己負担限度額 (domain.md 3.4–3.6): the table in force for a 診療年月, and the amount for a household. Amounts in yen."""
+"""自己負担限度額 (docs/sources.md 3.4–3.6): the table in force for a 診療年月, and the amount for a household. Amounts in yen."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def limits(cases: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     is_multiple, halved. table: limit_table of every month concerned, one below the other.
 
     The limit is base + 1 % of what the cost exceeds the threshold by; only the 1 % part is rounded, half up at 50 銭, and
-    it is never negative (domain.md 3.5: 健保令42条). From the 4th month `multiple` holds instead, where there is one. In
-    the month of a move everything halves: base, threshold, multiple and floor (domain.md 3.4).
+    it is never negative (docs/sources.md 3.5: 健保令42条). From the 4th month `multiple` holds instead, where there is one. In
+    the month of a move everything halves: base, threshold, multiple and floor (docs/sources.md 3.4).
     KR-7501 when a case has no row (a class that the month does not know).
     """
     joined = cases.join(table, on=["treatment_month", "age_group", "income_class"], how="left")

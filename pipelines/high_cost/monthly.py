@@ -225,7 +225,7 @@ def _answerable_since(environment: Environment, month: dt.date) -> dt.date:
 
 
 def _load_baseline(environment: Environment, interface: str, month: dt.date, table: type[Table]) -> pl.DataFrame:
-    """What the Union knows by the last month of an interface that reached it (design.md 4 rule 4)."""
+    """What the Union knows by the last month of an interface that reached it (D-007)."""
     partition = baseline_of(environment, interface, month)
     if partition is None:
         return table.empty()
@@ -247,7 +247,7 @@ class Classes:
 
 
 def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> Classes:
-    """What differs from what the Union knows: in August everybody, because the income year changes (domain.md 3.5).
+    """What differs from what the Union knows: in August everybody, because the income year changes (docs/sources.md 3.5).
 
     A household with an invalid tax record, also of a former member in 後期高齢者医療, keeps the class that the Union knows
     until the record is valid.

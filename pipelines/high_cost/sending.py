@@ -21,7 +21,7 @@ SNAPSHOT_ASSETS = {HISTORY: "known_high_cost_history", INCOME: "known_income_cla
 
 
 def baseline_of(environment: Environment, interface: str, month: dt.date) -> dt.date | None:
-    """The last month of an interface that reached the Union (design.md 4 rule 4)."""
+    """The last month of an interface that reached the Union (D-007)."""
     return environment.ledger.effective_baseline(before=month, interfaces={interface})
 
 

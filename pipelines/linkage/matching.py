@@ -80,7 +80,7 @@ def match_dates(
     """国保資格取得喪失年月日連携 against the people reported to the Union (`reported`: `SentPeople`).
 
     `before`: the newest record applied for each person until now. `ids`: the current 市町村被保険者ID of each.
-    Rejected: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (domain.md 4 [inference], seed 2-⑥), a
+    Rejected: an unknown 宛名番号, 取得日 after 適用開始日, 喪失日 before 適用終了日 (docs/sources.md 4 [inference], 評価書 2-⑥), a
     period that ends before it begins.
     Listed but applied: a period other than the one sent, a judgement other than 正常, a loss of someone who is insured, a
     new period that overlaps the one before or leaves a gap (`_overlapping`, `_with_gap`), a 取得日, 喪失日 or
@@ -133,8 +133,8 @@ def _of_another_qualification(
     one sent either (KR-8132, KR-8134).
 
     Not asked about: what only the prefecture knows. That is an earlier 取得日 of persons who moved in from within the
-    prefecture, as soon as it is known, and the 喪失 of persons who left for another municipality of it (seed 別添1;
-    domain.md 2.4). A 資格 that begins when the one before was lost, or its period was over, is a new one.
+    prefecture, as soon as it is known, and the 喪失 of persons who left for another municipality of it (評価書 別添1;
+    docs/sources.md 2.4). A 資格 that begins when the one before was lost, or its period was over, is a new one.
     """
     reported = _with_days(reported, "application_reason", "end_reason")
     rows = received.join(reported.select(KEY, *_DAYS, "application_reason", "end_reason"), on=KEY, suffix="_ours").join(
@@ -206,8 +206,8 @@ def match_ids(received: pl.DataFrame, reported: pl.DataFrame, owners: pl.DataFra
     current one.
     Rejected: an unknown 宛名番号, an id that belongs to another person, an id given to two persons in one file.
     Listed but applied: an id that formerly belonged to another person, a person whose id changed or has another
-    付番年月日, and a 都道府県被保険者ID that changed or that two 宛名番号 have (one person may have two: domain.md 4 does not
-    say). (domain.md 4: identifiers that change owner.)
+    付番年月日, and a 都道府県被保険者ID that changed or that two 宛名番号 have (one person may have two: docs/sources.md 4 does not
+    say). (docs/sources.md 4: identifiers that change owner.)
     """
     name = IDS_READ.interface
     received = IDS_READ.completed(received)
@@ -252,7 +252,7 @@ def _of_somebody_else(rows: pl.DataFrame, owners: pl.DataFrame, identifier: str)
 
 
 def match_verification(received: pl.DataFrame, reported: pl.DataFrame) -> Match:
-    """確認リスト: every record is a question to answer; an unknown 宛名番号 is rejected (seed システム11; domain.md 1.1)."""
+    """確認リスト: every record is a question to answer; an unknown 宛名番号 is rejected (評価書 システム11; docs/sources.md 1.1)."""
     name = VERIFICATION_READ.interface
     received = VERIFICATION_READ.completed(received)
     unknown = received.join(reported, on=KEY, how="anti")

@@ -6,14 +6,18 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+import sqlalchemy as sa
+
 from interfaces.catalogue import UNREADABLE, Catalogue, Fault, read_rows
+from interfaces.meanings import BREACH, lint_meanings
 from interfaces.messages import RenkeiError
 from pipelines.configuration.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.worksheet import load_marks
 from pipelines.exchange.persons import load_titles
 from pipelines.high_cost.income_class import load_borders
-from pipelines.high_cost.limits import AGE_GROUPS, limit_table
+from pipelines.high_cost.limits import limit_table
+from pipelines.linkage import state
 from pipelines.operations.media_register import system_names
 from pipelines.operations.retention import load_rules
 
@@ -48,9 +52,11 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
 
 
 def lint_tables(catalogue: Catalogue) -> list[Fault]:
-    """Every fault of the tables: an invalid date, an end before its start, two rows with one key on one day, a class
-    without a limit, a border without a class, a rule that cannot be read, days of a month in the wrong order."""
-    return list(dict.fromkeys(fault for name in KEYS for fault in _table(catalogue, name)))
+    """Every fault of the tables: an invalid date, an end before its start, two rows with one key on one day, a rule that
+    cannot be read, days of a month in the wrong order; a meaning that the program or a rule needs and no code table has,
+    one that nothing decides on, one that the ledger's columns cannot hold."""
+    of_tables = [fault for name in KEYS for fault in _table(catalogue, name)]
+    return list(dict.fromkeys([*of_tables, *lint_meanings(catalogue), *_too_long(catalogue)]))
 
 
 def _table(catalogue: Catalogue, name: str) -> Iterator[Fault]:
@@ -83,8 +89,6 @@ def _readable(catalogue: Catalogue, name: str, day: dt.date) -> Iterator[Fault]:
     try:
         if name in READERS:
             READERS[name](catalogue, day)
-        if name == "limits/limits":
-            yield from _classes(catalogue, day)
         if name == "calendars/monthly":
             days = monthly_days(catalogue, day)
             order = [days.cut_off, days.candidates_on, days.instruction_until, days.result_on]
@@ -99,16 +103,22 @@ def _unread(catalogue: Catalogue, error: RenkeiError) -> Fault:
     return Fault(str(error.values["path"]).removeprefix(f"{catalogue.root}/"), str(error.values["reason"]), error.code)
 
 
-def _classes(catalogue: Catalogue, day: dt.date) -> Iterator[Fault]:
-    """Every income class in force has a limit, and every limit a class."""
-    table = limit_table(catalogue, day)
-    for group, codes in AGE_GROUPS.items():
-        if f"codes/{codes}.csv" in catalogue.unread:
-            continue
-        defined = {code.meaning for code in catalogue.codes[codes] if code.in_force(day)}
-        limited = set(table.filter(age_group=group)["income_class"])
-        for missing in sorted(defined ^ limited):
-            yield Fault(
-                f"limits/limits.csv {day}",
-                f"{group} の {missing} が、限度額の表と所得区分のコード表の一方にしかありません",
-            )
+def _too_long(catalogue: Catalogue) -> Iterator[Fault]:
+    """Meanings and items that a column of the linkage state cannot hold: PostgreSQL refuses them, SQLite does not."""
+    widths = {
+        column.name: column.type.length
+        for table in state.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, sa.String) and column.type.length
+    }
+    versions = (version for interface in catalogue.ids() for version in catalogue.versions(interface))
+    for specification in (version for version in versions if version.layout.direction == "from_union"):
+        for item in (item for record in specification.records for item in record.items if item.id in widths):
+            most = widths[item.id]
+            if not item.code_table and item.length > most:
+                place = f"{specification.id} {specification.layout.effective_from} {item.id}"
+                yield Fault(place, f"台帳の列に入りません（{item.length}バイト、{most}文字まで）", BREACH)
+            for code in catalogue.codes.get(item.code_table, ()):
+                if len(code.meaning) > most:
+                    text = f"意味 {code.meaning} は台帳の列に入りません（{len(code.meaning)}文字、{most}文字まで）"
+                    yield Fault(f"codes/{item.code_table}.csv {code.value}", text, BREACH)

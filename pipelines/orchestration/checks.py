@@ -137,7 +137,7 @@ def failed(interface: str, error: RenkeiError) -> dg.AssetCheckResult:
     )
 
 
-class _Told(DagsterUserCodeProcessError):
+class _OwnText(DagsterUserCodeProcessError):
     """An error whose text is ours: Dagster neither masks it nor adds a stack trace."""
 
     def __init__(self, text: str) -> None:
@@ -150,12 +150,12 @@ class _Told(DagsterUserCodeProcessError):
             super().__setattr__(name, value)
 
 
-class Stopped(dg.Failure, _Told):
+class Stopped(dg.Failure, _OwnText):
     """The failure of a step with a message and a remedy of the catalogue."""
 
 
 def stop(error: RenkeiError) -> dg.Failure:
-    """The failure that leaves no file and a red partition; it is never retried (dagster.md 3, the third pattern)."""
+    """The failure that leaves no file and a red partition; it is never retried."""
     return Stopped(description=error.for_people(), metadata=_error_metadata(error), allow_retries=False)
 
 

@@ -107,7 +107,7 @@ class Runner:
         settings = Settings.load()
         # Before anything is written to a folder that may belong to another municipality.
         environment = Environment.open(settings)
-        deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY])
+        deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY], by_command=True)
         loaded = definitions(deployment).get_repository_def()
         partitions = Partitions.since(settings.first_day, tokyo_now().date())
         if partition is not None:

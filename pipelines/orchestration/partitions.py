@@ -35,7 +35,7 @@ class Partitions:
 
     Days exclude weekends, public holidays and the turn of the year. A partition ends at midnight: day D can be run from
     D+1 0:00, or by name on D itself (`end_offset=1`); a month from its own first day on. The Union's calendar and the
-    ledger decide which steps of a month have work, never a partition mapping (dagster.md 0, trap 6).
+    ledger decide which steps of a month have work, never a partition mapping.
     """
 
     days: dg.DailyPartitionsDefinition

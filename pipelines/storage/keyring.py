@@ -24,7 +24,7 @@ from pipelines.storage.files import erasing, wait_for_lock, write_durably
 
 Purpose = Literal["transfer", "records", "my_number"]
 # transfer: signs what we send, decrypts what is encrypted for us. records: personal columns, and the copies of sent and
-# received files. my_number: the tables of 個人番号, and nothing else (design.md 4 rule 8).
+# received files. my_number: the tables of 個人番号, and nothing else (D-013).
 PURPOSES: Final[tuple[Purpose, ...]] = ("transfer", "records", "my_number")
 # CRYPTREC asks for more than 112 bits of security after 2030; 3072 bits of RSA give 128.
 RSA_BITS: Final = 3072
@@ -126,6 +126,12 @@ class KeyRing:
                 raise RenkeiError("KR-7113", key=pair.name)
             self._unlocked[pair.key_path] = key
         return self._unlocked[pair.key_path]
+
+    @property
+    def used(self) -> list[KeyPair]:
+        """The pairs whose private keys were unlocked so far, by name."""
+        pairs = [pair for purpose in PURPOSES for pair in self.pairs(purpose) if pair.key_path in self._unlocked]
+        return sorted(pairs, key=lambda pair: pair.name)
 
     @cached_property
     def _passphrase(self) -> bytes:

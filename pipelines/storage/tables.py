@@ -24,7 +24,7 @@ from pipelines.storage.files import write_durably
 from pipelines.storage.keyring import KeyRing, Purpose
 from schemas.tables import StoredTable
 
-# Assets that hold 個人番号 (design.md 4 rule 8): encrypted whole, footer included, under a key of their own.
+# Assets that hold 個人番号 (D-013): encrypted whole, footer included, under a key of their own.
 MY_NUMBER_ASSETS = frozenset({"my_numbers", "sent_my_numbers"})
 _WRAPPING = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 

@@ -13,7 +13,7 @@ from interfaces.required_items import ItemsRead
 
 
 class StaleAfter(StrEnum):
-    """Which newer file makes a waiting file stale, so that it is not applied (design.md 5)."""
+    """Which newer file makes a waiting file stale, so that it is not applied (D-049)."""
 
     NOTHING = "nothing"  # a file is only about its own day or month and never becomes stale
     LATER_DAY = "later_day"  # an applied file of a later day

@@ -36,7 +36,7 @@ Interfaces = Mapping[str, InboundInterface]
 def validate_received(
     environment: Environment, applied: Interfaces, content: bytes, name: str, *, typed: bool = False
 ) -> ValidationOutcome:
-    """Recognise a file by its name and validate it by the version in force on its day (design.md 4 rule 2).
+    """Recognise a file by its name and validate it by the version in force on its day (D-042).
 
     An interface that is not `applied` is refused (KR-6337), so that its file is not received, removed and forgotten. A
     switched-off interface is refused (KR-7303), unless the file was made from manual entry. A file for a day or a month
@@ -205,7 +205,7 @@ def stale_file_error(environment: Environment, entry: Entry) -> RenkeiError:
 
 
 def sound_records(environment: Environment, file: WaitingFile) -> tuple[pl.DataFrame, int]:
-    """The valid records of an archived file (canonical), validated again before a row is used (design.md 4 rule 1).
+    """The valid records of an archived file (canonical), validated again before a row is used.
 
     Also the number of faulty records, including unreadable ones, which only a released file can have. KR-7305 when the
     file is no longer valid.

@@ -190,7 +190,7 @@ def compare(interface: str, encoded: codec.Encoded, validated: Validated) -> Non
 def checked_file(
     environment: Environment, interface: str, month: dt.date, data: pl.DataFrame, header: Mapping[str, object]
 ) -> OutboundFile:
-    """The monthly file of `data` (canonical), validated and in the outbox (design.md 4 rule 1).
+    """The monthly file of `data` (canonical), validated and in the outbox (D-059).
 
     KR-7206 when a record breaks a rule: such a file has no personal record that could be withheld, so it is not made at
     all, and the report says why. KR-7205 when it reads back differently, KR-6111 when the month was sent already.

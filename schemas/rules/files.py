@@ -98,7 +98,7 @@ def _by_chance(passing: int, runs: int) -> float:
 
 
 def my_numbers_from_the_union(decoded: Decoded) -> list[dict[str, object]]:
-    """Columns of an inbound file that contain 個人番号: files from the Union contain none (seed 別添1; domain.md 1.2).
+    """Columns of an inbound file that contain 個人番号: files from the Union contain none (評価書 別添1; docs/sources.md 1.2).
 
     A column is reported when, of the runs of exactly 12 digits in its values, all (fewer than 3) or at least half (3 or
     more) pass the check digit. A column of other 12-digit numbers is reported by chance with 1 run in 9 % of the files,

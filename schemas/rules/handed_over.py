@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-WINDOW_BEFORE: Final = 11  # months before a month: with it the 12 of which 多数回該当 is judged (domain.md 3.3)
+WINDOW_BEFORE: Final = 11  # months before a month: with it the 12 of which 多数回該当 is judged (docs/sources.md 3.3)
 _MONTH_OF_A_HOUSEHOLD = ("old_municipality_code", "old_household_number", "new_household_number", "treatment_month")
 
 

@@ -1,4 +1,4 @@
-"""Check digits of identifiers as integer expressions over text columns (domain.md 2.1). True means valid."""
+"""Check digits of identifiers as integer expressions over text columns (docs/sources.md 2.1). True means valid."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def insurer_check(column: pl.Expr) -> pl.Expr:
 
 
 def resident_record_code_check(column: pl.Expr) -> pl.Expr:
-    """住民票コード of 11 digits by the 個人番号 weights: not a public formula (domain.md 2.1), so only a warning."""
+    """住民票コード of 11 digits by the 個人番号 weights: not a public formula (docs/sources.md 2.1), so only a warning."""
     remainder = _weighted(column, _MY_NUMBER_WEIGHTS[1:]) % 11
     wanted = pl.when(remainder <= 1).then(0).otherwise(11 - remainder)
     return ((column.str.len_bytes() == 11) & (_digit(column, 10) == wanted)).fill_null(False)

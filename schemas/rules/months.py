@@ -31,7 +31,7 @@ def whole_number(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str
 
 @rule("not_before_month", "KR-3007", "record", ("month",), item_kind="month")
 def not_before_month(context: RuleContext, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """Not before a month: 高額該当 carries over from 平成30年4月 only (domain.md 3.3)."""
+    """Not before a month: 高額該当 carries over from 平成30年4月 only (docs/sources.md 3.3)."""
     return _month(context) >= arguments[0].replace("-", ""), f"{arguments[0]}以後"
 
 

@@ -28,11 +28,11 @@ def insurer_check_digit(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Ex
 
 @rule("resident_record_code_check_digit", "KR-2014")
 def resident_record_code_check_digit(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """住民票コード; a warning, because the formula is not public (domain.md 2.1)."""
+    """住民票コード; a warning, because the formula is not public (docs/sources.md 2.1)."""
     return identifiers.resident_record_code_check(context.value), "正しい検査用数字（算式は推定）"
 
 
 @rule("blank_my_number", "KR-2015", "record")
 def blank_my_number(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """A blank 個人番号 will come back on the 確認リスト (domain.md 1.1): a warning."""
+    """A blank 個人番号 will come back on the 確認リスト (docs/sources.md 1.1): a warning."""
     return context.value != "", "個人番号"

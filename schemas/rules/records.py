@@ -18,7 +18,7 @@ def constant(context: RuleContext, arguments: tuple[str, ...]) -> tuple[pl.Expr,
 
 @rule("record_sequence", "KR-3002", "file")
 def record_sequence(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """Record numbers run 1, 2, 3 … through the file, control record included (domain.md 1.3)."""
+    """Record numbers run 1, 2, 3 … through the file, control record included (docs/sources.md 1.3)."""
     return context.value.cast(pl.Int64, strict=False) == pl.col("line").cast(pl.Int64), "1からの連番"
 
 

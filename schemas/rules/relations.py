@@ -106,7 +106,7 @@ def every_insured_is_resident(own: pl.DataFrame, other: pl.DataFrame | None, _: 
 
 @relation("KR-5004", "head_kind", "世帯主1人", reads=("household_number", "update_kind", "applied_on", "ended_on"))
 def one_head_per_household(own: pl.DataFrame, _: pl.DataFrame | None, on: dt.date) -> pl.DataFrame:
-    """The heads of a household with several heads for kokuho, or the insured of one with none (domain.md 2.3, 2.5).
+    """The heads of a household with several heads for kokuho, or the insured of one with none (docs/sources.md 2.3, 2.5).
 
     Checked over those whose period runs on the file's day or will run, and over 擬制世帯主; a household without such a
     period needs no head.

@@ -39,7 +39,7 @@ def characters(context: RuleContext) -> BoundRule:
 
 
 def length(context: RuleContext) -> BoundRule:
-    """At most n bytes in the file's encoding (domain.md 1.3: quotes are not counted)."""
+    """At most n bytes in the file's encoding (docs/sources.md 1.3: quotes are not counted)."""
     encoding, limit = context.specification.format.encoding, context.item.length
     sound = byte_length(context.value, encoding) <= limit
     if _only_ascii(context.item) and encoding != "shift_jis_2004":  # It has \ and ~ in two bytes.
@@ -53,7 +53,7 @@ def _only_ascii(item: Item) -> bool:
 
 
 def real_date(context: RuleContext) -> list[BoundRule]:
-    """The day exists; an era date lies within its era (domain.md 2.2)."""
+    """The day exists; an era date lies within its era (docs/sources.md 2.2)."""
     kind = context.item.type.date_format
     if not context.item.type.is_date:
         if kind in ("YYYYMM", "YYYY-MM"):

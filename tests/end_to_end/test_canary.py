@@ -119,7 +119,7 @@ def test_nobody_is_to_be_found_anywhere(tmp_path: Path, openssh_server: OpenSshS
     town.decide(APRIL)
     town.world.month_close(APRIL)
     town.step(APRIL, "results")
-    report = ("audit", "report", "--month", "2026-11", "--to", str(tmp_path / "data" / "audit.html"))
+    report = ("audit", "report", "--target-month", "2026-04", "--to", str(tmp_path / "data" / "audit.html"))
     asked = ("linkage", "discrepancies", "--date", days[1].isoformat())
     for command in (("ledger", "list"), ("quarantine", "list"), ("audit", "verify"), asked, report):
         town.renkei(*command)

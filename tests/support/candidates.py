@@ -1,4 +1,4 @@
-"""The worked cases of domain.md 3.1 as rows of candidates lists."""
+"""The worked cases of docs/sources.md 3.1 as rows of candidates lists."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def quirky_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plac
     (folder / "union" / OURS.code / "to_union").mkdir()
     faults, clock = Faults(), Hands()
     opened = Environment.open
-    monkeypatch.setattr(Environment, "open", lambda settings, *_: opened(settings, clock))
+    monkeypatch.setattr(Environment, "open", lambda settings, *_, **more: opened(settings, clock, **more))
     with (
         serve(folder / "union", folder / "keys", faults) as server,
         dg.DagsterInstance.ephemeral() as instance,

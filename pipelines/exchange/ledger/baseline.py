@@ -15,7 +15,7 @@ def current_entries(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 
 def effective_baseline(entries: Iterable[Entry], before: date | None = None) -> date | None:
-    """The newest partition (before `before`, if given) that the Union can be assumed to have (design.md 4.4).
+    """The newest partition (before `before`, if given) that the Union can be assumed to have (D-007, D-008).
 
     A partition is effective when each of its files is sent or accepted, and its own baseline is None or effective. So a
     rejected day makes every day built on it ineffective. `entries`: outbound, oldest first.

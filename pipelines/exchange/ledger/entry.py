@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from sqlalchemy.engine import RowMapping
 
-from pipelines.exchange.ledger.states import Direction, EntryState
+from pipelines.exchange.ledger.states import Direction, EntryState, Origin
 
 ACCOUNT: Final = "account"  # a detail: the account of the machine that made or approved a file
+ORIGIN: Final = "origin"  # what started the work: in the detail of every event, for it is hashed with the rest
 # Columns that a transition may fill while they are empty, and the detail that fills each: the facts of a received file
 # become known one after the other.
 FILLABLE_COLUMNS: Final = {
@@ -69,7 +70,7 @@ class Event:
     """One row of the history, with the texts that are hashed.
 
     `kind`: an EventKind. `action`: the EntryState that was reached, or the LedgerEvent that happened. `at`: ISO 8601,
-    Asia/Tokyo.
+    Asia/Tokyo. `origin`: what started the work; None when the program did not record it yet.
     """
 
     sequence: int
@@ -82,11 +83,14 @@ class Event:
     detail: dict[str, Any]
     previous_hash: str
     row_hash: str
+    origin: Origin | None
 
     @classmethod
     def of(cls, row: RowMapping) -> Event:
         """The event of a row of the table."""
-        return cls(**{**row, "detail": json.loads(row["detail"])})
+        detail = json.loads(row["detail"])
+        recorded = detail.pop(ORIGIN, None)
+        return cls(**{**row, "detail": detail}, origin=Origin(recorded) if recorded in set(Origin) else None)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipelines.exchange.ledger.chain import GENESIS, canonical_json, row_hash
 from pipelines.exchange.ledger.database import Database
 from pipelines.exchange.ledger.entry import (
     ACCOUNT,
+    ORIGIN,
     Entry,
     OutboundFacts,
     columns_set_by_event,
@@ -31,22 +32,30 @@ from pipelines.exchange.ledger.states import (
     EntryState,
     EventKind,
     LedgerEvent,
+    Origin,
 )
 from pipelines.exchange.operator_input import required_reason
 from pipelines.exchange.persons import account
 
 
 class Recorder(Reader):
-    """Writes for an operator and a run (None: no run). Each call is a transaction of its own.
+    """Writes for an operator and a run (None: no run), started by `origin`. Each call is a transaction of its own.
 
     Details contain names, counts, hashes and reasons, never personal data; a detail `reason` is what a person wrote.
     Every call that writes: KR-6104 no operator, KR-6312 and KR-6314 a reason that is empty or seems to contain a 個人番号,
     KR-6108 as `Database.writing`. `now`: the time of an event, in Asia/Tokyo.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime], operator: str, run_id: str | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime],
+        operator: str,
+        run_id: str | None,
+        origin: Origin = Origin.COMMAND,
+    ) -> None:
         self._database = database
-        self.now, self.operator, self.run_id = now, operator, run_id
+        self.now, self.operator, self.run_id, self.origin = now, operator, run_id, origin
 
     @contextmanager
     def transaction(self) -> Iterator[UnitOfWork]:
@@ -122,7 +131,7 @@ class UnitOfWork(Recorder):
     """
 
     def __init__(self, recorder: Recorder, connection: Connection) -> None:
-        super().__init__(recorder._database, recorder.now, recorder.operator, recorder.run_id)
+        super().__init__(recorder._database, recorder.now, recorder.operator, recorder.run_id, recorder.origin)
         self.connection = connection
 
     @contextmanager
@@ -166,7 +175,7 @@ class UnitOfWork(Recorder):
             "at": self.now().isoformat(),
             "run_id": self.run_id,
             "operator": self.operator,
-            "detail": canonical_json(detail),
+            "detail": canonical_json({**detail, ORIGIN: self.origin}),
             "previous_hash": last.row_hash if last else GENESIS,
         }
         self.connection.execute(sa.insert(events_table).values(**row, row_hash=row_hash(row)))

@@ -36,6 +36,14 @@ class EventKind(StrEnum):
     NOTED = "noted"
 
 
+class Origin(StrEnum):
+    """What started the work that an event belongs to. A person is told apart from the clock, not from another person."""
+
+    COMMAND = "command"  # a person at the command line
+    SCREEN = "screen"  # a person in the Dagster UI
+    SCHEDULE = "schedule"  # the daemon: a schedule or a sensor
+
+
 class EntryState(_Stored):
     """The state of a file; one list for both directions, because `rejected` is in both."""
 

@@ -59,7 +59,7 @@ def _month(context: dg.AssetExecutionContext) -> dt.date:
 
 
 def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
-    """候補リストを取り込み、候補ごとに継続・非継続・要確認を提案し、判定表を作る（seed 別添1 (3) 3-⑦）。"""
+    """候補リストを取り込み、候補ごとに継続・非継続・要確認を提案し、判定表を作る（評価書 別添1 (3) 3-⑦）。"""
     environment, month = deployment.environment, _month(context)
     with checks.failing_with_code():
         monthly.require_kept(environment, month)
@@ -84,7 +84,7 @@ def _worksheet(context: dg.AssetExecutionContext, deployment: Deployment, partit
 def continuity_instruction(
     context: dg.AssetExecutionContext, deployment: Deployment
 ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
-    """承認された判定から確定指示を作って送る（seed 別添1 (4) 4-①②）。判定待ちは失敗ではなく、日数の見える状態。"""
+    """承認された判定から確定指示を作って送る（評価書 別添1 (4) 4-①②）。判定待ちは失敗ではなく、日数の見える状態。"""
     environment, month = deployment.environment, context.partition_time_window.start.date()
     today = environment.clock().date()
     with checks.failing_with_code():
@@ -127,7 +127,7 @@ def continuity_instruction(
 
 
 def _confirmed(context: dg.AssetExecutionContext, deployment: Deployment, partitions: Partitions) -> Yielded:
-    """確定結果と引継を取り込み、指示と突き合わせる（seed 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
+    """確定結果と引継を取り込み、指示と突き合わせる（評価書 別添1 (4) 4-⑤⑥）。継続世帯確定リストも作る。"""
     environment, month = deployment.environment, _month(context)
     with checks.failing_with_code():
         monthly.require_kept(environment, month)

@@ -42,7 +42,7 @@ def _file(description: str, group: str) -> dg.AssetOut:
 def municipal_extracts(
     context: dg.AssetExecutionContext, deployment: Deployment
 ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
-    """業務システムの三つの抽出を仕様で検証し、個人番号を分けて取り込む（seed 別添1 1-①②）。"""
+    """業務システムの三つの抽出を仕様で検証し、個人番号を分けて取り込む（評価書 別添1 1-①②）。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
     confirmed = context.run.tags.get(CONFIRM_TAG)
     try:
@@ -90,7 +90,7 @@ def eligibility_files(
     extract_findings: pl.DataFrame,
     extract_faults: pl.DataFrame,
 ) -> Iterator[dg.AssetCheckResult | dg.Output[pl.DataFrame]]:
-    """異動を見つけ、世帯に広げ、誤りのある世帯を保留し、二つのファイルを作って読み返す（seed 別添1 1-②）。"""
+    """異動を見つけ、世帯に広げ、誤りのある世帯を保留し、二つのファイルを作って読み返す（評価書 別添1 1-②）。"""
     environment, day = deployment.environment, context.partition_time_window.start.date()
     try:
         violations = Violations(extract_faults, extract_findings)
@@ -247,5 +247,5 @@ def _dispatch_asset(days: Days) -> Asset:
         pool="sftp",
         deps=["sent_people", "sent_households", "sent_my_numbers"],
         check_specs=[checks.approval_check("eligibility_dispatch", days)],
-        description="連合会への送付（SFTP）と送付記録。同じ内容の再送は記録だけ残す（seed 別添1 1-③、送付記録は part Ⅲ）",
+        description="連合会への送付（SFTP）と送付記録。同じ内容の再送は記録だけ残す（評価書 別添1 1-③、送付記録は part Ⅲ）",
     )(eligibility_dispatch)

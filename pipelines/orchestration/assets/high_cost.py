@@ -136,7 +136,7 @@ def monthly_dispatch(
 def high_cost_counts(
     context: dg.AssetExecutionContext, deployment: Deployment, benefit_extract: pl.DataFrame
 ) -> Iterator[dg.Output[pl.DataFrame]]:
-    """自市町村の支給の月と引き継いだ月を合わせて数える（domain.md 3.3）。"""
+    """自市町村の支給の月と引き継いだ月を合わせて数える（docs/sources.md 3.3）。"""
     month = context.partition_time_window.start.date()
     with checks.failing_with_code():
         found, counted = monthly.count_month(deployment.environment, month, benefit_extract)

@@ -132,7 +132,7 @@ def test_the_auditor_sees_both_accounts(tmp_path: Path, monkeypatch: pytest.Monk
     book, env = tmp_path / "監査.xlsx", {"RENKEI_SETTINGS": str(tmp_path / "renkei.toml")}
     month = environment.ledger.events(entry)[-1].at[: len("2026-04")]
     assert CliRunner(env=env).invoke(main, ["audit", "report", "--month", month, "--to", str(book)]).exit_code == 0
-    headings, row = openpyxl.load_workbook(book)["承認"].iter_rows(values_only=True)
+    _, headings, row = openpyxl.load_workbook(book)["承認"].iter_rows(values_only=True)
     shown = dict(zip(headings, row, strict=True))
     own = f"user:{getpass.getuser()}"
     assert (shown["作成のアカウント"], shown["承認のアカウント"]) == (own, "sudo:suzuki")

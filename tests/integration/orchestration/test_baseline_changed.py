@@ -1,4 +1,4 @@
-"""KR-7214: what the files leave out would never be reported, because the Union heard something else meanwhile (faults.md S13)."""
+"""KR-7214: what the files leave out would never be reported, because the Union heard something else meanwhile."""
 
 from __future__ import annotations
 

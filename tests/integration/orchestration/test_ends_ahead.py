@@ -1,4 +1,4 @@
-"""An end entered ahead is told as a fact, and changes nothing before its day (faults.md L9)."""
+"""An end entered ahead is told as a fact, and changes nothing before its day."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def stop_clock(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deployment's clock stands at ten in the morning of 2026-05-08."""
     settings = Settings.load(town.folder / "renkei.toml")
     stopped = Environment.open(settings, clock=lambda: dt.datetime(2026, 5, 8, 10, 0, tzinfo=JST))
-    monkeypatch.setattr(Environment, "open", lambda *_: stopped)
+    monkeypatch.setattr(Environment, "open", lambda *_, **__: stopped)
 
 
 def delivered(town: Town, interface: str, rows: list[dict[str, object]] | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""Nothing invalid ever leaves, of whatever record kind; what can be withheld is withheld (faults.md L5, S14)."""
+"""Nothing invalid ever leaves, of whatever record kind; what can be withheld is withheld."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bulk changes stop and ask, by kinds and over several days; another person under a known number waits (faults.md L16)."""
+"""Bulk changes stop and ask, by kinds and over several days; another person under a known number waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever is listed twice in an extract is withheld and listed for correction, whichever row comes first (faults.md L2)."""
+"""Whoever is listed twice in an extract is withheld and listed for correction, whichever row comes first."""
 
 from __future__ import annotations
 

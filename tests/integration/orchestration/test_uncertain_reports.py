@@ -1,4 +1,4 @@
-"""What a recalled or rejected day may have reported is reported again; what it withdrew is known to be gone (faults.md L3, L15)."""
+"""What a recalled or rejected day may have reported is reported again; what it withdrew is known to be gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worked cases of domain.md 3.1, one by one, and what the public sources leave open."""
+"""The worked cases of docs/sources.md 3.1, one by one, and what the public sources leave open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Too much at once, and who seems to be another person: on, just below and just above each limit (faults.md L16)."""
+"""Too much at once, and who seems to be another person: on, just below and just above each limit."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_every_month_since_2015_has_every_class_of_its_code_table() -> None:
 
 
 def test_percentages_fit_their_base() -> None:
-    """domain.md 3.8: base ÷ 0.3 = threshold for every row with a 1 % part (a check of the transcription)."""
+    """docs/sources.md 3.8: base ÷ 0.3 = threshold for every row with a 1 % part (a check of the transcription)."""
     for month in (dt.date(2015, 1, 1), UNTIL_2026_07, FROM_2026_08):
         rows = limit_table(load_catalogue(), month).filter(pl.col("threshold").is_not_null())
         assert rows.height

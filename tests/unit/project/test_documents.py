@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 from tests.support.paths import ROOT
@@ -54,3 +55,75 @@ def test_every_link_between_documents_leads_to_a_file() -> None:
             if "://" not in link and not (page.parent / link).exists():
                 dead.append((page.name, link))
     assert dead == []
+
+
+CITING = {".py", ".csv", ".toml", ".html", ".md"}
+# "docs/sources.md 2.4・2.5 の事由", "docs/sources.md 3.4–3.6", "docs/sources.md 3 と 1.4", "docs/sources.md 1.1 #4"
+CITED = re.compile(r"docs/sources\.md[ \n]+(\d[\d.]*(?: #\d+)?(?:(?:[・、–]| と |, )\d[\d.]*)*)")
+SECTION = re.compile(r"\d+(?:\.\d+)?(?: #\d+)?")
+MENTIONED = re.compile(r"(?<![\w./#-])(?:docs/)?(?:[a-z-]+/)*[A-Za-z-]+\.md\b")
+
+
+def texts() -> dict[str, str]:
+    """Every text of the tree, by its place."""
+    found = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    paths = [Path(name) for name in found.stdout.splitlines() if Path(name).suffix in CITING]
+    return {str(path): (ROOT / path).read_text(encoding="utf-8-sig", errors="replace") for path in paths}
+
+
+def test_every_section_that_is_cited_is_there() -> None:
+    page = (DOCUMENTS / "sources.md").read_text(encoding="utf-8")
+    sections = set(re.findall(r"^#{2,3} ([\d.]+?)\.? ", page, re.MULTILINE))
+    sections |= {f"1.1 #{number}" for number in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    cited: dict[str, set[str]] = {}
+    for place, text in texts().items():
+        for match in CITED.findall(text) if place != "docs/sources.md" else []:
+            for section in SECTION.findall(match):
+                cited.setdefault(section.removesuffix("."), set()).add(place)
+    assert len(cited) > 15
+    assert sum(map(len, cited.values())) > 100
+    assert {section: places for section, places in cited.items() if section not in sections} == {}
+
+
+def test_every_citation_of_the_sources_names_a_section() -> None:
+    bare = [
+        (place, text.count("docs/sources.md") - len(CITED.findall(text)))
+        for place, text in texts().items()
+        if place.startswith(("interfaces/", "schemas/", "pipelines/", "fixtures/"))
+    ]
+    assert [(place, times) for place, times in bare if times] == []
+
+
+def test_every_source_of_the_catalogue_has_its_row() -> None:
+    page = (DOCUMENTS / "sources.md").read_text(encoding="utf-8")
+    keys = {
+        key.strip() for row in re.findall(r"^\| ([A-Z0-9評価書, ]+?) \|", page, re.MULTILINE) for key in row.split(",")
+    }
+    named = {
+        key
+        for place, text in texts().items()
+        if place.startswith("interfaces/catalogue/")
+        for cell in re.findall(r"docs/sources\.md [^(（]{0,20}[(（]([^)）]*)", text)
+        for key in re.findall(r"\b[A-Z]{4,}[0-9]*\b(?!-MM)", cell)
+    }
+    assert named >= {"KEIRI", "MADO", "ONSHI"}
+    assert sorted(named - keys) == []
+
+
+def test_every_document_that_a_text_names_is_there() -> None:
+    known = {path.name for path in [*ROOT.glob("*.md"), *DOCUMENTS.rglob("*.md")]}
+    missing = {
+        (place, name)
+        for place, text in texts().items()
+        for name in MENTIONED.findall(text)
+        if not (ROOT / name).exists() and not (ROOT / place).parent.joinpath(name).exists()
+        if "/" in name or name not in known
+    }
+    assert sorted(missing) == []
+
+
+def test_every_decision_that_is_cited_is_there() -> None:
+    index = (DOCUMENTS / "decisions" / "README.md").read_text(encoding="utf-8")
+    cited = {number for text in texts().values() for number in re.findall(r"\bD-\d{3}\b", text)}
+    assert len(cited) > 50
+    assert sorted(cited - set(re.findall(r"^\| (D-\d{3}) ", index, re.MULTILINE))) == []

@@ -1,4 +1,4 @@
-"""The check digits against published numbers (domain.md 2.1), and numbers that are one digit off."""
+"""The check digits against published numbers (docs/sources.md 2.1), and numbers that are one digit off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Insured on day D: start <= D < end, and what the relations of the outgoing file make of it (faults.md L9)."""
+"""Insured on day D: start <= D < end, and what the relations of the outgoing file make of it."""
 
 from __future__ import annotations
 
