@@ -308,10 +308,10 @@ class _Linter:
         """The order of the record kinds, and how a line shows its kind: what `codec` relies on."""
         place, records = self.place, self.specification.records
         if [record.occurrence for record in records].count("many") != 1:
-            yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ要ります")
+            yield Fault(place, "繰り返すレコード種別（many）はちょうど一つ必要です")
         for record in records[1:-1]:
             if record.occurrence == "one":
-                yield Fault(place, f"一度だけのレコード種別 {record.kind} は最初か最後に要ります")
+                yield Fault(place, f"一度だけのレコード種別 {record.kind} は最初か最後に置きます")
         for kind, count in Counter(record.kind for record in records).items():
             if count > 1:
                 yield Fault(place, f"レコード種別 {kind} が{count}回あります")
@@ -390,9 +390,9 @@ class _Linter:
             if entry.sensitivity != item.sensitivity.id:
                 yield Fault(place, f"秘匿区分が項目辞書の {entry.sensitivity} と違います")
         if item.length % self.specification.format.unit:
-            yield Fault(place, f"バイト数は{self.specification.format.unit}の倍数が要ります（{item.length}）")
+            yield Fault(place, f"バイト数は{self.specification.format.unit}の倍数が必要です（{item.length}）")
         if item.length < 1:
-            yield Fault(place, "バイト数は1以上が要ります")
+            yield Fault(place, "バイト数は1以上が必要です")
         wanted = DATE_LENGTHS.get(item.type.date_format, 0) * self.specification.format.unit
         if wanted and item.length != wanted:
             yield Fault(place, f"属性 {item.type.id} は{wanted}バイトです（{item.length}）")

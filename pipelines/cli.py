@@ -30,7 +30,7 @@ COMMANDS = {
     "explain": CommandLocation("specifications", "explain", "KR コードの意味と対処（--all で全部を Markdown で）"),
     "run": CommandLocation("running", "run", "処理の実行"),
     "rerun": CommandLocation(
-        "running", "rerun", "失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）"
+        "running", "rerun", "失敗したままのパーティションを、入力から再度読み込んで再実行する（Dagster の記録から探す）"
     ),
     "expected": CommandLocation("expected", "expected", "届くはず・送るはずのもので、まだないもの（0 なし、1 あり）"),
     "withheld": CommandLocation(
@@ -41,7 +41,7 @@ COMMANDS = {
     "confirm-person": CommandLocation(
         "eligibility",
         "confirm_person_command",
-        "要修正の一覧の「別の人の疑い」（KR-7221）を確かめ、本人に間違いないと記録する",
+        "要修正の一覧の「別人の疑い」（KR-7221）を確認し、本人に間違いないと記録する",
     ),
     "continuity": CommandLocation("continuity", "continuity", "世帯の継続性（月次）"),
     "high-cost": CommandLocation("high_cost", "high_cost", "高額該当回数と限度額"),
@@ -55,7 +55,7 @@ COMMANDS = {
     "linkage": CommandLocation("linkage", "linkage", "取り込んだ連携の状態"),
     "audit": CommandLocation("audit", "audit", "監査: 台帳・ファイル・判定の照合と、月の報告"),
     "retention": CommandLocation("audit", "retention", "保存期間の過ぎたものの消去"),
-    "keys": CommandLocation("keys", "keys", "鍵（封・署名、控え、個人番号）"),
+    "keys": CommandLocation("keys", "keys", "鍵（暗号化・署名、控え、個人番号）"),
     "media": CommandLocation("media", "media", "電子記録媒体での受け渡しと媒体管理簿"),
 }
 

@@ -28,7 +28,7 @@ def audit() -> None:
     """Commands for the auditor."""
 
 
-@audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確かめる（0 一致、1 不一致）")
+@audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確認する（0 一致、1 不一致）")
 @with_error_messages
 def audit_verify() -> None:
     """Print every fault; exit 1 when there is one. The Union's folder is looked at when it can be reached."""

@@ -46,7 +46,7 @@ def withheld_command(date: dt.datetime, as_json: bool) -> None:
     click.echo(f"要修正 {len(rows)}件: {path}")
 
 
-@click.command("confirm-person", help="要修正の一覧の「別の人の疑い」（KR-7221）を確かめ、本人に間違いないと記録する")
+@click.command("confirm-person", help="要修正の一覧の「別人の疑い」（KR-7221）を確認し、本人に間違いないと記録する")
 @DAY_OPTION
 @click.option("--person", required=True, help="宛名番号（15桁）")
 @BY

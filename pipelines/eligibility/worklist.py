@@ -45,5 +45,5 @@ def _named(code: str, details: Iterable[str]) -> str:
 
 def workbook(rows: list[dict[str, str]], day: dt.date) -> bytes:
     """The list (rows of `worklist`) as a book of one sheet, printable on A4 landscape. Text stays text, never a formula."""
-    heading = f"要修正一覧 {day}（{len(rows)}件。直るまで毎日また対象になります）"
+    heading = f"要修正一覧 {day}（{len(rows)}件。修正されるまで毎日また対象になります）"
     return new_list("要修正一覧", heading, _COLUMNS, rows)

@@ -124,13 +124,13 @@ class Households(Table):
 class SentPeople(People):
     """The people as the Union knows them once the day's files are in."""
 
-    unconfirmed: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて知らせる）")
+    unconfirmed: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
 
 
 class SentHouseholds(Households):
     """The households as the Union knows them once the day's files are in."""
 
-    unconfirmed: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて知らせる）")
+    unconfirmed: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
 
 
 class ChangedPeople(People):
@@ -157,7 +157,7 @@ class WithheldPeople(ChangedPeople):
 class PairManifest(Manifest):
     """The row that names a file of the day's pair, what it must hold and what it belongs to. No row: no file is wanted."""
 
-    basis_entry_ids: pl.String = public("基準を連合会に知らせたファイルの台帳の番号")
+    basis_entry_ids: pl.String = public("基準を連合会に通知したファイルの台帳の番号")
     snapshot_sha256: pl.String = public("送付後に連合会が知る状態の指紋")
 
 
