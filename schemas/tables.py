@@ -145,7 +145,7 @@ class StoredTable:
         try:
             self.model.to_schema().validate(frame, lazy=True)
         except pa.errors.SchemaErrors as error:
-            return _in_words({"空の値のある列": sorted({str(one.schema.name) for one in error.schema_errors})})
+            return _in_words({"空の値のある列": sorted({str(fault.schema.name) for fault in error.schema_errors})})
         return _in_words({"同じ値が二度ある列": [key for key in self.key_columns if not _is_unique(frame[key])]})
 
     @cached_property
@@ -195,7 +195,7 @@ def _item_types(catalogue: Catalogue) -> Mapping[str, frozenset[pl.DataType]]:
     for interface in catalogue.ids():
         for specification in catalogue.versions(interface):
             for record in specification.records:
-                for one in record.items:
-                    found.setdefault(one.id, set()).add(pl.Date() if one.type.is_date else pl.String())
+                for item in record.items:
+                    found.setdefault(item.id, set()).add(pl.Date() if item.type.is_date else pl.String())
     either = {pl.Date(), pl.String()}
     return {name: frozenset(found.get(name, either)) for name in catalogue.dictionary if name != MY_NUMBER}

@@ -95,7 +95,7 @@ def find_changes(
     A changed person is sent together with every insured person of their household and of the household that they left,
     and with the 擬制世帯主, as of the processing date `on`.
     A person or household that is no longer there is withdrawn with the facts that were last sent.
-    `unconfirmed` in the baseline marks those of whom the Union may hold other facts: they are reported again, changed or not.
+    `uncertain` in the baseline marks those of whom the Union may hold other facts: they are reported again, changed or not.
     """
     before, now = _Side(baseline_people, baseline_households), _Side(people, households)
     kinds = _kinds_of_change(before.people, now.people, numbers_changed)
@@ -124,7 +124,7 @@ def _kinds_of_change(baseline: pl.DataFrame, people: pl.DataFrame, numbers_chang
     numbers = pl.DataFrame({PERSON_KEY: numbers_changed}, schema={PERSON_KEY: pl.String}).join(
         people.select(PERSON_KEY), on=PERSON_KEY, how="semi"
     )
-    uncertain = baseline.filter("unconfirmed").join(people, on=PERSON_KEY, how="semi").select(PERSON_KEY)
+    uncertain = baseline.filter("uncertain").join(people, on=PERSON_KEY, how="semi").select(PERSON_KEY)
     kinds = [
         differing,
         numbers.with_columns(pl.lit([NUMBER_CHANGED]).alias("change_kinds")),
@@ -135,7 +135,7 @@ def _kinds_of_change(baseline: pl.DataFrame, people: pl.DataFrame, numbers_chang
 
 def _touched_households(before: _Side, now: _Side, kinds: pl.DataFrame, withdrawn: pl.DataFrame) -> pl.DataFrame:
     """HOUSEHOLD_KEY of every household to report: those of a changed person, now and before, and those that differ themselves."""
-    uncertain = before.households.filter("unconfirmed").join(now.households, on=HOUSEHOLD_KEY, how="semi")
+    uncertain = before.households.filter("uncertain").join(now.households, on=HOUSEHOLD_KEY, how="semi")
     touched = [
         now.people.join(kinds, on=PERSON_KEY, how="semi"),
         before.people.join(kinds, on=PERSON_KEY, how="semi"),

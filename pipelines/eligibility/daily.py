@@ -46,7 +46,7 @@ def baseline(environment: Environment, day: dt.date) -> UnionSnapshot:
     """The last sent snapshot before `day` (design.md 4 rule 4); the empty one before anything was sent.
 
     A day whose file the Union rejected does not count, nor does any later day that was compared with it. Persons whom
-    such a day, or a recalled file, reported nevertheless are marked `unconfirmed`, with the facts that it reported.
+    such a day, or a recalled file, reported nevertheless are marked `uncertain`, with the facts that it reported.
     KR-7213 when the tables at rest are not the ones that the ledger knows to be sent.
     """
     partition = environment.ledger.effective_baseline(before=day, interfaces=FILES)

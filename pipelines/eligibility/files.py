@@ -39,7 +39,7 @@ FILES = (HOUSEHOLD_FILE, INDIVIDUAL_FILE)
 class UnionSnapshot:
     """What the Union knows of this municipality: the last sent snapshot. Empty frames before the first sending.
 
-    people, households: `SentPeople`, `SentHouseholds`; unconfirmed: whether the Union may have other facts about them.
+    people, households: `SentPeople`, `SentHouseholds`; uncertain: whether the Union may have other facts about them.
     entry_ids: the ledger entries of the files that reported it.
     """
 

@@ -87,9 +87,9 @@ def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, 
     """The snapshot that the Union knows once it has imported the file: today's facts, but the old ones of the withheld.
 
     So the withheld differ again tomorrow, and come again every day until they pass (design.md 4 rule 3). A person of whom
-    the Union may hold other facts stays `unconfirmed` until they are sent.
+    the Union may hold other facts stays `uncertain` until they are sent.
     """
     in_withheld = pl.col(HOUSEHOLD_KEY).is_in(withheld.implode())
     waiting = pl.concat([baseline.filter(in_withheld).select(key), now.filter(in_withheld).select(key)])
-    sent = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("unconfirmed"))
+    sent = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("uncertain"))
     return pl.concat([sent, baseline.join(waiting, on=key, how="semi").select(sent.columns)]).sort(key)

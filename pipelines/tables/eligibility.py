@@ -124,13 +124,13 @@ class Households(Table):
 class SentPeople(People):
     """The people as the Union knows them once the day's files are in."""
 
-    unconfirmed: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
+    uncertain: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
 
 
 class SentHouseholds(Households):
     """The households as the Union knows them once the day's files are in."""
 
-    unconfirmed: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
+    uncertain: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
 
 
 class ChangedPeople(People):

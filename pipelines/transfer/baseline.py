@@ -36,7 +36,7 @@ def uncertain_reports(
 ) -> dict[str, pl.DataFrame]:
     """The records of files that are, or may be, at the Union without being a baseline (`ledger.baseline.uncertain_entries`).
 
-    By interface (SENT_FILES): the newest canonical record of each person or household, with `unconfirmed` true and `gone`.
+    By interface (SENT_FILES): the newest canonical record of each person or household, with `uncertain` true and `gone`.
     `gone`: withdrawn by a file that the Union accepted, so the Union does not know the person any more. An interface
     without such a file is absent. KR-6115 when our copy of a file is not what the ledger says.
     """
@@ -45,7 +45,7 @@ def uncertain_reports(
         records = records_of(environment, entry)
         withdrawn = pl.col("update_kind") == "withdrawn" if "update_kind" in records.columns else pl.lit(False)
         gone = withdrawn & pl.lit(entry.state == EntryState.ACCEPTED)
-        reported.setdefault(str(entry.interface), []).append(records.with_columns(unconfirmed=pl.lit(True), gone=gone))
+        reported.setdefault(str(entry.interface), []).append(records.with_columns(uncertain=pl.lit(True), gone=gone))
     return {
         interface: pl.concat(frames, how="diagonal").unique(SENT_KEYS[interface], keep="last", maintain_order=True)
         for interface, frames in reported.items()

@@ -132,7 +132,7 @@ def eligibility_dispatch(
     waits = outcome.kind == "awaiting_approval"
     metadata = {"説明": outcome.message or "—", "実行するもの": f"renkei approve --date {day}" if waits else "—"}
     yield checks.warning("eligibility_dispatch", checks.NOTHING_AWAITS_APPROVAL, not waits, metadata)
-    sent = DailyDispatch.of((one.id, one.interface, one.file_name, one.state) for one in outcome.entries)
+    sent = DailyDispatch.of((entry.id, entry.interface, entry.file_name, entry.state) for entry in outcome.entries)
     yield dg.Output(sent, metadata={"結果": outcome.kind, "説明": outcome.message or "—"})
 
 

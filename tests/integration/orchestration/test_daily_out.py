@@ -557,7 +557,7 @@ def test_what_a_rejected_pair_told_all_the_same_is_told_anew(town: Town) -> None
     assert line.split(",")[6] in next(record for record in told.splitlines() if person in record)
     changes = town.deployment.environment.store.read("eligibility_changes", THIRD.isoformat())
     assert changes.filter(resident_number=person)["change_kinds"].to_list() == [["氏名変更", "再通知"]]
-    assert not town.deployment.environment.store.read("sent_people", THIRD.isoformat())["unconfirmed"].any()
+    assert not town.deployment.environment.store.read("sent_people", THIRD.isoformat())["uncertain"].any()
 
 
 @pytest.mark.parametrize("spoilt", ["eligibility_household", "sent_people"])

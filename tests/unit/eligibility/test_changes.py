@@ -102,8 +102,8 @@ def told(known: pl.DataFrame, key: str, doubted: str = "") -> pl.DataFrame:
     """What the Union knows; of those in `doubted` it may hold other facts."""
     return (
         known
-        if "unconfirmed" in known.columns
-        else known.with_columns(pl.col(key).is_in(list(doubted)).alias("unconfirmed"))
+        if "uncertain" in known.columns
+        else known.with_columns(pl.col(key).is_in(list(doubted)).alias("uncertain"))
     )
 
 
@@ -281,9 +281,9 @@ def test_of_whom_the_union_may_hold_other_facts_is_told_anew_though_nothing_chan
     assert found.households["household_number"].to_list() == ["H2"]
 
 
-def test_of_a_unconfirmed_household_its_members_are_reported_too() -> None:
+def test_of_an_uncertain_household_its_members_are_reported_too() -> None:
     households = told(base().households, "household_number").with_columns(
-        unconfirmed=pl.col("household_number") == "H1"
+        uncertain=pl.col("household_number") == "H1"
     )
     found = find_changes(
         told(base().people, "resident_number"), households, base().people, base().households, NOBODY, LATER

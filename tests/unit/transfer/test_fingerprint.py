@@ -19,13 +19,13 @@ TABLE = pl.DataFrame(
         "name": ["合成　\ue000\U000f0001", 'a"b', "a,b", "a\nb", "a\rb", "", None, '"'],
         'odd "name", of a column': [" leading", "trailing ", "\t", "null", "true", "2026-04-01", "\\", "-1"],
         "day": [dt.date(2026, 4, 1), None, dt.date(1, 1, 1), dt.date(9999, 12, 31), *[None] * 4],
-        "unconfirmed": [True, False, None, True, True, True, True, True],
+        "in_doubt": [True, False, None, True, True, True, True, True],
         "number": [0, -1, None, 2**31, -(2**31), 5, 6, 7],
     },
     schema_overrides={"number": pl.Int64, "day": pl.Date},
 )
 TEXT = (
-    'resident_number,name,"odd ""name"", of a column",day,unconfirmed,number\n'
+    'resident_number,name,"odd ""name"", of a column",day,in_doubt,number\n'
     "1,合成　\ue000\U000f0001, leading,2026-04-01,true,0\n"
     '2,"a""b",trailing ,,false,-1\n'
     '3,"a,b",\t,0001-01-01,,\n'

@@ -57,7 +57,7 @@ def test_a_recalled_name_is_corrected_by_the_next_day(village: Village) -> None:
     assert village.sent(FOURTH) == {}
 
 
-def test_a_recalled_file_and_a_rejected_second_one_leave_both_unconfirmed(village: Village) -> None:
+def test_a_recalled_file_and_a_rejected_second_one_leave_both_uncertain(village: Village) -> None:
     recalled_with_a_wrong_name(village)
     assert village.send(NEXT).exit_code == 0
     village.answer(
