@@ -188,7 +188,7 @@ def test_a_sheet_that_nobody_reads_is_told(desk: Desk) -> None:
     extra["A1"] = "継続"
     book.save(other)
     result = desk.run("continuity", "import", str(other))
-    assert (result.exit_code, "KR-7433 シート「判定 (2)」に書き込みが" in result.output) == (1, True)
+    assert (result.exit_code, "KR-7433 シート「判定 (2)」に記入が" in result.output) == (1, True)
 
 
 def test_a_name_in_several_styles_with_its_reading_is_the_name(desk: Desk) -> None:
