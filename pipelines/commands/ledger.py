@@ -149,7 +149,9 @@ def ledger_dismiss(references: tuple[str, ...], by: str | None, reason: str) -> 
     click.echo(f"送受信していないと記録 {len(references)}件")
 
 
-@ledger.command("retake", help="受信の控えにあって台帳にないファイルを、もう一度受け取る（暗号化・署名を使う設定では隔離に入る）")
+@ledger.command(
+    "retake", help="受信の控えにあって台帳にないファイルを、もう一度受け取る（暗号化・署名を使う設定では隔離に入る）"
+)
 @BY
 @REASON
 @with_error_messages

@@ -47,7 +47,9 @@ def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -
     click.echo(f"終わったら: renkei media erase {medium} --reason 媒体")
 
 
-@media.command("import", help="媒体のファイルを、届いたファイルと同じように取り込む（取り込んだものは媒体から消去する）")
+@media.command(
+    "import", help="媒体のファイルを、届いたファイルと同じように取り込む（取り込んだものは媒体から消去する）"
+)
 @MEDIUM
 @BY
 @REASON

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import polars as pl
 
 from pipelines.eligibility.changes import Changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
+
+# Why somebody is on the list, as it is written there.
+OWN_FAULT, HOUSEHOLD_FAULT, FAULT_OF_ANOTHER = "本人の誤り", "世帯の誤り", "同じ世帯の人の誤り"
 
 
 def withheld_households(baseline_people: pl.DataFrame, people: pl.DataFrame, faults: pl.DataFrame) -> pl.Series:
@@ -44,7 +50,7 @@ def withheld_list(
 ) -> pl.DataFrame:
     """The 要修正 list: everybody who waits or is at fault, with the codes of their own and their household's faults.
 
-    faults: `PersonsAtFault`. Columns of Changes.people, reason, codes (list), told (list: a code, a space, and its details);
+    faults: `PersonsAtFault`. Columns of Changes.people, reason, codes (list), told (list of `ToldFault` as text);
     update_kind is null where nothing changed. A household that waits, or is at fault, without any of its people has a row
     without a person, so every withheld household is listed. `people`, `baseline_people`: the persons in the municipality's
     register and at the Union; persons in neither are not listed.
@@ -63,10 +69,10 @@ def withheld_list(
         .join(of_household, on=HOUSEHOLD_KEY, how="left", suffix="_of_household")
         .with_columns(
             pl.when(pl.col("code").is_not_null())
-            .then(pl.lit("本人の誤り"))
+            .then(pl.lit(OWN_FAULT))
             .when(pl.col("code_of_household").is_not_null())
-            .then(pl.lit("世帯の誤り"))
-            .otherwise(pl.lit("同じ世帯の人の誤り"))
+            .then(pl.lit(HOUSEHOLD_FAULT))
+            .otherwise(pl.lit(FAULT_OF_ANOTHER))
             .alias("reason"),
             pl.coalesce("code", none).list.concat(pl.coalesce("code_of_household", none)).alias("codes"),
             pl.coalesce("told", none).list.concat(pl.coalesce("told_of_household", none)).alias("told"),
@@ -79,8 +85,27 @@ def withheld_list(
 
 def _codes(faults: pl.DataFrame, key: str) -> pl.DataFrame:
     """key, code (list), told (list) of the faults."""
-    details = pl.concat_str("code", "told", separator=" ")
-    return faults.group_by(key).agg(pl.col("code").unique().sort(), details.drop_nulls().unique().sort().alias("told"))
+    parts = [pl.col(name).fill_null("") for name in ("code", "item_name", "value", "expected")]
+    details = pl.concat_str(parts, separator=_PARTED)
+    return faults.group_by(key).agg(pl.col("code").unique().sort(), details.unique().sort().alias("told"))
+
+
+@dataclass(frozen=True, order=True)
+class ToldFault:
+    """One fault as the list tells it. value: as people may see it (empty: the item is blank)."""
+
+    code: str
+    item_name: str
+    value: str
+    expected: str
+
+    @classmethod
+    def parse(cls, told: str) -> ToldFault:
+        """A fault of the column `told`."""
+        return cls(*told.split(_PARTED))
+
+
+_PARTED = "\t"  # stands in no value: a file with one is refused (KR-1014)
 
 
 def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, withheld: pl.Series) -> pl.DataFrame:
@@ -93,3 +118,27 @@ def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, 
     waiting = pl.concat([baseline.filter(in_withheld).select(key), now.filter(in_withheld).select(key)])
     sent = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("uncertain"))
     return pl.concat([sent, baseline.join(waiting, on=key, how="semi").select(sent.columns)]).sort(key)
+
+
+@dataclass(frozen=True)
+class WithheldCount:
+    """How many are withheld. persons: at fault themselves or with their household; with_households: with those who wait
+    because of them; by_code: how many of the persons have which code."""
+
+    persons: int
+    with_households: int
+    by_code: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """4人（同一世帯を含め12人）."""
+        with_households = f"（同一世帯を含め{self.with_households}人）" if self.persons != self.with_households else ""
+        return f"{self.persons}人{with_households}"
+
+
+def counted(withheld: pl.DataFrame) -> WithheldCount:
+    """The persons of a 要修正 list (`withheld_list`). A household without persons counts by its codes only."""
+    at_fault = withheld.filter(pl.col("reason") != FAULT_OF_ANOTHER)
+    codes = at_fault.select("codes").explode("codes").drop_nulls()["codes"].value_counts().sort("codes")
+    return WithheldCount(
+        at_fault.drop_nulls(PERSON_KEY).height, withheld.drop_nulls(PERSON_KEY).height, dict(codes.iter_rows())
+    )

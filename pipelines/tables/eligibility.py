@@ -75,7 +75,13 @@ class PersonsAtFault(Table):
     resident_number: pl.String = item()
     household_number: pl.String = item()
     code: pl.String = public("誤りのKRコード")
-    told: pl.String = personal("誤りのある項目と、そこで使えない文字")
+    item_name: pl.String = personal("誤りのある項目")
+    value: pl.String = personal("伏せ字にした値")
+    expected: pl.String = personal("求める値")
+
+
+# What `PersonsAtFault` takes from a finding.
+TOLD = ("code", "item_name", "value", "expected")
 
 
 class People(Table):
@@ -149,7 +155,7 @@ class ChangedHouseholds(Households):
 class WithheldPeople(ChangedPeople):
     """The 要修正 list: who waits or is at fault; a household that waits without any of its people has a row of its own."""
 
-    told: Annotated[pl.List, pl.String] = personal("コードごとの、誤りのある項目")
+    told: Annotated[pl.List, pl.String] = personal("誤りごとの、コード・項目・伏せ字にした値・求める値（タブ区切り）")
     reason: pl.String = personal("保留の理由")
     codes: Annotated[pl.List, pl.String] = personal("本人と世帯の誤りのKRコード")
 

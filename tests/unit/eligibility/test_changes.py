@@ -282,9 +282,7 @@ def test_of_whom_the_union_may_hold_other_facts_is_told_anew_though_nothing_chan
 
 
 def test_of_an_uncertain_household_its_members_are_reported_too() -> None:
-    households = told(base().households, "household_number").with_columns(
-        uncertain=pl.col("household_number") == "H1"
-    )
+    households = told(base().households, "household_number").with_columns(uncertain=pl.col("household_number") == "H1")
     found = find_changes(
         told(base().people, "resident_number"), households, base().people, base().households, NOBODY, LATER
     )
