@@ -66,18 +66,19 @@ _GUIDE = (
     ("判定者・承認者", "二人の名前を書きます。同じ人では取り込めません。"),
     ("並べ替え・行の削除", "しないでください。取り込むときに確認し、違えば一行も取り込みません。"),
     ("保存", "Excel ブック（.xlsx）のまま保存します。CSV では取り込めません。"),
-    ("取込", "renkei continuity import このファイル"),
+    ("取込", "このファイルを「取込」フォルダに保存します。数分後に、隣の「…_回答.txt」に結果が書かれます。"),
     ("個人番号", "この表にはありません。書かないでください。"),
 )
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to correct in a worksheet: where (row of the sheet, None for the whole book) and what, in Japanese."""
+    """One thing to correct in a worksheet: where (row of the sheet, None for the whole book; its candidate) and what."""
 
     code: str
     row: int | None
     text: str
+    candidate: str | None = None
 
     def __str__(self) -> str:
         place = f"{self.row}行目: " if self.row else ""
@@ -298,10 +299,12 @@ class FilledWorksheet:
         for number, row in enumerate(rows, _FIRST_ROW):
             case = by_candidate.get(row[0].text)
             if case is not None:
+                before = len(problems)
                 problems += _facts_problems(number, row, case)
                 unread = _cell_problems(number, row, signs)
                 answer = Answer(case[CANDIDATE], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
                 problems += unread or _answer_problems(number, answer, case["proposal"], signs.titles)
+                problems = [*problems[:before], *(replace(one, candidate=case[CANDIDATE]) for one in problems[before:])]
                 answers.append(replace(answer, decision=DECISIONS.get(answer.decision, "")))
         return ([], problems) if problems else (answers, [])
 
