@@ -131,7 +131,7 @@ _VALIDATORS: Mapping[ArgumentKind, Callable[[str, CallContext], str | None]] = {
 def wrong_argument_count(call: Call, kinds: Sequence[ArgumentKind]) -> Iterator[str]:
     """A message if there are too few or too many arguments."""
     if len(call.arguments) != len(kinds):
-        yield f"{call} の引数の数が違います（要るのは{len(kinds)}個）"
+        yield f"{call} の引数の数が違います（必要なのは{len(kinds)}個）"
 
 
 def invalid_arguments(call: Call, kinds: Sequence[ArgumentKind], context: CallContext) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from interfaces.japanese_calendar import JapaneseCalendar
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.spec import (
     Ahead,
@@ -159,7 +160,12 @@ _TYPE = {
     "padding": Column("詰め方"),
     "description": Column("説明"),
 }
-_ERA = {"digit": Column("元号区分"), "name": Column("元号"), "start": Column("開始日", _day, "日付")}
+_ERA = {
+    "digit": Column("元号区分"),
+    "name": Column("元号"),
+    "letter": Column("略号"),
+    "start": Column("開始日", _day, "日付"),
+}
 _SENSITIVITY = {"id": Column("秘匿区分"), "mask": Column("伏せ方"), "description": Column("説明")}
 _ENTRY = {
     "id": Column("id"),
@@ -212,6 +218,7 @@ class Catalogue:
         self.unreadable: list[Fault] = []
         # In file order and with every row that stands twice, for `lint`.
         eras = tuple(sorted(self._table(root / "eras.csv", _ERA, Era), key=lambda era: era.start))
+        self.calendar = JapaneseCalendar(eras)
         types = self._table(root / "types.csv", _TYPE, ItemType)
         self.all_types = tuple(
             replace(type_, eras=eras) if type_.date_format.startswith("G") else type_ for type_ in types

@@ -311,7 +311,7 @@ class _Linter:
             yield Fault(place, f"data の {layout.data} というレコード種別はありません")
         elif layout.data is None and [record.occurrence for record in records].count("many") != 1:
             yield Fault(
-                place, "繰り返すレコード種別（many）はちょうど一つ要ります（二つ以上なら data で一つを選びます）"
+                place, "繰り返すレコード種別（many）はちょうど一つ必要です（二つ以上なら data で一つを選びます）"
             )
         elif layout.direction == "to_union" and not self.specification.is_flat:
             yield Fault(place, "送るファイルは、繰り返すレコード種別が一つで、ほかは一度だけ、親のない形に限ります")
@@ -429,9 +429,9 @@ class _Linter:
             if entry.sensitivity != item.sensitivity.id:
                 yield Fault(place, f"秘匿区分が項目辞書の {entry.sensitivity} と違います")
         if item.length % self.specification.format.unit:
-            yield Fault(place, f"バイト数は{self.specification.format.unit}の倍数が要ります（{item.length}）")
+            yield Fault(place, f"バイト数は{self.specification.format.unit}の倍数が必要です（{item.length}）")
         if item.length < 1:
-            yield Fault(place, "バイト数は1以上が要ります")
+            yield Fault(place, "バイト数は1以上が必要です")
         wanted = DATE_LENGTHS.get(item.type.date_format, 0) * self.specification.format.unit
         if wanted and item.length != wanted:
             yield Fault(place, f"属性 {item.type.id} は{wanted}バイトです（{item.length}）")

@@ -19,13 +19,18 @@ FOLDER = Path(__file__).parent / "catalogue" / "messages"
 
 @dataclass(frozen=True)
 class Message:
-    """One KR code. `level`: file | record | warning (findings), or stop (an error that ends the work)."""
+    """One KR code. `level`: file | record | warning (findings), or stop (an error that ends the work).
+
+    remedy: for operators, whatever file was read. clerk_remedy: for the 国保 clerk who corrects records in the business
+    system, without commands and paths; the same as `remedy` when the table has none of its own.
+    """
 
     code: str
     level: Level
     title: str
     template: str
     remedy: str
+    clerk_remedy: str
 
     def render(self, **values: object) -> str:
         """The message with its placeholders filled; one without a value is shown as （不明）."""
@@ -34,6 +39,10 @@ class Message:
     def advise(self, **values: object) -> str:
         """The remedy with its placeholders filled."""
         return _filled(self.remedy, values)
+
+    def advise_clerk(self, **values: object) -> str:
+        """The clerk's remedy with its placeholders filled."""
+        return _filled(self.clerk_remedy, values)
 
 
 def _filled(text: str, values: Mapping[str, object]) -> str:
@@ -48,7 +57,8 @@ def messages() -> dict[str, Message]:
     for path in sorted(FOLDER.glob("*.csv")):
         with path.open(encoding="utf-8-sig", newline="") as handle:
             for row in csv.DictReader(handle, strict=True):
-                found[row["コード"]] = Message(row["コード"], row["水準"], row["題"], row["文面"], row["対処"])  # type: ignore[arg-type]
+                texts = (row["題"], row["文面"], row["対処"], row["担当者の対処"] or row["対処"])
+                found[row["コード"]] = Message(row["コード"], row["水準"], *texts)  # type: ignore[arg-type]
     return found
 
 
@@ -66,8 +76,8 @@ _REASONS_BY_NUMBER: dict[int, str] = {
     errno.EROFS: "書き込みのできない媒体かフォルダです",
     errno.ENOSPC: "空きがありません",
     errno.EDQUOT: "割り当てられた空きがありません",
-    errno.EIO: "読み書きできません。こわれている恐れがあります",
-    errno.EPERM: "変えることも消すことも禁じられています",
+    errno.EIO: "読み書きできません。破損しているおそれがあります",
+    errno.EPERM: "変更も削除も禁じられています",
     errno.EBUSY: "使用中です",
 }
 _REASONS: dict[type[OSError], str] = {
@@ -87,7 +97,7 @@ def runbook(code: str) -> str:
 EFFECTS: Mapping[Level, str] = {
     "file": "ファイル全体を受け入れない（隔離、または送付を止める）",
     "record": "その記録、または世帯を保留する。残りは進む",
-    "warning": "知らせるだけで、止めない",
+    "warning": "通知のみで、止めない",
     "stop": "処理を止める。状態は変わっていない",
 }
 
@@ -95,12 +105,13 @@ EFFECTS: Mapping[Level, str] = {
 def explained(described: Message) -> str:
     """A code in Markdown for the person who meets it: meaning, effect, remedy; placeholders become …."""
     blanks: defaultdict[str, str] = defaultdict(lambda: "…")
+    clerks = f"- **担当者の対処**: {described.clerk_remedy}\n" if described.clerk_remedy != described.remedy else ""
     return f"""### {described.code} {described.title}
 
 - **文面**: {described.template.format_map(blanks)}
 - **どうなるか**: {EFFECTS[described.level]}
 - **対処**: {described.remedy.format_map(blanks)}
-"""
+{clerks}"""
 
 
 class RenkeiError(Exception):

@@ -142,10 +142,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Era:
-    """A row of eras.csv: the digit of an era, and its first day. An era lasts until the next one begins."""
+    """A row of eras.csv: the digit of an era, its name and letter, and its first day. An era lasts until the next begins."""
 
     digit: str
     name: str
+    letter: str
     start: dt.date
 
     @property

@@ -42,7 +42,7 @@ COMMAND_GROUPS = {
         "confirm-person": CommandLocation(
             "eligibility",
             "confirm_person_command",
-            "要修正の一覧の「別の人の疑い」（KR-7221）を確かめ、本人に間違いないと記録する",
+            "要修正の一覧の「別人の疑い」（KR-7221）を確認し、本人に間違いないと記録する",
         ),
         "approve": CommandLocation(
             "ledger",
@@ -66,13 +66,15 @@ COMMAND_GROUPS = {
         ),
         "explain": CommandLocation("specifications", "explain", "KR コードの意味と対処（--all で全部を Markdown で）"),
         "rerun": CommandLocation(
-            "running", "rerun", "失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）"
+            "running",
+            "rerun",
+            "失敗したままのパーティションを、入力から再度読み込んで再実行する（Dagster の記録から探す）",
         ),
         "quarantine": CommandLocation("ledger", "quarantine", "隔離されたファイル"),
         "ledger": CommandLocation("ledger", "ledger", "送付・受領の台帳"),
     },
     "鍵と媒体": {
-        "keys": CommandLocation("keys", "keys", "鍵（封・署名、控え、個人番号）"),
+        "keys": CommandLocation("keys", "keys", "鍵（暗号化・署名、控え、個人番号）"),
         "media": CommandLocation("media", "media", "電子記録媒体での受け渡しと媒体管理簿"),
     },
     "監査": {

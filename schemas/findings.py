@@ -186,12 +186,6 @@ def _is_readable(pattern: str) -> bool:
     return True
 
 
-def places(found: pl.DataFrame) -> pl.Series:
-    """For each finding, the item and the characters that it does not allow, for a list without values; else null."""
-    points = pl.col("value").str.extract(r"(U\+[0-9A-F]{4,6}(?: U\+[0-9A-F]{4,6})*)$")
-    return found.select(pl.concat_str("item_name", pl.lit(" ") + points, ignore_nulls=True)).to_series()
-
-
 def without_place(found: pl.DataFrame) -> pl.DataFrame:
     """The same findings without line and byte, for a file that was made again without those lines."""
     dtypes = Findings.dtypes()

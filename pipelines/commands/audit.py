@@ -28,7 +28,7 @@ def audit() -> None:
     """Commands for the auditor."""
 
 
-@audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確かめる（0 一致、1 不一致）")
+@audit.command("verify", help="台帳の鎖、保管したファイル、継続の判定が、記録のとおりか確認する（0 一致、1 不一致）")
 @BY
 @with_error_messages
 def audit_verify(by: str | None) -> None:

@@ -111,7 +111,7 @@ INTERFACE = click.argument(
 )
 
 
-@continuity.command("form", help="画面から書き写すための空の入力票（Excel）を作る")
+@continuity.command("form", help="画面から転記するための空の入力票（Excel）を作る")
 @INTERFACE
 @MONTH_OPTION
 @click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="入力票を書く場所")
@@ -128,11 +128,11 @@ def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
     click.echo(f"入力票 {path}")
 
 
-@continuity.command("typed", help="書き写した入力票を、届いたファイルと同じように取り込む")
+@continuity.command("typed", help="転記した入力票を、届いたファイルと同じように取り込む")
 @INTERFACE
 @click.argument("file", type=click.Path(path_type=Path))
 @MONTH_OPTION
-@click.option("--by", help="書き写した人（既定: 設定の operator）")
+@click.option("--by", help="転記した人（既定: 設定の operator）")
 @with_error_messages
 def continuity_typed(interface: str, file: Path, month: dt.datetime, by: str | None) -> None:
     """Import a typed form."""

@@ -25,11 +25,12 @@ from pipelines.commands.common import (
 @with_error_messages
 def withheld_command(date: dt.datetime, as_json: bool) -> None:
     """Who is withheld from a day's sending; KR-7207 when the day's files were never built. The screen shows no full number."""
-    from pipelines.eligibility.worklist import workbook, worklist
-    from pipelines.storage.files import write_durably
+    from pipelines.eligibility.withholding import counted
+    from pipelines.eligibility.worklist import worklist, write_worklist
 
     environment, day = environment_of_settings(), date.date()
-    rows = worklist(environment.store.read("withheld_list", day.isoformat()))
+    withheld = environment.store.read("withheld_list", day.isoformat())
+    rows = worklist(withheld)
     if as_json:
         say_json(
             [{name: row[name] for name in ("household_number", "resident_number", "reason", "codes")} for row in rows]
@@ -41,12 +42,11 @@ def withheld_command(date: dt.datetime, as_json: bool) -> None:
         click.echo(
             f"国保世帯 …{row['household_number'][-3:]} {who} {row['reason']} {row['codes'].replace(chr(10), '、')}".rstrip()
         )
-    path = environment.settings.clerks / f"要修正一覧_{day}.xlsx"
-    write_durably(path, workbook(rows, day))
-    click.echo(f"要修正 {len(rows)}件: {path}")
+    path = write_worklist(environment, day, withheld)
+    click.echo(f"要修正 {counted(withheld)}: {path}")
 
 
-@click.command("confirm-person", help="要修正の一覧の「別の人の疑い」（KR-7221）を確かめ、本人に間違いないと記録する")
+@click.command("confirm-person", help="要修正の一覧の「別人の疑い」（KR-7221）を確認し、本人に間違いないと記録する")
 @DAY_OPTION
 @click.option("--person", required=True, help="宛名番号（15桁）")
 @BY

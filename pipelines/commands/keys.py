@@ -17,7 +17,7 @@ from pipelines.commands.common import (
 )
 
 
-@click.group(help="鍵（封・署名、控え、個人番号）")
+@click.group(help="鍵（暗号化・署名、控え、個人番号）")
 def keys() -> None:
     """Commands on our key pairs."""
 
@@ -51,7 +51,7 @@ def keys_list(as_json: bool) -> None:
         click.echo(f"{row['key']:14}{state:6}{row['valid_until']} まで  SHA-256 {row['certificate_sha256']}")
 
 
-@keys.command("rotate", help="新しい世代の鍵を作り、読めなければならないものを新しい鍵で閉じ直す")
+@keys.command("rotate", help="新しい世代の鍵を作り、読めなければならないものを新しい鍵で再暗号化する")
 @click.argument("purpose", type=click.Choice(["transfer", "records", "my_number"]))
 @BY
 @REASON
@@ -62,10 +62,10 @@ def keys_rotate(purpose: Any, by: str | None, reason: str) -> None:
 
     environment = environment_of_settings()
     pair, reencrypted = rotate(environment, purpose, operator(environment, by), reason)
-    click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}\n閉じ直したもの {reencrypted}件")
+    click.echo(f"作成 {pair.name} 証明書の SHA-256 {pair.fingerprint}\n再暗号化したもの {reencrypted}件")
 
 
-@keys.command("retire", help="もう何も閉じていない旧世代の秘密鍵を廃棄する")
+@keys.command("retire", help="何の暗号化にも使われていない旧世代の秘密鍵を廃棄する")
 @click.argument("key")
 @BY
 @REASON

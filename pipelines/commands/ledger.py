@@ -125,7 +125,7 @@ def ledger_recall(date: dt.datetime, by: str | None, reason: str) -> None:
     own = outbox(environment, operator=operator(environment, by))
     for entry in own.recall(date.date(), FILES, reason):
         click.echo(f"{entry.id} {entry.file_name}: {state_in_words(entry.state)}")
-    click.echo(f"元のデータを直してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
+    click.echo(f"元のデータを修正してから実行してください: renkei run daily --date {date:%Y-%m-%d} --only out")
 
 
 @ledger.command(
@@ -203,7 +203,9 @@ def ledger_dismiss(references: tuple[str, ...], by: str | None, reason: str) -> 
     click.echo(f"送受信していないと記録 {len(references)}件")
 
 
-@ledger.command("retake", help="受信の控えにあって台帳にないファイルを、もう一度受け取る（封を使う設定では隔離に入る）")
+@ledger.command(
+    "retake", help="受信の控えにあって台帳にないファイルを、もう一度受け取る（暗号化・署名を使う設定では隔離に入る）"
+)
 @BY
 @REASON
 @with_error_messages
@@ -217,7 +219,7 @@ def ledger_retake(by: str | None, reason: str) -> None:
     sys.exit(0 if complete else FAULTS)
 
 
-@ledger.command("confirm", help="届いたか確かめられない送付（unconfirmed）について、連合会に確かめた結果を記録する")
+@ledger.command("confirm", help="届いたか確認できない送付（unconfirmed）について、連合会に確認した結果を記録する")
 @click.argument("entry", type=ENTRY, metavar="番号")
 @click.option("--arrived/--not-arrived", "arrived", required=True, help="連合会に届いているか")
 @BY
@@ -236,7 +238,7 @@ def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> No
 
 @ledger.command(
     "upgrade",
-    help="台帳を、このプログラムの版に上げる（先に daemon を止め、台帳の控えを取る。途中で止まっても元のままで、やり直せる）",
+    help="台帳を、このプログラムの版に上げる（先に daemon を止め、台帳の控えを取る。途中で止まっても元のままで、再実行できる）",
 )
 @click.option("--url", help="データベースの所有者としての台帳の URL（PostgreSQL。既定: 設定の ledger_url）")
 @click.option("--dry-run", is_flag=True, help="何をするかだけを示す")

@@ -25,7 +25,7 @@ def linkage_show(on: dt.datetime | None) -> None:
     click.echo(linkage_on(environment_of_settings(), on.date() if on else None).write_csv(), nl=False)
 
 
-@linkage.command("discrepancies", help="ある日のファイルについて連合会に尋ねること")
+@linkage.command("discrepancies", help="ある日のファイルについての連合会への照会事項")
 @click.option("--date", "date", type=DATE, required=True)
 @AS_JSON
 @with_error_messages

@@ -30,7 +30,7 @@ def media() -> None:
 MEDIUM = click.argument("medium", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
 
-@media.command("export", help="その日のファイルを、封をして空の媒体に書き出す（先に renkei approve が要る）")
+@media.command("export", help="その日のファイルを、暗号化・署名して空の媒体に書き出す（先に renkei approve が必要）")
 @MEDIUM
 @DAY_OPTION
 @BY
@@ -47,7 +47,9 @@ def media_export(medium: Path, date: dt.datetime, by: str | None, reason: str) -
     click.echo(f"終わったら: renkei media erase {medium} --reason 媒体")
 
 
-@media.command("import", help="媒体のファイルを、届いたファイルと同じように取り込む（取り込んだものは媒体から消す）")
+@media.command(
+    "import", help="媒体のファイルを、届いたファイルと同じように取り込む（取り込んだものは媒体から消去する）"
+)
 @MEDIUM
 @BY
 @REASON
@@ -60,7 +62,7 @@ def media_import(medium: Path, by: str | None, reason: str) -> None:
     sys.exit(0 if print_received(import_medium(environment, medium, operator(environment, by), reason)) else FAULTS)
 
 
-@media.command("erase", help="仕事の終わった媒体を消去し、消えたことを確かめて記録する")
+@media.command("erase", help="仕事の終わった媒体を消去し、消えたことを確認して記録する")
 @MEDIUM
 @BY
 @REASON

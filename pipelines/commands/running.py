@@ -64,7 +64,9 @@ def run_monthly(month: dt.datetime, step: str, verbose: bool) -> None:
     sys.exit(ending)
 
 
-@click.command("rerun", help="失敗したままのパーティションを、入力から読み直して再実行する（Dagster の記録から探す）")
+@click.command(
+    "rerun", help="失敗したままのパーティションを、入力から再度読み込んで再実行する（Dagster の記録から探す）"
+)
 @click.option("--failed", is_flag=True, required=True, help="最後の実行が失敗したもの")
 @click.option("--from", "first", type=DATE, help="この日・この月から")
 @click.option("--to", "last", type=DATE, help="この日・この月まで")

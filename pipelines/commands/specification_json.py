@@ -160,7 +160,7 @@ def _rules(names: Iterable[str]) -> dict[str, dict[str, Any]]:
             shown[name] = {
                 **_coded(of.code if of else ""),
                 "scope": of.scope if of else "normalisation",
-                "needs": row["要るもの"],
+                "needs": row["必要なもの"],
                 "meaning": row["意味"],
             }
     return shown

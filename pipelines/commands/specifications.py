@@ -49,7 +49,7 @@ def spec_list(as_json: bool) -> None:
         )
 
 
-@spec.command("lint", help="仕様データに誤りがないことを確かめる")
+@spec.command("lint", help="仕様データに誤りがないことを確認する")
 @with_error_messages
 def spec_lint() -> None:
     """Print every fault; exit 1 when there is one."""

@@ -71,7 +71,7 @@ class KeySettings(_Strict):
 
     folder: Path | None = Field(default=None, description="鍵のフォルダ（なければ data_folder の下の keys）")
     passphrase_file: Path | None = Field(
-        default=None, description="鍵を開ける合言葉のファイル（なければ鍵のフォルダの passphrase）"
+        default=None, description="鍵を開けるパスフレーズのファイル（なければ鍵のフォルダの passphrase）"
     )
 
 
@@ -79,7 +79,7 @@ class SealingSettings(_Strict):
     """`[sealing]`: when present, every file is signed and encrypted, in both directions (CMS, RFC 5652)."""
 
     partner_certificates: tuple[Path, ...] = Field(
-        min_length=1, description="連合会の証明書（PEM）の場所の並び。新しいものを先に。先頭あてに封をする"
+        min_length=1, description="連合会の証明書（PEM）の場所の並び。新しいものを先に。先頭の証明書あてに暗号化する"
     )
 
     @field_validator("partner_certificates", mode="after")
@@ -91,8 +91,8 @@ class SealingSettings(_Strict):
 class ApprovalSettings(_Strict):
     """`[approval]`: what a second person must approve before it is sent."""
 
-    persons: int = Field(default=10_000, ge=1, description="この人数以上を送るときに承認が要る（1以上の整数）")
-    first_load: bool = Field(default=True, description="初回の全件送付に承認が要るか（true か false）")
+    persons: int = Field(default=10_000, ge=1, description="この人数以上を送るときに承認が必要（1以上の整数）")
+    first_load: bool = Field(default=True, description="初回の全件送付に承認が必要か（true か false）")
     separate_accounts: bool = Field(
         default=False, description="作成したアカウントからの承認をいつも断るか（true か false）"
     )
@@ -112,7 +112,7 @@ class LimitSettings(_Strict):
     added: _Share = 0.10
     identity: _Share = 0.02
     households_gone: _Share = 0.02
-    floor: int = Field(default=10, ge=0, description="この数までは何も尋ねない（0以上の整数）")
+    floor: int = Field(default=10, ge=0, description="この数までは理由を求めない（0以上の整数）")
     days: int = Field(default=7, ge=1, description="何日分を合わせて数えるか（1以上の整数）")
 
 
@@ -136,10 +136,10 @@ class AlertSettings(_Strict):
     tls: Literal["starttls", "tls", "none"] = Field(
         default="starttls", description="starttls、tls、none のどれか（none は host がこの機械自身のときだけ）"
     )
-    ca_file: Path | None = Field(default=None, description="サーバの証明書を確かめる証明書のファイルの場所")
+    ca_file: Path | None = Field(default=None, description="サーバの証明書を確認する証明書のファイルの場所")
     user: str = Field(default="", description="メールサーバの利用者名（あれば password_file も）")
     password_file: Path | None = Field(
-        default=None, validate_default=True, description="本人だけが読める合言葉のファイルの場所（user とともに）"
+        default=None, validate_default=True, description="本人だけが読めるパスフレーズのファイルの場所（user とともに）"
     )
 
     @field_validator("tls")

@@ -281,7 +281,7 @@ def moves_twice(case: CaseFrames) -> pl.DataFrame:
     return _persons(came, went).join(case.concerned, on=_PERSON, how="semi")
 
 
-@fact("lost_and_acquired", "同じ月に資格を失って取り直した")
+@fact("lost_and_acquired", "同じ月に資格を失って再取得した")
 def lost_and_acquired(case: CaseFrames) -> pl.DataFrame:
     """A mover or head lost the 資格 in the month and began again in it, on or after that day."""
     lost = case.in_month("left_on") & ~pl.col("leave_reason").is_in([MOVED_OUT, SAME_HOUSEHOLD])

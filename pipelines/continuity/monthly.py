@@ -14,6 +14,7 @@ import polars as pl
 from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError
+from interfaces.private import private_folder
 from pipelines.configuration.calendar import business_days_between, monthly_days
 from pipelines.continuity import decisions
 from pipelines.continuity.cases import FINGERPRINT, cases
@@ -77,6 +78,11 @@ def worksheet_path(environment: Environment, month: dt.date) -> Path:
     return environment.settings.clerks / f"継続世帯判定表_{month:%Y-%m}.xlsx"
 
 
+def drop_folder(environment: Environment) -> Path:
+    """Where clerks leave filled worksheets (see the module of this name)."""
+    return environment.settings.clerks / "取込"
+
+
 def list_path(environment: Environment, name: str, month: dt.date) -> Path:
     """The path of a printed list."""
     return environment.settings.clerks / f"{name}_{month:%Y-%m}.html"
@@ -104,6 +110,7 @@ def make_worksheet(environment: Environment, month: dt.date, path: Path | None =
     target = path or worksheet_path(environment, month)
     own = environment.settings.municipality_code
     before = target.read_bytes() if target.is_file() else None
+    private_folder(drop_folder(environment))
     write_worksheet(target, found, month, own)
     write_durably(list_path(environment, "継続候補世帯リスト", month), candidates_page(found, month, own).encode())
     return MadeWorksheet(target, found, before is not None and target.read_bytes() == before)
@@ -124,9 +131,10 @@ class Imported:
     problems: list[Problem]
 
 
-def import_worksheet(environment: Environment, path: Path) -> Imported:
+def import_worksheet(environment: Environment, path: Path, left_by: str | None = None) -> Imported:
     """Import the decisions of a filled worksheet, all or none; earlier decisions stay readable.
 
+    left_by: the account that owns the file, when it was found in the clerks' folder and not named by an operator.
     KR-7401/7402/7418 when it is no worksheet; KR-7417 when the instruction was sent and a decision differs.
     """
     worksheet = FilledWorksheet.read(path)
@@ -163,6 +171,7 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
         month,
         [str(r[CANDIDATE]) for r in rows if before.get(str(r[CANDIDATE]), {}).get("decision") != r["decision"]],
     )
+    origin: dict[str, Any] = {} if left_by is None else {"left_by": left_by}
     with environment.recorder().transaction() as work:
         kept = decisions.add(work.connection, rows)
         work.append_event(
@@ -173,6 +182,7 @@ def import_worksheet(environment: Environment, path: Path) -> Imported:
             new=len(rows),
             rows=list(kept),
             rows_sha256=decisions.digest(work.connection, *kept),
+            **origin,
         )
     return Imported(month, len(rows), [])
 

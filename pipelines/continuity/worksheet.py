@@ -32,9 +32,9 @@ FACT_HEADINGS = {
     CANDIDATE: ("候補番号", 8),
     "proposal": ("判定案", 8),
     "rule": ("規則", 5),
-    "title": ("題", 12),
+    "title": ("区分", 12),
     "reason": ("理由", 22),
-    "facts_in_words": ("見た事実", 16),
+    "facts_in_words": ("判定の根拠となる事実", 16),
     "moved_on": ("異動日", 11),
     "old_municipality_code": ("転出元", 8),
     "old_household_number": ("転出元 国保世帯番号", 10),
@@ -64,20 +64,21 @@ _GUIDE = (
     ),
     ("備考", "判定案と違う判定、要確認の判定、保留には、理由を書きます（200字まで）。"),
     ("判定者・承認者", "二人の名前を書きます。同じ人では取り込めません。"),
-    ("並べ替え・行の削除", "しないでください。取り込むときに確かめ、違えば一行も取り込みません。"),
+    ("並べ替え・行の削除", "しないでください。取り込むときに確認し、違えば一行も取り込みません。"),
     ("保存", "Excel ブック（.xlsx）のまま保存します。CSV では取り込めません。"),
-    ("取込", "renkei continuity import このファイル"),
+    ("取込", "このファイルを「取込」フォルダに保存します。数分後に、隣の「…_回答.txt」に結果が書かれます。"),
     ("個人番号", "この表にはありません。書かないでください。"),
 )
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to correct in a worksheet: where (row of the sheet, None for the whole book) and what, in Japanese."""
+    """One thing to correct in a worksheet: where (row of the sheet, None for the whole book; its candidate) and what."""
 
     code: str
     row: int | None
     text: str
+    candidate: str | None = None
 
     def __str__(self) -> str:
         place = f"{self.row}行目: " if self.row else ""
@@ -298,10 +299,12 @@ class FilledWorksheet:
         for number, row in enumerate(rows, _FIRST_ROW):
             case = by_candidate.get(row[0].text)
             if case is not None:
+                before = len(problems)
                 problems += _facts_problems(number, row, case)
                 unread = _cell_problems(number, row, signs)
                 answer = Answer(case[CANDIDATE], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
                 problems += unread or _answer_problems(number, answer, case["proposal"], signs.titles)
+                problems = [*problems[:before], *(replace(one, candidate=case[CANDIDATE]) for one in problems[before:])]
                 answers.append(replace(answer, decision=DECISIONS.get(answer.decision, "")))
         return ([], problems) if problems else (answers, [])
 

@@ -22,6 +22,7 @@ from pipelines.eligibility.files import (
     build,
 )
 from pipelines.eligibility.intake import EXTRACTS, Extracts
+from pipelines.eligibility.withholding import counted
 from pipelines.exchange.batch import Batch, SendOutcome
 from pipelines.exchange.ledger.entry import Entry
 from pipelines.exchange.ledger.states import SENT_STATES, LedgerEvent
@@ -115,7 +116,11 @@ def build_day(
     """
     before = baseline(environment, day)
     asked = questions.other_persons(environment, day, before, people, my_numbers, confirm)
-    faults = pl.DataFrame({snapshot.PERSON_KEY: asked, "code": [questions.OTHER_PERSON] * len(asked)})
+    faults = pl.DataFrame({snapshot.PERSON_KEY: asked}).with_columns(
+        code=pl.lit(questions.OTHER_PERSON),
+        item_name=pl.lit(questions.IDENTITY),
+        expected=pl.lit(questions.SAME_PERSON),
+    )
     violations = violations.merge(Violations.of(faults))
 
     def accept(after: UnionSnapshot) -> None:
@@ -271,9 +276,9 @@ def lines(built: Built, day: dt.date) -> list[str]:
     """What was built for a day, in lines for people."""
     counts = built.counts
     found = [f"作成 {file.file_name}: {file.records}件 SHA-256 {file.sha256[:12]}" for file in built.files]
-    found.append(f"異動 {counts['changed']}人 = 送付 {counts['changed_sent']}人 + 要修正 {counts['changed_held']}人")
+    found.append(f"異動 {counts['changed']}人 = 送付 {counts['changed_sent']}人 + 保留 {counts['changed_held']}人")
     if built.withheld.height:
-        found.append(f"要修正一覧 {built.withheld.height}件（renkei withheld --date {day}）")
+        found.append(f"要修正一覧 {counted(built.withheld)}（renkei withheld --date {day}）")
     return found + [f"注意 {code} {message(code).title}: {count}件" for code, count in built.warnings.items()]
 
 

@@ -24,10 +24,10 @@ from pipelines.eligibility.withholding import (
 )
 from pipelines.exchange.batch import OutboundFile
 from pipelines.exchange.ledger.states import EntryState
-from pipelines.tables.eligibility import PersonsAtFault
+from pipelines.tables.eligibility import TOLD, PersonsAtFault
 from pipelines.transfer.fingerprint import fingerprint
 from pipelines.transfer.sending import Draft, make_draft, publish, require_same
-from schemas.findings import Findings, codes_in_words, from_problems, places, without_place
+from schemas.findings import Findings, codes_in_words, from_problems, without_place
 from schemas.validate import Validated, relate
 
 HOUSEHOLD_FILE, INDIVIDUAL_FILE = "eligibility_household", "eligibility_individual"
@@ -296,7 +296,7 @@ def _unwritable(draft: Draft, specification: Specification, data: pl.DataFrame) 
     unwritable = problems.filter(pl.col("code").is_in(codec.UNWRITABLE))
     found = from_problems(problems, specification, draft.name)
     wrong = from_problems(unwritable, specification, draft.name)
-    details = wrong.select("code", row="record", told=places(wrong))
+    details = wrong.select(*TOLD, row="record")
     rows = data.with_row_index("row", offset=1).join(details, on="row")
     return Violations(_faults(draft.interface, rows), without_place(found))
 
@@ -304,7 +304,7 @@ def _unwritable(draft: Draft, specification: Specification, data: pl.DataFrame) 
 def _rule_violations(interface: str, validated: Validated, findings: pl.DataFrame) -> Violations:
     """Those whose records break a rule. For other faults of the file nobody can be withheld (see `publish`)."""
     wrong = findings.filter(pl.col("level") == "record")
-    wrong = wrong.select("line", "code", told=places(wrong))
+    wrong = wrong.select("line", *TOLD)
     faults = _faults(interface, validated.data.join(wrong, on="line"))
     # The file is built again without those at fault, so other records will be on their lines.
     return Violations(faults, without_place(findings) if faults.height else findings)
@@ -314,4 +314,4 @@ def _faults(interface: str, rows: pl.DataFrame) -> pl.DataFrame:
     """`PersonsAtFault` for records with a `code`: persons in one file, households in the other."""
     key = PERSON_KEY if interface == INDIVIDUAL_FILE else HOUSEHOLD_KEY
     empty = PersonsAtFault.empty()
-    return pl.concat([empty, rows.select(key, "code", "told").unique()], how="diagonal").select(PersonsAtFault.names())
+    return pl.concat([empty, rows.select(key, *TOLD).unique()], how="diagonal").select(PersonsAtFault.names())

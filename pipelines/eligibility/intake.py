@@ -14,8 +14,8 @@ from interfaces.values import to_canonical
 from pipelines.deployment import Environment
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.ledger.states import LedgerEvent
-from pipelines.tables.eligibility import PersonsAtFault
-from schemas.findings import codes_in_words, places
+from pipelines.tables.eligibility import TOLD, PersonsAtFault
+from schemas.findings import codes_in_words
 from schemas.report import write_json, write_xlsx
 from schemas.rules.relations import codes_that_name_somebody
 from schemas.validate import FileRead, Validated, relate, validate_file
@@ -142,6 +142,6 @@ def _faults(validated_files: dict[str, Validated], findings: pl.DataFrame) -> pl
     for validated in validated_files.values():
         own = findings.filter((pl.col("level") == "record") & (pl.col("file") == validated.file_name))
         keys = [key for key in (PERSON_KEY, HOUSEHOLD_KEY) if key in validated.data.columns]
-        rows = validated.data.select("line", *keys).join(own.select("line", "code", told=places(own)), on="line")
+        rows = validated.data.select("line", *keys).join(own.select("line", *TOLD), on="line")
         found.append(rows.drop("line").unique())
     return pl.concat(found, how="diagonal").sort(PersonsAtFault.names())

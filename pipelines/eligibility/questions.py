@@ -20,6 +20,7 @@ from pipelines.exchange.ledger.states import LedgerEvent
 from pipelines.transfer.baseline import SENT_FILES
 
 OTHER_PERSON = "KR-7221"
+IDENTITY, SAME_PERSON = "氏名・生年月日・性別・個人番号のうち二つ以上", "前回の送付と同じ人であること"
 _WHO = [PERSON_KEY, "name", "name_kana", "born_on", "sex"]
 
 

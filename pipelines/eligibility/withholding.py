@@ -50,7 +50,7 @@ def withheld_list(
 ) -> pl.DataFrame:
     """The 要修正 list: everybody who waits or is at fault, with the codes of their own and their household's faults.
 
-    faults: `PersonsAtFault`. Columns of Changes.people, reason, codes (list), told (list: a code, a space, and its details);
+    faults: `PersonsAtFault`. Columns of Changes.people, reason, codes (list), faults (list of `ListedFault` as text);
     update_kind is null where nothing changed. A household that waits, or is at fault, without any of its people has a row
     without a person, so every withheld household is listed. `people`, `baseline_people`: the persons in the municipality's
     register and at the Union; persons in neither are not listed.
@@ -75,18 +75,37 @@ def withheld_list(
             .otherwise(pl.lit(FAULT_OF_ANOTHER))
             .alias("reason"),
             pl.coalesce("code", none).list.concat(pl.coalesce("code_of_household", none)).alias("codes"),
-            pl.coalesce("told", none).list.concat(pl.coalesce("told_of_household", none)).alias("told"),
+            pl.coalesce("faults", none).list.concat(pl.coalesce("faults_of_household", none)).alias("faults"),
             pl.coalesce("change_kinds", none).alias("change_kinds"),
         )
-        .drop("code", "code_of_household", "told_of_household")
+        .drop("code", "code_of_household", "faults_of_household")
         .sort(HOUSEHOLD_KEY, PERSON_KEY)
     )
 
 
 def _codes(faults: pl.DataFrame, key: str) -> pl.DataFrame:
-    """key, code (list), told (list) of the faults."""
-    details = pl.concat_str("code", "told", separator=" ")
-    return faults.group_by(key).agg(pl.col("code").unique().sort(), details.drop_nulls().unique().sort().alias("told"))
+    """key, code (list), faults (list) of the faults."""
+    parts = [pl.col(name).fill_null("") for name in ("code", "item_name", "value", "expected")]
+    details = pl.concat_str(parts, separator=_PARTED)
+    return faults.group_by(key).agg(pl.col("code").unique().sort(), details.unique().sort().alias("faults"))
+
+
+@dataclass(frozen=True, order=True)
+class ListedFault:
+    """One fault as the list shows it. value: as people may see it (empty: the item is blank)."""
+
+    code: str
+    item_name: str
+    value: str
+    expected: str
+
+    @classmethod
+    def parse(cls, text: str) -> ListedFault:
+        """A fault of the column `faults`."""
+        return cls(*text.split(_PARTED))
+
+
+_PARTED = "\t"  # stands in no value: a file with one is refused (KR-1014)
 
 
 def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, withheld: pl.Series) -> pl.DataFrame:
@@ -109,6 +128,11 @@ class WithheldCount:
     persons: int
     with_households: int
     by_code: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """4人（同一世帯を含め12人）."""
+        with_households = f"（同一世帯を含め{self.with_households}人）" if self.persons != self.with_households else ""
+        return f"{self.persons}人{with_households}"
 
 
 def counted(withheld: pl.DataFrame) -> WithheldCount:

@@ -289,5 +289,5 @@ def lines(environment: Environment, month: dt.date, history: History, classes: C
     if classes.without_record:
         found.append(f"税情報のない人 {classes.without_record}人（未申告として扱いました）")
     if classes.asked.height:
-        found.append(f"所得区分を確かめる世帯 {classes.asked.height}件 → {questions_path(environment, month)}")
+        found.append(f"所得区分を確認する世帯 {classes.asked.height}件 → {questions_path(environment, month)}")
     return found

@@ -47,6 +47,6 @@ def write_questions(environment: Environment, month: dt.date, asked: pl.DataFram
         for household, class_, codes in asked.select("household_number", "income_class_70_74", "questions").rows()
         for code in codes
     ]
-    heading = f"所得区分確認一覧 {month:%Y-%m}（{len(rows)}件。確かめて、元データか申請の記録を直します）"
+    heading = f"所得区分確認一覧 {month:%Y-%m}（{len(rows)}件。確認して、元データか申請の記録を修正します）"
     write_durably(path, new_list("所得区分確認一覧", heading, _COLUMNS, rows))
     return path if rows else None

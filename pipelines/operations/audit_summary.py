@@ -149,7 +149,7 @@ def _sent_once(scope: Scope) -> Row:
     in_force = Counter((entry.interface, entry.partition) for entry in sent if entry.state in SENT_STATES)
     twice = [key for key, times in in_force.items() if times > 1]
     again = sum(entry.state in (EntryState.RECALLED, EntryState.REJECTED) for entry in sent)
-    text = f"送付 {len(sent)}件、二重の送付 {len(twice)}件、取下げ又は却下の後に送り直したもの {again}件"
+    text = f"送付 {len(sent)}件、二重の送付 {len(twice)}件、取下げ又は却下の後に再送したもの {again}件"
     return "同じものを一度だけ送付したか", Answer.of(len(sent), open_=len(twice)), text, "送付記録"
 
 

@@ -292,7 +292,7 @@ def month_line(progress: MonthlyProgress) -> str:
 def daemon_line(status: Status) -> str:
     """Whether Dagster's daemon is alive."""
     if status.runs is None:
-        return "記録を読めません（renkei doctor で確かめてください）"
+        return "記録を読めません（renkei doctor で確認してください）"
     if status.runs.beat is None:
         return "動いた記録がありません（コマンドだけの運用ならこのままで構いません）"
     at = f"{status.runs.beat:%m-%d %H:%M}"

@@ -146,7 +146,7 @@ FOOT = "このメールに個人の情報はありません。コードの意味
     name="failure_alerts",
     minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="失敗した実行と毎日の見回りの件数を、data/alerts.log に記し、[alerts] の宛先にメールで知らせる",
+    description="失敗した実行と毎日の見回りの件数を、data/alerts.log に記し、[alerts] の宛先にメールで通知する",
 )
 def failure_alerts(context: dg.SensorEvaluationContext, deployment: Deployment) -> dg.SensorResult:
     """Ends runs whose process is gone, logs new alerts, then tries to send all waiting ones, again at each tick.
@@ -164,5 +164,5 @@ def failure_alerts(context: dg.SensorEvaluationContext, deployment: Deployment) 
     _append(log, attempt)
     seen["unsent"] = [vars(alert) for alert in unsent]
     return dg.SensorResult(
-        cursor=json.dumps(seen, ensure_ascii=False), skip_reason=f"知らせ {len(new)}件、未送信 {len(unsent)}件"
+        cursor=json.dumps(seen, ensure_ascii=False), skip_reason=f"通知 {len(new)}件、未送信 {len(unsent)}件"
     )

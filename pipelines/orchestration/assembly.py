@@ -19,7 +19,7 @@ from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment, StoreIOManager
 from pipelines.orchestration.run_log import QUIET, quiet
 from pipelines.orchestration.schedules import schedules
-from pipelines.orchestration.sensors import applications, arrivals
+from pipelines.orchestration.sensors import applications, arrivals, worksheets
 from pipelines.orchestration.specification_metadata import with_specifications
 from pipelines.orchestration.table_metadata import TableMetadata, with_column_schemas
 from pipelines.tables.registry import stored_tables
@@ -56,7 +56,12 @@ def _assembled(chosen: Deployment, partitions: Partitions, catalogue: Catalogue)
         ],
         jobs=list(made.jobs.values()),
         schedules=schedules(made, partitions),
-        sensors=[arrivals(made, partitions), applications(made, partitions), failure_alerts],
+        sensors=[
+            arrivals(made, partitions),
+            applications(made, partitions),
+            worksheets(made, partitions),
+            failure_alerts,
+        ],
         resources={"deployment": chosen, "io_manager": StoreIOManager(deployment=chosen)},
         executor=dg.in_process_executor,
         loggers={QUIET: dg.LoggerDefinition(quiet)},

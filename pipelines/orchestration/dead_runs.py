@@ -127,4 +127,4 @@ def _unfinished(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 
 def _partition(run: dg.DagsterRun) -> str:
-    return run.tags.get("dagster/partition", "区画なし")
+    return run.tags.get("dagster/partition", "対象日なし")

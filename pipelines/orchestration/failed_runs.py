@@ -29,7 +29,7 @@ class Repair:
 
     def line(self) -> str:
         """In a line for people."""
-        said = f"{self.job} {self.partition} はまだ直っていません: やり直しの実行 {self.run_id[:8]} が{self.state}です"
+        said = f"{self.job} {self.partition} は失敗したままです: 再実行 {self.run_id[:8]} が{self.state}です"
         if self.state == _STATES[dg.DagsterRunStatus.QUEUED]:
             return f"{said}。順番が来ないときは、dagster-daemon が動いているか確認してください"
         return f"{said}。終わってから結果を確認してください"

@@ -8,11 +8,12 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.orchestration.assets import eligibility, linkage, monitoring, receiving
+from pipelines.orchestration.assets import clerks, eligibility, linkage, monitoring, receiving
 from pipelines.orchestration.monthly_steps import MONTHLY_STEPS
 from pipelines.orchestration.partitions import Partitions
 
 DAILY_OUT, RECEIVE, DAILY_IN = "daily_out", "receive", "daily_in"
+CLERKS = "clerk_folder"
 RUN_LIMIT_SECONDS = 7200  # 300,000 persons take minutes; two hours means that a run hangs
 Assets = Sequence[dg.AssetsDefinition]
 
@@ -32,6 +33,7 @@ def work(partitions: Partitions) -> Work:
         DAILY_OUT: eligibility.assets(days),
         RECEIVE: receiving.assets(days),
         DAILY_IN: linkage.assets(partitions),
+        CLERKS: clerks.assets(days),
         monitoring.WATCH_JOB: monitoring.assets(days),
         **{step.job: step.assets(partitions) for step in MONTHLY_STEPS},
     }
@@ -39,6 +41,7 @@ def work(partitions: Partitions) -> Work:
         DAILY_OUT: "日次の送付: 抽出 → 異動 → 資格情報ファイル → 連合会",
         RECEIVE: "受領: 連合会のフォルダ → 検証 → 控えと台帳。取込は日・月の処理が行う",
         DAILY_IN: "日次の取込: 受け取ったその日のファイル → 連携の状態と不一致",
+        CLERKS: "取込フォルダの判定表 → 継続の判定と回答ファイル",
         monitoring.WATCH_JOB: "毎日の見回り: 送るはず・届くはずのもので、まだないもの。処理状況一覧",
         **{step.job: step.description for step in MONTHLY_STEPS},
     }

@@ -1,4 +1,5 @@
-"""The sensors that request runs: one for files in the Union's folder, one for files that wait to be applied. They change nothing."""
+"""The sensors that request runs: for files in the Union's folder, for files that wait to be applied, for worksheets in
+the clerks' folder. They change nothing."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,11 +9,12 @@ from hashlib import sha256
 import dagster as dg
 
 from interfaces.messages import RenkeiError
+from pipelines.continuity.drop_folder import unanswered
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.states import Direction, EntryState
 from pipelines.exchange.transport import RemoteFile
 from pipelines.operations.inbound_interfaces import INBOUND, of_step
-from pipelines.orchestration.jobs import RECEIVE, Work, job_of
+from pipelines.orchestration.jobs import CLERKS, RECEIVE, Work, job_of
 from pipelines.orchestration.partitions import Partitions
 from pipelines.orchestration.resources import Deployment
 from pipelines.transfer import receiving
@@ -113,6 +115,38 @@ def applications(work: Work, partitions: Partitions) -> dg.SensorDefinition:
             yield dg.SkipReason("取込を待つファイルはありません")
 
     return waiting_files_sensor
+
+
+def worksheets(work: Work, partitions: Partitions) -> dg.SensorDefinition:
+    """The sensor of the clerks' folder."""
+
+    @dg.sensor(
+        name="clerk_folder_sensor",
+        job=work.jobs[CLERKS],
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="担当者が取込フォルダに置いた判定表を見つけ、取込を始める",
+    )
+    def clerk_folder_sensor(context: dg.SensorEvaluationContext, deployment: Deployment) -> Ticked:
+        """Ask for one run for the finished files without an answer; asked again after an hour, as for `arrivals`."""
+        environment = deployment.environment
+        try:
+            found, reasons = unanswered(environment)
+        except RenkeiError as error:
+            yield dg.SkipReason(str(error))
+            return
+        today = max(partitions.days.get_partition_keys(), default=None)
+        listing = sha256("\n".join(f"{path.name}|{path.stat().st_mtime_ns}" for path in found).encode()).hexdigest()
+        runs = [Run(CLERKS, today, listing)] if found and today else []
+        asked = _asked(_memory(context), runs, _now(environment))
+        _remember(context, asked)
+        yield from (run.request(since) for run, since in asked.items())
+        for reason in reasons:
+            context.log.warning(str(reason))
+        if not asked:
+            yield dg.SkipReason("\n".join(map(str, reasons)) or "新しい判定表はありません")
+
+    return clerk_folder_sensor
 
 
 def waiting_runs(environment: Environment, partitions: Partitions, step: str | None) -> list[Run]:

@@ -129,4 +129,4 @@ class ContinuityDiscrepancies(Table):
     title: pl.String = public("KRコードの題")
     ours: pl.String = personal("当市町村の値")
     theirs: pl.String = personal("連合会の値")
-    question: pl.String = personal("尋ねること")
+    question: pl.String = personal("照会事項")

@@ -75,7 +75,13 @@ class PersonsAtFault(Table):
     resident_number: pl.String = item()
     household_number: pl.String = item()
     code: pl.String = public("誤りのKRコード")
-    told: pl.String = personal("誤りのある項目と、そこで使えない文字")
+    item_name: pl.String = personal("誤りのある項目")
+    value: pl.String = personal("伏せ字にした値")
+    expected: pl.String = personal("求める値")
+
+
+# What `PersonsAtFault` takes from a finding.
+TOLD = ("code", "item_name", "value", "expected")
 
 
 class People(Table):
@@ -124,13 +130,13 @@ class Households(Table):
 class SentPeople(People):
     """The people as the Union knows them once the day's files are in."""
 
-    uncertain: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて知らせる）")
+    uncertain: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
 
 
 class SentHouseholds(Households):
     """The households as the Union knows them once the day's files are in."""
 
-    uncertain: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて知らせる）")
+    uncertain: pl.Boolean = public("連合会の知る内容が定かでない（次の送付で改めて通知する）")
 
 
 class ChangedPeople(People):
@@ -149,7 +155,7 @@ class ChangedHouseholds(Households):
 class WithheldPeople(ChangedPeople):
     """The 要修正 list: who waits or is at fault; a household that waits without any of its people has a row of its own."""
 
-    told: Annotated[pl.List, pl.String] = personal("コードごとの、誤りのある項目")
+    faults: Annotated[pl.List, pl.String] = personal("誤りごとの、コード・項目・伏せ字にした値・求める値（タブ区切り）")
     reason: pl.String = personal("保留の理由")
     codes: Annotated[pl.List, pl.String] = personal("本人と世帯の誤りのKRコード")
 
@@ -157,7 +163,7 @@ class WithheldPeople(ChangedPeople):
 class PairManifest(Manifest):
     """The row that names a file of the day's pair, what it must hold and what it belongs to. No row: no file is wanted."""
 
-    basis_entry_ids: pl.String = public("基準を連合会に知らせたファイルの台帳の番号")
+    basis_entry_ids: pl.String = public("基準を連合会に通知したファイルの台帳の番号")
     snapshot_sha256: pl.String = public("送付後に連合会が知る状態の指紋")
 
 

@@ -152,7 +152,7 @@ def _of_a_day(item: Item, day: dt.date) -> tuple[object, str]:
         return f"{day:%Y%m}" if item.type.date_format == "YYYYMM" else f"{day:%Y-%m}", ""
     if item.type.date_format:
         return None, "年月は 2026-04 の形で書いてください"
-    return None, "日付になっています。セルの書式を文字列にして書き直してください"
+    return None, "日付になっています。セルの書式を文字列にして書き換えてください"
 
 
 _WRITTEN_DAY = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})$")

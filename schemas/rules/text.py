@@ -22,13 +22,13 @@ def required(context: RuleContext) -> BoundRule | None:
     if words == "任意":
         return None
     sound = context.value.str.strip_chars() != ""
-    expected = "値"
+    expected = "入力が必要"
     reads: tuple[str, ...] = ()
     if words.startswith("条件 "):
         other, _, values = words.removeprefix("条件 ").partition("=")
         wanted = context.other(other).is_in(values.split("|")) if values else context.other(other) != ""
         sound, reads = sound | ~wanted, (other,)
-        expected = f"{context.record.by_id[other].name}{'が' + values if values else ''}のとき値"
+        expected = f"{context.record.by_id[other].name}が{values or '入力されている'}ときは入力が必要"
     return BoundRule(context.item.id, "required", "KR-2001", expected, sound, reads)
 
 

@@ -215,3 +215,15 @@ class Village:
         """The 要修正 list: codes by 宛名番号, or by 国保世帯番号 where a household waits alone."""
         found = self.environment.store.read("withheld_list", day.isoformat())
         return {row["resident_number"] or row["household_number"]: row["codes"] for row in found.iter_rows(named=True)}
+
+
+def cells(village: Village, kind: str, heading: str, key: str, changed: dict[str, str]) -> None:
+    """Write other values into a column of a day's extract, by key: as they came, not as we would write them."""
+    path = next(path for path in (village.folder / "extracts").iterdir() if path.name.startswith(kind))
+    first, *lines = path.read_text(encoding="utf-8").splitlines()
+    names = first.split(",")
+    at, by = names.index(heading), names.index(key)
+    rows = [line.split(",") for line in lines]
+    for row in rows:
+        row[at] = changed.get(row[by], row[at])
+    path.write_bytes("\n".join([first, *map(",".join, rows), ""]).encode())

@@ -272,7 +272,7 @@ def result_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                         ("households_gone", "県内のほかの市区町村で継続した、転出した世帯"),
                         (
                             "continuity_discrepancies",
-                            "指示・結果・引継の不一致と、連合会に尋ねること（前月までに尋ねたことも読む）",
+                            "指示・結果・引継の不一致と、連合会への照会事項（前月までに照会したことも読む）",
                         ),
                     )
                 },

@@ -95,7 +95,7 @@ def monthly_files(
         output_name="income_class",
         metadata={
             "税情報のない人": classes.without_record,
-            "所得区分を確かめる世帯": classes.asked.height,
+            "所得区分を確認する世帯": classes.asked.height,
             **_shown(environment, sending.INCOME, month, classes.file),
         },
     )
@@ -162,7 +162,7 @@ def out_assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             },
             outs={
                 "benefit_extract": _file("給付抽出: 高額療養費の支給の今の状態"),
-                "tax_extract": _file("税情報抽出: 所得区分の判定に要る情報"),
+                "tax_extract": _file("税情報抽出: 所得区分の判定に必要な情報"),
                 "withheld_benefits": _table("給付抽出の行に誤りがあり、連合会への情報を変えずに待つ世帯"),
                 "tax_held": _table("税情報抽出の行に誤りがあり、所得区分を変えずに待つ人"),
             },

@@ -63,7 +63,7 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
                     "その日の終わりに分かっていた連携の状態（宛名番号・ID・取得喪失・適用。氏名も個人番号も無い）"
                 ),
                 "linkage_discrepancies": _table(
-                    "連合会に尋ねることの一覧（知らない宛名番号、日付の矛盾、IDの付け替え、確認リスト）"
+                    "連合会への照会事項の一覧（知らない宛名番号、日付の矛盾、IDの付け替え、確認リスト）"
                 ),
             },
             internal_asset_deps={

@@ -93,7 +93,7 @@ def test_a_corrected_form_takes_the_place_of_the_one_before(environment: Environ
         ("確定年月日", "5月12日", "2行目 確定年月日: 日付は"),
         ("転出元市区町村コード", "999998", "検査数字が合いません"),
         ("高額該当回数", "13", "0から12まで"),
-        ("候補番号", None, "必須の項目が空です"),
+        ("候補番号", None, "必須項目「候補番号」が未入力です"),
     ],
 )
 def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
@@ -159,7 +159,7 @@ def test_a_candidate_whose_old_household_is_unknown_is_decided_by_a_person(tmp_p
     worksheet = monthly.make_worksheet(environment, MONTH)
     path, found = worksheet.path, worksheet.cases
     assert found.select("proposal", "rule", "old_household_number").rows() == [("unclear", "U2", None)]
-    assert "連合会に候補の根拠を尋ねます" in found["reason"][0]
+    assert "連合会に候補の根拠を照会します" in found["reason"][0]
     assert monthly.import_worksheet(environment, fill(path)).problems == []
     file, _ = monthly.build_instruction(environment, MONTH)
     assert file is not None

@@ -122,8 +122,8 @@ NOT_READ: dict[str, tuple[Change, str]] = {
         f"{mark} for a reason": (put(4, REMARK, mark), "KR-7432 4行目: 備考（N4）にあるのは")
         for mark in ("〃", "同上", "々", "✓", "-")
     },
-    "writing beside the table": (put(3, 18, "保留にしたい"), "KR-7433 R3に書き込みがありますが"),
-    "writing far beside the table": (put(2, 60, "x"), "KR-7433 BH2に書き込みがありますが"),
+    "writing beside the table": (put(3, 18, "保留にしたい"), "KR-7433 R3に記入がありますが"),
+    "writing far beside the table": (put(2, 60, "x"), "KR-7433 BH2に記入がありますが"),
 }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_an_answer_cell_that_holds_no_answer_is_refused_at_its_cell(refusing: De
     result = refusing.hand_in(change)
     assert result.exit_code == 1
     assert any(line.startswith(said) for line in result.output.splitlines()), result.output
-    assert "一行も取り込んでいません" in result.output
+    assert "取込は行っていません" in result.output
     assert refusing.decided == 0
 
 
@@ -188,7 +188,7 @@ def test_a_sheet_that_nobody_reads_is_told(desk: Desk) -> None:
     extra["A1"] = "継続"
     book.save(other)
     result = desk.run("continuity", "import", str(other))
-    assert (result.exit_code, "KR-7433 シート「判定 (2)」に書き込みが" in result.output) == (1, True)
+    assert (result.exit_code, "KR-7433 シート「判定 (2)」に記入が" in result.output) == (1, True)
 
 
 def test_a_name_in_several_styles_with_its_reading_is_the_name(desk: Desk) -> None:
@@ -289,7 +289,7 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
     "a character that no file of the Union holds": (
         "continuity_result", at("候補番号", 3, "00000😀"), "A3 3行目 候補番号: KR-1021"),
     "one row twice": ("continuity_result", at("候補番号", 3, "000001"), "3行目"),
-    "a value in the column beside": ("continuity_result", put(3, 10, "02"), "J3に書き込みがありますが"),
+    "a value in the column beside": ("continuity_result", put(3, 10, "02"), "J3に記入がありますが"),
 }  # fmt: skip
 
 
@@ -400,7 +400,7 @@ def test_a_second_page_of_the_form_is_not_lost(desk: Desk) -> None:
     book.copy_worksheet(book["入力"])
     book.save(path)
     shown = typed(desk, "continuity_result", path).output
-    assert "シート「入力 Copy」に書き込みがありますが" in shown
+    assert "シート「入力 Copy」に記入がありますが" in shown
 
 
 def as_google_sheets(path: Path) -> Path:

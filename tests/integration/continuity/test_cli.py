@@ -105,9 +105,9 @@ def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:
     result = desk.run("continuity", "import", str(fill(book, spoil)))
     assert result.exit_code == 1
     lines = result.output.splitlines()
-    assert lines[0] == "KR-7411 2行目: 判定が一覧にない言葉です → 継続・非継続・保留から選んでください"
-    assert lines[1].startswith("KR-7413 2行目: 判定者と承認者が同じ人です → 別の人の承認を受けて")
-    assert lines[2].startswith("KR-7416 判定表に直すところが2件あります。一行も取り込んでいません")
+    assert lines[0] == "KR-7411 2行目: 判定が一覧にない言葉です → 継続・非継続・保留から選択してください"
+    assert lines[1].startswith("KR-7413 2行目: 判定者と承認者が同じ人です → 別の人の承認を受け")
+    assert lines[2].startswith("KR-7416 判定表に誤りが2件あります。取込は行っていません")
     assert "判定待ち 1件" in desk.run("continuity", "status", "--month", "2026-04").output
 
 

@@ -55,9 +55,9 @@ def test_a_step_of_an_erased_month_says_what_holds(erased: Desk, command: tuple[
     before = sorted(path for path in (tmp_path / "data" / "assets").rglob("*") if path.is_file())
     result = erased.run(*command)
     assert result.exit_code == 2
-    assert "KR-7210 2026-04-01 の処理に要る" in result.stderr
+    assert "KR-7210 2026-04-01 の処理に必要な" in result.stderr
     assert "2026-04-01 の分は、もう送付または取込が済んでいます（台帳" in result.stderr
-    assert "することはありません" in result.stderr
+    assert "対応は不要です" in result.stderr
     assert sorted(path for path in (tmp_path / "data" / "assets").rglob("*") if path.is_file()) == before
 
 

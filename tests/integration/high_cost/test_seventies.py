@@ -313,7 +313,7 @@ def spouse(**changes: object) -> tuple[object, ...]:
 
 def listed(said: str) -> list[tuple[object, ...]]:
     """The household, class and question of each row of the list that was made."""
-    assert "所得区分を確かめる世帯 1件 → " in said
+    assert "所得区分を確認する世帯 1件 → " in said
     path = Path(said.split("→ ")[1].splitlines()[0])
     assert path.stat().st_mode & 0o077 == 0
     rows = list(openpyxl.load_workbook(path)["所得区分確認一覧"].iter_rows(min_row=3, values_only=True))
@@ -338,7 +338,7 @@ def test_a_spouse_whose_receipts_nobody_knows_is_asked_about(desk: Desk) -> None
 
 def test_a_spouse_who_no_longer_belongs_to_the_household_does_not_count(desk: Desk) -> None:
     sent, said = sent_class(desk, spouse(), tax(ELDER_ID), tax(OTHER_ID, receipts="500000"))
-    assert (sent, "確かめる世帯" in said) == (["B03"], False)
+    assert (sent, "確認する世帯" in said) == (["B03"], False)
 
 
 def test_a_household_whose_former_member_has_a_faulty_record_waits(desk: Desk) -> None:
@@ -352,7 +352,7 @@ def test_an_insured_grandchild_lowers_the_income_of_the_head(desk: Desk) -> None
     child = spouse(born_on=GRANDCHILD_BORN, ended_on=None, end_reason=None)
     nothing = tax(OTHER_ID, base_income="0", taxable_income="0", receipts="0", total_income="0")
     sent, said = sent_class(desk, child, tax(ELDER_ID, receipts="9000000"), nothing)
-    assert (sent, "確かめる世帯" in said) == (["B04"], False)
+    assert (sent, "確認する世帯" in said) == (["B04"], False)
 
 
 def test_a_grandchild_whose_income_is_not_in_the_extract_is_asked_about(desk: Desk) -> None:

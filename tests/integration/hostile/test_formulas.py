@@ -15,12 +15,13 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from interfaces.catalogue import DEFAULT_ROOT, Catalogue
+from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.continuity.facts import HOUSEHOLDS
 from pipelines.continuity.worksheet import write_worksheet
-from pipelines.eligibility.worklist import workbook, worklist
+from pipelines.eligibility.withholding import OWN_FAULT
+from pipelines.eligibility.worklist import workbook
 from pipelines.transfer.manual_entry import write_form
 from tests.support.applying import apply_monthly
 from tests.support.candidates import THREE, listed
@@ -65,17 +66,21 @@ def markup_of(page: str) -> set[str]:
 
 
 def test_the_list_of_withheld_persons(tmp_path: Path) -> None:
+    day = dt.date(2026, 4, 1)
     withheld = pl.DataFrame(
         {
             "household_number": IN_A_LINE,
             "resident_number": IN_A_LINE,
             "name": IN_A_LINE,
-            "reason": "本人の誤り",
+            "reason": OWN_FAULT,
             "change_kinds": [[text] for text in IN_A_LINE],
+            "update_kind": "changed",
             "codes": [["KR-2003"]] * len(IN_A_LINE),
+            "faults": [["\t".join(("KR-2003", text, text, text))] for text in IN_A_LINE],
         }
     )
-    (tmp_path / "withheld.xlsx").write_bytes(workbook(worklist(withheld), dt.date(2026, 4, 1)))
+    made = workbook(withheld, day, dict.fromkeys(IN_A_LINE, day), load_catalogue().calendar)
+    (tmp_path / "withheld.xlsx").write_bytes(made)
     assert set(IN_A_LINE) <= texts_of(tmp_path / "withheld.xlsx")
 
 

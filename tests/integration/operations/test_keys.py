@@ -105,7 +105,7 @@ def test_rotation_loses_nothing_and_lets_the_old_key_go(data: Path, purpose: str
     reason = ("--reason", "定期の更新", "--by", "鍵担当")
     assert "KR-7116" in renkei("retire", f"{purpose}-1", *reason, status=2)
     before = {path: path.read_bytes() for path in data.rglob("*") if path.suffix in (".p7m", ".parquet")}
-    assert f"閉じ直したもの {closed}件" in renkei("rotate", purpose, *reason)
+    assert f"再暗号化したもの {closed}件" in renkei("rotate", purpose, *reason)
     changed = [path for path, content in before.items() if path.read_bytes() != content]
     assert len(changed) == closed
     everything_is_read()
@@ -125,7 +125,7 @@ def test_a_key_that_still_closes_something_is_not_retired(data: Path) -> None:
     renkei("retire", "records-1", "--reason", "更新")
     kept.write_bytes(content)  # as a restored backup would bring it back
     assert "KR-7115" in renkei("retire", "records-2", "--reason", "更新", status=2)
-    assert "閉じ直したもの 1件" in renkei("rotate", "records", "--reason", "途中で止まった更新の続き")
+    assert "再暗号化したもの 1件" in renkei("rotate", "records", "--reason", "途中で止まった更新の続き")
     assert set(states()) >= {"records-1", "records-2", "records-3"}
     assert "records-4" not in states()
     renkei("retire", "records-2", "--reason", "更新")

@@ -118,8 +118,8 @@ def test_a_failed_run_is_told_once_by_mail_and_log(duty: Duty) -> None:
     result = duty.town.run(DAY)
     assert not result.success
     with duty.office():
-        assert duty.tick() == "知らせ 1件、未送信 0件"
-        assert duty.tick() == "知らせ 0件、未送信 0件"
+        assert duty.tick() == "通知 1件、未送信 0件"
+        assert duty.tick() == "通知 0件、未送信 0件"
     ((subject, text),) = duty.post.read()
     assert subject == "【国保連携】daily_out 2026-04-01"
     assert "KR-7202 抽出がない 1件 → docs/runbook.md#kr-7202-抽出がない" in text
@@ -144,19 +144,19 @@ def test_a_failed_run_is_told_once_by_mail_and_log(duty: Duty) -> None:
 def test_what_failed_before_the_first_look_alarms_nobody(town: Town) -> None:
     town.run(DAY)
     duty = Duty(town)
-    assert (duty.tick(), duty.log()) == ("知らせ 0件、未送信 0件", [])
+    assert (duty.tick(), duty.log()) == ("通知 0件、未送信 0件", [])
 
 
 def test_a_server_that_is_down_delays_and_loses_nothing(duty: Duty) -> None:
     duty.town.run(DAY)
-    assert duty.tick() == "知らせ 1件、未送信 1件"
+    assert duty.tick() == "通知 1件、未送信 1件"
     duty.town.run(NEXT)
-    assert duty.tick() == "知らせ 1件、未送信 2件"
+    assert duty.tick() == "通知 1件、未送信 2件"
     attempts = [line for line in duty.log() if "reason" in line]
     assert [(line["code"], line["unsent"]) for line in attempts] == [("KR-7703", 1), ("KR-7703", 2)]
     assert "ConnectionRefusedError" in attempts[0]["reason"]
     with duty.office():
-        assert duty.tick() == "知らせ 0件、未送信 0件"
+        assert duty.tick() == "通知 0件、未送信 0件"
         duty.tick()
     ((subject, text),) = duty.post.read()
     assert subject == "【国保連携】daily_out 2026-04-01 ほか1件"
@@ -168,11 +168,11 @@ def test_a_server_that_refuses_is_asked_again_and_its_words_are_not_kept(duty: D
     duty.town.run(DAY)
     duty.post.refuses = set(TO)
     with duty.office():
-        assert duty.tick() == "知らせ 1件、未送信 1件"
+        assert duty.tick() == "通知 1件、未送信 1件"
         assert "SMTPRecipientsRefused" in duty.log()[-1]["reason"]
         assert not any(word in json.dumps(duty.log()) for word in ("no such person", "city.example"))
         duty.post.refuses = {TO[1]}
-        assert duty.tick() == "知らせ 0件、未送信 0件"
+        assert duty.tick() == "通知 0件、未送信 0件"
     assert duty.log()[-1]["refused_recipients"] == 1
     assert len(duty.post.letters) == 1
 
@@ -195,7 +195,7 @@ def test_an_account_of_the_mail_server(duty: Duty, tls: str) -> None:
         duty.tick()
         assert (duty.log()[-1]["code"], asked) == ("KR-7106", [])
         password.chmod(0o600)
-        assert duty.tick() == "知らせ 0件、未送信 0件"
+        assert duty.tick() == "通知 0件、未送信 0件"
     assert asked[-1] == (b"renkei", b"door-password")
     assert len(duty.post.letters) == 1
     assert "door-password" not in duty.everything()
@@ -215,7 +215,7 @@ def test_nothing_goes_to_a_server_that_is_not_trusted_or_does_not_encrypt(
     duty.town.run(DAY)
     duty.set(more)
     with duty.office(office):
-        assert duty.tick() == "知らせ 1件、未送信 1件"
+        assert duty.tick() == "通知 1件、未送信 1件"
     assert reason in duty.log()[-1]["reason"]
     assert duty.post.letters == []
 
@@ -224,14 +224,14 @@ def test_on_this_machine_a_letter_may_go_in_the_clear(duty: Duty) -> None:
     duty.town.run(DAY)
     duty.set('tls = "none"')
     with duty.office("none"):
-        assert duty.tick() == "知らせ 1件、未送信 0件"
+        assert duty.tick() == "通知 1件、未送信 0件"
     assert len(duty.post.letters) == 1
 
 
 def test_without_alerts_in_the_settings_there_is_the_log(duty: Duty) -> None:
     (duty.town.folder / "renkei.toml").write_text(duty.settings, encoding="utf-8")
     duty.town.run(DAY)
-    assert duty.tick() == "知らせ 1件、未送信 0件"
+    assert duty.tick() == "通知 1件、未送信 0件"
     assert [line["codes"][0]["code"] for line in duty.log()] == ["KR-7202"]
 
 
@@ -291,7 +291,7 @@ def test_the_daily_watch_tells_its_totals_once_a_day(duty: Duty) -> None:
     with duty.office():
         duty.tick()
         duty.town.run(NEXT, "daily_watch")
-        assert duty.tick() == "知らせ 0件、未送信 0件"
+        assert duty.tick() == "通知 0件、未送信 0件"
     (told,) = [line for line in duty.log()[before:] if "job" in line]
     # The second day is not sent and its run failed; the first day's two files have no 受付結果, and its answers did not come.
     assert {code["code"]: code["count"] for code in told["codes"]} == {

@@ -194,8 +194,8 @@ def test_who_breaks_a_rule_is_held_with_the_household_until_it_is_mended(town: T
     assert f"宛名番号 …{person.decode()[-3:]} 本人の誤り KR-1021" in shown.output
     assert person.decode() not in shown.output
     sheet = openpyxl.load_workbook(town.folder / "clerk" / f"要修正一覧_{DAY}.xlsx")["要修正一覧"]
-    rows = [row for row in sheet.iter_rows(min_row=3, values_only=True) if row[1] == person.decode()]
-    assert [(row[0], row[4], str(row[5]).split()[0]) for row in rows] == [(own, "本人の誤り", "KR-1021")]
+    rows = [row for row in sheet.iter_rows(min_row=3, values_only=True) if row[2] == person.decode()]
+    assert [(row[1], row[5], str(row[8]).split()[0]) for row in rows] == [(own, "氏名", "KR-1021")]
     kept = store.read("build_findings", DAY.isoformat()).filter(code="KR-1021")
     assert kept["line"].to_list() == [None], "the line of a draft that was thrown away is somebody else's now"
     town.extract(NEXT)

@@ -53,5 +53,5 @@ def test_a_start_far_ahead_is_sent_with_a_warning(village: Village, days: int, w
     village.insured[person(12)]["applied_on"] = ENTERED + dt.timedelta(days=days)
     result = village.send(ENTERED)
     assert result.exit_code == 0, result.output
-    assert ("注意 KR-5007 ずっと先の日付: 1件" in result.output) == warned
+    assert ("注意 KR-5007 遠い将来の日付: 1件" in result.output) == warned
     assert set(village.sent(ENTERED)) == {person(11), person(12)}

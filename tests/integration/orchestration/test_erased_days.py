@@ -51,10 +51,10 @@ def test_a_sent_day_is_told_to_be_sent_and_stays_erased(
     kept = numbers_of(erased, day)
     result = erased.send(day)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"KR-7210 {day} の処理に要る sent_my_numbers の {table} の表は")
+    assert result.stderr.startswith(f"KR-7210 {day} の処理に必要な sent_my_numbers の {table} の表は")
     assert f"保存期間が過ぎたので {today(erased)} に消去しました" in result.stderr
     assert f"{day} の分は、もう送付または取込が済んでいます（{entries}）" in result.stderr
-    assert "することはありません" in result.stderr
+    assert "対応は不要です" in result.stderr
     assert "先に" not in result.stderr
     assert (erased.names(), numbers_of(erased, day)) == (before, kept)
     assert "不一致 0件" in erased.cli("audit", "verify").stdout
@@ -63,7 +63,7 @@ def test_a_sent_day_is_told_to_be_sent_and_stays_erased(
 def test_the_day_after_an_erased_one_is_told_to_be_carried(erased: Village) -> None:
     result = erased.send(MISSED)
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"KR-7210 {MISSED} の処理に要る sent_my_numbers の {SECOND} の表は")
+    assert result.stderr.startswith(f"KR-7210 {MISSED} の処理に必要な sent_my_numbers の {SECOND} の表は")
     assert f"{MISSED} の分は、{LAST} の送付に含まれています" in result.stderr
     assert numbers_of(erased, MISSED) == []
 

@@ -99,7 +99,7 @@ def test_a_day_whose_repair_has_not_ended_is_not_repaired(
         status, said = rerun()
         assert status == 1
         assert (
-            f"daily_out 2026-04-01 はまだ直っていません: やり直しの実行 {newest.run_id[:8]} が{STATES[state]}です"
+            f"daily_out 2026-04-01 は失敗したままです: 再実行 {newest.run_id[:8]} が{STATES[state]}です"
             in said
         )
         assert "失敗したままのパーティションはありません" not in said

@@ -80,7 +80,7 @@ def test_another_person_under_a_known_number_waits_until_he_is_confirmed(village
     assert set(village.sent(NEXT)) == {person(5000)}, "a person who only changed their name is sent"
     assert village.withheld(NEXT) == {person(12): ["KR-7221"]} | {person(11): []}
     shown = village.cli("withheld", "--date", NEXT.isoformat())
-    assert "本人の誤り KR-7221 別の人の疑い" in shown.output
+    assert "本人の誤り KR-7221 別人の疑い" in shown.output
     options = ("--date", NEXT.isoformat(), "--reason", "性別の取扱いの変更")
     assert "KR-7223" in village.cli("confirm-person", "--person", person(11), *options).output
     confirmed = village.cli("confirm-person", "--person", person(12), *options)

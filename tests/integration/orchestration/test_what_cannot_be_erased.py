@@ -54,7 +54,7 @@ def test_a_table_that_cannot_be_erased_is_told_and_the_others_go(sent: Village, 
     with kind(data / TABLE):
         result = sent.cli("retention", "run", *BY)
         assert result.exit_code == 2
-        assert result.stderr.startswith(f"KR-6606 データのフォルダ の {TABLE} を消せませんでした（")
+        assert result.stderr.startswith(f"KR-6606 データのフォルダ の {TABLE} を消去できませんでした（")
         assert re.search("[A-Za-z]{4}", result.stderr.split("（")[1].split("）")[0]) is None, (
             "the reason is in Japanese"
         )
@@ -90,7 +90,7 @@ def test_a_medium_that_cannot_be_erased_is_told_and_what_went_is_recorded(sent: 
     with immovable(medium / "二.csv"):
         result = sent.cli("media", "erase", str(medium), *BY, "--reason", "試験")
         assert result.exit_code == 2
-        assert result.stderr.startswith("KR-6606 媒体 M-0001 の 二.csv を消せませんでした（")
+        assert result.stderr.startswith("KR-6606 媒体 M-0001 の 二.csv を消去できませんでした（")
         assert "物理的に破壊" in result.stderr
     told = json.loads(sent.cli("media", "list", "--json").stdout)
     assert [(row["何を"], row["ファイル"]) for row in told] == [("消去", "一.csv")]
@@ -135,5 +135,5 @@ def test_a_key_that_cannot_be_destroyed_is_told(sent: Village) -> None:
     with immovable(key):
         result = sent.cli("keys", "retire", "records-1", "--reason", "試験")
         assert result.exit_code == 2
-        assert result.stderr.startswith(f"KR-6606 鍵のフォルダ の {key.name} を消せませんでした（")
+        assert result.stderr.startswith(f"KR-6606 鍵のフォルダ の {key.name} を消去できませんでした（")
     assert "廃棄" not in sent.cli("keys", "list").stdout

@@ -390,7 +390,7 @@ def test_a_new_era_is_a_row(tmp_path: Path) -> None:
     plan = {"born_on": {"属性": "和暦年月日", "バイト数": "7"}}
     catalogue = altered(tmp_path, "eligibility_individual", items=plan)
     for name, old, new in (
-        ("eras.csv", "5,令和,", "6,試験,2027-05-01,試験\n5,令和,"),
+        ("eras.csv", "5,令和,", "6,試験,X,2027-05-01,試験\n5,令和,"),
         ("types.csv", "[1-5][0-9]", "[1-6][0-9]"),
     ):
         path = catalogue.root / name

@@ -188,8 +188,8 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "unknown normalisation": (cell("name", 正規化="polish"), "polish という正規化はありません"),
     "no source": (cell("name", 出典=""), "出典が空です"),
-    "half a character of UTF-16LE": (wide(odd="name"), "バイト数は2の倍数が要ります（201）"),
-    "zero length": (cell("name", バイト数="0"), "バイト数は1以上が要ります"),
+    "half a character of UTF-16LE": (wide(odd="name"), "バイト数は2の倍数が必要です（201）"),
+    "zero length": (cell("name", バイト数="0"), "バイト数は1以上が必要です"),
     "overlap of versions": (second_version("2026-04-01", ""), "重なっています"),
     "gap between versions": (second_version("2026-04-01", "\neffective_to = 2026-03-01"), "空きがあります"),
     "file name with an unknown field": (file_toml("{file_number}", "{moon}"), "ファイル名の moon は項目にありません"),
@@ -212,7 +212,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         file_toml("zero_records_allowed = true", "zero_records_allowed = false"),
         "0件のファイル",
     ),
-    "two repeating records": (file_toml('occurrence = "one"', 'occurrence = "many"'), "ちょうど一つ要ります"),
+    "two repeating records": (file_toml('occurrence = "one"', 'occurrence = "many"'), "ちょうど一つ必要です"),
     "key that is not there": (file_toml('key = ["resident_number"]', 'key = ["moon"]'), "キー moon は項目にありません"),
     "same code twice": (code("sex", "1,重複,double,,,test"), "同じコードの効力期間が重なっています"),
     "same meaning twice": (code("sex", "8,男２,male,,,test"), "意味 male が同じ時期の二つのコードに"),
@@ -254,7 +254,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "normalisation of what is no extract": (cell("name", 正規化="full_width"), "正規化は抽出だけで行われます"),
     "normalisation without argument": (
         cell("relationship", 正規化="zero_fill"),
-        "data.csv 項番15 relationship 正規化: zero_fill の引数の数が違います（要るのは1個）",
+        "data.csv 項番15 relationship 正規化: zero_fill の引数の数が違います（必要なのは1個）",
     ),
     "normalisation with too many arguments": (
         cell("name", 正規化="full_width(3)"),
@@ -383,11 +383,11 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "relation without its interface": (
         file_toml("(eligibility_household)", ""),
-        "relations: every_individual_has_household の引数の数が違います（要るのは1個）",
+        "relations: every_individual_has_household の引数の数が違います（必要なのは1個）",
     ),
     "relation within the file with an interface": (
         file_toml("one_head_per_household", "one_head_per_household(eligibility_household)"),
-        "one_head_per_household(eligibility_household) の引数の数が違います（要るのは0個）",
+        "one_head_per_household(eligibility_household) の引数の数が違います（必要なのは0個）",
     ),
     "file name with a field twice": (
         file_toml("{file_number}", "{processed_on}"),

@@ -69,4 +69,4 @@ def test_every_error_is_given_what_its_text_and_its_remedy_need() -> None:
 def test_the_remedy_is_filled_with_the_values_of_the_text() -> None:
     error = RenkeiError("KR-7306", name="KRSHU_999997_20260401_000001.csv", entry=34)
     assert "renkei quarantine show 34 " in error.for_people()
-    assert "renkei quarantine reject 34 " in error.remedy
+    assert "renkei quarantine reject 34）" in error.remedy

@@ -148,7 +148,7 @@ def test_a_code_outside_its_table_is_told_what_the_table_holds(tmp_path: Path) -
             "02 世帯主・11 夫・12 妻・13 夫（未届）・14 妻（未届）・20 子・51 父・52 母・71 兄・74 弟・ほか4件",
         ),
     ]
-    assert "続柄コードは次のどれかです: 02 世帯主・" in result.findings["message"][1]
+    assert "続柄コードがコード表にない値です（使用できる値: 02 世帯主・" in result.findings["message"][1]
 
 
 def test_the_check_digit_of_a_resident_record_code_only_warns(tmp_path: Path) -> None:
