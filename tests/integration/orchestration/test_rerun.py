@@ -98,10 +98,7 @@ def test_a_day_whose_repair_has_not_ended_is_not_repaired(
         newest = instance.create_run_for_job(daily_out, tags=tags, status=state, remote_job_origin=job)
         status, said = rerun()
         assert status == 1
-        assert (
-            f"daily_out 2026-04-01 は失敗したままです: 再実行 {newest.run_id[:8]} が{STATES[state]}です"
-            in said
-        )
+        assert f"daily_out 2026-04-01 は失敗したままです: 再実行 {newest.run_id[:8]} が{STATES[state]}です" in said
         assert "失敗したままのパーティションはありません" not in said
         assert ("dagster-daemon" in said) == (state == dg.DagsterRunStatus.QUEUED)
         instance.report_dagster_event(

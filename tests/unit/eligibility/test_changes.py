@@ -224,7 +224,7 @@ def test_an_insured_head_who_leaves_becomes_the_nominal_head_with_their_last_per
 
 
 def at_fault(person: str, household: str | None = None) -> pl.DataFrame:
-    return PersonsAtFault.of([(person, household, "KR-3004", None)])
+    return PersonsAtFault.of([(person, household, "KR-3004", None, None, None)])
 
 
 def test_the_household_named_in_a_persons_other_row_waits_too() -> None:
@@ -311,7 +311,11 @@ def test_the_list_says_whose_fault_it_is_and_forgets_no_household() -> None:
         [household("H1", "1"), household("H3", "5", address="合成県別市")],
     )
     faults = PersonsAtFault.of(
-        [("1", None, "KR-2003", "氏名 U+00A0"), ("1", None, "KR-2002", None), (None, "H3", "KR-1021", "住所 U+9AD9")]
+        [
+            ("1", None, "KR-2003", "氏名", "（非表示）、使えない文字 U+00A0", "文字"),
+            ("1", None, "KR-2002", None, None, None),
+            (None, "H3", "KR-1021", "住所", "U+9AD9", "cp932"),
+        ]
     )
     withheld = withheld_households(before.people, after.people, faults)
     kept, waiting = split(changes(before, after), before.people, withheld)
