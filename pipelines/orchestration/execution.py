@@ -98,7 +98,7 @@ class Runner:
         environment = Environment.open(settings)
         deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY])
         loaded = definitions(deployment, {QUIET: dg.LoggerDefinition(quiet)}).get_repository_def()
-        partitions = Partitions.since(settings.first_day, tokyo_now().date())
+        partitions = Partitions.since(settings.first_day, tokyo_now().date(), settings.last_day)
         if partition is not None:
             _require_partition(partitions, step, partition)
         lines = _Lines()
