@@ -16,6 +16,7 @@ from pipelines.orchestration.specification_metadata import name_of
 from pipelines.tables.high_cost import MonthlyDispatch, WithheldKeys
 
 OWNERS = ["team:国保給付担当"]
+WITHHELD = {monthly.BENEFITS: "withheld_benefits", monthly.TAXES: "tax_held"}  # what waits of each extract
 
 
 def _file(description: str) -> dg.AssetOut:
@@ -47,7 +48,7 @@ def monthly_extracts(
     for interface, extract in read.items():
         yield dg.Output(extract.records, output_name=interface)
         withheld = WithheldKeys.of((key,) for key in extract.withheld)
-        yield dg.Output(withheld, output_name=interface.replace("extract", "held"))
+        yield dg.Output(withheld, output_name=WITHHELD[interface])
 
 
 def monthly_files(
