@@ -168,7 +168,8 @@ def _require_partition(partitions: Partitions, step: str | None, partition: str)
         raise RenkeiError("KR-6008", partition=partition)
     keys = partitions.of_step(step).get_partition_keys()
     if partition not in keys:
-        raise RenkeiError("KR-6007", partition=partition, first=keys[0], last=keys[-1])
+        first, last = (keys[0], keys[-1]) if keys else ("なし", "なし")
+        raise RenkeiError("KR-6007", partition=partition, first=first, last=last)
 
 
 @contextmanager
