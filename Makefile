@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 DEMO ?= $(CURDIR)/demo
+PORT ?= 20022
 FUZZ ?= 100
 UI_PORT ?= 3000
 export DAGSTER_REDACT_USER_CODE_ERRORS := 1
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -18,11 +19,23 @@ $(STAMP): requirements.lock pyproject.toml
 
 setup: $(STAMP) ## the virtual environment with the locked packages
 
-demo: $(STAMP) ## two months of a synthetic prefecture, end to end (about eight minutes)
-	$(BIN)/python -m fixtures.demo --folder $(DEMO)
+demo: $(STAMP) ## eight days and a month of a synthetic prefecture, a story a day (about 70 s of processor time); ends with a page to go on from
+	$(BIN)/python -m fixtures.demo --folder $(DEMO) --port $(PORT)
+
+demo-long: $(STAMP) ## two months of it, every business day (about five minutes of processor time)
+	$(BIN)/python -m fixtures.demo.long --folder $(DEMO) --port $(PORT)
+
+union: $(STAMP) ## after the demo: the stand-in Union stays up and answers (MISBEHAVE=truncated, late, nack, ...; Ctrl-C ends it)
+	$(BIN)/python -m fixtures.demo.union serve --folder $(DEMO) $(if $(MISBEHAVE),--misbehave $(MISBEHAVE))
+
+redeliver: $(STAMP) ## the Union delivers its answer of a day again, sound (DATE=2026-10-29)
+	$(BIN)/python -m fixtures.demo.union redeliver --folder $(DEMO) --date $(DATE)
+
+next-day: $(STAMP) ## the extracts of the next business day, to be sent with renkei run daily
+	$(BIN)/python -m fixtures.demo.union next-day --folder $(DEMO)
 
 ui: $(STAMP) ## the Dagster UI on the demo's home with the daemon that works for it, http://127.0.0.1:3000, until Ctrl-C
-	umask 077; RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/dagster_home PYTHONWARNINGS=ignore \
+	umask 077; RENKEI_SETTINGS=$(DEMO)/renkei.toml DAGSTER_HOME=$(DEMO)/data/dagster_home PYTHONWARNINGS=ignore \
 	  exec $(BIN)/dagster dev -h 127.0.0.1 -p $(UI_PORT) -m pipelines.definitions --log-level warning
 
 pictures: $(STAMP) ## the pictures of the documents, from a real browser
@@ -47,7 +60,7 @@ torture: $(STAMP) ## failures provoked on purpose: killed processes, broken conn
 	$(BIN)/python -m fixtures.torture
 
 canary: $(STAMP) ## the demo, then a search for personal data in all that it left: no 個人番号 anywhere, names in the clerks' folder only
-	$(BIN)/python -m fixtures.demo --folder $(DEMO)
+	$(BIN)/python -m fixtures.demo --folder $(DEMO) --port $(PORT)
 	$(BIN)/python -m fixtures.canary --folder $(DEMO)
 
 check: $(STAMP) ## ruff, types, specifications
@@ -63,4 +76,4 @@ lock: $(STAMP) ## resolve requirements.lock again (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-strip-extras --no-header --quiet -o requirements.lock
 
-.PHONY: help setup demo ui pictures test-fast test test-slow test-long fuzz torture canary check bench lock
+.PHONY: help setup demo demo-long union redeliver next-day ui pictures test-fast test test-slow test-long fuzz torture canary check bench lock

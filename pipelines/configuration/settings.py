@@ -178,6 +178,9 @@ class Settings(_Strict):
         default="", description="sqlite:///… か postgresql+psycopg2://… の形（なければ data_folder）"
     )
     first_day: date = Field(default=FIRST_DAY, description="運用を始める日（最初に送る営業日。例 2026-04-01）")
+    last_day: date | None = Field(
+        default=None, description="運用を終える日（最後に送る営業日。first_day 以後。なければ終わらない）"
+    )
     operator: str = Field(default_factory=getpass.getuser, min_length=1, description="操作者の名前")
     lost_rows_threshold: float = Field(default=0.30, ge=0, le=1, description="0から1までの割合（例 0.30）")
     switched_off_interfaces: tuple[str, ...] = Field(default=(), description='インタフェースのid の並び（例 ["…"]）')
@@ -196,6 +199,13 @@ class Settings(_Strict):
         default=None, description="送付の控え帳のファイルの場所（なければ data_folder の隣）。data_folder の外に置く"
     )
     alerts: AlertSettings | None = Field(default=None, description="[alerts] の見出しの下に書くメールの宛先")
+
+    @field_validator("last_day")
+    @classmethod
+    def _not_before_the_first(cls, last: date | None, info: ValidationInfo) -> date | None:
+        if last is not None and last < info.data.get("first_day", last):
+            raise ValueError
+        return last
 
     @property
     def ledger(self) -> str:

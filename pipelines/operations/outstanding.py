@@ -193,8 +193,9 @@ def _day(at: str) -> dt.date:
 
 
 def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iterator[Row]:
-    """The Union's monthly due dates in the past, for the months in which this deployment has sent days."""
+    """The Union's monthly due dates in the past, for the months in which this deployment has sent days, up to its last whole one."""
     began = [e.partition for e in _daily_files(entries) if e.partition]
+    last = environment.settings.last_day
     for back in range(MONTHS_LOOKED_BACK, 0, -1):
         month = on.replace(day=1) - relativedelta(months=back)
         if began and min(began) < month + relativedelta(months=1):
@@ -204,6 +205,8 @@ def _months(environment: Environment, entries: list[Entry], on: dt.date) -> Iter
                 if error.code != "KR-7107":
                     raise
                 continue  # running a month that the Union's calendar does not have reports it
+            if last and days.cut_off > last:
+                continue
             yield from _month(environment, entries, days, on)
 
 

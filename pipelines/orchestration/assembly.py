@@ -34,13 +34,14 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     chosen = deployment or Deployment(settings_path=dg.EnvVar(ENVIRONMENT_KEY))
     try:
         settings = Settings.load(deployment.settings_path if deployment else os.environ.get(ENVIRONMENT_KEY))
-        first_day, catalogue = settings.first_day, load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        first_day, last_day = settings.first_day, settings.last_day
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
     except RenkeiError:
-        first_day, catalogue = FIRST_DAY, load_catalogue()
+        first_day, last_day, catalogue = FIRST_DAY, None, load_catalogue()
     with warnings.catch_warnings():
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category)
-        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date()), catalogue)
+        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date(), last_day), catalogue)
 
 
 def _assembled(chosen: Deployment, partitions: Partitions, catalogue: Catalogue) -> dg.Definitions:

@@ -109,7 +109,7 @@ class Runner:
         environment = Environment.open(settings)
         deployment = Deployment(settings_path=os.environ[ENVIRONMENT_KEY], by_command=True)
         loaded = definitions(deployment).get_repository_def()
-        partitions = Partitions.since(settings.first_day, tokyo_now().date())
+        partitions = Partitions.since(settings.first_day, tokyo_now().date(), settings.last_day)
         if partition is not None:
             _require_partition(partitions, step, partition)
         lines = _Lines()
@@ -183,7 +183,8 @@ def _require_partition(partitions: Partitions, step: str | None, partition: str)
         raise RenkeiError("KR-6008", partition=partition)
     keys = partitions.of_step(step).get_partition_keys()
     if partition not in keys:
-        raise RenkeiError("KR-6007", partition=partition, first=keys[0], last=keys[-1])
+        first, last = (keys[0], keys[-1]) if keys else ("なし", "なし")
+        raise RenkeiError("KR-6007", partition=partition, first=first, last=last)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from pipelines.configuration.calendar import TOKYO, holidays
+from pipelines.configuration.calendar import TOKYO, holidays, next_business_day
 
 WEEKENDS = "0 0 * * 0,6"
 _CALENDAR_AHEAD = dt.timedelta(days=400)  # a year and a month: definitions are reloaded more often than that
@@ -42,17 +42,25 @@ class Partitions:
     months: dg.MonthlyPartitionsDefinition
 
     @classmethod
-    def since(cls, first: dt.date, today: dt.date) -> Partitions:
-        """The partitions from the first day that the deployment sends; holidays are included up to `_CALENDAR_AHEAD` from today."""
+    def since(cls, first: dt.date, today: dt.date, last: dt.date | None = None) -> Partitions:
+        """The partitions from the first to the last day that the deployment sends (None: it goes on).
+
+        A month of which the last business day is not sent is not there. Holidays are included up to `_CALENDAR_AHEAD` from today.
+        """
+        following = next_business_day(last) if last else None
         holiday_dates = holidays(first, max(today, first) + _CALENDAR_AHEAD)
         days = dg.DailyPartitionsDefinition(
             start_date=first.isoformat(),
+            end_date=following.isoformat() if following else None,
             timezone="Asia/Tokyo",
             end_offset=1,
             exclusions=[WEEKENDS, *(dt.datetime.combine(day, dt.time(), TOKYO) for day in holiday_dates)],
         )
         months = dg.MonthlyPartitionsDefinition(
-            start_date=first.replace(day=1).isoformat(), timezone="Asia/Tokyo", end_offset=1
+            start_date=first.replace(day=1).isoformat(),
+            end_date=following.replace(day=1).isoformat() if following else None,
+            timezone="Asia/Tokyo",
+            end_offset=1,
         )
         return cls(days, months)
 

@@ -17,13 +17,14 @@ from pipelines.orchestration.resources import Deployment
 SENDING_HOUR = 18  # after the municipal systems' evening extract
 MONTHLY_HOUR = 19  # after the day's own sending
 WATCHING_HOUR = 8  # before the offices open, for the business day before
+_OUTSIDE = "{day} は運用の期間の外です（設定の first_day と last_day）"
 
 
 def schedules(work: Work, partitions: Partitions) -> list[dg.ScheduleDefinition]:
     """All schedules."""
     return [
-        _daily(work.jobs[DAILY_OUT]),
-        _watch(work.jobs[WATCH_JOB]),
+        _daily(work.jobs[DAILY_OUT], partitions),
+        _watch(work.jobs[WATCH_JOB], partitions),
         *(_monthly(step, work.jobs[step.job], partitions) for step in MONTHLY_STEPS),
     ]
 
@@ -32,7 +33,7 @@ def _day(context: dg.ScheduleEvaluationContext) -> dt.date:
     return context.scheduled_execution_time.astimezone(TOKYO).date()
 
 
-def _daily(job: dg.JobDefinition) -> dg.ScheduleDefinition:
+def _daily(job: dg.JobDefinition, partitions: Partitions) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="daily_out_schedule",
         job=job,
@@ -46,12 +47,14 @@ def _daily(job: dg.JobDefinition) -> dg.ScheduleDefinition:
         day = _day(context)
         if not is_business_day(day):
             return dg.SkipReason(f"{day} は連合会の営業日ではありません")
+        if not partitions.days.has_partition_key(day.isoformat()):
+            return dg.SkipReason(_OUTSIDE.format(day=day))
         return dg.RunRequest(run_key=f"{DAILY_OUT}|{day}", partition_key=day.isoformat())
 
     return schedule
 
 
-def _watch(job: dg.JobDefinition) -> dg.ScheduleDefinition:
+def _watch(job: dg.JobDefinition, partitions: Partitions) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="daily_watch_schedule",
         job=job,
@@ -66,6 +69,8 @@ def _watch(job: dg.JobDefinition) -> dg.ScheduleDefinition:
         if not is_business_day(day):
             return dg.SkipReason(f"{day} は連合会の営業日ではありません")
         before = previous_business_day(day)
+        if not partitions.days.has_partition_key(before.isoformat()):
+            return dg.SkipReason(_OUTSIDE.format(day=before))
         return dg.RunRequest(run_key=f"{WATCH_JOB}|{before}", partition_key=before.isoformat())
 
     return schedule

@@ -71,8 +71,8 @@ def first_month_sent(environment: Environment) -> dt.date | None:
 def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> list[dt.date]:
     """The business days of [first, last] that were neither sent, nor carried by a later day, nor without changes.
 
-    Days before the deployment's first sending are not included. A day with a rejected file, or that was recalled, is
-    carried by the next day that reaches the Union.
+    Days before the deployment's first sending, or after the `last_day` of the settings, are not included. A day with a
+    rejected file, or that was recalled, is carried by the next day that reaches the Union.
     """
     entries = environment.ledger.entries(direction=Direction.OUTBOUND, interfaces=SENT_FILES)
     current_states: dict[dt.date | None, dict[str | None, EntryState]] = {}
@@ -89,5 +89,6 @@ def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> li
     }
     quiet = {e.detail.get("partition") for e in environment.ledger.events_of(LedgerEvent.QUIET_DAY)}
     began = min((e.partition for e in entries if e.partition is not None), default=first)
-    days = business_days(max(first, began), last + dt.timedelta(days=1))
+    ends = min(last, environment.settings.last_day or last)
+    days = business_days(max(first, began), ends + dt.timedelta(days=1))
     return [day for day in days if day not in done and day.isoformat() not in quiet]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openpyxl
 
-from fixtures.demo import business_days
+from fixtures.demo.days import business_days
 from fixtures.world import OURS
 from tests.support.command_town import START, Town
 from tests.support.servers import OpenSshServer

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import os
 import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from fixtures.canary import CLERKS, Leak, Person, answers_of_the_ui, files, persons, search
 from fixtures.counterpart.misbehaviour import MY_NUMBERS, Misbehaviour
-from fixtures.demo import DAGSTER, months_of_days
+from fixtures.demo.days import months_of_days
 from fixtures.world import OURS
 from tests.support.monthly_town import APRIL, MonthlyTown
 from tests.support.paths import ROOT
@@ -62,7 +63,10 @@ class WatchedTown(MonthlyTown):
         shipped = ROOT / "dagster_home" / "dagster.yaml"
         (home / "dagster.yaml").write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
         subprocess.run(
-            [DAGSTER, "instance", "migrate"], env=os.environ | self.environment, check=True, capture_output=True
+            [Path(sys.executable).with_name("dagster"), "instance", "migrate"],
+            env=os.environ | self.environment,
+            check=True,
+            capture_output=True,
         )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from fixtures.demo import business_days
+from fixtures.demo.days import business_days
 from fixtures.world import NO_APPROVAL, OURS
 from tests.support.clocks import TOKYO, Clock, Desk, Process
 from tests.support.command_town import START, Town

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from fixtures.demo import business_days
+from fixtures.demo.days import business_days
 from fixtures.world import World
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue
 from tests.support.command_town import START, Town

@@ -9,7 +9,7 @@ from pathlib import Path
 from fixtures.counterpart.delivery import leave
 from fixtures.counterpart.misbehaviour import Misbehaviour
 from fixtures.counterpart.seals import Seals
-from fixtures.demo import business_days
+from fixtures.demo.days import business_days
 from fixtures.world import OURS
 from pipelines.configuration.settings import Settings
 from pipelines.deployment import Environment

@@ -6,7 +6,8 @@ import datetime as dt
 
 import polars as pl
 
-from fixtures.demo import decide, months_of_days
+from fixtures.demo.days import months_of_days
+from fixtures.demo.municipality import decide
 from fixtures.oracle.history import Benefit, History
 from fixtures.prefecture import MUNICIPALITIES
 from pipelines.configuration.settings import Settings
