@@ -220,7 +220,9 @@ def look(page: Page) -> None:
     page.goto("/asset-groups")
     for group in ("municipal_systems", "extracts", "eligibility", "linkage", "continuity", "high_cost"):
         shows(page.get_by_text(group, exact=True))
-    page.keyboard.press("Alt+KeyE")
+    page.get_by_text("linkage", exact=True).last.click()  # the group in the graph, not in the list beside it
+    shows(page.get_by_text("union_eligibility", exact=True))
+    shows(page.get_by_text("linkage_state", exact=True))
     picture(page, "lineage")
     page.goto("/assets/eligibility_individual?view=overview")
     shows(page.get_by_text("氏名（個人情報） 元: resident_extract.name"))
@@ -229,7 +231,7 @@ def look(page: Page) -> None:
     shows(page.get_by_text("異動 適用開始"))
     page.get_by_role("button", name="Plots").click()
     shows(page.locator("canvas"))
-    page.locator("canvas").first.scroll_into_view_if_needed()
+    page.get_by_text("異動 適用開始").first.scroll_into_view_if_needed()
     picture(page, "plots")
     page.goto(f"/locations/{LOCATION}/asset-groups/continuity/lineage")
     shows(page.get_by_text("union_continuity"))
