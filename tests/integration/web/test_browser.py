@@ -32,6 +32,7 @@ DAYS = list(business_days(dt.date.today() - dt.timedelta(days=21), dt.date.today
 SENT, MISSED, NEXT, *LATER = DAYS
 SHOWN_WITHIN = 180_000.0  # milliseconds: a run imports everything, on a machine that is busy
 LOCATION = "pipelines.definitions"
+FREE_OF_NODES = 400  # pixels from the upper left corner
 
 
 class Office:
@@ -223,6 +224,8 @@ def look(page: Page) -> None:
     page.get_by_text("linkage", exact=True).last.click()  # the group in the graph, not in the list beside it
     shows(page.get_by_text("union_eligibility", exact=True))
     shows(page.get_by_text("linkage_state", exact=True))
+    page.get_by_role("button", name="Hide navigation").click()
+    page.mouse.dblclick(FREE_OF_NODES, FREE_OF_NODES)  # the whole graph
     picture(page, "lineage")
     page.goto("/assets/eligibility_individual?view=overview")
     shows(page.get_by_text("氏名（個人情報） 元: resident_extract.name"))
