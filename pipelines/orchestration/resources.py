@@ -84,10 +84,10 @@ class StoreIOManager(dg.ConfigurableIOManager):
     deployment: dg.ResourceDependency[Deployment]
 
     def handle_output(self, context: dg.OutputContext, obj: pl.DataFrame) -> None:
-        """Write atomically; the UI gets rows, bytes and columns, never a value."""
+        """Write atomically; the UI gets number of records and columns, never a value."""
         asset, environment = context.asset_key.path[-1], self.deployment.environment
         with checks.failing_with_code():
-            path = environment.store.write(asset, context.partition_key, obj)
+            environment.store.write(asset, context.partition_key, obj)
         shown = self.deployment.shown
         if shown.shows_items(asset):
             specification = environment.specification(asset, dt.date.fromisoformat(context.partition_key))
@@ -97,7 +97,6 @@ class StoreIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata(
             {
                 ROW_COUNT: row_count(environment.store.tables[asset], obj),
-                "保存したバイト数": path.stat().st_size,
                 "個人番号の鍵で暗号化": asset in MY_NUMBER_ASSETS,
                 COLUMN_SCHEMA: schema,
             }

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
+from pipelines.definitions import defs
 from pipelines.orchestration.code_location import origin_of
 from pipelines.orchestration.failed_runs import failed_runs
 from tests.support.deployment import settings_file
@@ -40,6 +41,14 @@ class Desk:
         done = renkei(arguments, self.environment)
         return done.returncode, done.stdout
 
+    def require_that_the_ui_can_execute_it_again(self) -> None:
+        """The newest run belongs to the code location, which knows its job and its configuration."""
+        with dg.DagsterInstance.from_config(self.environment["DAGSTER_HOME"]) as instance:
+            run = next(iter(instance.get_runs(limit=1)))
+        assert run.remote_job_origin and run.remote_job_origin.location_name == "pipelines.definitions"
+        assert run.remote_job_origin.repository_origin.repository_name == defs.get_repository_def().name
+        dg.validate_run_config(defs.resolve_job_def(run.job_name), run.run_config)
+
 
 @pytest.fixture
 def desk(town: Town) -> Desk:
@@ -51,6 +60,7 @@ def test_a_failed_day_is_shown_then_mended_then_run_again(desk: Desk) -> None:
     right = resident.read_bytes()
     resident.write_bytes(right.replace("氏名".encode(), "名前".encode(), 1))
     assert desk.renkei("run", "daily", "--date", "2026-04-01", "--only", "out")[0] == 2
+    desk.require_that_the_ui_can_execute_it_again()
     shown = desk.renkei("rerun", "--failed", "--dry-run")
     assert shown == (0, "再実行 daily_out 2026-04-01\n")
     assert desk.town.sent() == []

@@ -32,6 +32,7 @@ DAYS = list(business_days(dt.date.today() - dt.timedelta(days=21), dt.date.today
 SENT, MISSED, NEXT, *LATER = DAYS
 SHOWN_WITHIN = 180_000.0  # milliseconds: a run imports everything, on a machine that is busy
 LOCATION = "pipelines.definitions"
+FREE_OF_NODES = 400  # pixels from the upper left corner
 
 
 class Office:
@@ -212,8 +213,7 @@ def backfill(page: Page, office: Office) -> None:
     assert status() == {BulkActionStatus.COMPLETED_SUCCESS}
     assert set(LATER) <= office.sent()
     page.goto("/runs")
-    row = page.locator("tr, [role=row]").filter(has_text=f"{len(LATER)} partitions")
-    shows(row.get_by_text("Success", exact=True))
+    shows(page.get_by_text(f"{len(LATER)} partitions"))
 
 
 def look(page: Page) -> None:
@@ -221,7 +221,11 @@ def look(page: Page) -> None:
     page.goto("/asset-groups")
     for group in ("municipal_systems", "extracts", "eligibility", "linkage", "continuity", "high_cost"):
         shows(page.get_by_text(group, exact=True))
-    page.keyboard.press("Alt+KeyE")
+    page.get_by_text("linkage", exact=True).last.click()  # the group in the graph, not in the list beside it
+    shows(page.get_by_text("union_eligibility", exact=True))
+    shows(page.get_by_text("linkage_state", exact=True))
+    page.get_by_role("button", name="Hide navigation").click()
+    page.mouse.dblclick(FREE_OF_NODES, FREE_OF_NODES)  # the whole graph
     picture(page, "lineage")
     page.goto("/assets/eligibility_individual?view=overview")
     shows(page.get_by_text("氏名（個人情報） 元: resident_extract.name"))
@@ -230,7 +234,7 @@ def look(page: Page) -> None:
     shows(page.get_by_text("異動 適用開始"))
     page.get_by_role("button", name="Plots").click()
     shows(page.locator("canvas"))
-    page.locator("canvas").first.scroll_into_view_if_needed()
+    page.get_by_text("異動 適用開始").first.scroll_into_view_if_needed()
     picture(page, "plots")
     page.goto(f"/locations/{LOCATION}/asset-groups/continuity/lineage")
     shows(page.get_by_text("union_continuity"))
