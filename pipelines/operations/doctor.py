@@ -243,10 +243,10 @@ def examined(settings: Settings, clock: Callable[[], dt.datetime], runs: Runs | 
 def _ledger_checks(
     settings: Settings, clock: Callable[[], dt.datetime], now: dt.datetime, *, is_new: bool
 ) -> Iterator[Check]:
-    """The ledger can be read and is ours (KR-6105 to KR-6110, KR-6141), and what it and the keys' certificates tell."""
+    """The ledger can be read, every entry of it, and is ours (KR-6105 to KR-6110, KR-6141), and what it and the keys' certificates tell."""
     try:
         environment = Environment.view(settings, clock)
-        newest = environment.ledger.newest_event()
+        newest, entries = environment.ledger.newest_event(), len(environment.ledger.entries())
     except RenkeiError as error:
         if is_new and error.code == NO_LEDGER:
             yield Check("台帳", Verdict.NOT_USED, "まだありません（最初の処理で作ります）")
@@ -254,9 +254,7 @@ def _ledger_checks(
             yield Check.of("台帳", error)
         yield clock_check(now, None)
         return
-    yield Check(
-        "台帳", Verdict.SOUND, f"{environment.ledger.shown_url}（最後の記録 {newest.sequence if newest else 0}）"
-    )
+    yield Check("台帳", Verdict.SOUND, f"{environment.ledger.shown_url}（{entries}件）")
     yield clock_check(now, newest.at if newest else None)
     yield from _expiry_checks(environment, now.date())
 

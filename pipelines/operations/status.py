@@ -289,6 +289,11 @@ def month_line(progress: MonthlyProgress) -> str:
     )
 
 
+def no_month(status: Status) -> str:
+    """What is said instead of a month."""
+    return "分かりません" if status.untold else "いま進める月はありません"
+
+
 def daemon_line(status: Status) -> str:
     """Whether Dagster's daemon is alive."""
     if status.runs is None:
@@ -317,6 +322,7 @@ def waiting_lines(status: Status) -> list[str]:
     """What waits for a person, as counts, and how old the oldest is."""
     quarantined = sum(entry.state == EntryState.QUARANTINED for entry in status.waiting)
     return [
+        *(["分からないことがあるため、次の数は分かった範囲のものです"] if status.untold else []),
         f"隔離 {quarantined}件、追い越されたもの {len(status.waiting) - quarantined}件、"
         f"承認待ち {len(status.awaiting_approval)}件、失敗したままの処理 {len(status.runs.failed) if status.runs else 0}件",
         f"期限を過ぎたもの {sum(one.count for one in status.overdue)}件"
@@ -346,7 +352,7 @@ def lines(status: Status) -> list[str]:
         *waiting_lines(status),
         "",
         "■ 月次",
-        *([month_line(progress) for progress in status.months] or ["いま進める月はありません"]),
+        *([month_line(progress) for progress in status.months] or [no_month(status)]),
         "",
         "■ 設備",
         *machine_lines(status),

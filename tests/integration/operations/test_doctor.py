@@ -37,6 +37,7 @@ from tests.support.deployment import settings_file
 from tests.support.servers import OpenSshServer, free_port, write_key
 
 SOUND, NOT_USED, ATTENTION, FAULT = "良", "対象外", "注意", "異常"
+PAGE_BYTES = 4096  # of SQLite
 SERVER = "連合会のサーバ（送信先 {root}/to_union）"
 
 
@@ -189,6 +190,26 @@ def test_a_ledger_of_another_version_or_damaged_is_told(patient: Patient) -> Non
     assert patient.fault("台帳").startswith("KR-6110")
     file.write_bytes(b"damaged" * 1000)
     assert patient.fault("台帳").startswith("KR-6105")
+
+
+def test_a_ledger_with_damaged_pages_is_told_by_doctor_and_status(patient: Patient) -> None:
+    """The file is a database still, and its newest rows can be read."""
+    ledger = Environment.open(Settings.load(patient.folder / "renkei.toml")).ledger
+    with ledger.recorder("試験").transaction() as work:
+        for number in range(300):
+            work.create_inbound_entry(f"file_{number:06d}.csv")
+    ledger.close()
+    file = patient.folder / "data" / "ledger.sqlite"
+    content = bytearray(file.read_bytes())
+    for place in range(len(content) // 2 // PAGE_BYTES * PAGE_BYTES, len(content) * 3 // 4, PAGE_BYTES):
+        content[place : place + PAGE_BYTES // 2] = b"\xff" * (PAGE_BYTES // 2)
+    file.write_bytes(content)
+    assert patient.fault("台帳").startswith("KR-6108")
+    seen = CliRunner(env={"RENKEI_SETTINGS": str(patient.folder / "renkei.toml")}).invoke(main, ["status"])
+    assert seen.exit_code == 2
+    assert "KR-6108" in seen.stdout
+    assert "次の数は分かった範囲のものです" in seen.stdout
+    assert "ディスク: 空き" in seen.stdout
 
 
 def test_a_clock_behind_the_ledger_is_told(patient: Patient) -> None:
