@@ -15,16 +15,26 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from interfaces.catalogue import DEFAULT_ROOT, Catalogue
+from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from pipelines.cli import main
 from pipelines.continuity import monthly
 from pipelines.continuity.facts import HOUSEHOLDS
 from pipelines.continuity.worksheet import write_worksheet
-from pipelines.eligibility.worklist import workbook, worklist
+from pipelines.eligibility.worklist import workbook
 from pipelines.transfer.manual_entry import write_form
 from tests.support.applying import apply_monthly
 from tests.support.candidates import THREE, listed
-from tests.support.deployment import APPROVED_BY, DECIDED_BY, MONTH, MONTHLY, REMARK, fill, opened, type_in
+from tests.support.deployment import (
+    APPROVED_BY,
+    DECIDED_BY,
+    MONTH,
+    MONTHLY,
+    REMARK,
+    fill,
+    opened,
+    type_in,
+    worksheet_of,
+)
 from tests.support.hostile.sound import Sound
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", '=HYPERLINK("http://example.invalid")', "=cmd|' /C calc'!A0", "{=1+1}"]
@@ -65,6 +75,7 @@ def markup_of(page: str) -> set[str]:
 
 
 def test_the_list_of_those_who_are_held(tmp_path: Path) -> None:
+    day = dt.date(2026, 4, 1)
     held = pl.DataFrame(
         {
             "household_number": IN_A_LINE,
@@ -73,9 +84,10 @@ def test_the_list_of_those_who_are_held(tmp_path: Path) -> None:
             "reason": "本人の誤り",
             "change_kinds": [[text] for text in IN_A_LINE],
             "codes": [["KR-2003"]] * len(IN_A_LINE),
+            "told": [[f"KR-2003\t{text}\t{text}\t{text}"] for text in IN_A_LINE],
         }
     )
-    (tmp_path / "held.xlsx").write_bytes(workbook(worklist(held), dt.date(2026, 4, 1)))
+    (tmp_path / "held.xlsx").write_bytes(workbook(held, day, dict.fromkeys(IN_A_LINE, day), load_catalogue().calendar))
     assert set(IN_A_LINE) <= texts_of(tmp_path / "held.xlsx")
 
 
@@ -118,7 +130,7 @@ def test_the_worksheet(tmp_path: Path) -> None:
         columns = ("title", "reason", "facts_in_words", "old_people", "new_people", *HOUSEHOLDS)
         evil = cases.with_columns(pl.lit(value).alias(column) for column in columns)
         book = tmp_path / f"{number}.xlsx"
-        write_worksheet(book, evil, MONTH, value)
+        write_worksheet(book, worksheet_of(evil, value))
         assert as_excel_keeps(value) in texts_of(book)
 
 

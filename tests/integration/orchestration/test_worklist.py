@@ -69,7 +69,7 @@ def test_a_clerk_reads_which_item_its_value_what_is_expected_and_since_when(faul
         "性別": ("（非表示）", "1 男・2 女・3 未設定"),
     }
     assert first[2][3:9] == ["合成　丙\n合成　丁", "", "", "", "", "誤りなし。同一世帯のため保留しています"]
-    assert [(row[2], row[5], row[6]) for row in rows if row[1] == home(2)][0] == (
+    assert next((row[2], row[5], row[6]) for row in rows if row[1] == home(2)) == (
         "（世帯）",
         "郵便番号",
         "（非表示）、使えない文字 U+002D",
