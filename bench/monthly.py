@@ -14,12 +14,14 @@ import polars as pl
 from interfaces import codec
 from interfaces.catalogue import load_catalogue
 from interfaces.values import to_canonical
+from pipelines.configuration.calendar import monthly_days
 from pipelines.configuration.settings import Settings
 from pipelines.continuity.cases import cases
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.judgement import judge
 from pipelines.continuity.monthly import WORD_TABLES, names_of
-from pipelines.continuity.worksheet import write_worksheet
+from pipelines.continuity.words import Words
+from pipelines.continuity.worksheet import Worksheet, write_worksheet
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.entry import OutboundFacts
 from pipelines.exchange.ledger.states import DELIVERY
@@ -215,7 +217,10 @@ def _worksheet(timed: Timed, folder: Path, listed: pl.DataFrame) -> tuple[float,
 
     def sheet() -> None:
         found = cases(people, judge(people, MONTH, OURS, criteria), names, words)
-        write_worksheet(folder / "sheet.xlsx", found, MONTH, OURS)
+        made = Worksheet(
+            found, MONTH, OURS, monthly_days(catalogue, MONTH).instruction_until, Words.of(catalogue, MONTH)
+        )
+        write_worksheet(folder / "sheet.xlsx", made)
 
     sheet_seconds, _ = timed(sheet, 2)
     return read_seconds, sheet_seconds

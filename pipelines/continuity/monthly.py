@@ -22,10 +22,19 @@ from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.facts import CANDIDATE, HOUSEHOLDS, INSURED_ID
 from pipelines.continuity.interfaces import CANDIDATES, HANDOVER, INTERFACES, RESULT
 from pipelines.continuity.judgement import judge
-from pipelines.continuity.lists import candidates_page, instruction_page, results_page
+from pipelines.continuity.lists import Paper, candidates_page, instruction_page, results_page
 from pipelines.continuity.receiving import stored
 from pipelines.continuity.reconcile import NOT_LISTED, Reconciled, arrivals_not_listed, reconcile
-from pipelines.continuity.worksheet import EARLIER, PROPOSALS, FilledWorksheet, Problem, load_marks, write_worksheet
+from pipelines.continuity.words import Words
+from pipelines.continuity.worksheet import (
+    EARLIER,
+    PROPOSALS,
+    FilledWorksheet,
+    Problem,
+    Worksheet,
+    load_marks,
+    write_worksheet,
+)
 from pipelines.deployment import Environment
 from pipelines.exchange.batch import Batch, OutboundFile, SendOutcome
 from pipelines.exchange.ledger.states import POSSIBLY_OUT_STATES, TERMINAL_OUTBOUND_STATES, EntryState, LedgerEvent
@@ -88,6 +97,12 @@ def list_path(environment: Environment, name: str, month: dt.date) -> Path:
     return environment.settings.clerks / f"{name}_{month:%Y-%m}.html"
 
 
+def _paper(environment: Environment, month: dt.date) -> Paper:
+    """What the printed lists of a month say at their head."""
+    own = environment.settings.municipality_code
+    return Paper(month, own, Words.of(environment.catalogue, month), environment.clock())
+
+
 @dataclass(frozen=True)
 class MadeWorksheet:
     """A worksheet of a month and its cases. was_kept: a book of exactly these cases existed, filled in or not."""
@@ -111,8 +126,10 @@ def make_worksheet(environment: Environment, month: dt.date, path: Path | None =
     own = environment.settings.municipality_code
     before = target.read_bytes() if target.is_file() else None
     private_folder(drop_folder(environment))
-    write_worksheet(target, found, month, own)
-    write_durably(list_path(environment, "継続候補世帯リスト", month), candidates_page(found, month, own).encode())
+    words, due = Words.of(environment.catalogue, month), monthly_days(environment.catalogue, month).instruction_until
+    write_worksheet(target, Worksheet(found, month, own, due, words))
+    page = candidates_page(found, _paper(environment, month))
+    write_durably(list_path(environment, "継続候補世帯リスト", month), page.encode())
     return MadeWorksheet(target, found, before is not None and target.read_bytes() == before)
 
 
@@ -140,7 +157,9 @@ def import_worksheet(environment: Environment, path: Path, left_by: str | None =
     worksheet = FilledWorksheet.read(path)
     month = worksheet.month
     found = build_cases(environment, month)
-    answers, problems = worksheet.answers(found, load_marks(environment.catalogue, month))
+    answers, problems = worksheet.answers(
+        found, load_marks(environment.catalogue, month), Words.of(environment.catalogue, month)
+    )
     if problems:
         return Imported(month, 0, problems)
     before = {row[CANDIDATE]: row for row in decided(environment, month).iter_rows(named=True)}
@@ -217,8 +236,7 @@ def build_instruction(environment: Environment, month: dt.date) -> tuple[Outboun
     No file when there is nothing to instruct, or when the interface is switched off: then the page for typing is made.
     """
     made = settled(environment, month).filter(pl.col("decision") != "postponed")
-    own = environment.settings.municipality_code
-    page = instruction_page(made, month, own)
+    page = instruction_page(made, _paper(environment, month))
     write_durably(list_path(environment, "継続世帯確定指示_入力用", month), page.encode())
     if made.is_empty() or INSTRUCTION in environment.settings.switched_off_interfaces:
         return None, made
@@ -313,7 +331,7 @@ def write_results_page(environment: Environment, month: dt.date, handovers: pl.D
         .iter_rows()
     }
     path = list_path(environment, "継続世帯確定リスト", month)
-    page = results_page(stored(environment, RESULT, month), words, month, environment.settings.municipality_code)
+    page = results_page(stored(environment, RESULT, month), words, _paper(environment, month))
     write_durably(path, page.encode())
     return path
 

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
+from xlsxwriter.utility import xl_col_to_name
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError, message
-from interfaces.new_books import new_book, print_on_a4
+from interfaces.new_books import A3, HEADING_COLOUR, new_book, print_landscape, print_on_a4, row_height
 from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.continuity.cases import fingerprint
 from pipelines.continuity.facts import CANDIDATE
+from pipelines.continuity.words import Words
 from pipelines.exchange.operator_input import individual_number_in
 from pipelines.exchange.persons import load_titles, same_person
 from pipelines.storage.files import sha256_of, write_durably
@@ -32,25 +34,23 @@ FACT_HEADINGS = {
     CANDIDATE: ("候補番号", 8),
     "proposal": ("判定案", 8),
     "rule": ("規則", 5),
-    "title": ("区分", 12),
-    "reason": ("理由", 22),
+    "title": ("区分", 14),
+    "reason": ("理由", 26),
     "facts_in_words": ("判定の根拠となる事実", 16),
-    "moved_on": ("異動日", 11),
-    "old_municipality_code": ("転出元", 8),
-    "old_household_number": ("転出元 国保世帯番号", 10),
+    "moved_on": ("異動日", 9),
+    "old_municipality_code": ("転出元", 9),
+    "old_household_number": ("転出元 国保世帯番号", 17),
     "old_people": ("転出元の世帯の人", 33),
-    "new_household_number": ("転入先 国保世帯番号", 10),
+    "new_household_number": ("転入先 国保世帯番号", 17),
     "new_people": ("転入先の世帯の人", 33),
 }
 ANSWER_HEADINGS = {
     "decision": ("判定", 8),
-    "remark": ("備考", 14),
+    "remark": ("備考", 22),
     "decided_by": ("判定者", 9),
     "approved_by": ("承認者", 9),
 }
-# Columns with texts of more than two lines: the others are never higher than a household number in its column.
-_LONG = ("title", "reason", "facts_in_words", "old_people", "new_people")
-_FONT, _LINE_HEIGHT, _PADDING = 9, 11.5, 4.0  # points
+_FONT = 10  # points
 _HEADINGS = tuple(heading for heading, _ in (*FACT_HEADINGS.values(), *ANSWER_HEADINGS.values()))
 _FIRST_ROW = 2  # of the sheet, below the headings
 _LONGEST_REMARK = 200
@@ -96,16 +96,33 @@ class Answer:
     approved_by: str
 
 
-def write_worksheet(path: Path, cases: pl.DataFrame, month: dt.date, municipality: str) -> None:
-    """The book of a month: one row per candidate, protected but for the answers, printing on A4 landscape.
+@dataclass(frozen=True)
+class Worksheet:
+    """What the book of a month is made of. cases: FACT_COLUMNS and FINGERPRINT. due: 確定指示期限."""
 
-    cases: FACT_COLUMNS and FINGERPRINT. The same cases give the same bytes. Text stays text: no formula, no link.
+    cases: pl.DataFrame
+    month: dt.date
+    municipality: str
+    due: dt.date
+    words: Words
+
+    @property
+    def title(self) -> str:
+        """The heading of every page."""
+        month, town = self.words.calendar.month(self.month), self.words.municipality(self.municipality)
+        return f"継続世帯判定表　{month}（{town}）"
+
+
+def write_worksheet(path: Path, made: Worksheet) -> None:
+    """The book of a month: one row per candidate, protected but for the answers, printing on A3 landscape.
+
+    The same cases give the same bytes. Text stays text: no link, and the only formula counts the rows without a decision.
     A clerk's work is never overwritten: an existing book for exactly these cases stays as it is, any other is renamed to
     `…_前の版_<SHA-256>.xlsx`.
     """
-    book = _worksheet(cases, month, municipality)
+    book = _worksheet(made)
     if path.is_file() and path.read_bytes() != book:
-        if _is_of(path, cases, month):
+        if _is_of(path, made.cases, made.month):
             return
         path.rename(path.with_name(f"{path.stem}{EARLIER}{sha256_of(path)[:12]}{path.suffix}"))
     write_durably(path, book)
@@ -122,22 +139,24 @@ def _is_of(path: Path, cases: pl.DataFrame, month: dt.date) -> bool:
         return False
 
 
-def _worksheet(cases: pl.DataFrame, month: dt.date, municipality: str) -> bytes:
+def _worksheet(made: Worksheet) -> bytes:
     data = BytesIO()
-    with new_book(data, f"継続世帯判定表 {month:%Y-%m}") as book:
-        _cases_sheet(book, cases, month, municipality)
-        _guide_sheet(book)
+    with new_book(data, made.title) as book:
+        _guide_sheet(book, made)
+        sheet = _cases_sheet(book, made)
+        sheet.activate()
         marks = book.add_worksheet(MARKS)
-        marks.write_row(0, 0, [f"{month:%Y-%m}", municipality, fingerprint(cases), str(cases.height)])
+        cases = made.cases
+        marks.write_row(0, 0, [f"{made.month:%Y-%m}", made.municipality, fingerprint(cases), str(cases.height)])
         marks.protect()
         marks.very_hidden()
     return data.getvalue()
 
 
-def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: str) -> None:
-    sheet = book.add_worksheet(SHEET)
+def _cases_sheet(book: Any, made: Worksheet) -> Any:
+    sheet, cases = book.add_worksheet(SHEET), made.cases
     frame = {"border": 1, "border_color": "#808080", "valign": "top", "text_wrap": True, "font_size": _FONT}
-    heading = book.add_format(frame | {"bold": True, "bg_color": "#D9E2F3"})
+    heading = book.add_format(frame | {"bold": True, "bg_color": HEADING_COLOUR})
     asked = book.add_format(frame | {"bold": True, "bg_color": "#FFE699"})
     fact = book.add_format(frame)
     answer = book.add_format(frame | {"locked": False, "bg_color": "#FFFBE6"})
@@ -149,14 +168,13 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
         *((FACT_HEADINGS[name], heading) for name in FACT_HEADINGS),
         *((answer_heading, asked) for answer_heading in ANSWER_HEADINGS.values()),
     ]
-    sheet.set_row(0, 3 * _LINE_HEIGHT)
+    sheet.set_row(0, row_height(((text, width) for (text, width), _ in headings), _FONT))
     for column, ((text, width), form) in enumerate(headings):
         sheet.set_column(column, column, width)
         sheet.write_string(0, column, text, form)
     for row, case in enumerate(cases.select(list(FACT_HEADINGS)).iter_rows(named=True), 1):
-        shown = {name: _shown(name, case[name]) for name in FACT_HEADINGS}
-        lines = max(2, *(_lines(shown[name], FACT_HEADINGS[name][1]) for name in _LONG))
-        sheet.set_row(row, lines * _LINE_HEIGHT + _PADDING)
+        shown = {name: _shown(name, case[name], made.words) for name in FACT_HEADINGS}
+        sheet.set_row(row, row_height(((shown[name], width) for name, (_, width) in FACT_HEADINGS.items()), _FONT))
         for column, (name, text) in enumerate(shown.items()):
             sheet.write_string(row, column, text, marked[case[name]] if name == "proposal" else fact)
         for column in range(len(FACT_HEADINGS), len(_HEADINGS)):
@@ -187,37 +205,53 @@ def _cases_sheet(book: Any, cases: pl.DataFrame, month: dt.date, municipality: s
             "error_message": "200字までです",
         },
     )
+    _mark_what_is_missing(book, sheet, last)
     sheet.protect("", {"select_locked_cells": True, "format_rows": True, "format_columns": True})
     sheet.freeze_panes(1, 2)
-    sheet.set_margins(left=0.3, right=0.3, top=0.6, bottom=0.5)
     sheet.repeat_rows(0)
-    print_on_a4(sheet)
+    print_landscape(sheet, A3)
     sheet.print_area(0, 0, last, len(_HEADINGS) - 1)
-    sheet.set_header(f"&L継続世帯判定表 {month:%Y-%m}（{municipality}）&R個人情報")
-    sheet.set_footer("&C&P / &N")
+    sheet.set_header(f"&L{made.title}　確定指示期限 {made.words.calendar.day(made.due)}&R取扱注意（個人情報）")
+    return sheet
 
 
-def _guide_sheet(book: Any) -> None:
+def _mark_what_is_missing(book: Any, sheet: Any, last: int) -> None:
+    """Red: a remark that the decision needs and that is not there yet, and the names beside a decision without them."""
+    decision, remark, *names = (
+        xl_col_to_name(len(FACT_HEADINGS) + n, col_abs=True) for n in range(len(ANSWER_HEADINGS))
+    )
+    proposal = xl_col_to_name(list(FACT_HEADINGS).index("proposal"), col_abs=True)
+    needed = f'=AND({decision}2<>"",TRIM({remark}2)="",{decision}2<>{proposal}2)'
+    red = book.add_format({"bg_color": "#FF9999"})
+    at = len(FACT_HEADINGS) + 1
+    sheet.conditional_format(1, at, last, at, {"type": "formula", "criteria": needed, "format": red})
+    for offset, name in enumerate(names, 1):
+        missing = f'=AND({decision}2<>"",TRIM({name}2)="")'
+        column = at + offset
+        sheet.conditional_format(1, column, last, column, {"type": "formula", "criteria": missing, "format": red})
+
+
+def _guide_sheet(book: Any, made: Worksheet) -> None:
     guide = book.add_worksheet(GUIDE)
-    wrap, bold = book.add_format({"text_wrap": True, "valign": "top"}), book.add_format({"bold": True, "valign": "top"})
+    wrap = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "border_color": "#808080"})
+    bold = book.add_format({"bold": True, "valign": "top", "bg_color": HEADING_COLOUR, "border": 1})
     guide.set_column(0, 0, 22)
     guide.set_column(1, 1, 90)
-    for row, (name, text) in enumerate(_GUIDE):
+    guide.write_string(0, 0, made.title, book.add_format({"bold": True, "font_size": 14}))
+    facts = (("確定指示期限", made.words.calendar.day(made.due)), ("候補", f"{made.cases.height}件"))
+    for row, (name, text) in enumerate((*facts, *_GUIDE), 2):
         guide.write_string(row, 0, name, bold)
         guide.write_string(row, 1, text, wrap)
+    decision = xl_col_to_name(len(FACT_HEADINGS))
+    undecided = f"COUNTBLANK({SHEET}!{decision}2:{decision}{max(made.cases.height, 1) + 1})"
+    guide.write_string(1, 0, "残り（判定の未記入）", bold)
+    guide.write_formula(1, 1, f'={undecided}&"件"', wrap, f"{made.cases.height}件")
     guide.protect()
     print_on_a4(guide)
 
 
-def _lines(text: str, width: int) -> int:
-    """How many lines a text takes in a column: a full-width character is as wide as two, as in CP932."""
-    return sum(max(1, -(-len(line) // (width - 2))) for line in text.encode("cp932", "replace").split(b"\n"))
-
-
-def _shown(name: str, value: object) -> str:
-    if name == "proposal":
-        return PROPOSALS[str(value)]
-    return value.isoformat() if isinstance(value, dt.date) else str(value or "")
+def _shown(name: str, value: object, words: Words) -> str:
+    return PROPOSALS[str(value)] if name == "proposal" else words.shown(name, value)
 
 
 @dataclass(frozen=True)
@@ -276,10 +310,11 @@ class FilledWorksheet:
         return cls(first, book.sha256, stored_fingerprint, book.sheets)
 
     def is_of(self, cases: pl.DataFrame, month: dt.date) -> bool:
-        """Whether it was made from exactly these cases of a month."""
-        return (self.month, self._fingerprint) == (month, fingerprint(cases))
+        """Whether it was made from exactly these cases of a month, with the columns of today."""
+        headings = tuple(cell.text for row in self._sheets[SHEET][:1] for cell in row[: len(_HEADINGS)])
+        return (self.month, self._fingerprint, headings) == (month, fingerprint(cases), _HEADINGS)
 
-    def answers(self, cases: pl.DataFrame, signs: Marks) -> tuple[list[Answer], list[Problem]]:
+    def answers(self, cases: pl.DataFrame, signs: Marks, words: Words) -> tuple[list[Answer], list[Problem]]:
         """The answers, or everything that must be corrected: one of the two is empty.
 
         cases: those of its month, as they are now. Nothing is imported from a book with a problem: rows deleted, added,
@@ -300,7 +335,7 @@ class FilledWorksheet:
             case = by_candidate.get(row[0].text)
             if case is not None:
                 before = len(problems)
-                problems += _facts_problems(number, row, case)
+                problems += _facts_problems(number, row, case, words)
                 unread = _cell_problems(number, row, signs)
                 answer = Answer(case[CANDIDATE], *(cell.text.strip() for cell in row[len(FACT_HEADINGS) :]))
                 problems += unread or _answer_problems(number, answer, case["proposal"], signs.titles)
@@ -359,11 +394,11 @@ def _outside_problems(book: Mapping[str, Rows]) -> list[Problem]:
     return [_problem("KR-7433", None, place=place) for place in (*beside, *sheets)]
 
 
-def _facts_problems(number: int, row: Sequence[Cell], case: dict[str, Any]) -> list[Problem]:
+def _facts_problems(number: int, row: Sequence[Cell], case: dict[str, Any], words: Words) -> list[Problem]:
     return [
         _problem("KR-7409", number, column=FACT_HEADINGS[name][0])
         for name, cell in zip(FACT_HEADINGS, row, strict=False)
-        if cell.text != _shown(name, case[name])
+        if cell.text != _shown(name, case[name], words)
     ]
 
 

@@ -13,12 +13,16 @@ import polars as pl
 from click.testing import CliRunner, Result
 
 from interfaces import codec
+from interfaces.catalogue import load_catalogue
 from interfaces.naming import file_name
 from pipelines.cli import main
 from pipelines.configuration.calendar import monthly_days
 from pipelines.configuration.settings import Settings
 from pipelines.continuity import monthly
+from pipelines.continuity.lists import Paper
 from pipelines.continuity.reconcile import Reconciled
+from pipelines.continuity.words import Words
+from pipelines.continuity.worksheet import Worksheet
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.tables.eligibility import SentPeople
@@ -196,3 +200,18 @@ def confirm(environment: Environment, month: dt.date) -> Reconciled:
     for asset, table in tables.items():
         environment.store.write(asset, month.isoformat(), table)
     return known
+
+
+def words(month: dt.date = MONTH) -> Words:
+    """How the catalogue of the program shows the values of a month."""
+    return Words.of(load_catalogue(), month)
+
+
+def paper(month: dt.date = MONTH) -> Paper:
+    """The head of a printed list of a month."""
+    return Paper(month, "999997", words(month), NOW)
+
+
+def worksheet_of(cases: pl.DataFrame, municipality: str = "999997", month: dt.date = MONTH) -> Worksheet:
+    """The worksheet of these cases."""
+    return Worksheet(cases, month, municipality, dt.date(2026, 5, 13), words(month))

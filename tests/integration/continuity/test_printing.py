@@ -13,7 +13,7 @@ from pipelines.continuity import monthly
 from pipelines.continuity.lists import candidates_page, results_page
 from tests.support.applying import apply_monthly
 from tests.support.candidates import CASES, listed
-from tests.support.deployment import MONTH, confirm, fill, opened, type_in
+from tests.support.deployment import MONTH, confirm, fill, opened, paper, type_in
 
 A4_LANDSCAPE = (842, 595)  # points: 297 mm × 210 mm × 72 / 25.4
 
@@ -94,7 +94,7 @@ def test_nothing_in_a_name_becomes_markup(evil: str, tmp_path: Path) -> None:
     type_in(environment, "continuity_candidates", listed("whole_household_moves"), tmp_path)
     apply_monthly(environment)
     found = monthly.build_cases(environment, MONTH).with_columns(pl.lit(evil).alias("new_people"))
-    assert evil not in candidates_page(found, MONTH, "999997")
+    assert evil not in candidates_page(found, paper())
     results = pl.DataFrame(
         {
             "candidate_number": ["000001"],
@@ -108,4 +108,4 @@ def test_nothing_in_a_name_becomes_markup(evil: str, tmp_path: Path) -> None:
             "high_cost_count": ["01"],
         }
     )
-    assert evil not in results_page(results, {"000001": evil}, MONTH, "999997")
+    assert evil not in results_page(results, {"000001": evil}, paper())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from tests.support.deployment import (
     send_days,
     type_in,
     whole,
+    worksheet_of,
 )
 
 
@@ -257,7 +259,7 @@ def test_a_book_that_is_no_worksheet(environment: Environment, tmp_path: Path, s
     assert refused(environment, "continuity", "import", tmp_path / "headings.xlsx").startswith("KR-7402")
 
 
-def test_the_book_is_protected_prints_on_a4_landscape_and_is_the_same_every_time(
+def test_the_book_is_protected_prints_on_a3_landscape_and_is_the_same_every_time(
     environment: Environment, tmp_path: Path
 ) -> None:
     worksheet = monthly.make_worksheet(environment, MONTH)
@@ -269,7 +271,7 @@ def test_the_book_is_protected_prints_on_a4_landscape_and_is_the_same_every_time
     assert sheet.protection.sheet
     for row in sheet.iter_rows(min_row=2, max_row=1 + found.height):
         assert [one.column for one in row if not one.protection.locked] == [DECISION, REMARK, DECIDED_BY, APPROVED_BY]
-    assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == ("landscape", 9)
+    assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == ("landscape", 8)
     assert sheet.sheet_properties.pageSetUpPr.fitToPage
     (choice,) = [v for v in sheet.data_validations.dataValidation if v.type == "list"]
     assert choice.formula1 == '"継続,非継続,保留"'
@@ -284,10 +286,10 @@ def test_text_stays_text(environment: Environment, tmp_path: Path) -> None:
     from pipelines.continuity.worksheet import write_worksheet
 
     evil = found.with_columns(pl.lit('=HYPERLINK("http://x")').alias("new_people"))
-    write_worksheet(tmp_path / "evil.xlsx", evil, MONTH, "999997")
+    write_worksheet(tmp_path / "evil.xlsx", worksheet_of(evil))
     with ZipFile(tmp_path / "evil.xlsx") as book:
         sheets = b"".join(book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/sheet"))
-    assert b"<f>" not in sheets
+    assert re.findall(rb"<f>(.*?)</f>", sheets) == [b'COUNTBLANK(\xe5\x88\xa4\xe5\xae\x9a!M2:M4)&amp;"\xe4\xbb\xb6"']
     assert path.exists()
 
 

@@ -25,7 +25,17 @@ from pipelines.eligibility.worklist import workbook
 from pipelines.transfer.manual_entry import write_form
 from tests.support.applying import apply_monthly
 from tests.support.candidates import THREE, listed
-from tests.support.deployment import APPROVED_BY, DECIDED_BY, MONTH, MONTHLY, REMARK, fill, opened, type_in
+from tests.support.deployment import (
+    APPROVED_BY,
+    DECIDED_BY,
+    MONTH,
+    MONTHLY,
+    REMARK,
+    fill,
+    opened,
+    type_in,
+    worksheet_of,
+)
 from tests.support.hostile.sound import Sound
 
 FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", '=HYPERLINK("http://example.invalid")', "=cmd|' /C calc'!A0", "{=1+1}"]
@@ -123,7 +133,7 @@ def test_the_worksheet(tmp_path: Path) -> None:
         columns = ("title", "reason", "facts_in_words", "old_people", "new_people", *HOUSEHOLDS)
         evil = cases.with_columns(pl.lit(value).alias(column) for column in columns)
         book = tmp_path / f"{number}.xlsx"
-        write_worksheet(book, evil, MONTH, value)
+        write_worksheet(book, worksheet_of(evil, value))
         assert as_excel_keeps(value) in texts_of(book)
 
 

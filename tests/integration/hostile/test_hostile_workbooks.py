@@ -26,7 +26,7 @@ from pipelines.deployment import Environment
 from pipelines.transfer.manual_entry import read_form, write_form
 from tests.support.applying import apply_monthly
 from tests.support.candidates import THREE, listed
-from tests.support.deployment import MONTH, fill, opened, refused, settings_file, type_in
+from tests.support.deployment import MONTH, fill, opened, refused, settings_file, type_in, words
 from tests.support.hostile.damage import Edits, edited, edits
 
 PROFILE = settings(settings.get_profile("hostile"), max_examples=4 * settings.get_profile("hostile").max_examples)
@@ -292,7 +292,9 @@ def test_a_damaged_worksheet_is_refused_or_its_faults_are_listed(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            answers, problems = FilledWorksheet.read(path).answers(cases, load_marks(environment.catalogue, MONTH))
+            answers, problems = FilledWorksheet.read(path).answers(
+                cases, load_marks(environment.catalogue, MONTH), words()
+            )
         except RenkeiError:
             return
     assert bool(answers) is not bool(problems)
