@@ -12,7 +12,7 @@ from pipelines.configuration.calendar import business_days_between, time_in_word
 from pipelines.exchange.ledger.entry import Entry, Event
 from pipelines.exchange.ledger.states import DECIDABLE_STATES, Direction, EntryState
 from pipelines.exchange.ledger.words import event_words, exception_groups, state_word
-from pipelines.operations.audit_scope import By, Scope
+from pipelines.operations.audit_scope import By, Scope, month_in_words
 from pipelines.operations.outstanding import outstanding
 
 COLUMNS: Final = (
@@ -27,6 +27,7 @@ COLUMNS: Final = (
     "起動",
 )
 OPEN, FAILED, LATE, LOST = "未了", "失敗", "遅延", "抽出の減少"
+OVERDUE_MONTH: Final = "KR-6505"
 ALERTS: Final = "alerts.log"
 Row = tuple[str, ...]
 
@@ -43,7 +44,8 @@ def _still_open(scope: Scope, until: dt.date) -> Iterator[Row]:
     found = outstanding(scope.environment, until)
     for code, title, subject, partition, due, age, _ in found.rows():
         if partition.replace(day=1) == scope.month:
-            yield OPEN, f"{due}", f"{partition}", "", subject, f"{code} {title}", f"期限から{age}営業日", "", ""
+            of = month_in_words(partition) if code == OVERDUE_MONTH else partition.isoformat()
+            yield OPEN, due.isoformat(), of, "", subject, f"{code} {title}", f"期限から{age}営業日", "", ""
 
 
 def _failed(scope: Scope) -> Iterator[Row]:

@@ -86,6 +86,10 @@ def _decided(scope: Scope, until: dt.date) -> Row:
         except RenkeiError as error:  # erased, or not in the Union's calendar
             told.append(f"{month_in_words(month)}: {error}")
             continue
+        if not found.listed:
+            told.append(f"{month_in_words(month)}: 継続候補世帯リストは未着（配信日 {found.candidates_on}）")
+            undecided += found.candidates_on <= until
+            continue
         candidates = sum(found.proposals.values())
         asked, undecided, postponed = asked + candidates, undecided + found.undecided, postponed + found.postponed
         told.append(

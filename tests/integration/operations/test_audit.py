@@ -397,3 +397,11 @@ def test_a_copy_is_checked_without_this_program(environment: Environment, openss
         [*decrypting, "-inkey", pair.key_path, "-passin", f"file:{passphrase}"], capture_output=True, check=True
     ).stdout
     assert hashlib.sha256(content).hexdigest() == sent["SHA-256"]
+
+
+def test_a_list_that_has_not_come_is_not_decided(environment: Environment, tmp_path: Path) -> None:
+    """The candidates of March were due in April: nothing of them is there."""
+    answers = {row["問い"]: row for row in rows(written(tmp_path, "--target-month", "2026-03")[0], "まとめ")}
+    decided = answers["継続候補世帯をすべて判定したか"]
+    assert decided["答え"] == "要確認"
+    assert decided["件数と内容"].startswith("2026年3月: 継続候補世帯リストは未着")
