@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from io import BytesIO
 from typing import Any
 
 import xlsxwriter
+from xlsxwriter.utility import xl_col_to_name
 
 _CREATED = dt.datetime(2018, 4, 1)  # noqa: DTZ001  a mark, not a time
 # Without `in_memory` every sheet, with the names on it, would first be a temporary file.
@@ -28,7 +30,8 @@ _LINE_HEIGHT, _PADDING = 1.3, 4.0  # of a line by the size of its letters; point
 @contextmanager
 def new_book(data: BytesIO, title: str) -> Iterator[Any]:
     """An xlsxwriter book; its bytes are in `data` when the block ends."""
-    with xlsxwriter.Workbook(data, _OPTIONS) as book:
+    # A copy: xlsxwriter changes the properties that it is given, and the next book would differ.
+    with xlsxwriter.Workbook(data, deepcopy(_OPTIONS)) as book:
         book.set_properties({"created": _CREATED, "title": title})
         yield book
 
@@ -45,6 +48,11 @@ def print_landscape(sheet: Any, paper: int) -> None:
     sheet.fit_to_pages(1, 0)
     sheet.set_margins(left=0.4, right=0.4, top=0.6, bottom=0.6)
     sheet.set_footer("&C&P / &N")
+
+
+def column_letters(number: int, *, fixed: bool = False) -> str:
+    """The letters of a column (0-based) for a formula: `AB`, or `$AB` when it must not move."""
+    return str(xl_col_to_name(number, col_abs=fixed))
 
 
 def row_height(cells: Iterable[tuple[str, float]], font_size: float = 10) -> float:

@@ -19,9 +19,8 @@ class Words:
 
     @classmethod
     def of(cls, catalogue: Catalogue, month: dt.date) -> Words:
-        """The words of a catalogue, as of a month."""
-        path = catalogue.root / "municipalities.csv"
-        rows = read_rows(path, ("開始日", "終了日")) if path.exists() else []
+        """The words of a catalogue, as of a month; KR-7101 when municipalities.csv cannot be read."""
+        rows = read_rows(catalogue.root / "municipalities.csv", ("開始日", "終了日"))
         names = {
             row["市区町村コード"]: row["名称"]
             for row in rows

@@ -12,11 +12,18 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
-from xlsxwriter.utility import xl_col_to_name
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError, message
-from interfaces.new_books import A3, HEADING_COLOUR, new_book, print_landscape, print_on_a4, row_height
+from interfaces.new_books import (
+    A3,
+    HEADING_COLOUR,
+    column_letters,
+    new_book,
+    print_landscape,
+    print_on_a4,
+    row_height,
+)
 from interfaces.workbook import Cell, Rows, address, holds_anything, read_book
 from pipelines.continuity.cases import fingerprint
 from pipelines.continuity.facts import CANDIDATE
@@ -217,10 +224,8 @@ def _cases_sheet(book: Any, made: Worksheet) -> Any:
 
 def _mark_what_is_missing(book: Any, sheet: Any, last: int) -> None:
     """Red: a remark that the decision needs and that is not there yet, and the names beside a decision without them."""
-    decision, remark, *names = (
-        xl_col_to_name(len(FACT_HEADINGS) + n, col_abs=True) for n in range(len(ANSWER_HEADINGS))
-    )
-    proposal = xl_col_to_name(list(FACT_HEADINGS).index("proposal"), col_abs=True)
+    decision, remark, *names = (column_letters(len(FACT_HEADINGS) + n, fixed=True) for n in range(len(ANSWER_HEADINGS)))
+    proposal = column_letters(list(FACT_HEADINGS).index("proposal"), fixed=True)
     needed = f'=AND({decision}2<>"",TRIM({remark}2)="",{decision}2<>{proposal}2)'
     red = book.add_format({"bg_color": "#FF9999"})
     at = len(FACT_HEADINGS) + 1
@@ -242,7 +247,7 @@ def _guide_sheet(book: Any, made: Worksheet) -> None:
     for row, (name, text) in enumerate((*facts, *_GUIDE), 2):
         guide.write_string(row, 0, name, bold)
         guide.write_string(row, 1, text, wrap)
-    decision = xl_col_to_name(len(FACT_HEADINGS))
+    decision = column_letters(len(FACT_HEADINGS))
     undecided = f"COUNTBLANK({SHEET}!{decision}2:{decision}{max(made.cases.height, 1) + 1})"
     guide.write_string(1, 0, "残り（判定の未記入）", bold)
     guide.write_formula(1, 1, f'={undecided}&"件"', wrap, f"{made.cases.height}件")

@@ -35,6 +35,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "worksheet/marks": ("印",),
     "persons/titles": ("役職・敬称",),
     "media/system_names": ("名前",),
+    "municipalities": ("市区町村コード",),
 }
 # Readers that must succeed on every day on which a table has rows.
 READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
