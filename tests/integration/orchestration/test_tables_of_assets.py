@@ -140,20 +140,23 @@ EXTRACTS = {
 def register(changed: str = "", column: str = "") -> dict[str, pl.DataFrame]:
     """A small town, and the register of it. changed, column: of this extract, whose value is another one in every row."""
     rows: dict[str, list[dict[str, object]]] = {
-        "resident_extract": [{"resident_number": str(n), "name": f"合成　{n}"} for n in (1, 2, 3)],
+        "resident_extract": [{"resident_number": str(n), "name": f"合成　{n}"} for n in (1, 2, 3, 4)],
         "insured_extract": [
             {"resident_number": "1", "household_number": "91", "applied_on": BEGAN, "changed_on": BEGAN},
             {"resident_number": "2", "household_number": "92", "applied_on": BEGAN, "changed_on": None},
+            {"resident_number": "4", "household_number": "93", "applied_on": BEGAN, "ended_on": ENDS},
         ],
         "household_extract": [
             {"household_number": "91", "head_resident_number": "1", "nominal_head": "no", "changed_on": BEGAN},
             {"household_number": "92", "head_resident_number": "3", "nominal_head": "yes", "changed_on": BEGAN},
+            {"household_number": "93", "head_resident_number": "4", "nominal_head": "no", "changed_on": BEGAN},
         ],
     }
     tables = {name: model.of(rows[name]) for name, model in EXTRACTS.items()}
     if changed:
         table = tables[changed]
-        new = pl.lit(ENDS) if table.schema[column] == pl.Date else pl.lit("変")
+        text = "yes" if column == "nominal_head" else "変"
+        new = pl.lit(ENDS) if table.schema[column] == pl.Date else pl.lit(text)
         tables[changed] = table.with_columns(new.alias(column).cast(table.schema[column]))
     return dict(zip(("people", "households"), daily.snapshot_of(tables, ON), strict=True))
 
