@@ -376,7 +376,7 @@ class Specification:
 
     @property
     def is_flat(self) -> bool:
-        """Whether one kind repeats and the others stand once around it, each told by its first item: what can be written."""
+        """Whether one kind repeats and the others stand once around it, each recognised by its first item: what can be written."""
         around = [record for record in self.records if record is not self.data]
         return all(record.parent is None and not record.marks for record in self.records) and all(
             record.occurrence == "one" for record in around

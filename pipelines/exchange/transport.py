@@ -112,11 +112,11 @@ class Retry:
                     if error.code == NO_ANSWER:
                         dead_servers.gave_up(self.server)
                     raise
-                told = RenkeiError("KR-6213", attempt=attempt, attempts=attempts, seconds=f"{wait:g}", problem=error)
+                notice = RenkeiError("KR-6213", attempt=attempt, attempts=attempts, seconds=f"{wait:g}", problem=error)
             else:
                 dead_servers.answers(self.server)
                 return done
-            log.warning("%s", told)
+            log.warning("%s", notice)
             self.pause(wait)
             attempt += 1
 

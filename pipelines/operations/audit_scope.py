@@ -150,8 +150,8 @@ def _done_for(event: Event, entries: Mapping[int, Entry]) -> dt.date | None:
     if event.entry_id is not None:
         day = entries[event.entry_id].partition
     else:
-        told = next((event.detail[name] for name in _BELONGS_TO if event.detail.get(name)), None)
-        day = dt.date.fromisoformat(told) if told else None
+        named = next((event.detail[name] for name in _BELONGS_TO if event.detail.get(name)), None)
+        day = dt.date.fromisoformat(named) if named else None
     return day.replace(day=1) if day else None
 
 

@@ -79,25 +79,25 @@ def questions(scope: Scope, excepted: Sequence[Row], until: dt.date) -> list[Row
 def _decided(scope: Scope, until: dt.date) -> Row:
     question = "継続候補世帯をすべて判定したか"
     asked = undecided = postponed = 0
-    told = []
+    answers = []
     for month in _months(scope):
         try:
             found = continuity.status(scope.environment, month, until)
         except RenkeiError as error:  # erased, or not in the Union's calendar
-            told.append(f"{month_in_words(month)}: {error}")
+            answers.append(f"{month_in_words(month)}: {error}")
             continue
         if not found.listed:
-            told.append(f"{month_in_words(month)}: 継続候補世帯リストは未着（配信日 {found.candidates_on}）")
+            answers.append(f"{month_in_words(month)}: 継続候補世帯リストは未着（配信日 {found.candidates_on}）")
             undecided += found.candidates_on <= until
             continue
         candidates = sum(found.proposals.values())
         asked, undecided, postponed = asked + candidates, undecided + found.undecided, postponed + found.postponed
-        told.append(
+        answers.append(
             f"{month_in_words(month)}: 候補 {candidates}件、判定済み {found.decided}件（うち保留 {found.postponed}件）、"
             f"未判定 {found.undecided}件"
         )
     answer = Answer.of(asked, open_=undecided + postponed)
-    return question, answer, "。".join(told) or "対象の月はありません", "継続の判定"
+    return question, answer, "。".join(answers) or "対象の月はありません", "継続の判定"
 
 
 def _months(scope: Scope) -> list[dt.date]:

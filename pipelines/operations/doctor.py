@@ -49,7 +49,7 @@ class Check:
 
     name: str
     verdict: Verdict
-    told: str
+    result: str
     remedy: str = ""
 
     @classmethod
@@ -59,7 +59,7 @@ class Check:
 
     def lines(self) -> list[str]:
         """The check as people read it."""
-        return [f"{self.verdict}　{self.name}: {self.told}", *([f"    対処: {self.remedy}"] if self.remedy else [])]
+        return [f"{self.verdict}　{self.name}: {self.result}", *([f"    対処: {self.remedy}"] if self.remedy else [])]
 
 
 def settings_check(settings: Settings) -> Check:
@@ -180,8 +180,10 @@ def calendar_check(catalogue: Catalogue, today: dt.date) -> Check:
             last = monthly_days(catalogue, this + relativedelta(months=ahead)).month
         except RenkeiError:
             needed = this + relativedelta(months=MONTHS_AHEAD)
-            told = f"{last:%Y-%m}" if last else f"{this - relativedelta(months=1):%Y-%m} 以前の"
-            return Check.of("処理日程", RenkeiError("KR-7817", last=told, needed=f"{needed:%Y-%m}"), Verdict.ATTENTION)
+            result = f"{last:%Y-%m}" if last else f"{this - relativedelta(months=1):%Y-%m} 以前の"
+            return Check.of(
+                "処理日程", RenkeiError("KR-7817", last=result, needed=f"{needed:%Y-%m}"), Verdict.ATTENTION
+            )
     return Check("処理日程", Verdict.SOUND, f"{last:%Y-%m} 分まであります")
 
 
@@ -279,7 +281,7 @@ def _server_checks(settings: Settings) -> Iterator[Check]:
             return
         check = server_check(f"連合会のサーバ（{name} {folder}）", transport)
         yield check
-        if check.verdict is Verdict.FAULT and not check.told.startswith(("KR-6203", "KR-6204")):
+        if check.verdict is Verdict.FAULT and not check.result.startswith(("KR-6203", "KR-6204")):
             return
 
 

@@ -107,7 +107,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that the screen says. untold: why a part of it cannot be told; its fields are then empty or None."""
+    """Everything that the screen says. unknown: why a part of it is not known; its fields are then empty or None."""
 
     at: dt.datetime
     municipality: str
@@ -119,12 +119,12 @@ class Status:
     keys: Sequence[KeyStatus]
     disk: Disk | None
     runs: Runs | None
-    untold: Sequence[RenkeiError] = ()
+    unknown: Sequence[RenkeiError] = ()
 
     @property
     def ending(self) -> Ending:
         """The exit status."""
-        if self.untold:
+        if self.unknown:
             return Ending.CANNOT_TELL
         return Ending.SOMETHING_TO_DO if actions(self) else Ending.NOTHING_TO_DO
 
@@ -183,13 +183,13 @@ def _machine(status: Status) -> Iterator[Action]:
     for key in status.keys:
         left = (key.until - status.at.date()).days
         if left <= KEY_WARNING_DAYS:
-            told = (
+            text = (
                 f"{key.name} の期限は {key.until} です"
                 if left >= 0
                 else f"{key.name} の期限は {key.until} に切れました"
             )
             command = f'renkei keys rotate {key.purpose} --reason "期限"' if key.purpose else "renkei doctor"
-            yield Action(told if key.purpose else f"連合会の証明書を受け取ってください。{told}", command)
+            yield Action(text if key.purpose else f"連合会の証明書を受け取ってください。{text}", command)
 
 
 def _files(status: Status) -> Iterator[Action]:
@@ -210,7 +210,7 @@ def _files(status: Status) -> Iterator[Action]:
 
 
 NEVER_SENT = "KR-6506"
-# What an overdue thing asks for; the others are told by their own sections.
+# What an overdue thing asks for; the others are listed by their own sections.
 _COMMANDS = {
     "KR-6501": "renkei run daily --date {last} --only out",
     "KR-6502": "renkei run daily --date {first} --only in",
@@ -291,7 +291,7 @@ def month_line(progress: MonthlyProgress) -> str:
 
 def no_month(status: Status) -> str:
     """What is said instead of a month."""
-    return "分かりません" if status.untold else "いま進める月はありません"
+    return "分かりません" if status.unknown else "いま進める月はありません"
 
 
 def daemon_line(status: Status) -> str:
@@ -322,7 +322,7 @@ def waiting_lines(status: Status) -> list[str]:
     """What waits for a person, as counts, and how old the oldest is."""
     quarantined = sum(entry.state == EntryState.QUARANTINED for entry in status.waiting)
     return [
-        *(["分からないことがあるため、次の数は分かった範囲のものです"] if status.untold else []),
+        *(["分からないことがあるため、次の数は分かった範囲のものです"] if status.unknown else []),
         f"隔離 {quarantined}件、追い越されたもの {len(status.waiting) - quarantined}件、"
         f"承認待ち {len(status.awaiting_approval)}件、失敗したままの処理 {len(status.runs.failed) if status.runs else 0}件",
         f"期限を過ぎたもの {sum(one.count for one in status.overdue)}件"
@@ -341,12 +341,12 @@ def lines(status: Status) -> list[str]:
     days = [line for day in status.days for line in (day_line(day), *(f"    {cause}" for cause in causes(day)))]
     asked = [line for one in todo[:SHOWN_ACTIONS] for line in (f"・{one.text}", f"    {one.command}")]
     more = [f"ほか{len(todo) - SHOWN_ACTIONS}件（renkei expected）"] if len(todo) > SHOWN_ACTIONS else []
-    untold = [f"・{error.for_people()}" for error in status.untold]
+    unknown = [f"・{error.for_people()}" for error in status.unknown]
     return [
         heading(status),
         "",
         "■ 日次（新しい順）",
-        *(days or ["分かりません" if status.untold else "まだ一度も送付していません"]),
+        *(days or ["分かりません" if status.unknown else "まだ一度も送付していません"]),
         "",
         "■ 待っているもの",
         *waiting_lines(status),
@@ -356,10 +356,10 @@ def lines(status: Status) -> list[str]:
         "",
         "■ 設備",
         *machine_lines(status),
-        *(["", "■ 分からないこと", *untold] if untold else []),
+        *(["", "■ 分からないこと", *unknown] if unknown else []),
         "",
         "■ 次にすること",
-        *(asked + more or ["ありません" if not untold else "分かった範囲ではありません"]),
+        *(asked + more or ["ありません" if not unknown else "分かった範囲ではありません"]),
     ]
 
 
@@ -400,6 +400,6 @@ def as_json(status: Status) -> dict[str, object]:
         },
         "failed": [vars(work) for work in status.runs.failed] if status.runs else None,
         "working": [vars(work) for work in status.runs.working] if status.runs else None,
-        "untold": [{"code": error.code, "message": str(error), "remedy": error.remedy} for error in status.untold],
+        "unknown": [{"code": error.code, "message": str(error), "remedy": error.remedy} for error in status.unknown],
         "actions": [vars(action) for action in actions(status)],
     }

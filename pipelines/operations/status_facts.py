@@ -49,8 +49,8 @@ Found = TypeVar("Found")
 
 
 @dataclass
-class _Untold:
-    """What could not be told, gathered while the rest is looked at."""
+class _Unknown:
+    """What could not be found out, gathered while the rest is looked at."""
 
     errors: list[RenkeiError] = field(default_factory=list)
 
@@ -66,29 +66,29 @@ class _Untold:
 
 def gather(settings: Settings, clock: Callable[[], dt.datetime], runs: Runs | None) -> Status:
     """The facts of a deployment now. `runs`: what Dagster's records say."""
-    now, untold = clock().astimezone(TOKYO), _Untold()
+    now, unknown = clock().astimezone(TOKYO), _Unknown()
     disk = disk_of(settings)
     try:
         found = Environment.view(settings, clock)
     except RenkeiError as error:
         is_new = error.code == NO_LEDGER and is_new_deployment(settings.data_folder)
-        overdue, untold.errors = (grouped(never_sent(now.date())), []) if is_new else ([], [error])
-        return Status(now, settings.municipality_code, (), (), (), overdue, (), (), disk, runs, tuple(untold.errors))
+        overdue, unknown.errors = (grouped(never_sent(now.date())), []) if is_new else ([], [error])
+        return Status(now, settings.municipality_code, (), (), (), overdue, (), (), disk, runs, tuple(unknown.errors))
     today, working = now.date(), {work.partition for work in runs.working} if runs else set()
-    overdue = untold.of(lambda: grouped(outstanding(found, today - dt.timedelta(days=1))), [])
+    overdue = unknown.of(lambda: grouped(outstanding(found, today - dt.timedelta(days=1))), [])
     began = not any(one.code == NEVER_SENT for one in overdue)
     return Status(
         now,
         settings.municipality_code,
-        untold.of(lambda: days_of(found, today) if began else [], []),
-        untold.of(lambda: found.ledger.entries(direction=Direction.INBOUND, states=DECIDABLE_STATES), []),
-        untold.of(lambda: _awaiting(found, working), []),
+        unknown.of(lambda: days_of(found, today) if began else [], []),
+        unknown.of(lambda: found.ledger.entries(direction=Direction.INBOUND, states=DECIDABLE_STATES), []),
+        unknown.of(lambda: _awaiting(found, working), []),
         overdue,
-        untold.of(lambda: _months(found, today) if began else [], []),
-        untold.of(lambda: keys_of(found), []),
+        unknown.of(lambda: _months(found, today) if began else [], []),
+        unknown.of(lambda: keys_of(found), []),
         disk,
         runs,
-        tuple(untold.errors),
+        tuple(unknown.errors),
     )
 
 

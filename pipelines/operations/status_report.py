@@ -29,8 +29,8 @@ def send_mail(settings: Settings, found: status.Status) -> None:
 def subject(found: status.Status) -> str:
     """Whether there is something to do, in the subject of the mail."""
     todo = len(status.actions(found))
-    told = "分からないことがあります" if found.untold else f"することが{todo}件" if todo else "することはありません"
-    return f"【国保連携】処理状況一覧 {found.at:%Y-%m-%d} {told}"
+    text = "分からないことがあります" if found.unknown else f"することが{todo}件" if todo else "することはありません"
+    return f"【国保連携】処理状況一覧 {found.at:%Y-%m-%d} {text}"
 
 
 FOOT = "このメールに個人の情報はありません。\n"

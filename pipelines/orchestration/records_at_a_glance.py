@@ -1,6 +1,6 @@
 """What `renkei status` needs of Dagster's records, read in milliseconds: importing Dagster would take longer than all else.
 
-Reads the SQLite file that our own home uses (`home`), and no other storage: then nothing is told. `dead_runs` and
+Reads the SQLite file that our own home uses (`home`), and no other storage: then nothing is known. `dead_runs` and
 `failed_runs` ask Dagster itself.
 """
 
@@ -17,7 +17,7 @@ from pipelines.configuration.settings import Settings
 from pipelines.operations.status import Runs, Work
 
 OWN_HOME = "dagster_home"
-# The daemons without which nothing is sent, received or told.
+# The daemons without which nothing is sent, received or reported.
 _BEATS = """SELECT MIN(timestamp) FROM daemon_heartbeats
  WHERE daemon_type IN ('SENSOR', 'SCHEDULER', 'QUEUED_RUN_COORDINATOR')"""
 _NEWEST = """SELECT pipeline_name, partition FROM runs WHERE status = 'FAILURE' AND id IN

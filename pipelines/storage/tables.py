@@ -1,6 +1,6 @@
 """Tables at rest: a Parquet file per asset and partition, written atomically, with personal columns encrypted.
 
-What an asset's table looks like is told by its `StoredTable`. Knows no Dagster; the IO manager in `resources` is a thin
+What an asset's table looks like is defined by its `StoredTable`. Knows no Dagster; the IO manager in `resources` is a thin
 wrapper around this.
 """
 

@@ -33,7 +33,7 @@ class TaxExtract(Records):
 
 
 class WithheldKeys(Table):
-    """Whose record of a monthly extract has a fault: the Union is told nothing new of them."""
+    """Whose record of a monthly extract has a fault: nothing new about them is sent to the Union."""
 
     key: pl.String = personal("誤りのある行の国保世帯番号または宛名番号")
 

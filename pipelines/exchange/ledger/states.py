@@ -37,7 +37,7 @@ class EventKind(StrEnum):
 
 
 class Origin(StrEnum):
-    """What started the work that an event belongs to. A person is told apart from the clock, not from another person."""
+    """What started the work that an event belongs to. A person is distinguished from the clock, not from another person."""
 
     COMMAND = "command"  # a person at the command line
     SCREEN = "screen"  # a person in the Dagster UI

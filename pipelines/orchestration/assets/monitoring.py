@@ -59,7 +59,7 @@ def morning_report(
     yield checks.warning("morning_report", MAILED, refusal is None, {}, description=str(refusal or ""))
     yield dg.MaterializeResult(
         asset_key="morning_report",
-        metadata={"次にすること": len(actions(found)), "分からないこと": len(found.untold), "処理状況一覧": PAGE},
+        metadata={"次にすること": len(actions(found)), "分からないこと": len(found.unknown), "処理状況一覧": PAGE},
     )
 
 

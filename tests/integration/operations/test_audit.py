@@ -66,15 +66,15 @@ def test_an_untouched_deployment_agrees(environment: Environment) -> None:
     result = audited("--by", "監査花子")
     assert result.exit_code == 0
     assert result.output.endswith("ファイル 2件、判定 2件: 不一致 0件\n")
-    told = dict(line.split(": ", 1) for line in result.output.splitlines())
+    shown = dict(line.split(": ", 1) for line in result.output.splitlines())
     events = environment.ledger.events()
-    assert told["照合した者"] == "監査花子"
-    assert told["台帳の記録"].startswith(f"{len(events)}行（2026-05-07 10:00:00 から 2026-05-07 10:00:00 まで）")
-    assert told["最終行のハッシュ値"] == events[-1].row_hash
-    assert told["開いて照合した控え"] == "送付 1件、受領 1件（消去済みのため対象外 0件）"
+    assert shown["照合した者"] == "監査花子"
+    assert shown["台帳の記録"].startswith(f"{len(events)}行（2026-05-07 10:00:00 から 2026-05-07 10:00:00 まで）")
+    assert shown["最終行のハッシュ値"] == events[-1].row_hash
+    assert shown["開いて照合した控え"] == "送付 1件、受領 1件（消去済みのため対象外 0件）"
     records = environment.keys.current("records")
-    assert told["控えを開いた鍵"] == f"{records.name}（証明書の SHA-256 {records.fingerprint}）"
-    assert told["連合会のフォルダ"] == "照合していない"
+    assert shown["控えを開いた鍵"] == f"{records.name}（証明書の SHA-256 {records.fingerprint}）"
+    assert shown["連合会のフォルダ"] == "照合していない"
 
 
 def database(environment: Environment) -> sqlite3.Connection:

@@ -78,19 +78,19 @@ class Patient:
             server.stop()
 
     def examined(self, *arguments: str) -> tuple[int, dict[str, tuple[str, str]]]:
-        """Exit status, and each check's verdict with what is told."""
+        """Exit status, and each check's verdict with its result."""
         settings = {"RENKEI_SETTINGS": str(self.folder / "renkei.toml"), "DAGSTER_HOME": None}
         result = CliRunner(env=settings).invoke(main, ["doctor", "--json", *arguments])
-        checks = {check["name"]: (check["verdict"], check["told"]) for check in json.loads(result.stdout)}
+        checks = {check["name"]: (check["verdict"], check["result"]) for check in json.loads(result.stdout)}
         assert all(check["remedy"] for check in json.loads(result.stdout) if check["verdict"] in (ATTENTION, FAULT))
         return result.exit_code, checks
 
     def fault(self, name: str) -> str:
-        """What is told of a check that must be a fault."""
+        """The result of a check that must be a fault."""
         ending, checks = self.examined()
-        verdict, told = checks[name.format(root=self.server.root)]
+        verdict, result = checks[name.format(root=self.server.root)]
         assert (ending, verdict) == (2, FAULT), checks
-        return told
+        return result
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_the_lines_say_what_is_wrong_and_what_to_do(patient: Patient) -> None:
 def test_settings_that_cannot_be_read_are_the_only_check(tmp_path: Path) -> None:
     missing = CliRunner(env={"RENKEI_SETTINGS": str(tmp_path / "none.toml")}).invoke(main, ["doctor", "--json"])
     (check,) = json.loads(missing.stdout)
-    assert (missing.exit_code, check["name"], check["told"][:7]) == (2, "設定", "KR-6001")
+    assert (missing.exit_code, check["name"], check["result"][:7]) == (2, "設定", "KR-6001")
 
 
 @pytest.mark.parametrize(
@@ -232,8 +232,8 @@ def test_a_full_disk_is_told_with_figures(patient: Patient) -> None:
             path.chmod(0o600)
         assert patient.fault("ディスク").startswith("KR-7814")
         with filled(data, 0):
-            told = patient.fault("ディスク")
-            assert "空きは 0 MB です（一日の処理に必要 200 MB）" in told
+            answer = patient.fault("ディスク")
+            assert "空きは 0 MB です（一日の処理に必要 200 MB）" in answer
             settings = {"RENKEI_SETTINGS": str(patient.folder / "renkei.toml")}
             result = CliRunner(env=settings).invoke(main, ["keys", "init"])
             assert result.exit_code == 2
@@ -241,7 +241,7 @@ def test_a_full_disk_is_told_with_figures(patient: Patient) -> None:
             assert "空き 0 MB、必要 200 MB" in result.stderr
 
 
-def test_a_silent_daemon_is_told(patient: Patient) -> None:
+def test_a_silent_daemon_is_reported(patient: Patient) -> None:
     settings = Settings.load(patient.folder / "renkei.toml")
     now = tokyo_now()
     with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
@@ -292,8 +292,8 @@ def test_the_end_of_a_certificate_of_the_union_is_told_before_and_after(
     sealing = f'[sealing]\npartner_certificates = ["{path}"]\n'
     settings.write_text(settings.read_text(encoding="utf-8") + sealing, encoding="utf-8")
     _, checks = patient.examined()
-    found, told = checks["期限（連合会の証明書）"]
-    assert (found, told.startswith(code)) == (verdict, True)
+    found, result = checks["期限（連合会の証明書）"]
+    assert (found, result.startswith(code)) == (verdict, True)
 
 
 def certificate_until(end: dt.datetime) -> bytes:
@@ -317,8 +317,8 @@ def test_verdicts_at_their_limits() -> None:
         Verdict.ATTENTION,
         Verdict.SOUND,
     ]
-    assert of(-1).told.startswith("KR-7813")
-    assert of(0).told.startswith("KR-7812")
+    assert of(-1).result.startswith("KR-7813")
+    assert of(0).result.startswith("KR-7812")
     now = dt.datetime(2026, 4, 1, 9, 0, tzinfo=TOKYO)
     assert clock_check(now, now.isoformat()).verdict is Verdict.SOUND
     assert clock_check(now, (now + dt.timedelta(seconds=1)).isoformat()).verdict is Verdict.FAULT

@@ -52,10 +52,10 @@ class Operator:
         done = self._desk.renkei("status", *map(str, arguments))
         return done.returncode, done.stdout, done.stderr
 
-    def told(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
         """What `--json` says."""
-        told: dict[str, Any] = json.loads(self.status("--json")[1])
-        return told
+        shown: dict[str, Any] = json.loads(self.status("--json")[1])
+        return shown
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +120,13 @@ def test_what_waits_is_counted_and_told_with_the_command_to_copy(desk: Operator)
     assert "04-09（木） 受付済み 1人  応答 3/4  隔離 1件  要修正 2人（同一世帯を含め4人）" in output
     for cause in ("    KR-2001 必須項目が空 2人", "    KR-3003 ", "    KR-5004 "):
         assert cause in output
-    told = desk.told()
-    assert told["days"][2]["withheld"] == {
+    shown = desk.shown()
+    assert shown["days"][2]["withheld"] == {
         "persons": 2,
         "with_households": 4,
         "by_code": {"KR-2001": 2, "KR-3003": 1, "KR-5004": 1},
     }
-    commands = [action["command"] for action in told["actions"]]
+    commands = [action["command"] for action in shown["actions"]]
     assert commands == [
         f"renkei quarantine show {faulty.id}",
         "renkei approve --date 2026-04-10",
@@ -134,7 +134,7 @@ def test_what_waits_is_counted_and_told_with_the_command_to_copy(desk: Operator)
         "renkei withheld --date 2026-04-09",
     ]
     assert all(command in output for command in commands)
-    assert (told["exit_status"], told["oldest_age"]) == (1, 0)
+    assert (shown["exit_status"], shown["oldest_age"]) == (1, 0)
 
 
 def test_before_the_first_day_it_says_so_and_makes_nothing(desk: Operator) -> None:
@@ -165,7 +165,7 @@ def test_a_ledger_that_cannot_be_read_hides_nothing_else(desk: Operator) -> None
         assert "対処: " in output
         assert "ディスク: 空き " in output
         assert file.exists() == bool(damage)
-        assert desk.told()["untold"][0]["code"] == ("KR-6105" if damage else "KR-6107")
+        assert desk.shown()["unknown"][0]["code"] == ("KR-6105" if damage else "KR-6107")
 
 
 def test_another_process_writing_is_not_waited_for(desk: Operator) -> None:
@@ -226,8 +226,8 @@ def test_the_page_says_the_same_and_escapes_everything(desk: Operator) -> None:
     page = desk.folder / "朝.html"
     assert desk.status("--html", page)[0] == 1
     text = page.read_text(encoding="utf-8")
-    for told in ("処理状況一覧", "することが", "04-10（金）", "KR-2001 必須項目が空 2人", "renkei quarantine show"):
-        assert told in text
+    for shown in ("処理状況一覧", "することが", "04-10（金）", "KR-2001 必須項目が空 2人", "renkei quarantine show"):
+        assert shown in text
     assert "<b>.csv" not in text
     assert "000000000000001" not in text
     refused = desk.status("--html", "/proc/page.html")
@@ -282,14 +282,14 @@ def test_a_month_says_its_step_and_the_candidates_left(desk: Operator) -> None:
     for day in (THU, FRI):
         sent_day(environment.ledger, day, "accepted")
 
-    def told(at: dt.datetime) -> list[str]:
+    def shown(at: dt.datetime) -> list[str]:
         return [line for line in desk.status(at=at)[1].splitlines() if line.startswith("2026-0")]
 
-    assert told(MORNING) == ["2026-04 次は 高額該当情報・所得区分の送付（期日 2026-04-30）"]
+    assert shown(MORNING) == ["2026-04 次は 高額該当情報・所得区分の送付（期日 2026-04-30）"]
     month = dt.date(2026, 4, 1)
     for interface in ("high_cost_history", "income_class"):
         outbound_entry(environment.ledger, interface, month, interface, ("sending", "uploaded", "sent"))
     answered(environment.ledger, month, "continuity_candidates")
-    (april, may) = told(dt.datetime(2026, 5, 7, 10, 0, tzinfo=TOKYO))
+    (april, may) = shown(dt.datetime(2026, 5, 7, 10, 0, tzinfo=TOKYO))
     assert april.startswith("2026-04 次は 継続の判定と確定指示の送付（期日 2026-05-13）")
     assert may.startswith("2026-05 次は 高額該当情報・所得区分の送付（期日 2026-05-29）")

@@ -47,7 +47,9 @@ class Desk:
             run = next(iter(instance.get_runs(limit=1)))
         assert run.remote_job_origin and run.remote_job_origin.location_name == "pipelines.definitions"
         assert run.remote_job_origin.repository_origin.repository_name == defs.get_repository_def().name
-        assert set(run.run_config["loggers"]) <= set(defs.resolve_job_def(run.job_name).loggers)
+        loggers = run.run_config["loggers"]
+        assert isinstance(loggers, dict)
+        assert set(loggers) <= set(defs.resolve_job_def(run.job_name).loggers)
 
 
 @pytest.fixture

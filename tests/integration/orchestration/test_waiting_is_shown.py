@@ -1,4 +1,4 @@
-"""What a person who waits is told: each pause before a server is tried again, what runs, and that there was nothing to do."""
+"""What a person who waits sees: each pause before a server is tried again, what runs, and that there was nothing to do."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def test_a_terminal_of_60_columns_shows_what_runs_and_for_how_long(village: Vill
     assert "\x1b[3" not in shown
     assert shown.endswith(("\x1b[2K", "\x1b[?25h"))
     plain = re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", shown)
-    told = [line for line in re.split(r"[\r\n]+", plain) if "KR-6213" in line]
-    assert len(told) == 2
-    assert all(line.startswith("KR-6213 ") for line in told), "a message stands on a line of its own"
+    seen = [line for line in re.split(r"[\r\n]+", plain) if "KR-6213" in line]
+    assert len(seen) == 2
+    assert all(line.startswith("KR-6213 ") for line in seen), "a message stands on a line of its own"
 
 
 def test_where_nobody_looks_nothing_moves(village: Village) -> None:
