@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -47,7 +48,8 @@ class Desk:
             run = next(iter(instance.get_runs(limit=1)))
         assert run.remote_job_origin and run.remote_job_origin.location_name == "pipelines.definitions"
         assert run.remote_job_origin.repository_origin.repository_name == defs.get_repository_def().name
-        assert set(run.run_config["loggers"]) <= set(defs.resolve_job_def(run.job_name).loggers)
+        loggers: Any = run.run_config["loggers"]
+        assert set(loggers) <= set(defs.resolve_job_def(run.job_name).loggers)
 
 
 @pytest.fixture
