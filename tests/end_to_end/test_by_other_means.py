@@ -103,7 +103,7 @@ def test_a_day_by_medium_there_and_back(tmp_path: Path, openssh_server: OpenSshS
     answers = sorted((union / "from_union").iterdir())
     for path in answers:
         path.rename(medium / path.name)
-    assert media("import", str(medium)).count("verified") == len(answers)
+    assert media("import", str(medium)).count("検証済み") == len(answers)
     assert [path.name for path in medium.iterdir()] == ["媒体管理番号.txt"]
     town.receive(FIRST)
     assert town.differences(FIRST).is_empty()

@@ -111,7 +111,7 @@ def test_the_ledger_alone_is_brought_back(place: Town, calm: Outcome) -> None:
     refused(place, "ledger", "retake", *WHY)
     run(place, "ledger", "mark-sent", "--date", day, *WHY)
     refused(place, *place.day_out(2))
-    assert run(place, "ledger", "retake", *WHY).count("verified") == 4
+    assert run(place, "ledger", "retake", *WHY).count("検証済み") == 4
     run(place, *place.day_in(1))
     assert references(place) == []
     assert "不一致 0件" in run(place, "audit", "verify")
@@ -189,7 +189,7 @@ def test_sent_files_are_not_replaced_by_files_made_now(place: Town) -> None:
     refused(place, *place.day_out(1), "--confirm", "氏名の一括訂正", code="KR-6144")
     assert table.read_bytes() == before
     run(place, "ledger", "mark-sent", "--date", day.isoformat(), *WHY)
-    assert "sent" in run(place, "ledger", "list")
+    assert "送付済み" in run(place, "ledger", "list", "--state", "送付済み")
 
 
 def test_nothing_is_sent_when_it_could_not_be_recorded(place: Town, tmp_path: Path) -> None:
@@ -239,4 +239,4 @@ def test_a_first_load_that_was_approved_needs_no_second_approval_after_a_restore
     text = place.settings.read_text(encoding="utf-8")
     place.settings.write_text(text.replace(NO_APPROVAL, "[approval]\npersons = 1\n"), encoding="utf-8")
     run(place, "ledger", "mark-sent", "--date", place.days[1].isoformat(), *WHY)
-    assert f"送付 {place.days[1]} sent" in run(place, "ledger", "list")
+    assert str(place.days[1]) in run(place, "ledger", "list", "--state", "送付済み")
