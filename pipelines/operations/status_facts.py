@@ -74,17 +74,19 @@ def gather(settings: Settings, clock: Callable[[], dt.datetime], runs: Runs | No
         is_new = error.code == NO_LEDGER and is_new_deployment(settings.data_folder)
         overdue, unknown.errors = (grouped(never_sent(now.date())), []) if is_new else ([], [error])
         return Status(now, settings.municipality_code, (), (), (), overdue, (), (), disk, runs, tuple(unknown.errors))
-    today, working = now.date(), {work.partition for work in runs.working} if runs else set()
+    today = now.date()
+    shown = min(today, settings.last_day or today)
+    working = {work.partition for work in runs.working} if runs else set()
     overdue = unknown.of(lambda: grouped(outstanding(found, today - dt.timedelta(days=1))), [])
     began = not any(one.code == NEVER_SENT for one in overdue)
     return Status(
         now,
         settings.municipality_code,
-        unknown.of(lambda: days_of(found, today) if began else [], []),
+        unknown.of(lambda: days_of(found, shown) if began else [], []),
         unknown.of(lambda: found.ledger.entries(direction=Direction.INBOUND, states=DECIDABLE_STATES), []),
         unknown.of(lambda: _awaiting(found, working), []),
         overdue,
-        unknown.of(lambda: _months(found, today) if began else [], []),
+        unknown.of(lambda: _months(found, shown) if began else [], []),
         unknown.of(lambda: keys_of(found), []),
         disk,
         runs,

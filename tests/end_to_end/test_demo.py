@@ -120,7 +120,7 @@ def the_page_repairs_the_day_and_the_town_goes_on(folder: Path) -> None:
         assert json.loads(renkei(folder, "quarantine", "list", "--json")) == []
 
         assert run(sys.executable, "-m", "fixtures.demo.union", "next-day", "--folder", folder).returncode == 0
-        assert "送付 sent" in renkei(folder, "run", "daily", "--date", NEXT, "--only", "out")
+        assert "送付: 送付済み" in renkei(folder, "run", "daily", "--date", NEXT, "--only", "out")
         told(log, f"{NEXT} の分に答えました")
         assert renkei(folder, "run", "daily", "--date", NEXT, "--only", "in").count("applied") == 4
 

@@ -108,7 +108,17 @@ def test_a_sound_deployment_has_nothing_to_do(desk: Operator) -> None:
     assert lines[lines.index("■ 次にすること") + 1 :] == ["ありません"]
 
 
-def test_what_waits_is_counted_and_told_with_the_command_to_copy(desk: Operator) -> None:
+def test_a_deployment_that_has_ended_shows_its_last_days(desk: Operator) -> None:
+    environment = desk.open("last_day = 2026-04-10\n")
+    for day in (THU, FRI):
+        sent_day(environment.ledger, day, "accepted")
+        answered(environment.ledger, day, *ANSWERS)
+    shown = desk.shown()
+    assert [day["day"] for day in shown["days"]] == ["2026-04-10", "2026-04-09"]
+    assert (shown["exit_status"], shown["actions"]) == (0, [])
+
+
+def test_what_waits_is_counted_with_the_command_to_copy(desk: Operator) -> None:
     environment = desk.open()
     sent_day(environment.ledger, THU, "accepted")
     withhold(environment, THU)
@@ -118,7 +128,7 @@ def test_what_waits_is_counted_and_told_with_the_command_to_copy(desk: Operator)
     ending, output, _ = desk.status()
     assert ending == 1
     assert "04-09（木） 受付済み 1人  応答 3/4  隔離 1件  要修正 2人（同一世帯を含め4人）" in output
-    for cause in ("    KR-2001 必須項目が空 2人", "    KR-3003 ", "    KR-5004 "):
+    for cause in ("    KR-2001 必須項目の未入力 2人", "    KR-3003 ", "    KR-5004 "):
         assert cause in output
     shown = desk.shown()
     assert shown["days"][2]["withheld"] == {
@@ -226,7 +236,7 @@ def test_the_page_says_the_same_and_escapes_everything(desk: Operator) -> None:
     page = desk.folder / "朝.html"
     assert desk.status("--html", page)[0] == 1
     text = page.read_text(encoding="utf-8")
-    for shown in ("処理状況一覧", "することが", "04-10（金）", "KR-2001 必須項目が空 2人", "renkei quarantine show"):
+    for shown in ("処理状況一覧", "することが", "04-10（金）", "KR-2001 必須項目の未入力 2人", "renkei quarantine show"):
         assert shown in text
     assert "<b>.csv" not in text
     assert "000000000000001" not in text
