@@ -58,7 +58,7 @@ def test_a_count_is_carried_without_a_single_file_of_the_union(environment: Envi
         (dt.date(2026, 4, 1), ["own", f"999989/{OLD}"]),
     ]
     shown = monthly.list_path(environment, "継続世帯確定リスト", MONTH).read_text(encoding="utf-8")
-    assert "2026-02、2026-04" in shown
+    assert "令和8年2月、令和8年4月" in shown
 
 
 def test_no_result_is_missed_before_its_day(environment: Environment) -> None:
