@@ -195,7 +195,7 @@ def test_a_name_in_several_styles_with_its_reading_is_the_name(desk: Desk) -> No
     """Excel keeps furigana and parts of another style inside one text; only the text counts."""
     filled = fill(desk.sheet)
     rich = "<is><r><t>給付</t></r><r><rPr><b/></rPr><t>花子</t></r><rPh sb='0' eb='2'><t>キュウフ</t></rPh></is>"
-    changed = with_xml(filled, r'<c r="P2"[^>]*?>.*?</c>', f'<c r="P2" t="inlineStr">{rich}</c>')
+    changed = with_xml(filled, r'<c r="P2"[^>]*?>.*?</c>', f'<c r="P2" t="inlineStr">{rich}</c>', sheet=2)
     assert desk.run("continuity", "import", str(changed)).exit_code == 0
     assert monthly.decided(desk.environment, MONTH)["approved_by"].to_list()[0] == "給付花子"
 
@@ -408,14 +408,16 @@ def as_google_sheets(path: Path) -> Path:
     return with_xml(path, r't="n"><v>(\d+)</v>', lambda match: f't="n"><v>{match[1]}.0</v>', times=0)
 
 
-def with_xml(path: Path, pattern: str, new: str | Callable[[re.Match[str]], str], times: int = 1) -> Path:
-    """A copy of a book whose first sheet has other pieces of XML (`times`; 0: all), as another program would write them."""
+def with_xml(
+    path: Path, pattern: str, new: str | Callable[[re.Match[str]], str], times: int = 1, sheet: int = 1
+) -> Path:
+    """A copy of a book of which a sheet has other pieces of XML (`times`; 0: all), as another program would write them."""
     put_in = new if callable(new) else lambda _: new
     made = BytesIO()
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as book:
         for name in old.namelist():
             content = old.read(name)
-            if name == "xl/worksheets/sheet1.xml":
+            if name == f"xl/worksheets/sheet{sheet}.xml":
                 text, found = re.subn(pattern, put_in, content.decode(), count=times, flags=re.DOTALL)
                 assert found >= 1, "the change no longer fits the book"
                 content = text.encode()
