@@ -25,3 +25,8 @@ def job_in_words(job: str) -> str:
 def state_in_words(state: str) -> str:
     """The word for a state of the ledger, or an outcome of sending or receiving; an unknown one as it is stored."""
     return words("ledger/events", "記録", "状態").get(state) or words("words/outcomes").get(state, str(state))
+
+
+def level_in_words(level: str) -> str:
+    """The word for the level of a message."""
+    return words("words/levels")[level]

@@ -6,6 +6,7 @@ Both are readable by their owner alone.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import polars as pl
 
 from interfaces.messages import message
-from interfaces.new_books import new_book, print_on_a4
+from interfaces.new_books import HEADING_COLOUR, new_book, print_on_a4, row_height
 from interfaces.private import write_private
+from interfaces.words import level_in_words
 from schemas.validate import Validated
 
 SHOWN = 500  # as many as a person can read; the summary counts everything
@@ -31,20 +33,34 @@ _PUBLIC = [
     "value",
     "message",
 ]
-_HEADINGS = {
-    "line": "行",
-    "record": "レコード番号",
-    "item_no": "項番",
-    "item_name": "項目名",
-    "byte_position": "バイト位置",
-    "code": "コード",
-    "level": "水準",
-    "expected": "期待",
-    "value": "受信値（伏せ字）",
-    "message": "文面",
+# Heading and width (in half-width characters) of the columns of the findings, and of what is counted.
+_FOUND = {
+    "line": ("行", 7),
+    "record": ("レコード番号", 9),
+    "item_no": ("項番", 6),
+    "item_name": ("項目名", 20),
+    "byte_position": ("バイト位置", 8),
+    "code": ("コード", 9),
+    "level": ("水準", 13),
+    "expected": ("期待", 20),
+    "value": ("受信値（伏せ字）", 20),
+    "message": ("文面", 60),
 }
-_SUMMARY = ("コード", "水準", "題", "項番", "項目名", "件数", "対処")
-_LEVELS = {"file": "ファイル全体を受け入れない", "record": "その記録を保留する", "warning": "受け入れる。確認だけ"}
+_COUNTED = {
+    "コード": 9,
+    "水準": 13,
+    "題": 26,
+    "項番": 6,
+    "項目名": 20,
+    "件数": 8,
+    "対処": 80,
+}
+_LEVELS = {
+    "file": "ファイル全体を受け入れません",
+    "record": "そのレコードを保留します",
+    "warning": "受け入れます。確認のみ必要です",
+}
+_SUMMARY, _FIRST, _COUNTS = "概要", f"先頭{SHOWN}件", "集計"
 
 
 def to_json(validated: Validated) -> dict[str, Any]:
@@ -67,15 +83,20 @@ def write_json(validated: Validated, path: Path) -> None:
 
 
 def write_xlsx(validated: Validated, path: Path) -> None:
-    """An Excel book: 使い方, 先頭500件, 集計. Text is written as text; nothing becomes a formula or a link."""
+    """An Excel book: 概要, 先頭500件, 集計. Text is written as text; nothing becomes a formula or a link."""
     # Made in memory: a book whose disk is full would still complain when the process ends.
     data = BytesIO()
     with new_book(data, "検証報告書") as book:
-        bold = book.add_format({"bold": True, "bg_color": "#D9E2F3", "border": 1, "text_wrap": True, "valign": "top"})
-        wrap = book.add_format({"text_wrap": True, "valign": "top"})
-        _guide(book.add_worksheet("使い方"), validated, wrap, bold)
-        _first(book.add_worksheet("先頭500件"), validated.findings, wrap, bold)
-        _summary(book.add_worksheet("集計"), validated.findings, wrap, bold)
+        frame = {"text_wrap": True, "valign": "top", "border": 1, "border_color": "#808080"}
+        bold = book.add_format(frame | {"bold": True, "bg_color": HEADING_COLOUR})
+        wrap = book.add_format(frame)
+        _summary(book.add_worksheet(_SUMMARY), validated, wrap, bold)
+        found, last = validated.findings, min(validated.findings.height, SHOWN) + 1
+        first = book.add_worksheet(_FIRST)
+        _table(first, dict(_FOUND.values()), _shown(found.head(SHOWN)), wrap, bold)
+        if found.height > SHOWN:
+            first.write_string(last, 0, f"他{found.height - SHOWN}件", bold)
+        _table(book.add_worksheet(_COUNTS), _COUNTED, _counted(found), wrap, bold)
     write_private(path, data.getvalue())
 
 
@@ -90,19 +111,20 @@ def _facts(validated: Validated) -> list[tuple[str, str]]:
         ("判定", "正しい" if validated.valid else "誤りがある"),
         ("検出事項", f"{validated.findings.height}件"),
         ("正規化した値", normalised(validated)),
-        *((f"水準 {level}", meaning) for level, meaning in _LEVELS.items()),
+        *((f"水準「{level_in_words(level)}」", meaning) for level, meaning in _LEVELS.items()),
     ]
 
 
-def _guide(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
+def _summary(sheet: Any, validated: Validated, wrap: Any, bold: Any) -> None:
     rows = [
         *_facts(validated),
-        ("先頭500件", "見つかった順に500件まで。値は秘匿区分により伏せ字"),
-        ("集計", "全件をコードと項目で数えたもの。対処もここにある"),
+        (_FIRST, f"見つかった順に{SHOWN}件まで。値は秘匿区分により伏せ字"),
+        (_COUNTS, "全件をコードと項目で数えたもの。対処もここにある"),
     ]
-    sheet.set_column(0, 0, 20)
+    sheet.set_column(0, 0, 24)
     sheet.set_column(1, 1, 90)
     for row, (name, text) in enumerate(rows):
+        sheet.set_row(row, row_height(((name, 24), (text, 90))))
         sheet.write_string(row, 0, name, bold)
         sheet.write_string(row, 1, text, wrap)
     print_on_a4(sheet)
@@ -114,45 +136,38 @@ def normalised(validated: Validated) -> str:
     return "、".join(f"{names[item]} {count}件" for item, count in validated.normalised.items()) or "なし"
 
 
-def _first(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
-    for column, (name, heading) in enumerate(_HEADINGS.items()):
-        sheet.write_string(0, column, heading, bold)
-        for row, value in enumerate(found[name].head(SHOWN), 1):
+def _table(sheet: Any, columns: Mapping[str, float], rows: Sequence[Sequence[Any]], wrap: Any, bold: Any) -> None:
+    """A table with its headings. columns: heading -> width. No row is lower than its longest text needs."""
+    widths = list(columns.values())
+    for row, cells in enumerate((list(columns), *rows)):
+        sheet.set_row(row, row_height((str(value or ""), width) for value, width in zip(cells, widths, strict=True)))
+        for column, value in enumerate(cells):
+            form = wrap if row else bold
             if isinstance(value, int):
-                sheet.write_number(row, column, value, wrap)
+                sheet.write_number(row, column, value, form)
             else:
-                sheet.write_string(row, column, value or "", wrap)
-    if found.height > SHOWN:
-        sheet.write_string(SHOWN + 1, 0, f"他{found.height - SHOWN}件", bold)
-    sheet.set_column(0, len(_HEADINGS) - 2, 12)
-    sheet.set_column(len(_HEADINGS) - 1, len(_HEADINGS) - 1, 80)
+                sheet.write_string(row, column, value or "", form)
+    for column, width in enumerate(widths):
+        sheet.set_column(column, column, width)
     sheet.freeze_panes(1, 0)
+    sheet.repeat_rows(0)
     print_on_a4(sheet)
 
 
+def _shown(found: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """The findings under the headings of _FOUND."""
+    level = pl.col("level").map_elements(level_in_words, return_dtype=pl.String)
+    return found.with_columns(level).select(list(_FOUND)).rows()
+
+
 def _counted(found: pl.DataFrame) -> list[tuple[Any, ...]]:
-    """Everything by code and item, under the headings of _SUMMARY."""
+    """Everything by code and item, under the headings of _COUNTED."""
     counted = (
         found.group_by("code", "level", "item_no", "item_name")
         .agg(pl.len().alias("count"))
         .sort("code", "item_no", "item_name")
     )
     return [
-        (code, level, message(code).title, number, name, count, message(code).remedy)
+        (code, level_in_words(level), message(code).title, number, name, count, message(code).remedy)
         for code, level, number, name, count in counted.rows()
     ]
-
-
-def _summary(sheet: Any, found: pl.DataFrame, wrap: Any, bold: Any) -> None:
-    for column, heading in enumerate(_SUMMARY):
-        sheet.write_string(0, column, heading, bold)
-    for row, cells in enumerate(_counted(found), 1):
-        for column, value in enumerate(cells):
-            if isinstance(value, int):
-                sheet.write_number(row, column, value, wrap)
-            else:
-                sheet.write_string(row, column, value or "", wrap)
-    sheet.set_column(0, 5, 14)
-    sheet.set_column(6, 6, 80)
-    sheet.freeze_panes(1, 0)
-    print_on_a4(sheet)

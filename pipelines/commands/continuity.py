@@ -114,18 +114,16 @@ INTERFACE = click.argument(
 @continuity.command("form", help="画面から転記するための空の入力票（Excel）を作る")
 @INTERFACE
 @MONTH_OPTION
-@click.option("--to", "path", type=click.Path(path_type=Path), required=True, help="入力票を書く場所")
+@click.option("--to", "path", type=click.Path(path_type=Path), help="入力票を書く場所（既定: 設定の clerk_folder）")
 @with_error_messages
-def continuity_form(interface: str, month: dt.datetime, path: Path) -> None:
+def continuity_form(interface: str, month: dt.datetime, path: Path | None) -> None:
     """An empty form for an interface that is switched off."""
     from pipelines.transfer import manual_entry as manual_entry
 
     environment = environment_of_settings()
-    if path.exists():
-        raise RenkeiError("KR-6405", name=path.name, reason="もうあります")
-    with writing(path):
-        manual_entry.write_form(environment, interface, month.date(), path)
-    click.echo(f"入力票 {path}")
+    with writing(path or environment.settings.clerks):
+        made = manual_entry.write_form(environment, interface, month.date(), path)
+    click.echo(f"入力票 {made}")
 
 
 @continuity.command("typed", help="転記した入力票を、届いたファイルと同じように取り込む")

@@ -23,6 +23,8 @@ PLACE = "clerks"  # in the table of files that are left where they lie
 ANSWER = "_回答.txt"
 _LOCKS = ("~$", ".")  # of Excel and of other programs, while a book is open
 _BOM = "\ufeff"  # Notepad reads the text as UTF-8
+# What is wrong with a book or its month, and is answered. Any other error is the operator's: the run fails with it.
+_ANSWERED = {"KR-7210", "KR-7401", "KR-7402", "KR-7417", "KR-7418", "KR-7420", "KR-7421"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ def unanswered(environment: Environment) -> tuple[list[Path], list[RenkeiError]]
 
 
 def answer_all(environment: Environment) -> list[Answered]:
-    """Import every unanswered file of the folder, or say why not, and write the answer beside it."""
+    """Import every unanswered file of the folder, or say why not, and write the answer beside it.
+
+    Errors that no clerk can mend (keys, ledger, disk) are raised; the file then has no answer and is asked for again.
+    """
     return [_answer(environment, path) for path in unanswered(environment)[0]]
 
 
@@ -61,6 +66,8 @@ def _answer(environment: Environment, path: Path) -> Answered:
         imported = import_worksheet(environment, path, left_by=_owner(path))
         answered = Answered(path.name, not imported.problems, _lines(environment, imported))
     except RenkeiError as error:
+        if error.code not in _ANSWERED:
+            raise
         remedy = message(error.code).advise_clerk(**error.values)
         answered = Answered(path.name, False, ["取り込めませんでした。", str(error), f"対処: {remedy}"])
     at = environment.clock()

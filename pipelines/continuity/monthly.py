@@ -323,8 +323,8 @@ def unlisted(environment: Environment, month: dt.date) -> pl.DataFrame:
 def write_results_page(environment: Environment, month: dt.date, handovers: pl.DataFrame) -> Path:
     """The 継続世帯確定リスト of a month."""
     words = {
-        key: "、".join(months)
-        for key, months in handovers.filter(pl.col("update_kind") != "withdrawn")
+        key: "、".join(environment.catalogue.calendar.month(dt.date.fromisoformat(f"{one}-01")) for one in treated)
+        for key, treated in handovers.filter(pl.col("update_kind") != "withdrawn")
         .sort("treatment_month")
         .group_by(CANDIDATE, maintain_order=True)
         .agg("treatment_month")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from interfaces.catalogue import Catalogue, read_rows
 from interfaces.japanese_calendar import JapaneseCalendar
+
+# Texts that the program made of the candidates' rows; a clerk's own words stay as they are.
+_TEXTS_WITH_DAYS = {"old_people", "new_people", "facts_in_words"}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,12 @@ class Words:
         return f"{self.municipalities[code]} {code}" if code in self.municipalities else code
 
     def shown(self, column: str, value: object) -> str:
-        """A value of a column as text; null is empty."""
+        """A value of a column as text, also the days within a text (as YYYY-MM-DD) in 和暦; null is empty."""
         if isinstance(value, dt.date):
             return self.calendar.short_day(value)
         text = "" if value is None else str(value)
-        return self.municipality(text) if column.endswith("municipality_code") else text
+        if column.endswith("municipality_code"):
+            return self.municipality(text)
+        if column not in _TEXTS_WITH_DAYS:
+            return text
+        return _DAY.sub(lambda found: self.calendar.short_day(dt.date.fromisoformat(found[0])), text)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 import dagster as dg
 
@@ -136,8 +137,7 @@ def worksheets(work: Work, partitions: Partitions) -> dg.SensorDefinition:
             yield dg.SkipReason(str(error))
             return
         today = max(partitions.days.get_partition_keys(), default=None)
-        listing = sha256("\n".join(f"{path.name}|{path.stat().st_mtime_ns}" for path in found).encode()).hexdigest()
-        runs = [Run(CLERKS, today, listing)] if found and today else []
+        runs = [Run(CLERKS, today, _listing_of(found))] if found and today else []
         asked = _asked(_memory(context), runs, _now(environment))
         _remember(context, asked)
         yield from (run.request(since) for run, since in asked.items())
@@ -177,6 +177,13 @@ def _quarantined(environment: Environment, partitions: Partitions) -> list[Run]:
 
 def _listing(files: Sequence[RemoteFile]) -> str:
     listed = sorted(f"{file.name}|{file.size}|{file.modified}" for file in files)
+    return sha256("\n".join(listed).encode()).hexdigest()
+
+
+def _listing_of(paths: Sequence[Path]) -> str:
+    """Size as well as time: a book of which only half was copied may already have the time of the whole one."""
+    states = [(path.name, path.stat()) for path in paths]
+    listed = sorted(f"{name}|{state.st_size}|{state.st_mtime_ns}" for name, state in states)
     return sha256("\n".join(listed).encode()).hexdigest()
 
 

@@ -26,7 +26,8 @@ from pipelines.continuity.worksheet import Worksheet
 from pipelines.deployment import Environment
 from pipelines.operations.inbound_interfaces import INBOUND
 from pipelines.tables.eligibility import SentPeople
-from pipelines.transfer.manual_entry import import_form, typed_items, write_form
+from pipelines.transfer.entry_form import FIRST_ROW, typed_items
+from pipelines.transfer.manual_entry import import_form, write_form
 from schemas.tables import Table
 from tests.support.entries import DELIVERED, outbound_entry
 from tests.support.rings import settings_lines
@@ -101,6 +102,7 @@ def filled_form(
 ) -> Path:
     """The form of an interface, filled with canonical rows as text."""
     path = folder / f"{interface}.xlsx"
+    path.unlink(missing_ok=True)
     write_form(environment, interface, month, path)
     specification = environment.specification(interface, month)
     book = openpyxl.load_workbook(path)
@@ -112,7 +114,7 @@ def filled_form(
             else {}
         )
         values = rows[item.id].to_list() if item.id in rows.columns else [None] * rows.height
-        for row, value in enumerate(values, 2):
+        for row, value in enumerate(values, FIRST_ROW):
             text = value.isoformat() if isinstance(value, dt.date) else value
             sheet.cell(row, column, words.get(text, text))
     book.save(path)

@@ -58,7 +58,7 @@ def test_a_count_is_carried_without_a_single_file_of_the_union(environment: Envi
         (dt.date(2026, 4, 1), ["own", f"999989/{OLD}"]),
     ]
     shown = monthly.list_path(environment, "継続世帯確定リスト", MONTH).read_text(encoding="utf-8")
-    assert "2026-02、2026-04" in shown
+    assert "令和8年2月、令和8年4月" in shown
 
 
 def test_no_result_is_missed_before_its_day(environment: Environment) -> None:
@@ -89,8 +89,8 @@ def test_a_corrected_form_takes_the_place_of_the_one_before(environment: Environ
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("継続確定区分", "たぶん継続", "2行目 継続確定区分: 一覧から選んでください"),
-        ("確定年月日", "5月12日", "2行目 確定年月日: 日付は"),
+        ("継続確定区分", "たぶん継続", "6行目 継続確定区分: 一覧から選んでください"),
+        ("確定年月日", "5月12日", "6行目 確定年月日: 日付は"),
         ("転出元市区町村コード", "999998", "検査数字が合いません"),
         ("高額該当回数", "13", "0から12まで"),
         ("候補番号", None, "必須項目「候補番号」が未入力です"),
@@ -104,8 +104,8 @@ def test_what_is_wrong_in_a_form_is_said_and_nothing_is_taken(
     path = tmp_path / "continuity_result.xlsx"
     book = openpyxl.load_workbook(path)
     sheet = book["入力"]
-    place = [cell.value for cell in sheet[1]].index(column) + 1
-    sheet.cell(2, place).value = value
+    place = [cell.value for cell in sheet[3]].index(column) + 1
+    sheet.cell(6, place).value = value
     book.save(path)
     with pytest.raises(RenkeiError, match="KR-7602") as refused:
         import_form(environment, INBOUND, "continuity_result", MONTH, path, "入力太郎")

@@ -195,7 +195,7 @@ def test_a_name_in_several_styles_with_its_reading_is_the_name(desk: Desk) -> No
     """Excel keeps furigana and parts of another style inside one text; only the text counts."""
     filled = fill(desk.sheet)
     rich = "<is><r><t>給付</t></r><r><rPr><b/></rPr><t>花子</t></r><rPh sb='0' eb='2'><t>キュウフ</t></rPh></is>"
-    changed = with_xml(filled, r'<c r="P2"[^>]*?>.*?</c>', f'<c r="P2" t="inlineStr">{rich}</c>')
+    changed = with_xml(filled, r'<c r="P2"[^>]*?>.*?</c>', f'<c r="P2" t="inlineStr">{rich}</c>', sheet=2)
     assert desk.run("continuity", "import", str(changed)).exit_code == 0
     assert monthly.decided(desk.environment, MONTH)["approved_by"].to_list()[0] == "給付花子"
 
@@ -226,7 +226,7 @@ def typed(desk: Desk, interface: str, path: Path) -> Result:
 
 def at(heading: str, row: int, value: object, number_format: str | None = None) -> Change:
     def change(sheet: Any) -> None:
-        column = [cell.value for cell in sheet[1]].index(heading) + 1
+        column = [cell.value for cell in sheet[3]].index(heading) + 1
         sheet.cell(row, column).value = value
         if number_format is not None:
             sheet.cell(row, column).number_format = number_format
@@ -256,40 +256,40 @@ def merged(cells: str) -> Change:
 TEXT, DAY, GENERAL = "@", "yyyy/m/d", "General"
 REFUSED: dict[str, tuple[str, Change, str]] = {
     "a formula without a result": (
-        "continuity_candidates", at("世帯所属終了年月日", 2, "=A1"), "I2 2行目 世帯所属終了年月日: 計算の結果が入っていない数式なので"),
+        "continuity_candidates", at("世帯所属終了年月日", 6, "=A1"), "I6 6行目 世帯所属終了年月日: 計算の結果が入っていない数式なので"),
     "a formula without a result of a code": (
-        "continuity_candidates", at("世帯所属終了事由", 2, '=VLOOKUP(1,A1:B9,2)'), "J2 2行目 世帯所属終了事由: 計算の結果が"),
+        "continuity_candidates", at("世帯所属終了事由", 6, '=VLOOKUP(1,A1:B9,2)'), "J6 6行目 世帯所属終了事由: 計算の結果が"),
     "a formula without a result in a row of nothing else": (
-        "continuity_result", at("異動年月日_世帯", 9, "=A1"), "G9 9行目 異動年月日_世帯: 計算の結果が"),
+        "continuity_result", at("異動年月日_世帯", 13, "=A1"), "G13 13行目 異動年月日_世帯: 計算の結果が"),
     "an array formula": (
-        "continuity_result", at("異動年月日_世帯", 2, ArrayFormula("G2:G3", "=A1:A2")), "G2 2行目 異動年月日_世帯: 計算の結果が"),
-    "an error value": ("continuity_result", at("異動年月日_世帯", 3, "#REF!"), "G3 3行目 異動年月日_世帯: エラー値なので"),
-    "false": ("continuity_result", at("異動年月日_世帯", 3, False), "G3 3行目 異動年月日_世帯: TRUE か FALSEなので"),
-    "merged cells": ("continuity_result", merged("B2:B3"), "B2 2行目 転出元市区町村コード: 結合したセルなので"),
-    "a hidden row": ("continuity_result", hidden(3), "A3 3行目 候補番号: 隠れている行か列のセルなので"),
-    "a percentage": ("continuity_result", at("高額該当回数", 2, 0.02, "0%"), "I2 2行目 高額該当回数: 百分率の数なので"),
-    "a broken number": ("continuity_result", at("高額該当回数", 2, 2.5), "I2 2行目 高額該当回数: 小数は書けません"),
+        "continuity_result", at("異動年月日_世帯", 6, ArrayFormula("G6:G7", "=A1:A2")), "G6 6行目 異動年月日_世帯: 計算の結果が"),
+    "an error value": ("continuity_result", at("異動年月日_世帯", 7, "#REF!"), "G7 7行目 異動年月日_世帯: エラー値なので"),
+    "false": ("continuity_result", at("異動年月日_世帯", 7, False), "G7 7行目 異動年月日_世帯: TRUE か FALSEなので"),
+    "merged cells": ("continuity_result", merged("B6:B7"), "B6 6行目 転出元市区町村コード: 結合したセルなので"),
+    "a hidden row": ("continuity_result", hidden(7), "A7 7行目 候補番号: 隠れている行か列のセルなので"),
+    "a percentage": ("continuity_result", at("高額該当回数", 6, 0.02, "0%"), "I6 6行目 高額該当回数: 百分率の数なので"),
+    "a broken number": ("continuity_result", at("高額該当回数", 6, 2.5), "I6 6行目 高額該当回数: 小数は書けません"),
     "a day where a number belongs": (
-        "continuity_result", at("高額該当回数", 2, dt.datetime(1900, 1, 2), DAY), "I2 2行目 高額該当回数: 日付になっています"),
+        "continuity_result", at("高額該当回数", 6, dt.datetime(1900, 1, 2), DAY), "I6 6行目 高額該当回数: 日付になっています"),
     "a day and a time": (
-        "continuity_result", at("確定年月日", 2, dt.datetime(2026, 5, 12, 9)), "H2 2行目 確定年月日: 時刻なので"),
-    "the serial number of a day": ("continuity_result", at("確定年月日", 2, 46154), "H2 2行目 確定年月日: 日付は"),
+        "continuity_result", at("確定年月日", 6, dt.datetime(2026, 5, 12, 9)), "H6 6行目 確定年月日: 時刻なので"),
+    "the serial number of a day": ("continuity_result", at("確定年月日", 6, 46154), "H6 6行目 確定年月日: 日付は"),
     "a day of a month": (
-        "high_cost_handover", at("診療年月", 2, dt.datetime(2026, 2, 3), DAY), "E2 2行目 診療年月: 年月は 2026-04 の形で"),
+        "high_cost_handover", at("診療年月", 6, dt.datetime(2026, 2, 3), DAY), "E6 6行目 診療年月: 年月は 2026-04 の形で"),
     "zeros that a program took away": (
-        "continuity_result", at("候補番号", 3, 2.0), "A3 3行目 候補番号: KR-"),
+        "continuity_result", at("候補番号", 7, 2.0), "A7 7行目 候補番号: KR-"),
     "16 digits": (
-        "continuity_result", at("転出元国保世帯番号", 2, 1_000_000_000_000_000), "C2 2行目 転出元国保世帯番号: 15桁を超える数"),
+        "continuity_result", at("転出元国保世帯番号", 6, 1_000_000_000_000_000), "C6 6行目 転出元国保世帯番号: 15桁を超える数"),
     "a code that is none": (
-        "continuity_result", at("転出元市区町村コード", 3, 999998.0), "B3 3行目 転出元市区町村コード: KR-2012"),
-    "a month that is none": ("high_cost_handover", at("診療年月", 3, 202613.0), "E3 3行目 診療年月: KR-2004"),
-    "a month too early": ("high_cost_handover", at("診療年月", 3, "201803"), "E3 3行目 診療年月: KR-"),
-    "nothing where something must be": ("continuity_result", at("候補番号", 2, None), "A2 2行目 候補番号: KR-2001"),
-    "only a space where something must be": ("continuity_result", at("候補番号", 2, "　"), "A2 2行目 候補番号: KR-2001"),
+        "continuity_result", at("転出元市区町村コード", 7, 999998.0), "B7 7行目 転出元市区町村コード: KR-2012"),
+    "a month that is none": ("high_cost_handover", at("診療年月", 7, 202613.0), "E7 7行目 診療年月: KR-2004"),
+    "a month too early": ("high_cost_handover", at("診療年月", 7, "201803"), "E7 7行目 診療年月: KR-"),
+    "nothing where something must be": ("continuity_result", at("候補番号", 6, None), "A6 6行目 候補番号: KR-2001"),
+    "only a space where something must be": ("continuity_result", at("候補番号", 6, "　"), "A6 6行目 候補番号: KR-2001"),
     "a character that no file of the Union holds": (
-        "continuity_result", at("候補番号", 3, "00000😀"), "A3 3行目 候補番号: KR-1021"),
-    "one row twice": ("continuity_result", at("候補番号", 3, "000001"), "3行目"),
-    "a value in the column beside": ("continuity_result", put(3, 10, "02"), "J3に記入がありますが"),
+        "continuity_result", at("候補番号", 7, "00000😀"), "A7 7行目 候補番号: KR-1021"),
+    "one row twice": ("continuity_result", at("候補番号", 7, "000001"), "7行目"),
+    "a value in the column beside": ("continuity_result", put(7, 10, "02"), "J7に記入がありますが"),
 }  # fmt: skip
 
 
@@ -309,42 +309,42 @@ def test_a_form_is_refused_at_the_clerks_own_place(refusing: Desk, done: str) ->
 
 
 def test_of_a_written_value_only_as_much_is_shown_as_may_be_seen(desk: Desk) -> None:
-    path = form(desk, "continuity_result", at("転出元市区町村コード", 3, 999998.0))
+    path = form(desk, "continuity_result", at("転出元市区町村コード", 7, 999998.0))
     assert "（書かれた値: 999998）" in typed(desk, "continuity_result", path).output
-    path = form(desk, "continuity_result", at("転出元国保世帯番号", 3, "12345678901234"))
+    path = form(desk, "continuity_result", at("転出元国保世帯番号", 7, "12345678901234"))
     shown = typed(desk, "continuity_result", path).output
-    assert "C3 3行目 転出元国保世帯番号: " in shown
+    assert "C7 7行目 転出元国保世帯番号: " in shown
     assert "（書かれた値: ********234）" in shown
     assert "12345678901234" not in shown
 
 
 def test_rows_keep_their_numbers_below_a_blank_row(desk: Desk) -> None:
     def change(sheet: Any) -> None:
-        sheet.insert_rows(3, 2)
-        sheet["A3"] = " "
-        sheet["B5"] = "999998"
+        sheet.insert_rows(7, 2)
+        sheet["A7"] = " "
+        sheet["B9"] = "999998"
 
     shown = typed(desk, "continuity_result", form(desk, "continuity_result", change)).output
-    assert "B5 5行目 転出元市区町村コード: KR-2012" in shown
+    assert "B9 9行目 転出元市区町村コード: KR-2012" in shown
 
 
 TAKEN: dict[str, tuple[str, Change]] = {
-    "as text": ("high_cost_handover", at("診療年月", 2, "202602")),
-    "a number in a cell of text": ("high_cost_handover", at("診療年月", 2, 202602, TEXT)),
+    "as text": ("high_cost_handover", at("診療年月", 6, "202602")),
+    "a number in a cell of text": ("high_cost_handover", at("診療年月", 6, 202602, TEXT)),
     "a month that Excel made a day of": (
         "high_cost_handover",
-        at("診療年月", 2, dt.datetime(2026, 2, 1), 'yyyy"年"m"月"'),
+        at("診療年月", 6, dt.datetime(2026, 2, 1), 'yyyy"年"m"月"'),
     ),
-    "a written month": ("high_cost_handover", at("診療年月", 2, "2026-02")),
-    "a day as a day": ("high_cost_handover", at("引継年月日", 2, dt.datetime(2026, 5, 12), DAY)),
-    "a day as a number": ("high_cost_handover", at("引継年月日", 2, 20260512.0, GENERAL)),
-    "a day as text with spaces": ("high_cost_handover", at("引継年月日", 2, " 2026-05-12　")),
+    "a written month": ("high_cost_handover", at("診療年月", 6, "2026-02")),
+    "a day as a day": ("high_cost_handover", at("引継年月日", 6, dt.datetime(2026, 5, 12), DAY)),
+    "a day as a number": ("high_cost_handover", at("引継年月日", 6, 20260512.0, GENERAL)),
+    "a day as text with spaces": ("high_cost_handover", at("引継年月日", 6, " 2026-05-12　")),
     "numbers for codes and counts": (
         "high_cost_handover",
-        both(at("転出元市区町村コード", 2, 999989.0), at("高額該当回数", 2, 2.0)),
+        both(at("転出元市区町村コード", 6, 999989.0), at("高額該当回数", 6, 2.0)),
     ),
-    "empty cells that are merged": ("high_cost_handover", merged("A8:B9")),
-    "an empty row that is hidden": ("high_cost_handover", hidden(7)),
+    "empty cells that are merged": ("high_cost_handover", merged("A12:B13")),
+    "an empty row that is hidden": ("high_cost_handover", hidden(11)),
 }
 
 
@@ -361,10 +361,10 @@ def test_what_programs_make_of_a_value_is_the_value(desk: Desk, done: str) -> No
 
 def test_a_form_that_google_sheets_saved_is_read(desk: Desk) -> None:
     numbers = both(
-        at("診療年月", 2, 202602),
-        at("引継年月日", 2, 20260512),
-        at("転出元市区町村コード", 2, 999989),
-        at("高額該当回数", 2, 2),
+        at("診療年月", 6, 202602),
+        at("引継年月日", 6, 20260512),
+        at("転出元市区町村コード", 6, 999989),
+        at("高額該当回数", 6, 2),
     )
     result = typed(desk, "high_cost_handover", as_google_sheets(form(desk, "high_cost_handover", numbers)))
     assert result.exit_code == 0, result.output
@@ -372,26 +372,26 @@ def test_a_form_that_google_sheets_saved_is_read(desk: Desk) -> None:
 
 
 def test_a_formula_with_its_result_is_its_result(desk: Desk) -> None:
-    path = form(desk, "continuity_result", at("異動年月日_世帯", 3, "=A1"))
+    path = form(desk, "continuity_result", at("異動年月日_世帯", 7, "=A1"))
     formula = r"(<f>A1</f>)<v ?/?>(</v>)?"
-    calculated = with_xml(path, formula, "<f>G2</f><v>2026-04-11</v>")
-    calculated = with_xml(calculated, r'(<c r="G3"[^>]*?)>', '<c r="G3" t="str">')
+    calculated = with_xml(path, formula, "<f>G6</f><v>2026-04-11</v>")
+    calculated = with_xml(calculated, r'(<c r="G7"[^>]*?)>', '<c r="G7" t="str">')
     assert typed(desk, "continuity_result", calculated).exit_code == 0
     assert stored(desk.environment, "continuity_result", MONTH)["moved_on"][1] == dt.date(2026, 4, 11)
 
 
 def test_a_formula_whose_result_is_no_text_is_blank(desk: Desk) -> None:
     """=IF(A2="","",A2): Excel keeps the result as an empty text, which is a result."""
-    path = form(desk, "continuity_result", at("異動年月日_世帯", 3, "=A1"))
-    emptied = with_xml(path, r'<c r="G3"[^>]*?>.*?</c>', '<c r="G3" t="str"><f>""</f><v></v></c>')
+    path = form(desk, "continuity_result", at("異動年月日_世帯", 7, "=A1"))
+    emptied = with_xml(path, r'<c r="G7"[^>]*?>.*?</c>', '<c r="G7" t="str"><f>""</f><v></v></c>')
     assert typed(desk, "continuity_result", emptied).exit_code == 0
     assert stored(desk.environment, "continuity_result", MONTH)["moved_on"][1] is None
 
 
 def test_a_formula_whose_result_is_an_error_is_refused(desk: Desk) -> None:
-    path = form(desk, "continuity_result", at("異動年月日_世帯", 3, "=A1"))
-    failed = with_xml(path, r'<c r="G3"[^>]*?>.*?</c>', '<c r="G3" t="e"><f>NA()</f><v>#N/A</v></c>')
-    assert "G3 3行目 異動年月日_世帯: エラー値なので" in typed(desk, "continuity_result", failed).output
+    path = form(desk, "continuity_result", at("異動年月日_世帯", 7, "=A1"))
+    failed = with_xml(path, r'<c r="G7"[^>]*?>.*?</c>', '<c r="G7" t="e"><f>NA()</f><v>#N/A</v></c>')
+    assert "G7 7行目 異動年月日_世帯: エラー値なので" in typed(desk, "continuity_result", failed).output
 
 
 def test_a_second_page_of_the_form_is_not_lost(desk: Desk) -> None:
@@ -408,14 +408,16 @@ def as_google_sheets(path: Path) -> Path:
     return with_xml(path, r't="n"><v>(\d+)</v>', lambda match: f't="n"><v>{match[1]}.0</v>', times=0)
 
 
-def with_xml(path: Path, pattern: str, new: str | Callable[[re.Match[str]], str], times: int = 1) -> Path:
-    """A copy of a book whose first sheet has other pieces of XML (`times`; 0: all), as another program would write them."""
+def with_xml(
+    path: Path, pattern: str, new: str | Callable[[re.Match[str]], str], times: int = 1, sheet: int = 1
+) -> Path:
+    """A copy of a book of which a sheet has other pieces of XML (`times`; 0: all), as another program would write them."""
     put_in = new if callable(new) else lambda _: new
     made = BytesIO()
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as book:
         for name in old.namelist():
             content = old.read(name)
-            if name == "xl/worksheets/sheet1.xml":
+            if name == f"xl/worksheets/sheet{sheet}.xml":
                 text, found = re.subn(pattern, put_in, content.decode(), count=times, flags=re.DOTALL)
                 assert found >= 1, "the change no longer fits the book"
                 content = text.encode()

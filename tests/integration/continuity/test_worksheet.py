@@ -304,3 +304,8 @@ def test_names_are_shown_only_of_those_whom_we_know(environment: Environment) ->
     assert "世帯員 ID 90001" in found["new_people"][0]
     assert found["facts_in_words"][0] == "異動日 2026-04-10。世帯主が同じ人"
     assert MOVE.isoformat() in found["old_people"][0]
+    sheet = openpyxl.load_workbook(monthly.make_worksheet(environment, MONTH).path)["判定"]
+    shown = "".join(str(cell.value) for row in sheet.iter_rows(min_row=2) for cell in row if cell.value)
+    assert "\n　R8.4.10 県内転入〜" in shown
+    assert "異動日 R8.4.10。世帯主が同じ人" in shown
+    assert not re.search(r"\d{4}-\d{2}-\d{2}", shown)

@@ -298,7 +298,7 @@ def test_the_workbook_counts_everything_and_contains_no_formula(tmp_path: Path) 
     result = validated(file_of("duplicate_resident_number"), "--on", DAY, "--xlsx", str(book))
     assert result.exit_code == 1
     read = openpyxl.load_workbook(book)
-    assert read.sheetnames == ["使い方", "先頭500件", "集計"]
+    assert read.sheetnames == ["概要", "先頭500件", "集計"]
     rows = list(read["集計"].iter_rows(values_only=True))
     assert [(row[0], row[5]) for row in rows[1:]] == [("KR-3004", 2)]
     again = tmp_path / "again.xlsx"

@@ -23,7 +23,8 @@ from interfaces.messages import RenkeiError
 from pipelines.continuity import monthly
 from pipelines.continuity.worksheet import FilledWorksheet, load_marks
 from pipelines.deployment import Environment
-from pipelines.transfer.manual_entry import read_form, write_form
+from pipelines.transfer.entry_form import EntryForm
+from pipelines.transfer.manual_entry import write_form
 from tests.support.applying import apply_monthly
 from tests.support.candidates import THREE, listed
 from tests.support.deployment import MONTH, fill, opened, refused, settings_file, type_in, words
@@ -312,7 +313,7 @@ def test_a_damaged_form_is_refused_or_read(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            records = read_form(specification, MONTH, path)
+            records = EntryForm(specification, MONTH, "令和8年4月", "999997").read(path)
         except RenkeiError:
             return
     assert records.height <= 5_000

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.cell import Cell
 
 from schemas.report import to_json, write_json, write_xlsx
 from schemas.validate import Validated
@@ -62,19 +63,20 @@ def test_json_contains_every_finding(faulty: Validated, tmp_path: Path) -> None:
 def test_the_workbook_says_what_was_judged_and_what_to_do(faulty: Validated, tmp_path: Path) -> None:
     write_xlsx(faulty, tmp_path / "book.xlsx")
     book = openpyxl.load_workbook(tmp_path / "book.xlsx")
-    assert book.sheetnames == ["使い方", "先頭500件", "集計"]
-    guide = dict(book["使い方"].iter_rows(values_only=True))
+    assert book.sheetnames == ["概要", "先頭500件", "集計"]
+    guide = dict(book["概要"].iter_rows(values_only=True))
     assert (guide["ファイル"], guide["判定"], guide["検出事項"], guide["データ件数"]) == (
         NAME,
         "誤りがある",
         "3件",
         "3",
     )
-    assert {"水準 file", "水準 record", "水準 warning"} <= set(guide)
+    assert {"水準「ファイル全体」", "水準「レコード」", "水準「注意」"} <= set(guide)
     first = list(book["先頭500件"].iter_rows(values_only=True))
     assert first[0][:5] == ("行", "レコード番号", "項番", "項目名", "バイト位置")
     assert [row[0] for row in first[1:]] == [2, 3, 4]
     assert all("実在する" in row[-1] for row in first if row[5] == "KR-2004")
+    assert [row[6] for row in first[1:]] == ["注意", "レコード", "レコード"]
     counted = list(book["集計"].iter_rows(values_only=True))
     assert [(row[0], row[3], row[4], row[5]) for row in counted[1:]] == [
         ("KR-2003", 14, "性別", 1),
@@ -82,6 +84,14 @@ def test_the_workbook_says_what_was_judged_and_what_to_do(faulty: Validated, tmp
         ("KR-2015", 8, "個人番号", 1),
     ]
     assert all(row[6] for row in counted)
+    assert {row[1] for row in counted[1:]} == {"レコード", "注意"}
+    for name in ("先頭500件", "集計"):
+        needed = max(-(-len(str(cell.value)) * 2 // int(width_of(cell) - 1)) for cell in book[name][1])
+        assert book[name].row_dimensions[1].height >= needed * 12, "the headings are whole"
+
+
+def width_of(cell: Cell) -> float:
+    return float(cell.parent.column_dimensions[cell.column_letter].width)
 
 
 def test_the_workbook_says_how_many_values_were_normalised(tmp_path: Path) -> None:
@@ -103,7 +113,7 @@ def test_the_workbook_says_how_many_values_were_normalised(tmp_path: Path) -> No
         },
     )
     write_xlsx(result, tmp_path / "book.xlsx")
-    guide = list(openpyxl.load_workbook(tmp_path / "book.xlsx")["使い方"].iter_rows(values_only=True))
+    guide = list(openpyxl.load_workbook(tmp_path / "book.xlsx")["概要"].iter_rows(values_only=True))
     wanted = [("正規化した値", "氏名カナ 2件、続柄コード 1件")]
     assert [row for row in guide if row[0] == "正規化した値"] == wanted
 
