@@ -358,7 +358,7 @@ def _line_faults(
     if controls == len(newlines) * len(form.line_end_text):
         return []
     stray = _stray_controls(values, newlines, form)
-    if len(stray) == 0 or (form.line_end == "CRLF" and len(stray) == 1 and values[-1] == _CR):
+    if len(stray) == 0 or (len(stray) == 1 and values[-1] == _CR):
         return []  # A file that is cut in its last line end: KR-1019 says it.
     line = int(np.searchsorted(starts, stray[0] * unit.itemsize, side="right"))
     column = int(stray[0]) * unit.itemsize - int(starts[line - 1]) + 1

@@ -124,7 +124,7 @@ def notice(copy: Copy, day: int) -> str:
 
 def test_a_new_interface_is_received_judged_and_applied_by_its_own_day(copy: Copy) -> None:
     notice(copy, 1)
-    assert "verified" in copy.must("renkei", "media", "import", "medium", "--reason", "試験")
+    assert "検証済み" in copy.must("renkei", "media", "import", "medium", "--reason", "試験")
     said = copy.python(RUN % ("daily_in", "2026-04-01"))
     assert "made notice_list" in said and "check notice_list_is_valid True" in said, said
     (entry,) = json.loads(copy.must("renkei", "ledger", "list", "--json"))

@@ -145,7 +145,7 @@ def test_a_missed_day_is_carried_by_the_next(tmp_path: Path, openssh_server: Ope
     town.day(third)
     assert town.differences(third).is_empty()
     again = town.renkei("run", "daily", "--date", second.isoformat(), "--only", "out")
-    assert "superseded" in again
+    assert "後の日に含む" in again
     assert f"KRKOJ_{OURS.code}_{second:%Y%m%d}_000001.csv" not in {
         name for name, state in town.states().items() if state in ("sent", "accepted")
     }

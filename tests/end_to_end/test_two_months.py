@@ -45,9 +45,9 @@ EXPECTED = {
     MonthlyMisbehaviour.unknown_household: (0, "KR-8202"),
     MonthlyMisbehaviour.missing_result: (0, "KR-8201"),
     MonthlyMisbehaviour.refused_household: (0, "KR-8204"),
-    MonthlyMisbehaviour.month_twice: (1, "quarantined KR-6306"),
-    MonthlyMisbehaviour.count_over_12: (1, "quarantined KR-6306"),
-    MonthlyMisbehaviour.old_month: (1, "quarantined KR-6306"),
+    MonthlyMisbehaviour.month_twice: (1, "隔離中 KR-6306"),
+    MonthlyMisbehaviour.count_over_12: (1, "隔離中 KR-6306"),
+    MonthlyMisbehaviour.old_month: (1, "隔離中 KR-6306"),
 }
 
 

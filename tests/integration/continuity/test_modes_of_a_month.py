@@ -14,6 +14,7 @@ from tests.support.monthly_desk import Desk, prepared
 MONTH = ("--month", "2026-04")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o022])
 def test_all_that_a_month_leaves_is_its_owners_alone(desk: Desk, umask: int, tmp_path: Path) -> None:
     prepared(desk)

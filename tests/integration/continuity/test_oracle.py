@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
 from fixtures.oracle.candidates import candidate_rows, candidates
@@ -135,6 +136,7 @@ def carried(history: History, continued: list[Continued], as_of: dt.date) -> dic
     return found
 
 
+@pytest.mark.slow
 def test_counts_are_the_oracles_for_every_household_and_month() -> None:
     reached: Counter[str] = Counter()
 

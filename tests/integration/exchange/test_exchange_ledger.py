@@ -74,7 +74,7 @@ def test_illegal_moves_are_refused_and_leave_no_trace(any_url: str) -> None:
     entry = enter(ledger, MONDAY, HOUSEHOLD)
     for state in ("sent", "uploaded", "accepted", "verified", "nonsense"):
         assert code_of(lambda to=state: transition(ledger, entry, to)) == "KR-6101"
-    with pytest.raises(RenkeiError, match=r"written.*accepted"):
+    with pytest.raises(RenkeiError, match=r"作成済み.*受付済み"):
         transition(ledger, entry, "accepted")
     assert code_of(lambda: transition(ledger, replace(entry, id=999), "sent")) == "KR-6103"
     assert code_of(lambda: ledger.recorder(" ").transition(entry, EntryState.SENDING)) == "KR-6104"

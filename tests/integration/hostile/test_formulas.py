@@ -52,17 +52,22 @@ IN_A_LINE = [*FORMULAS, *WIDE, *LINKS, *MARKUP]
 ANYWHERE = [*IN_A_LINE, "\t=1+1", "\r=1+1", "\n=1+1"]
 
 
-def texts_of(book: Path) -> set[str]:
-    """Every text of a workbook, in which nothing is a formula and nothing a link."""
+def texts_of(book: Path, own_formulas: int = 0) -> set[str]:
+    """Every text of a workbook, in which nothing is a link, and nothing a formula but what the program counts by."""
     found: set[str] = set()
     for sheet in openpyxl.load_workbook(book):
         for cell in (cell for row in sheet.iter_rows() for cell in row):
+            if cell.data_type == "f" and str(cell.value).startswith("=COUNTBLANK(判定!"):
+                own_formulas -= 1
+                continue
             assert cell.data_type != "f", cell.coordinate
             assert cell.hyperlink is None, cell.coordinate
             found.add(str(cell.value))
     with ZipFile(book) as archive:
         for name in archive.namelist():
-            assert not re.search(rb"<f[ >/]|<hyperlink|TargetMode=\"External\"", archive.read(name)), name
+            content = re.sub(rb"<f>COUNTBLANK\(.{1,60}?</f>", b"", archive.read(name))
+            assert not re.search(rb"<f[ >/]|<hyperlink|TargetMode=\"External\"", content), name
+    assert own_formulas == 0
     return found
 
 
@@ -134,7 +139,7 @@ def test_the_worksheet(tmp_path: Path) -> None:
         evil = cases.with_columns(pl.lit(value).alias(column) for column in columns)
         book = tmp_path / f"{number}.xlsx"
         write_worksheet(book, worksheet_of(evil, value))
-        assert as_excel_keeps(value) in texts_of(book)
+        assert as_excel_keeps(value) in texts_of(book, own_formulas=1)
 
 
 def test_what_people_wrote_about_their_decisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

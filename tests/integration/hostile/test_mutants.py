@@ -174,4 +174,6 @@ def test_every_rule_in_use_is_broken_here(sounds: dict[str, Sound]) -> None:
         "inclusive_end",
         "duplicate_key",
         "no_my_number",
+        # Of files in groups, which no shipped interface has (test_record_grammar).
+        *("count_of", "sum_of", "equal_to"),
     }

@@ -236,7 +236,13 @@ def test_the_page_says_the_same_and_escapes_everything(desk: Operator) -> None:
     page = desk.folder / "朝.html"
     assert desk.status("--html", page)[0] == 1
     text = page.read_text(encoding="utf-8")
-    for shown in ("処理状況一覧", "することが", "04-10（金）", "KR-2001 必須項目の未入力 2人", "renkei quarantine show"):
+    for shown in (
+        "処理状況一覧",
+        "することが",
+        "04-10（金）",
+        "KR-2001 必須項目の未入力 2人",
+        "renkei quarantine show",
+    ):
         assert shown in text
     assert "<b>.csv" not in text
     assert "000000000000001" not in text

@@ -459,6 +459,7 @@ def test_whatever_starts_runs_is_on_without_anybody_switching_it_on(town: Town) 
     assert {one.name for one in town.repository.sensor_defs} == {
         "arrival_sensor",
         "waiting_files_sensor",
+        "clerk_folder_sensor",
         "failure_alerts",
     }
     assert len(town.repository.schedule_defs) == 6

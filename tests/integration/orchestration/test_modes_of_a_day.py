@@ -18,6 +18,7 @@ HOME = ROOT / "dagster_home"
 DAY, NEXT, LAST = dt.date(2026, 4, 1), dt.date(2026, 4, 2), dt.date(2026, 4, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o022])
 def test_all_that_a_day_leaves_is_its_owners_alone(village: Village, umask: int, tmp_path: Path) -> None:
     village.add(1, 1)

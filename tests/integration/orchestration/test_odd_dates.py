@@ -106,4 +106,4 @@ def test_a_person_who_lost_the_qualification_but_is_still_insured_is_withheld_an
     assert persons[0] not in {cells[5] for cells in sent_records(town, PEOPLE)}
     withheld = json.loads(run(town, "withheld", "--date", DAY.isoformat(), "--json").stdout)
     (mine,) = [row for row in withheld if row["resident_number"] == persons[0]]
-    assert mine["codes"] == "KR-2001 必須項目が空（適用終了年月日）"
+    assert mine["codes"] == "KR-2001 必須項目の未入力（適用終了年月日）"

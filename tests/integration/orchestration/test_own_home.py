@@ -13,6 +13,7 @@ from pipelines.cli import main
 from tests.support.paths import ROOT
 from tests.support.town import DAY, Town
 
+NOTHING_THERE = "連合会のフォルダに、受け取るファイルはありません\n"
 SHIPPED = ROOT / "dagster_home" / "dagster.yaml"
 
 
@@ -35,7 +36,9 @@ def runs(home: Path) -> int:
 def test_a_home_of_another_release_is_migrated_and_keeps_its_runs(settled: Town) -> None:
     home = settled.folder / "data" / "dagster_home"
     first = receive()
-    assert (first.exit_code, first.output) == (0, ""), "what Dagster does to its tables is no answer of the command"
+    assert (first.exit_code, first.output) == (0, NOTHING_THERE), (
+        "what Dagster does to its tables is no answer of the command"
+    )
     assert (home / "dagster.yaml").read_text("utf-8") == SHIPPED.read_text("utf-8")
     before = runs(home)
     (home / "made_by_dagster").write_text("1.0.0", encoding="ascii")

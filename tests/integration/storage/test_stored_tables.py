@@ -172,7 +172,7 @@ def test_a_command_says_that_a_table_is_of_another_version(tmp_path: Path) -> No
     result = renkei(environment, "withheld", "--date", DAY)
     assert result.exit_code == 2
     assert result.output.startswith(
-        f"KR-7119 withheld_list の {DAY} の表の列が、このプログラムのものと違います（足りない列 told・reason・codes）"
+        f"KR-7119 withheld_list の {DAY} の表の列が、このプログラムのものと違います（足りない列 faults・reason・codes）"
     )
     assert "もう一度実行" in result.output
 
