@@ -48,21 +48,22 @@ LINKS = [
     "external:a.xlsx",
 ]
 MARKUP = ["<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "&lt;b&gt;", "{{ 7 * 7 }}"]
+OUR_FORMULA = "=COUNTBLANK(判定!"  # of the worksheet: how many rows are left
 IN_A_LINE = [*FORMULAS, *WIDE, *LINKS, *MARKUP]
 ANYWHERE = [*IN_A_LINE, "\t=1+1", "\r=1+1", "\n=1+1"]
 
 
 def texts_of(book: Path) -> set[str]:
-    """Every text of a workbook, in which nothing is a formula and nothing a link."""
+    """Every text of a workbook, in which nothing is a formula (but one of ours) and nothing a link."""
     found: set[str] = set()
     for sheet in openpyxl.load_workbook(book):
         for cell in (cell for row in sheet.iter_rows() for cell in row):
-            assert cell.data_type != "f", cell.coordinate
+            assert cell.data_type != "f" or str(cell.value).startswith(OUR_FORMULA), cell.coordinate
             assert cell.hyperlink is None, cell.coordinate
             found.add(str(cell.value))
     with ZipFile(book) as archive:
         for name in archive.namelist():
-            assert not re.search(rb"<f[ >/]|<hyperlink|TargetMode=\"External\"", archive.read(name)), name
+            assert not re.search(rb"<f[ >/](?!COUNTBLANK\()|<hyperlink|TargetMode=\"External\"", archive.read(name)), name
     return found
 
 
