@@ -63,7 +63,9 @@ def texts_of(book: Path) -> set[str]:
             found.add(str(cell.value))
     with ZipFile(book) as archive:
         for name in archive.namelist():
-            assert not re.search(rb"<f[ >/](?!COUNTBLANK\()|<hyperlink|TargetMode=\"External\"", archive.read(name)), name
+            assert not re.search(rb"<f[ >/](?!COUNTBLANK\()|<hyperlink|TargetMode=\"External\"", archive.read(name)), (
+                name
+            )
     return found
 
 
