@@ -48,6 +48,7 @@ LINKS = [
     "external:a.xlsx",
 ]
 MARKUP = ["<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "&lt;b&gt;", "{{ 7 * 7 }}"]
+OUR_FORMULA = "=COUNTBLANK(判定!"  # of the worksheet: how many rows are left
 IN_A_LINE = [*FORMULAS, *WIDE, *LINKS, *MARKUP]
 ANYWHERE = [*IN_A_LINE, "\t=1+1", "\r=1+1", "\n=1+1"]
 

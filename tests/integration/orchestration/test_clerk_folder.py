@@ -139,3 +139,14 @@ def test_what_is_no_worksheet_of_the_month_is_answered_in_words_beside_one_that_
         refused, why, remedy = desk.answer(name)[:3]
         assert (refused, why[:7], remedy[:4]) == ("取り込めませんでした。", code, "対処: ")
         assert not COMMAND_OR_PATH.search(why + remedy), remedy
+
+
+def test_what_no_clerk_can_mend_fails_the_run_and_is_not_answered(desk: Desk) -> None:
+    desk.drop("判定表.xlsx")
+    (request,), _ = desk.tick()
+    for table in (desk.environment.settings.data_folder / "assets" / "continuity_candidates").glob("*.parquet"):
+        table.write_bytes(b"damaged")
+    job = desk.repository.get_job("clerk_folder")
+    result = job.execute_in_process(instance=desk.instance, partition_key=request.partition_key, raise_on_error=False)
+    assert not result.success
+    assert list(desk.folder.glob("*_回答.txt")) == []
