@@ -89,7 +89,7 @@ def test_what_was_sent_before_a_kill_is_known_though_others_read(place: Town) ->
         # Readers that begin after the kill close the ledger as its last users.
         time.sleep(1.0)
     known = place.must("ledger", "list")
-    assert f"送付 {place.days[1]}" in known
+    assert f"送付  {place.days[1]}" in known
     first = {name: (place.to_union / name).read_bytes() for name in at_the_union(place)}
     # The Union takes what is there: a second sending of it would not be stopped by its name.
     for name in first:
