@@ -122,7 +122,7 @@ def the_page_repairs_the_day_and_the_town_goes_on(folder: Path) -> None:
         assert run(sys.executable, "-m", "fixtures.demo.union", "next-day", "--folder", folder).returncode == 0
         assert "送付: 送付済み" in renkei(folder, "run", "daily", "--date", NEXT, "--only", "out")
         told(log, f"{NEXT} の分に答えました")
-        assert renkei(folder, "run", "daily", "--date", NEXT, "--only", "in").count("applied") == 4
+        assert renkei(folder, "run", "daily", "--date", NEXT, "--only", "in").count("取込済み") == 4
 
 
 def the_union_misbehaves_when_it_is_told_to(folder: Path) -> None:
@@ -131,4 +131,4 @@ def the_union_misbehaves_when_it_is_told_to(folder: Path) -> None:
         day = said.split()[0]
         renkei(folder, "run", "daily", "--date", day, "--only", "out")
         told(log, f"{day} の分に答えました")
-        assert "quarantined" in renkei(folder, "run", "daily", "--date", day, "--only", "in", status=1)
+        assert "隔離中" in renkei(folder, "run", "daily", "--date", day, "--only", "in", status=1)

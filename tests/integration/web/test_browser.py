@@ -39,12 +39,12 @@ class Office:
     """Our municipality at its command line and in the browser, with a Dagster home as shipped."""
 
     def __init__(self, folder: Path, server: OpenSshServer) -> None:
-        self.folder, self.home, self.settings = folder, folder / "dagster_home", folder / "renkei.toml"
+        self.folder, self.home, self.settings = folder, folder / "data" / "dagster_home", folder / "renkei.toml"
         more = f"{NO_APPROVAL}[limits]\nfloor = 100\n"  # days of a small town, all at once
         text = settings_text(server.host, server.port, server.user, server.private_key, server.host_key, more=more)
         text = text.replace('"999997/', f'"{server.root}/999997/')
         self.settings.write_text(text.replace("data_folder", f"first_day = {SENT}\ndata_folder", 1), encoding="utf-8")
-        self.home.mkdir()
+        self.home.mkdir(mode=0o700, parents=True)
         shutil.copy(SHIPPED, self.home)
         self.environment = os.environ | {"RENKEI_SETTINGS": str(self.settings), "DAGSTER_HOME": str(self.home)}
         self.records = dg.DagsterInstance.from_config(str(self.home))
