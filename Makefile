@@ -22,7 +22,7 @@ setup: $(STAMP) ## the virtual environment with the locked packages
 demo: $(STAMP) ## eight days and a month of a synthetic prefecture, a story a day (70 seconds); ends with a page to go on from
 	$(BIN)/python -m fixtures.demo --folder $(DEMO) --port $(PORT)
 
-demo-long: $(STAMP) ## two months of it, every business day (some minutes)
+demo-long: $(STAMP) ## two months of it, every business day (about three minutes)
 	$(BIN)/python -m fixtures.demo.long --folder $(DEMO) --port $(PORT)
 
 union: $(STAMP) ## after the demo: the stand-in Union stays up and answers (MISBEHAVE=truncated, late, nack, ...; Ctrl-C ends it)
