@@ -73,12 +73,8 @@ def arrivals(work: Work, partitions: Partitions) -> dg.SensorDefinition:
             return
         today = max(partitions.days.get_partition_keys(), default=None)
         runs = [Run(RECEIVE, today, _listing(files))] if files and today else []
-        asked = _asked(_memory(context), runs, _now(environment))
-        _remember(context, asked)
-        yield from (run.request(since) for run, since in asked.items())
-        for reason in reasons:
-            context.log.warning(str(reason))
-        if not asked:
+        yield from _requests(context, runs, _now(environment), reasons)
+        if not runs:
             yield dg.SkipReason("\n".join(map(str, reasons)) or "新しいファイルはありません")
 
     return arrival_sensor
@@ -138,15 +134,22 @@ def worksheets(work: Work, partitions: Partitions) -> dg.SensorDefinition:
             return
         today = max(partitions.days.get_partition_keys(), default=None)
         runs = [Run(CLERKS, today, _listing_of(found))] if found and today else []
-        asked = _asked(_memory(context), runs, _now(environment))
-        _remember(context, asked)
-        yield from (run.request(since) for run, since in asked.items())
-        for reason in reasons:
-            context.log.warning(str(reason))
-        if not asked:
+        yield from _requests(context, runs, _now(environment), reasons)
+        if not runs:
             yield dg.SkipReason("\n".join(map(str, reasons)) or "新しい判定表はありません")
 
     return clerk_folder_sensor
+
+
+def _requests(
+    context: dg.SensorEvaluationContext, runs: Sequence[Run], now: int, reasons: Sequence[RenkeiError]
+) -> Ticked:
+    """Ask for runs, remember for which, and say why other files wait."""
+    asked = _asked(_memory(context), runs, now)
+    _remember(context, asked)
+    yield from (run.request(since) for run, since in asked.items())
+    for reason in reasons:
+        context.log.warning(str(reason))
 
 
 def waiting_runs(environment: Environment, partitions: Partitions, step: str | None) -> list[Run]:

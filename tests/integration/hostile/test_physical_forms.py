@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from interfaces.catalogue import Catalogue
+from interfaces.lines import CHUNK
 from interfaces.lint import lint
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import registered_rules
@@ -65,6 +66,15 @@ def test_records_without_line_ends_are_cut_by_their_length(tmp_path: Path) -> No
     read = validated(tmp_path, form, b"0001abc   0002defghi\x1a", FIXED)
     assert read.findings.rows() == []
     assert read.decoded.data.rows() == [(1, "0001", "abc"), (2, "0002", "defghi")]
+
+
+def test_a_value_with_line_ends_may_lie_across_the_blocks_of_reading(tmp_path: Path) -> None:
+    """Quotes are counted on from block to block: the first one opens in a block and closes in the next."""
+    row = b'0001,"ab"\r\n'
+    content = row * (CHUNK // len(row) - 1) + b'0002,"' + b"a\r\n" * 8 + b'b"\r\n0003,c\r\n'
+    read = validated(tmp_path, csv_form(line_ends_in_values="true"), content).decoded
+    assert read.problems.rows() == []
+    assert read.data["number"].to_list()[-2:] == ["0002", "0003"]
 
 
 WRONG = {
