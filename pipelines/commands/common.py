@@ -153,8 +153,17 @@ def operator(environment: Environment, by: str | None) -> str:
     return environment.settings.operator if by is None else by
 
 
-def catalogue_root() -> Path:
-    """The settings' catalogue when there are settings, else the embedded one: spec commands need no deployment."""
+CATALOGUE = click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path),
+    help="仕様データのフォルダ（既定: 設定の catalogue_folder、なければ付属のもの）",
+)
+
+
+def catalogue_root(named: Path | None = None) -> Path:
+    """The named catalogue, else the settings' one, else the embedded one: spec commands need no deployment."""
+    if named is not None:
+        return named
     try:
         return Settings.load().catalogue_folder or DEFAULT_ROOT
     except RenkeiError as error:

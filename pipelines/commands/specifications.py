@@ -16,6 +16,7 @@ from interfaces.messages import RenkeiError, explained, message, messages
 from interfaces.naming import date_of, recognise
 from pipelines.commands.common import (
     AS_JSON,
+    CATALOGUE,
     DATE,
     FAULTS,
     SHOWN,
@@ -33,12 +34,13 @@ def spec() -> None:
 
 
 @spec.command("list", help="仕様の一覧（版・効力期間・方向）")
+@CATALOGUE
 @AS_JSON
 @with_error_messages
-def spec_list(as_json: bool) -> None:
+def spec_list(catalogue: Path | None, as_json: bool) -> None:
     """One line per version of every interface."""
-    catalogue = load_catalogue(catalogue_root())
-    layouts = [s.layout for interface in catalogue.ids() for s in catalogue.versions(interface)]
+    loaded = load_catalogue(catalogue_root(catalogue))
+    layouts = [s.layout for interface in loaded.ids() for s in loaded.versions(interface)]
     if as_json:
         say_json([layout.model_dump(mode="json") for layout in layouts])
         return
@@ -50,33 +52,35 @@ def spec_list(as_json: bool) -> None:
 
 
 @spec.command("lint", help="仕様データに誤りがないことを確認する")
+@CATALOGUE
 @with_error_messages
-def spec_lint() -> None:
+def spec_lint(catalogue: Path | None) -> None:
     """Print every fault; exit 1 when there is one."""
     from pipelines.operations.reference_data import KEYS, lint_tables
     from schemas.normalise import NORMALISATIONS
     from schemas.rules import registered_rules
 
-    catalogue = Catalogue(catalogue_root())
-    faults = list(dict.fromkeys([*lint(catalogue, registered_rules(), NORMALISATIONS), *lint_tables(catalogue)]))
+    loaded = Catalogue(catalogue_root(catalogue))
+    faults = list(dict.fromkeys([*lint(loaded, registered_rules(), NORMALISATIONS), *lint_tables(loaded)]))
     for fault in faults:
         click.echo(f"{fault.code} {fault}")
     for code in sorted({fault.code for fault in faults}):
         click.echo(f"対処（{code}）: {message(code).remedy}")
-    versions = sum(len(catalogue.versions(interface)) for interface in catalogue.ids())
-    click.echo(f"{len(catalogue.ids())}インタフェース {versions}版、表{len(KEYS)}: 誤り{len(faults)}件")
+    versions = sum(len(loaded.versions(interface)) for interface in loaded.ids())
+    click.echo(f"{len(loaded.ids())}インタフェース {versions}版、表{len(KEYS)}: 誤り{len(faults)}件")
     sys.exit(FAULTS if faults else 0)
 
 
 @spec.command("show", help="ある日に効力のある仕様の項目表")
 @click.argument("interface")
 @click.option("--on", type=DATE, help="どの日のファイルの仕様か（既定: 今日）")
+@CATALOGUE
 @AS_JSON
 @with_error_messages
-def spec_show(interface: str, on: dt.datetime | None, as_json: bool) -> None:
+def spec_show(interface: str, on: dt.datetime | None, catalogue: Path | None, as_json: bool) -> None:
     """The specification in force as a table, laid out like the printed document."""
     day = on.date() if on else tokyo_now().date()
-    specification = load_catalogue(catalogue_root()).in_force(interface, day)
+    specification = load_catalogue(catalogue_root(catalogue)).in_force(interface, day)
     if as_json:
         from pipelines.commands.specification_json import specification_json
 
@@ -118,11 +122,12 @@ CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--interface", help="インタフェースの id（既定: ファイル名から見つける）")
 @click.option("--on", type=DATE, help="どの日のファイルか（既定: ファイル名の日付、なければ今日）")
+@CATALOGUE
 @AS_JSON
 @click.option("--xlsx", type=click.Path(path_type=Path), help="Excel の報告書を書く場所")
 @with_error_messages
 def validate_command(
-    file: Path, interface: str | None, on: dt.datetime | None, as_json: bool, xlsx: Path | None
+    file: Path, interface: str | None, on: dt.datetime | None, catalogue: Path | None, as_json: bool, xlsx: Path | None
 ) -> None:
     """Validate one file without a deployment."""
     from schemas.report import normalised, to_json, write_xlsx
@@ -132,16 +137,16 @@ def validate_command(
         raise RenkeiError("KR-7104", path=str(file), reason="ありません")
     if xlsx is not None and (xlsx.suffix != ".xlsx" or xlsx.absolute() == file.absolute()):
         raise RenkeiError("KR-6405", name=xlsx.name, reason=".xlsx で終わる、別の名前にしてください")
-    catalogue = load_catalogue(catalogue_root())
-    recognised = recognise(catalogue, file.name)
+    loaded = load_catalogue(catalogue_root(catalogue))
+    recognised = recognise(loaded, file.name)
     if interface is None and recognised is None:
         raise RenkeiError("KR-7302", name=file.name)
     chosen = interface or (recognised[0] if recognised else "")
     named = None
     if recognised and recognised[0] == chosen:
-        named = date_of(recognised[1], catalogue.versions(chosen)[-1].layout)
+        named = date_of(recognised[1], loaded.versions(chosen)[-1].layout)
     day = on.date() if on else named or tokyo_now().date()
-    specification = catalogue.in_force(chosen, day)
+    specification = loaded.in_force(chosen, day)
     by_name = recognised is not None and recognised[0] == chosen
     context = FileContext(None, None, None, day if on or named else None, file.name if by_name else None)
     validated = validate_file(file, specification, day, context)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from interfaces.catalogue import Catalogue
 from interfaces.lint import lint
+from pipelines.cli import main
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import registered_rules
 from schemas.validate import FileContext, Validated, validate
@@ -267,6 +269,21 @@ def test_what_breaks_a_group_is_named(
     assert callable(change)
     change(lines)
     assert found(catalogues[name], lines) == [wanted]
+
+
+@pytest.mark.parametrize(("name", "code"), [("notices", "KR-4013"), ("claims", "KR-4012")])
+def test_the_command_says_where_a_sum_or_a_shared_value_is_wrong(tmp_path: Path, name: str, code: str) -> None:
+    catalogue = LAYOUTS[name].write(tmp_path / "catalogue")
+    lines = lines_of(name)
+    line = 3 if name == "notices" else 7
+    lines[line - 1] = {"notices": "202000000005", "claims": "2,7131,01,0,1"}[name]
+    file = tmp_path / "FOREIGN.csv"
+    file.write_bytes("".join(f"{text}\r\n" for text in lines).encode("cp932"))
+    said = CliRunner().invoke(main, ["validate", str(file), "--on", "2026-10-01", "--catalogue", str(catalogue)])
+    assert said.exit_code == 1
+    assert f"{code} FOREIGN.csv {line}行目" in said.output
+    sound = CliRunner().invoke(main, ["spec", "lint", "--catalogue", str(catalogue)])
+    assert "誤り0件" in sound.output, sound.output
 
 
 def test_a_sum_of_many_large_amounts_does_not_overflow(tmp_path: Path) -> None:
