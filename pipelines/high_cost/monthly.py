@@ -277,10 +277,22 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     without = int(found["without_record"].sum())
     if rows.is_empty() or INCOME in environment.settings.switched_off_interfaces:
         return Classes(None, rows, baseline, without, asked)
+    _require_codes(environment, month, rows)
     file = checked_file(environment, INCOME, month, rows, environment.monthly_header(month, cut_off))
     gone = baseline.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
     after = pl.concat([now, waiting.select(now.columns), gone.select(now.columns)]).sort(HOUSEHOLD)
     return Classes(file, rows, after, without, asked)
+
+
+def _require_codes(environment: Environment, month: dt.date, rows: pl.DataFrame) -> None:
+    """KR-7504 for a class that has no code in the file: none is invented."""
+    specification = environment.specification(INCOME, month)
+    for name in ("income_class_under_70", "income_class_70_74"):
+        if (item := specification.data.by_id.get(name)) is None:
+            continue
+        coded = {code.meaning for code in specification.codes_on(item.code_table, month)}
+        if missing := sorted(set(rows[name].drop_nulls()) - coded):
+            raise RenkeiError("KR-7504", month=f"{month:%Y-%m}", classes="・".join(missing))
 
 
 def lines(environment: Environment, month: dt.date, history: History, classes: Classes) -> list[str]:
