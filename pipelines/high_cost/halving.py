@@ -6,11 +6,10 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dateutil.relativedelta import relativedelta
+import polars as pl
 
 from interfaces.messages import RenkeiError
-
-LATE_ELDERLY_AGE = 75  # 後期高齢者医療
+from schemas.rules.periods import late_elderly_from
 
 
 class Halving(StrEnum):
@@ -68,19 +67,13 @@ def halving(month: dt.date, facts: MonthFacts) -> Halving:
 def _of_person(month: dt.date, facts: MonthFacts) -> Halving:
     if _in_month(facts.left_by_disability_on, month):
         return Halving.BY_DISABILITY
-    changes_on = None if facts.born_on is None else late_elderly_from(facts.born_on)
+    changes_on: dt.date | None = pl.select(late_elderly_from(pl.lit(facts.born_on, pl.Date))).item()
     if changes_on is not None and _in_month(changes_on, month):
         return Halving.TURNED_75 if changes_on.day > 1 else Halving.TURNED_75_ON_THE_FIRST
     joined = facts.joined_after_75_on
     if joined is not None and _in_month(joined, month) and joined.day > 1:
         return Halving.DEPENDANT_OF_75
     return Halving.WHOLE
-
-
-def late_elderly_from(born_on: dt.date) -> dt.date:
-    """The first day in 後期高齢者医療 by age: an age is reached at the end of the day before the birthday."""
-    reached = born_on - dt.timedelta(days=1) + relativedelta(years=LATE_ELDERLY_AGE)
-    return reached + dt.timedelta(days=1)
 
 
 def _of_household(month: dt.date, facts: MonthFacts) -> Halving:

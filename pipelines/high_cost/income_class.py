@@ -13,10 +13,10 @@ from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from interfaces.required_items import ItemsRead
 from pipelines.high_cost.counts import HOUSEHOLD
-from pipelines.high_cost.halving import LATE_ELDERLY_AGE
 from pipelines.high_cost.limits import ClassKind, income_classes
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
 from pipelines.tables.high_cost import TaxExtract
+from schemas.rules.periods import late_elderly_from
 
 TAXES_READ = ItemsRead("tax_extract", tuple(TaxExtract.names()), ("total_income", "former_household_number"))
 RESIDENT = "resident_number"
@@ -140,7 +140,7 @@ def is_elder(born_on: pl.Expr, month: dt.date) -> pl.Expr:
     """
     reached = born_on.dt.offset_by("-1d").dt.offset_by(f"{ELDER_AGE}y")
     months = (month.year - reached.dt.year()) * MONTHS_OF_A_YEAR + month.month - reached.dt.month()
-    return ((months > 0) & (born_on.dt.offset_by(f"{LATE_ELDERLY_AGE}y") > month)).fill_null(False)
+    return ((months > 0) & (late_elderly_from(born_on) > month)).fill_null(False)
 
 
 def age_on(born_on: pl.Expr, day: dt.date) -> pl.Expr:

@@ -40,7 +40,7 @@ from pipelines.high_cost.sending import HISTORY, INCOME, SNAPSHOT_ASSETS, baseli
 from pipelines.tables.continuity import HouseholdsGone
 from pipelines.tables.high_cost import ClassesSnapshot, HandedOverMonths, HistorySnapshot
 from pipelines.transfer import erased
-from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
+from pipelines.transfer.baseline import first_month_sent, people_sent, require_sent
 from pipelines.transfer.sending import checked_file
 from schemas.findings import codes_in_words
 from schemas.report import write_json, write_xlsx
@@ -64,16 +64,6 @@ class Extract:
     withheld: pl.Series
     findings: pl.DataFrame
     file: FileRead | None = None
-
-
-def require_sent(environment: Environment, month: dt.date) -> dt.date:
-    """The cut-off day of a month, if everything up to it was sent or carried; KR-7601 names the days that were not."""
-    cut_off = monthly_days(environment.catalogue, month).cut_off
-    missing = days_not_sent(environment, month, cut_off)
-    if cut_off in missing:
-        days = "、".join(day.isoformat() for day in missing)
-        raise RenkeiError("KR-7601", month=f"{month:%Y-%m}", day=cut_off, missing=days)
-    return cut_off
 
 
 def read_extract(environment: Environment, interface: str, month: dt.date) -> Extract:

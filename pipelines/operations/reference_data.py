@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from interfaces.catalogue import UNREADABLE, Catalogue, Fault, read_rows
 from interfaces.meanings import BREACH, lint_meanings
 from interfaces.messages import RenkeiError
+from pipelines.agreement.monthly import business_days_of_waiting
 from pipelines.configuration.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.worksheet import load_marks
@@ -34,6 +35,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "limits/classes": ("年齢群", "所得区分"),
     "limits/yearly_exceptions": ("年齢群", "所得区分"),
     "calendars/monthly": ("対象年月",),
+    "agreement/waiting": ("対象",),
     "retention/stores": ("保管場所",),
     "worksheet/marks": ("印",),
     "persons/titles": ("役職・敬称",),
@@ -53,6 +55,7 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "worksheet/marks": load_marks,
     "persons/titles": load_titles,
     "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
+    "agreement/waiting": business_days_of_waiting,
 }
 
 

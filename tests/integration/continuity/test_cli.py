@@ -50,6 +50,8 @@ def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
         "2026-04 直前11か月の該当 2回: 多数回該当ではありません",
         "  2026-02  引継 999989/000000000000021",
         "  2026-03  引継 999989/000000000000021",
+        "定め: 直前11か月に3回以上の該当があれば、その月は多数回該当。外来（個人）の上限だけによる支給と"
+        "平成30年3月以前の診療は数えません。継続しない世帯の月は引き継ぎません",
     ]
     unknown = desk.run("high-cost", "count", "--month", "2026-04", "--household", "000000000009999")
     assert (unknown.exit_code, unknown.output[:7]) == (2, "KR-7604")
@@ -122,8 +124,10 @@ def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:
         (("high-cost", "limit", "--month", "2018-07", "--class", "現役並みⅢ", "--cost", "1"), "KR-7501"),
         (("high-cost", "limit", "--month", "2027-08", "--class", "ウ", "--cost", "1"), "KR-7501"),
         (
-            ("high-cost", "limit", "--month", "2026-04", "--class", "ウ", "--cost", "1")
-            + ("--moved-on", "2026-04-10", "--born-on", "1951-04-15"),
+            (
+                *("high-cost", "limit", "--month", "2026-04", "--class", "ウ", "--cost", "1"),
+                *("--moved-on", "2026-04-10", "--born-on", "1951-04-15"),
+            ),
             "KR-7503",
         ),
     ],

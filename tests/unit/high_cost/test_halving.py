@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from interfaces.messages import RenkeiError
-from pipelines.high_cost.halving import Halving, MonthFacts, halving, late_elderly_from
+from pipelines.high_cost.halving import Halving, MonthFacts, halving
 
 MONTH = dt.date(2026, 4, 1)
 SECOND, LAST = dt.date(2026, 4, 2), dt.date(2026, 4, 30)
@@ -49,16 +49,3 @@ def test_a_move_and_75_in_one_month_is_open(facts: MonthFacts) -> None:
 
 def test_only_a_move_halves_the_household() -> None:
     assert {rule for rule in Halving if rule.is_half and not rule.is_of_person} == {Halving.MOVED}
-
-
-@pytest.mark.parametrize(
-    ("born", "first"),
-    [
-        ("1951-04-15", "2026-04-15"),
-        ("1952-02-29", "2027-03-01"),
-        ("1952-03-01", "2027-03-01"),
-        ("1949-01-01", "2024-01-01"),
-    ],
-)
-def test_the_first_day_in_the_insurance_of_the_late_elderly(born: str, first: str) -> None:
-    assert late_elderly_from(dt.date.fromisoformat(born)) == dt.date.fromisoformat(first)
