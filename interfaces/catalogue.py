@@ -125,11 +125,15 @@ def _why_unread(error: Exception) -> str:
 
 
 class Column(NamedTuple):
-    """A column of a table: heading, reader of a cell (KeyError or ValueError when it cannot be read), form in words."""
+    """A column of a table: heading, reader of a cell (KeyError or ValueError when it cannot be read), form in words.
+
+    is_optional: a table without the column is read as if all its cells were empty.
+    """
 
     heading: str
     read: Callable[[str], Any] = str
     form: str = "文字"
+    is_optional: bool = False
 
 
 def _day(text: str) -> dt.date:
@@ -144,6 +148,13 @@ def _date(text: str) -> dt.date | None:
 
 def _number(text: str) -> int | None:
     return int(text) if text else None
+
+
+def _call(text: str) -> Call | None:
+    return Call.parse(text) if text else None
+
+
+KEPT: Mapping[str, bool] = {"": True, "しない": False}
 
 
 def _digits_of_a_day(text: str) -> str:
@@ -251,10 +262,11 @@ class Catalogue:
     def _table(self, path: Path, columns: Mapping[str, Column], make: Callable[..., Made]) -> tuple[Made, ...]:
         """An object for each row of a table. A cell that cannot be read is recorded as a fault, and its row is left out."""
         made: list[Made] = []
-        for row in self._rows(path, [column.heading for column in columns.values()]):
+        required = [column.heading for column in columns.values() if not column.is_optional]
+        for row in self._rows(path, required):
             values: dict[str, Any] = {}
             for field, column in columns.items():
-                cell = row[column.heading]
+                cell = row.get(column.heading, "") if column.is_optional else row[column.heading]
                 try:
                     values[field] = column.read(cell)
                 except (KeyError, ValueError):
@@ -321,6 +333,10 @@ class Catalogue:
             "normalise": Column("正規化", Call.parse_list, "正規化"),
             "sensitivity": Column("秘匿区分", self.sensitivities.__getitem__, " sensitivity.csv の秘匿区分"),
             "source": Column("出典"),
+            "official_number": Column("公式項番", is_optional=True),
+            "own_heading": Column("見出し", is_optional=True),
+            "is_kept": Column("保存", KEPT.__getitem__, "空か「しない」", is_optional=True),
+            "value_from": Column("値の元", _call, "値の元", is_optional=True),
         }
 
     def ids(self) -> list[str]:

@@ -276,7 +276,12 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Item:
-    """One row of an item table. `length` is in bytes of the file's encoding; `start` (1-based byte) for fixed length."""
+    """One row of an item table. `length` is in bytes of the file's encoding; `start` (1-based byte) for fixed length.
+
+    official_number: 項番 as the document prints it (`2-1`), empty where it is `number`. own_heading: the file's heading
+    where it is not the official name. is_kept: False for an item that is read and validated, and stored nowhere.
+    value_from: where the value of an outgoing item comes from; None for the item of the same id.
+    """
 
     number: int
     name: str
@@ -290,6 +295,20 @@ class Item:
     normalise: tuple[Call, ...]
     sensitivity: Sensitivity
     source: str
+    official_number: str = ""
+    own_heading: str = ""
+    is_kept: bool = True
+    value_from: Call | None = None
+
+    @property
+    def heading(self) -> str:
+        """The item's heading in a file with headings."""
+        return self.own_heading or self.name
+
+    @property
+    def shown_number(self) -> str:
+        """項番 for people."""
+        return self.official_number or str(self.number)
 
     def rule(self, name: str) -> Call | None:
         """The item's rule of that name, if it has one."""
