@@ -374,10 +374,13 @@ def _next_commands(entry: Entry) -> str:
     known = entry.interface is not None and entry.partition is not None
     if not known or not (entry.state == EntryState.STALE or entry.is_releasable):
         return f"次にすること（このファイルは解除できません）:\n{reject}"
-    return f'次にすること:\n  renkei quarantine release {entry.id} --reason "理由"   # 解除して取り込む\n{reject}'
+    from pipelines.operations.inbound_interfaces import state_of_released
+
+    then = "取り込む" if state_of_released(entry) == EntryState.RELEASED else "保管する"
+    return f'次にすること:\n  renkei quarantine release {entry.id} --reason "理由"   # 解除して{then}\n{reject}'
 
 
-@quarantine.command("release", help="隔離を解き、次の取込で取り込む")
+@quarantine.command("release", help="隔離を解き、次の取込で取り込む（取り込む処理のないものは保管する）")
 @click.argument("entry", type=ENTRY, metavar="番号")
 @BY
 @REASON
