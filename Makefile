@@ -45,7 +45,7 @@ test-fast: $(STAMP) ## the unit tests: rules and decisions without a server (und
 	$(BIN)/python -m pytest -n 2 tests/unit
 
 test: $(STAMP) ## every test but the slow ones
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-slow: $(STAMP) ## the slow tests: days of a real daemon, drawn histories, two months (about ten minutes)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow

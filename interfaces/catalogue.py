@@ -298,6 +298,7 @@ class Catalogue:
                 self._table(layout_path.parent / part.items, self._item, Item),
                 part.parent,
                 part.marks,
+                part.mixed,
             )
             for part in layout.records
         )
