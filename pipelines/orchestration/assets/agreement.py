@@ -8,11 +8,13 @@ import polars as pl
 
 from pipelines.agreement import comparison, lists, monthly
 from pipelines.orchestration import checks, numbers
-from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month
+from pipelines.orchestration.partitions import Partitions, all_partitions_of, days_of_month, keys
 from pipelines.orchestration.resources import Deployment
 from pipelines.orchestration.run_log import say
 
 AGREES = "everybody_agrees"
+_OF_THE_DAY = (*monthly.REGISTER, "eligibility_dispatch", "linkage_state")
+_TOLD = ("sent_people", "sent_households", "sent_my_numbers")
 OWNERS = ["team:国保資格担当"]
 
 
@@ -53,11 +55,13 @@ def assets(partitions: Partitions) -> list[dg.AssetsDefinition]:
             name="agreement",
             partitions_def=partitions.months,
             deps=[
-                *(days_of_month(asset) for asset in monthly.REGISTER),
-                days_of_month("eligibility_dispatch"),
-                days_of_month("linkage_state"),
-                *(all_partitions_of(asset) for asset in ("sent_people", "sent_households", "sent_my_numbers")),
+                *map(days_of_month, _OF_THE_DAY),
+                *map(all_partitions_of, _TOLD),
             ],
+            internal_asset_deps={
+                monthly.DISAGREEMENTS: keys(*_OF_THE_DAY, *_TOLD),
+                monthly.TOTALS: keys(monthly.DISAGREEMENTS),
+            },
             outs={
                 monthly.DISAGREEMENTS: _table("資格・送付・連合会の決定が一致しない人と、その原因（整合性確認一覧）"),
                 monthly.TOTALS: _table("一致しない人と世帯の数（原因ごと。月々の推移を見る）"),
