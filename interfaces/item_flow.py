@@ -139,10 +139,34 @@ def is_of_file(item: Item) -> bool:
     return item.constant is not None or any(item.rule(name) for name in _OF_RULES)
 
 
+def can_be_normalised(item: Item) -> bool:
+    """Whether an outgoing item is text as the register has it: neither a date, nor a code, nor filled by a rule."""
+    return not item.type.date_format and not item.code_table and not is_of_file(item)
+
+
 @lru_cache(maxsize=64)
 def flows_of(catalogue: Catalogue, outgoing: str, on: dt.date) -> tuple[Flow, ...]:
     """The items of an outgoing file's data records that are made of others on a day; once for each day."""
     return tuple(OnADay.of(catalogue, outgoing, on).flows())
+
+
+def with_stated_values(
+    data: pl.DataFrame, header: Mapping[str, object], specification: Specification
+) -> tuple[pl.DataFrame, dict[str, object]]:
+    """Data and header of an outgoing file with the items that the layout leaves blank, or takes from the header by name."""
+    columns: list[pl.Expr] = []
+    of_file = dict(header)
+    for record in specification.records:
+        for item in record.items:
+            how = item.value_from
+            if how is None or how.name not in (BLANK, FROM_HEADER):
+                continue
+            stated = header[how.arguments[0]] if how.name == FROM_HEADER else None
+            if record is specification.data:
+                columns.append(pl.lit(stated, None if stated is not None else pl.String()).alias(item.id))
+            else:
+                of_file[item.id] = stated
+    return data.with_columns(columns), of_file
 
 
 def value(flow: Flow, codes: Mapping[str, tuple[Code, ...]], on: dt.date) -> pl.Expr:

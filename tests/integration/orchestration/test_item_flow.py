@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from interfaces.catalogue import Catalogue
+from pipelines.cli import main
 from tests.support.servers import OpenSshServer
-from tests.support.versions import copied, edit, item, named, new_version
+from tests.support.versions import copied, edit, item, named, new_version, read, write
 from tests.support.village import HOUSEHOLD, Village, home, person
 
 FIRST, SECOND, THIRD = dt.date(2026, 4, 1), dt.date(2026, 4, 2), dt.date(2026, 4, 3)
@@ -123,7 +125,7 @@ def test_the_sources_of_an_outgoing_item(foreign: Foreign) -> None:
     """Each way in which a layout can say from where an item comes; the values are written by hand."""
 
     def change(root: Path) -> None:
-        names = ("family_name", "given_name", "short_number", "whole_address", "half_kana", "filler", "sent_to", "wide")
+        names = ("family_name", "given_name", "short_number", "whole_address", "filler", "sent_to", "wide")
         named(root, *names)
         rows_added = [
             item("family_name", "漢字", 40, "必須", 値の元="before_space(name)"),
@@ -135,12 +137,10 @@ def test_the_sources_of_an_outgoing_item(foreign: Foreign) -> None:
                 200,
                 値の元="joined(wide_space,household_extract.address,household_extract.address_detail)",
             ),
-            item("half_kana", "英数", 60, 値の元="blank"),
             item("filler", "英数", 10, 値の元="blank"),
             item("sent_to", "数字", 2, "必須", 値の元="header(prefecture_code)"),
-            item("wide", "数字", 20, "必須", 正規化="zero_fill(20)", 値の元="item(short_number_of_file)"),
+            item("wide", "数字", 20, "必須", 正規化="zero_fill(20)", 値の元="item(branch_number)"),
         ]
-        rows_added[-1]["値の元"] = "item(branch_number)"
         edit(root, "eligibility_individual", lambda rows: [*rows, *rows_added])
 
     village = foreign(change)
@@ -181,22 +181,70 @@ LACKING = [
 
 
 @pytest.mark.parametrize(("interface", "lacking"), LACKING)
-def test_an_extract_without_an_optional_item_is_sent_with_it_blank(
-    foreign: Foreign, interface: str, lacking: str
+def test_an_extract_without_an_optional_item_is_sent_with_it_blank_if_the_layout_says_so(
+    foreign: Foreign, tmp_path: Path, interface: str, lacking: str
 ) -> None:
+    outgoing = HOUSEHOLD if interface == "household_extract" else "eligibility_individual"
+
     def change(root: Path) -> None:
         edit(root, interface, lambda rows: [row for row in rows if row["id"] != lacking])
         if lacking == "my_number":
             path = root / interface / "2018-04-01/file.toml"
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace("carries_my_number = true", "carries_my_number = false"), encoding="utf-8")
+        linted = CliRunner().invoke(main, ["spec", "lint", "--catalogue", str(root)])
+        assert f"{lacking}: この項目を持つ抽出がなく" in linted.output
+        assert linted.output.startswith("KR-7125 "), linted.output
+        edit(root, outgoing, lambda rows: [row | ({"値の元": "blank"} if row["id"] == lacking else {}) for row in rows])
 
     village = foreign(change)
     for rows in (village.residents, village.insured, village.households):
         for row in rows.values():
             row.pop(lacking, None)
     sent(village, FIRST)
-    outgoing = HOUSEHOLD if interface == "household_extract" else "eligibility_individual"
     arrived = village.sent(FIRST, outgoing)
     assert len(arrived) == (11 if outgoing == HOUSEHOLD else 12)
     assert {row[lacking] for row in arrived.values()} == {None}
+
+
+def test_an_extract_without_name_kana_goes_out_with_what_the_layout_takes_instead(foreign: Foreign) -> None:
+    """氏名カナ is 必須 in the file: without it in the extract the layout must say from where it comes."""
+
+    def change(root: Path) -> None:
+        named(root, "kana_of_the_town")
+        edit(root, "resident_extract", lambda rows: [row for row in rows if row["id"] != "name_kana"])
+        edit(root, "resident_extract", lambda rows: [*rows, item("kana_of_the_town")])
+        source = {"値の元": "item(kana_of_the_town)"}
+        edit(
+            root,
+            "eligibility_individual",
+            lambda rows: [row | (source if row["id"] == "name_kana" else {}) for row in rows],
+        )
+
+    village = foreign(change)
+    for row in village.residents.values():
+        row["kana_of_the_town"] = "ゴウセイ　マチ"
+    sent(village, FIRST)
+    assert {row["name_kana"] for row in village.sent(FIRST).values()} == {"ゴウセイ　マチ"}
+
+
+def test_values_are_normalised_on_the_way_out(foreign: Foreign) -> None:
+    def change(root: Path) -> None:
+        cells = {"属性": "カナ半", "正規化": "half_width"}
+        types = root / "types.csv"
+        rows = read(types)
+        write(
+            types,
+            [*rows, rows[0] | {"属性": "カナ半", "正規表現": r"[\x{FF61}-\x{FF9F} ]*", "日付形式": "", "詰め方": ""}],
+        )
+        edit(
+            root,
+            "eligibility_individual",
+            lambda rows: [row | (cells if row["id"] == "name_kana" else {}) for row in rows],
+        )
+
+    village = foreign(change)
+    sent(village, FIRST)
+    assert {row["name_kana"] for row in village.sent(FIRST).values()} == {"ｺﾞｳｾｲ ｶﾅ"}
+    sent(village, SECOND)
+    assert village.sent(SECOND) == {}
