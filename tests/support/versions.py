@@ -79,3 +79,13 @@ def named(root: Path, *names: str) -> None:
     rows = read(path)
     new = [{"id": name, "項目名": f"試験{name}", "秘匿区分": "個人情報", "説明": "試験"} for name in names]
     write(path, rows + new)
+
+
+def added(*new: dict[str, str]) -> Callable[[Rows], Rows]:
+    """A change that puts items at the end of a table."""
+    return lambda rows: [*rows, *new]
+
+
+def removed(*names: str) -> Callable[[Rows], Rows]:
+    """A change that takes items out of a table."""
+    return lambda rows: [row for row in rows if row["id"] not in names]

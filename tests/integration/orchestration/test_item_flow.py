@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from interfaces.catalogue import Catalogue
 from pipelines.cli import main
 from tests.support.servers import OpenSshServer
-from tests.support.versions import copied, edit, item, named, new_version, read, write
+from tests.support.versions import added, copied, edit, item, named, new_version, read, write
 from tests.support.village import HOUSEHOLD, Village, home, person
 
 FIRST, SECOND, THIRD = dt.date(2026, 4, 1), dt.date(2026, 4, 2), dt.date(2026, 4, 3)
@@ -55,7 +55,7 @@ def with_class(more: str = "", required: str = "任意") -> Callable[[Path], Non
         for interface, type_, toml in (("insured_extract", "文字", ""), ("eligibility_individual", "英数", more)):
             new_version(root, interface, SECOND, toml)
             row = item("limit_class", type_, 10, required if toml or required != "任意" else "任意")
-            edit(root, interface, lambda rows, row=row: [*rows, row], SECOND)
+            edit(root, interface, added(row), SECOND)
 
     return change
 
@@ -105,7 +105,7 @@ def test_an_item_that_a_version_no_longer_has_is_no_change(foreign: Foreign) -> 
         for interface in ("insured_extract", "eligibility_individual"):
             new_version(root, interface, SECOND)
             type_ = "文字" if interface == "insured_extract" else "英数"
-            edit(root, interface, lambda rows, type_=type_: [*rows, item("limit_class", type_, 10)])
+            edit(root, interface, added(item("limit_class", type_, 10)))
 
     village = foreign(change)
     village.insured[person(1)]["limit_class"] = "A"
