@@ -16,19 +16,18 @@ import polars as pl
 
 from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
-from interfaces.required_items import ItemsRead
 
-_MARK, _IS_KEY, _IS_OPTIONAL = "mark", "is_key", "is_optional"
+_MARK, _IS_KEY = "mark", "is_key"
 _ITEM, _PUBLIC, _PERSONAL = "item", "public", "personal"
 MY_NUMBER = "my_number"  # is kept in tables of its own, and never among the records of an interface
 
 
-def item(*, is_key: bool = False, is_optional: bool = False) -> Any:
+def item(*, is_key: bool = False) -> Any:
     """A column that is an item of the catalogue: the dictionary says what it is and whether it is public.
 
-    is_key: no two rows have the same value, and none lacks it. is_optional: a Union's layout may lack it; then it is null.
+    is_key: no two rows have the same value, and none lacks it.
     """
-    return pa.Field(nullable=not is_key, metadata={_MARK: _ITEM, _IS_KEY: is_key, _IS_OPTIONAL: is_optional})
+    return pa.Field(nullable=not is_key, metadata={_MARK: _ITEM, _IS_KEY: is_key})
 
 
 def public(description: str, *, name: str | None = None) -> Any:
@@ -84,13 +83,6 @@ class Records(Table):
     class Config:
         strict = False
         coerce = False
-
-    @classmethod
-    def items_read(cls, interface: str) -> ItemsRead:
-        """The items of an interface that the program reads: those that a layout must have, and those that it may lack."""
-        items = {name: column for name, column in cls.to_schema().columns.items() if column.metadata[_MARK] == _ITEM}
-        optional = tuple(name for name, column in items.items() if column.metadata[_IS_OPTIONAL])
-        return ItemsRead(interface, tuple(name for name in items if name not in optional), optional)
 
 
 @dataclass(frozen=True)

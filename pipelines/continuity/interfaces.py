@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from interfaces.contract import items_read
 from pipelines.tables.continuity import Candidates, Handovers, MonthlyRecords, Results
 from pipelines.transfer.inbound_interface import InboundInterface, StaleAfter, by_id
 
@@ -45,7 +46,7 @@ def _added(before: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
 
 INTERFACES = by_id(
     MonthlyInterface(
-        items=Candidates.items_read(CANDIDATES),
+        items=items_read(CANDIDATES),
         records=Candidates,
         description="継続候補世帯リスト: 県内で異動した世帯の、前後の二つの世帯の人",
         stale_after=StaleAfter.HIGHER_NUMBER,
@@ -53,7 +54,7 @@ INTERFACES = by_id(
         joined=_replaced,
     ),
     MonthlyInterface(
-        items=Results.items_read(RESULT),
+        items=items_read(RESULT),
         records=Results,
         description="継続世帯確定結果: 連合会が確定した継続",
         step="results",
@@ -61,7 +62,7 @@ INTERFACES = by_id(
         unique_by=("new_municipality_code", "candidate_number"),
     ),
     MonthlyInterface(
-        items=Handovers.items_read(HANDOVER),
+        items=items_read(HANDOVER),
         records=Handovers,
         description="高額該当引継情報連携ファイル: 転出元で高額療養費に該当した月",
         step="results",

@@ -10,15 +10,14 @@ from enum import StrEnum
 import polars as pl
 
 from interfaces.catalogue import Catalogue
+from interfaces.contract import items_read
 from interfaces.messages import RenkeiError
-from interfaces.required_items import ItemsRead
 from pipelines.high_cost.counts import HOUSEHOLD
 from pipelines.high_cost.limits import ClassKind, income_classes
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
-from pipelines.tables.high_cost import TaxExtract
 from schemas.rules.periods import late_elderly_from
 
-TAXES_READ = ItemsRead("tax_extract", tuple(TaxExtract.names()), ("total_income", "former_household_number"))
+TAXES_READ = items_read("tax_extract")
 RESIDENT = "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are determined again every August (docs/sources.md 3.5)
 ELDER_AGE = 70

@@ -8,25 +8,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from interfaces.contract import items_read
 from interfaces.messages import message
-from interfaces.required_items import ItemsRead
 from pipelines.tables.linkage import LinkageDiscrepancies, LinkageState
 
 KEY = "resident_number"
-IDS_READ = ItemsRead(
-    "municipal_id_linkage", ("resident_number", "municipal_insured_id"), ("prefecture_insured_id", "assigned_on")
-)
-DATES_READ = ItemsRead(
-    "acquisition_loss_linkage",
-    ("resident_number", "acquired_on", "lost_on"),
-    ("municipal_insured_id", "acquisition_reason", "loss_reason", "applied_on", "ended_on", "judgement"),
-)
-VERIFICATION_READ = ItemsRead(
-    "verification_list", ("resident_number", "verification_kind"), ("my_number_registered_on", "detected_on")
-)
-RECEPTIONS_READ = ItemsRead(
-    "reception_result", ("sent_file_name", "reception_kind"), ("sent_record_count", "reception_reason")
-)
+IDS_READ = items_read("municipal_id_linkage")
+DATES_READ = items_read("acquisition_loss_linkage")
+VERIFICATION_READ = items_read("verification_list")
+RECEPTIONS_READ = items_read("reception_result")
 _PERIOD = ["applied_on", "ended_on"]
 _QUALIFICATION = ["acquired_on", "lost_on"]
 _MOVED_IN, _MOVED_OUT = "moved_in_prefecture", "moved_out_prefecture"

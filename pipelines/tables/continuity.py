@@ -23,10 +23,10 @@ class Candidates(MonthlyRecords):
     head_kind: pl.String = item()
     joined_on: pl.Date = item()
     join_reason: pl.String = item()
-    prefecture_insured_id: pl.String = item(is_optional=True)
-    left_on: pl.Date = item(is_optional=True)
-    leave_reason: pl.String = item(is_optional=True)
-    next_municipality_code: pl.String = item(is_optional=True)
+    prefecture_insured_id: pl.String = item()
+    left_on: pl.Date = item()
+    leave_reason: pl.String = item()
+    next_municipality_code: pl.String = item()
 
 
 class Results(MonthlyRecords):
@@ -39,8 +39,8 @@ class Results(MonthlyRecords):
     new_household_number: pl.String = item()
     continuity_outcome: pl.String = item()
     moved_on: pl.Date = item()
-    confirmed_on: pl.Date = item(is_optional=True)
-    high_cost_count: pl.String = item(is_optional=True)
+    confirmed_on: pl.Date = item()
+    high_cost_count: pl.String = item()
 
 
 class Handovers(MonthlyRecords):
@@ -52,7 +52,7 @@ class Handovers(MonthlyRecords):
     new_household_number: pl.String = item()
     treatment_month: pl.String = item()
     update_kind: pl.String = item()
-    high_cost_count: pl.String = item(is_optional=True)
+    high_cost_count: pl.String = item()
 
 
 class Cases(Table):
