@@ -84,11 +84,6 @@ def code_faults(codes: tuple[Code, ...]) -> Iterator[tuple[str, str]]:
             yield code.value, f"{len(code.value)}桁で、桁数 {code.width} と違います（Excel は 02 を 2 に変えます）"
         if code.parent and (code.parent not in known or code.parent == code.value):
             yield code.value, f"上位コード {code.parent} はこの表の別のコードではありません"
-    widths = {len(code.value) for code in codes if code.width is None and code.value.isascii() and code.value.isdigit()}
-    if len(widths) > 1:
-        short = [code.value for code in codes if code.width is None and len(code.value) == min(widths)]
-        text = f"数字の桁数がほかのコードと違います（{'・'.join(map(str, sorted(widths)))}桁。Excel は 02 を 2 に変えます）"
-        yield "・".join(dict.fromkeys(short)), f"{text}。違ってよければ、列 桁数 に書きます"
     for meaning, same in _by_meaning(codes).items():
         for _, together in _in_force_together(tuple(code for code in same if code.is_sent)):
             if len(together) > 1:

@@ -71,7 +71,7 @@ def _item(item: Item, specification: Specification) -> dict[str, Any]:
         "sensitivity": item.sensitivity.id,
         "source": item.source,
         "dates": _dates(specification, item),
-        "no_value": list(blank_texts(item, specification)),
+        "blank_values": list(blank_texts(item, specification)),
     }
 
 

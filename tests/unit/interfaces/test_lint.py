@@ -215,7 +215,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "two repeating records": (file_toml('occurrence = "one"', 'occurrence = "many"'), "ちょうど一つ必要です"),
     "key that is not there": (file_toml('key = ["resident_number"]', 'key = ["moon"]'), "キー moon は項目にありません"),
     "same code twice": (code("sex", "1,重複,double,,,test"), "同じコードの効力期間が重なっています"),
-    "same meaning twice": (code("sex", "8,男２,male,,,test"), "意味 male が同じ時期の二つのコードに"),
+    "same meaning twice": (code("sex", "8,男２,male,,,test"), "意味 male に 1・8 があり、どれを書くか決まりません"),
     "code that ends before it starts": (code("sex", "8,昔,past,2026-04-01,2020-04-01,test"), "終了日が開始日より後"),
     "parent that is not there": (
         file_toml('kind = "data"\n', 'kind = "data"\nparent = "moon"\n'),
