@@ -164,7 +164,9 @@ def _shown(found: pl.DataFrame) -> list[tuple[Any, ...]]:
 
 def _number(row: Mapping[str, Any]) -> int | str | None:
     """項番 for people: the document's own where it is given."""
-    return row["official_number"] or row["item_no"]
+    official: str | None = row["official_number"]
+    place: int | None = row["item_no"]
+    return official or place
 
 
 def _counted(found: pl.DataFrame) -> list[tuple[Any, ...]]:
