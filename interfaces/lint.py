@@ -301,7 +301,7 @@ class _Linter:
                 yield Fault(place, f"ファイル名の {field} は項目にありません")
             if count > 1:
                 yield Fault(place, f"ファイル名に {field} が{count}回あります")
-        yield from (Fault(place, fault) for fault in file_name_faults(layout.file_name))
+        yield from (Fault(place, fault) for fault in file_name_faults(self.specification))
         for text in layout.relations:
             yield from self._relation(f"{place} relations", text)
         if (

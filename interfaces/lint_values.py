@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from string import Formatter
 from typing import Final
 
 import polars as pl
@@ -19,6 +20,7 @@ import polars as pl
 from interfaces import blanks, number_forms
 from interfaces.arguments import unrepresentable_values
 from interfaces.characters import byte_length
+from interfaces.naming import may_have_letters
 from interfaces.spec import Code, Item, ItemType, Specification
 
 # What Excel saves in place of a formula that it could not compute.
@@ -127,9 +129,17 @@ def excel_errors(path: Path) -> Iterator[tuple[int, str]]:
             yield number, f"{error} は Excel の式の誤りです。セルを文字列にして、元の値を入れてください"
 
 
-def file_name_faults(file_name: str) -> Iterator[str]:
-    """Characters of a rule for names that no name may have, and fields that cannot be found again."""
-    literal = re.sub(r"\{[^}]*\}", "", file_name)
-    for character in dict.fromkeys(chain(literal)):
+def file_name_faults(specification: Specification) -> Iterator[str]:
+    """Characters of a rule for names that no name may have, and fields that cannot be told apart."""
+    pieces = list(Formatter().parse(specification.layout.file_name))
+    for character in dict.fromkeys(chain.from_iterable(literal for literal, _, _, _ in pieces)):
         if character in _NOT_IN_NAMES:
             yield f"ファイル名に {character} は使えません（{' '.join(_NOT_IN_NAMES)}）"
+    before: str | None = None
+    for literal, field, _, _ in pieces:
+        if re.search("[^0-9A-Za-z]", literal):
+            before = None
+        if field and may_have_letters(field, specification):
+            if before is not None:
+                yield f"ファイル名の {before} と {field} の間に、英数字でない文字が要ります（どちらも英字があり得ます）"
+            before = field

@@ -53,18 +53,14 @@ def fields_of(pattern: str) -> list[str]:
 
 
 def file_name(specification: Specification, values: Mapping[str, object]) -> str:
-    """The file's name by its rule; KR-7105 when a value is missing.
-
-    Days are written YYYYMMDD, months YYYYMM, times (`_at`) YYYYMMDDhhmmss.
-    """
+    """The file's name by its rule; dates are written YYYYMMDD, months YYYYMM. KR-7105 when a value is missing."""
     pattern = specification.layout.file_name
     texts: dict[str, str] = {}
     for field in fields_of(pattern):
         if values.get(field) in (None, ""):
             raise RenkeiError("KR-7105", pattern=pattern, field=field)
         value = values[field]
-        form = "%Y%m%d%H%M%S" if isinstance(value, dt.datetime) and field.endswith("_at") else "%Y%m%d"
-        texts[field] = value.strftime(form) if isinstance(value, dt.date) else _plain(field, value)
+        texts[field] = value.strftime("%Y%m%d") if isinstance(value, dt.date) else _plain(field, value)
     return pattern.format(**texts)
 
 
@@ -75,13 +71,11 @@ def _plain(field: str, value: object) -> str:
 def digits_of(field: str, specification: Specification) -> int:
     """The number of digits or letters of a field of the name, at most that many if it may have letters.
 
-    8 for a day, 6 for a month and 14 for a time (`_at`), whatever their form in the file.
+    8 for a day and 6 for a month, whatever their form in the file; otherwise the length of the item.
     """
     item = _item(field, specification)
     if field.endswith("_month") or (item is not None and item.type.is_month):
         return 6
-    if field.endswith("_at"):
-        return 14
     return 8 if item is None or item.type.is_date else specification.characters(item)
 
 

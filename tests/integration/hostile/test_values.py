@@ -137,6 +137,9 @@ AMOUNTS = Layout(
 )
 
 
+TOTAL = "sum_of(detail.amount)"
+
+
 @pytest.mark.parametrize(("total", "expected"), [("0.150", None), ("0.15", None), ("0.151", "0.15"), ("15", "0.15")])
 def test_sums_of_decimals_are_exact(total: str, expected: str | None, tmp_path: Path) -> None:
     root = AMOUNTS.write(tmp_path / "catalogue")
@@ -150,6 +153,17 @@ def test_sums_of_decimals_are_exact(total: str, expected: str | None, tmp_path: 
     status, found = validate(root, "1,A", "2,0001{", "2,0002{", "2,0001N", f"3,{total}")
     assert [(one["code"], one["expected"]) for one in found] == ([("KR-4012", expected)] if expected else [])
     assert status == (1 if expected else 0)
+
+
+def test_a_total_without_decimals_is_compared_with_those_of_its_amounts(tmp_path: Path) -> None:
+    layout = Layout(
+        (*AMOUNTS.parts[:2], Part("end", "one", (*AMOUNTS.parts[2].items[:1], ("total", "数字", 9, TOTAL))))
+    )
+    root = layout.write(tmp_path / "catalogue")
+    add_types(root, ("重ね", "[0-9]*[0-9{}A-R]", "zero_left", "数の形式=9V99S"))
+    for total, amount, expected in (("000000003", "0010{", None), ("000000003", "0011{", "3.10")):
+        _, found = validate(root, "1,A", "2,0020{", f"2,{amount}", f"3,{total}")
+        assert [one["expected"] for one in found] == ([expected] if expected else [])
 
 
 def of_type(**cells: str) -> Callable[[Path], None]:
@@ -204,6 +218,7 @@ UNSOUND: dict[str, tuple[Callable[[Path], None], str]] = {
     "error of Excel": (of_type(正規表現="#NAME?"), "#NAME? は Excel の式の誤りです"),
     "star in the name": (of_file("FOREIGN.csv", "FOREIGN*.csv"), "ファイル名に * は使えません"),
     "slash in the name": (of_file("FOREIGN.csv", "A/FOREIGN.csv"), "ファイル名に / は使えません"),
+    "letters next to letters": (of_file("FOREIGN", "{remark}X{reason}"), "remark と reason の間に、英数字でない文字"),
     "condition on no item": (of_item("remark", 必須="条件 区分=9"), "必須の条件の 区分 は項目にありません"),
 }
 
@@ -235,6 +250,18 @@ def test_a_layout_that_is_sent_needs_one_code_to_write_for_a_meaning(
     of_file("from_union", "to_partner")(root)
     assert said in lint(root)
     assert ("誤り0件" in lint(root)) == (not said)
+
+
+def test_rules_and_names_take_japanese_ids(tmp_path: Path) -> None:
+    root = catalogue(tmp_path)
+    of_item("remark", 規則="only_with(判定)")(root)
+    assert [one["code"] for one in validate(root, SOUND, f"{SOUND}AB", f"{SOUND[:-2]},AB")[1]] == ["KR-3006"]
+    of_file("FOREIGN.csv", "J{判定}.csv")(root)
+    assert "誤り0件" in lint(root)
+    path = root.parent / "JA.csv"
+    path.write_text(f"{SOUND}\r\n", encoding="ascii", newline="")
+    said = CliRunner().invoke(main, ["validate", str(path), "--on", "2026-04-01", "--catalogue", str(root)])
+    assert said.exit_code == 0, said.output
 
 
 @pytest.mark.parametrize("name", ["J202604OFFICE01.csv", "J202604A.csv"])

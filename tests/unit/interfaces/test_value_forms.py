@@ -71,6 +71,14 @@ def test_a_month_comes_back(form: str, day: dt.date) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "within"),
+    [("36401", True), ("40101", True), ("40112", True), ("36402", False), ("50104", False), ("43105", False)],
+)
+def test_a_month_in_which_the_era_changes_is_in_both(text: str, within: bool) -> None:
+    assert pl.select(within_era(pl.lit(text), date_form("GYYMM"), ERAS)).item() is within
+
+
+@pytest.mark.parametrize(
     ("text", "form"),
     [
         ("2026/2/30", "YYYY/M/D"),
