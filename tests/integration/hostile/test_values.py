@@ -252,14 +252,18 @@ def test_a_layout_that_is_sent_needs_one_code_to_write_for_a_meaning(
     assert ("誤り0件" in lint(root)) == (not said)
 
 
-def test_rules_and_names_take_japanese_ids(tmp_path: Path) -> None:
+def test_rules_take_japanese_ids(tmp_path: Path) -> None:
     root = catalogue(tmp_path)
     of_item("remark", 規則="only_with(判定)")(root)
     assert [one["code"] for one in validate(root, SOUND, f"{SOUND}AB", f"{SOUND[:-2]},AB")[1]] == ["KR-3006"]
+
+
+def test_names_take_japanese_ids(tmp_path: Path) -> None:
+    root = catalogue(tmp_path)
     of_file("FOREIGN.csv", "J{判定}.csv")(root)
     assert "誤り0件" in lint(root)
-    path = root.parent / "JA.csv"
-    path.write_text(f"{SOUND}\r\n", encoding="ascii", newline="")
+    path = tmp_path / "JA.csv"
+    path.write_bytes(f"{SOUND}\r\n".encode())
     said = CliRunner().invoke(main, ["validate", str(path), "--on", "2026-04-01", "--catalogue", str(root)])
     assert said.exit_code == 0, said.output
 
