@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import polars as pl
 
@@ -71,7 +72,18 @@ def _days(text: str, _: CallContext) -> str | None:
 
 
 def _number(text: str, context: CallContext) -> str | None:
-    return _value(text, context) if re.fullmatch("-?[0-9]{1,18}", text) else "は整数ではありません"
+    form = context.item.type.number
+    if form is None:
+        return _value(text, context) if re.fullmatch("-?[0-9]{1,18}", text) else "は整数ではありません"
+    decimals = rf"(\.[0-9]{{1,{form.scale}}})?" if form.scale else ""
+    if not re.fullmatch(f"-?[0-9]{{1,18}}{decimals}", text):
+        return f"は小数{form.scale}桁までの数ではありません" if form.scale else "は整数ではありません"
+    written = pl.select(form.written(pl.lit(text), 0)).item()
+    return (
+        f"は数の形式 {form.text} で書けません"
+        if text.startswith("-") and written == text and not form.is_signed
+        else None
+    )
 
 
 def _month(text: str, _: CallContext) -> str | None:
@@ -108,6 +120,8 @@ def _number_of_kind(text: str, context: CallContext) -> str | None:
         return why
     kind, _, item = text.partition(".")
     type_ = context.specification.by_kind[kind].by_id[item].type
+    if type_.number is not None:
+        return None
     of_digits = pl.select(pl.lit(pl.Series(["12", "A", "山"])).str.contains(type_.expression)).to_series().to_list()
     return None if of_digits == [True, False, False] else f"は数字の項目ではありません（属性 {type_.id}）"
 
@@ -139,12 +153,12 @@ def invalid_arguments(call: Call, kinds: Sequence[ArgumentKind], context: CallCo
     if len(call.arguments) != len(kinds):
         yield from wrong_argument_count(call, kinds)
         return
-    numbers: list[int] = []
+    numbers: list[Decimal] = []
     for kind, argument in zip(kinds, call.arguments, strict=True):
         why = _VALIDATORS[kind](argument, context)
         if why:
             yield f"{call} の {argument} {why}"
         elif kind == "number":
-            numbers.append(int(argument))
+            numbers.append(Decimal(argument))
     if numbers != sorted(numbers):
         yield f"{call} の数が小さい順ではありません"

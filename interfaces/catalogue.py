@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from interfaces.completed_rows import DictionaryEntry, ItemRows, with_parents
 from interfaces.japanese_calendar import JapaneseCalendar
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.spec import (
@@ -27,7 +28,6 @@ from interfaces.spec import (
     Dates,
     Era,
     FileLayout,
-    Item,
     ItemType,
     Record,
     Sensitivity,
@@ -154,6 +154,12 @@ def _call(text: str) -> Call | None:
     return Call.parse(text) if text else None
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a cell, separated by `;`."""
+    return tuple(filter(None, (word.strip() for word in text.split(";"))))
+
+
+SENT: Mapping[str, bool] = {"": False, "○": True}
 KEPT: Mapping[str, bool] = {"": True, "しない": False}
 
 
@@ -170,6 +176,8 @@ _TYPE = {
     "date_format": Column("日付形式"),
     "padding": Column("詰め方"),
     "description": Column("説明"),
+    "number_format": Column("数の形式", is_optional=True),
+    "blanks": Column("空の値", listed, is_optional=True),
 }
 _ERA = {
     "digit": Column("元号区分"),
@@ -191,13 +199,16 @@ _CODE = {
     "start": Column("開始日", lambda text: _date(text) or dt.date.min, "日付"),
     "end": Column("終了日", _date, "日付"),
     "source": Column("出典"),
+    "is_sent": Column("送付", SENT.__getitem__, "空か「○」", is_optional=True),
+    "parent": Column("上位コード", is_optional=True),
+    "width": Column("桁数", _number, "整数", is_optional=True),
 }
 _CHARACTER = ("文字", "扱い", "値")
 _RANGE = {
     "id": Column("id"),
     "earliest": Column("下限", _day, "日付"),
     "latest": Column("上限", Ahead.parse, "処理する日からの長さ（例 2年、0日）"),
-    "none": Column("値なし", lambda text: tuple(filter(None, text.split(";")))),
+    "none": Column("値なし", listed),
     "source": Column("出典"),
 }
 _SENTINEL = {
@@ -205,16 +216,6 @@ _SENTINEL = {
     "meaning": Column("意味"),
     "description": Column("説明"),
 }
-
-
-@dataclass(frozen=True)
-class DictionaryEntry:
-    """An item as the whole catalogue knows it: one id, one official name, one sensitivity."""
-
-    id: str
-    name: str
-    sensitivity: str
-    description: str
 
 
 class Catalogue:
@@ -231,9 +232,7 @@ class Catalogue:
         eras = tuple(sorted(self._table(root / "eras.csv", _ERA, Era), key=lambda era: era.start))
         self.calendar = JapaneseCalendar(eras)
         types = self._table(root / "types.csv", _TYPE, ItemType)
-        self.all_types = tuple(
-            replace(type_, eras=eras) if type_.date_format.startswith("G") else type_ for type_ in types
-        )
+        self.all_types = tuple(replace(type_, eras=eras) if type_.date.has_era else type_ for type_ in types)
         self.all_sensitivities = self._table(root / "sensitivity.csv", _SENSITIVITY, Sensitivity)
         self.all_entries = self._table(root / "items.csv", _ENTRY, DictionaryEntry)
         self.all_ranges = self._table(root / "dates.csv", _RANGE, DateRange)
@@ -243,7 +242,9 @@ class Catalogue:
         self.types = {type_.id: type_ for type_ in self.all_types}
         self.sensitivities = {sensitivity.id: sensitivity for sensitivity in self.all_sensitivities}
         self.dictionary = {entry.id: entry for entry in self.all_entries}
-        self.codes = {path.stem: self._table(path, _CODE, Code) for path in sorted((root / "codes").glob("*.csv"))}
+        self.codes = {
+            path.stem: with_parents(self._table(path, _CODE, Code)) for path in sorted((root / "codes").glob("*.csv"))
+        }
         self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
         self.dates = Dates({date_range.id: date_range for date_range in self.all_ranges}, self.all_sentinels)
         self._versions: dict[str, list[Specification]] = {}
@@ -295,7 +296,11 @@ class Catalogue:
                 part.kind,
                 part.occurrence,
                 part.key,
-                self._table(layout_path.parent / part.items, self._item, Item),
+                self._table(
+                    layout_path.parent / part.items,
+                    self._item,
+                    ItemRows(layout.format.kind == "fixed", self.dictionary, self.sensitivities).item,
+                ),
                 part.parent,
                 part.marks,
                 part.mixed,
@@ -322,23 +327,27 @@ class Catalogue:
     @cached_property
     def _item(self) -> dict[str, Column]:
         return {
-            "number": Column("項番", int, "整数"),
-            "name": Column("項目名"),
+            "number": Column("項番", _number, "整数", is_optional=True),
+            "name": Column("項目名", is_optional=True),
             "id": Column("id"),
             "type": Column("属性", self.types.__getitem__, " types.csv の属性"),
-            "start": Column("開始位置", _number, "整数"),
+            "start": Column("開始位置", _number, "整数", is_optional=True),
             "length": Column("バイト数", int, "整数"),
             "required": Column("必須"),
             "code_table": Column("コード表"),
             "rules": Column("規則", Call.parse_list, "規則"),
             "normalise": Column("正規化", Call.parse_list, "正規化"),
-            "sensitivity": Column("秘匿区分", self.sensitivities.__getitem__, " sensitivity.csv の秘匿区分"),
+            "sensitivity": Column("秘匿区分", self._sensitivity, " sensitivity.csv の秘匿区分", is_optional=True),
             "source": Column("出典"),
             "official_number": Column("公式項番", is_optional=True),
             "own_heading": Column("見出し", is_optional=True),
             "is_kept": Column("保存", KEPT.__getitem__, "空か「しない」", is_optional=True),
             "value_from": Column("値の元", _call, "値の元", is_optional=True),
+            "own_blanks": Column("空の値", listed, is_optional=True),
         }
+
+    def _sensitivity(self, text: str) -> Sensitivity | None:
+        return self.sensitivities[text] if text else None
 
     def ids(self) -> list[str]:
         """Ids of all interfaces, sorted."""

@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from interfaces.blanks import with_blanks, without_blanks
 from interfaces.catalogue import DEFAULT_ROOT
 from interfaces.characters import (
     CharacterTable,
@@ -166,6 +167,7 @@ def _decoded(lines: Lines, name: str, on: dt.date) -> Decoded:
     tables, problems = _read_fixed(lines) if spec.format.kind == "fixed" else _read_csv(lines)
     if not problems and not spec.layout.zero_records_allowed and tables[spec.data.kind].height == 0:
         problems = [{"code": "KR-1017"}]
+    tables = {record.kind: without_blanks(tables[record.kind], record, spec) for record in spec.records}
     return Decoded(name, spec, on, tables, _problems(problems), lines.content, lines.starts)
 
 
@@ -646,7 +648,8 @@ def compose(spec: Specification, on: dt.date, data: pl.DataFrame, header: Mappin
     if found["code"].is_in(UNWRITABLE).any():
         return Encoded(b"", found, raws)
     parts = [_header_line(spec)] if spec.format.header else []
-    parts += [_lines(raws[record.kind], wide[record.kind], record, spec) for record in spec.records]
+    written = {record.kind: with_blanks(raws[record.kind], record, spec) for record in spec.records}
+    parts += [_lines(written[record.kind], wide[record.kind], record, spec) for record in spec.records]
     mark = BYTES_OF_BOM[spec.format.encoding] if spec.format.bom else b""
     return Encoded(mark + b"".join(parts) + bytes.fromhex(spec.format.end_of_file), found, raws)
 

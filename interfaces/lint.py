@@ -24,12 +24,19 @@ from interfaces.characters import code_points, is_encodable, is_external
 from interfaces.digits import SEPARATOR_KINDS
 from interfaces.item_flow import can_be_normalised
 from interfaces.lines import BYTES_OF_BOM
+from interfaces.lint_values import (
+    code_faults,
+    excel_errors,
+    file_name_faults,
+    item_faults,
+    type_faults,
+    unwritable_meanings,
+)
 from interfaces.messages import RenkeiError
 from interfaces.naming import fields_of, recognise, sample_name, why_unsafe
 from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, NoDate, Padding, Record, Specification
 
-CONDITION = re.compile(r"^(必須|任意|条件 ([a-z_]+)(?:=([^=]+))?)$")
-DATE_LENGTHS = {"YYYYMMDD": 8, "YYYY-MM-DD": 10, "GYYMMDD": 7, "YYYYMM": 6, "YYYY-MM": 7}
+CONDITION = re.compile(r"^(必須|任意|条件 ([^\s=]+)(?:=([^=]+))?)$")
 
 
 class NormalisationSignature(Protocol):
@@ -78,6 +85,7 @@ def _files(catalogue: Catalogue) -> Iterator[Fault]:
             if place not in catalogue.unread:
                 yield Fault(place, str(error.values["reason"]), error.code)
         else:
+            yield from (Fault(f"{place} {row}行目", fault) for row, fault in excel_errors(path))
             if not path.read_bytes().startswith(codecs.BOM_UTF8):
                 yield Fault(place, "先頭に BOM がありません（Excel で開くと文字が化けます）")
     looked_at = set(root.glob("*/*/file.toml"))
@@ -119,8 +127,7 @@ def _shared(catalogue: Catalogue) -> Iterator[Fault]:
             pl.select(pl.lit("").str.contains(type_.expression))
         except pl.exceptions.PolarsError:
             yield Fault(f"types.csv {type_.id}", f"正規表現 {type_.pattern} を読めません")
-        if type_.date_format not in ("", *DATE_LENGTHS):
-            yield Fault(f"types.csv {type_.id}", f"日付形式 {type_.date_format} は使えません")
+        yield from (Fault(f"types.csv {type_.id}", fault) for fault in type_faults(type_))
         if type_.padding not in get_args(Padding):
             yield Fault(f"types.csv {type_.id}", f"詰め方 {type_.padding} は使えません（{_listed(Padding)}）")
     yield from _dates(catalogue)
@@ -131,6 +138,7 @@ def _shared(catalogue: Catalogue) -> Iterator[Fault]:
             )
     for name, codes in catalogue.codes.items():
         yield from _code_table(name, codes)
+        yield from (Fault(f"codes/{name}.csv {value}", fault) for value, fault in code_faults(codes))
 
 
 def _dates(catalogue: Catalogue) -> Iterator[Fault]:
@@ -170,8 +178,6 @@ def _code_table(name: str, codes: tuple[Code, ...]) -> Iterator[Fault]:
         together = (code.end is None or other.start < code.end) and (other.end is None or code.start < other.end)
         if together and code.value == other.value:
             yield Fault(f"codes/{name}.csv {code.value}", "同じコードの効力期間が重なっています")
-        if together and code.meaning == other.meaning:
-            yield Fault(f"codes/{name}.csv {code.value}", f"意味 {code.meaning} が同じ時期の二つのコードにあります")
     for code in codes:
         if code.end is not None and code.end <= code.start:
             yield Fault(f"codes/{name}.csv {code.value}", "終了日が開始日より後ではありません")
@@ -296,6 +302,7 @@ class _Linter:
                 yield Fault(place, f"ファイル名の {field} は項目にありません")
             if count > 1:
                 yield Fault(place, f"ファイル名に {field} が{count}回あります")
+        yield from (Fault(place, fault) for fault in file_name_faults(self.specification))
         for text in layout.relations:
             yield from self._relation(f"{place} relations", text)
         if (
@@ -314,7 +321,7 @@ class _Linter:
             yield Fault(
                 place, "繰り返すレコード種別（many）はちょうど一つ必要です（二つ以上なら data で一つを選びます）"
             )
-        elif layout.direction == "to_union" and not self.specification.is_flat:
+        elif layout.is_outgoing and not self.specification.is_flat:
             yield Fault(place, "送るファイルは、繰り返すレコード種別が一つで、ほかは一度だけ、親のない形に限ります")
         listed: set[str] = set()
         for record in records:
@@ -423,14 +430,12 @@ class _Linter:
         expected = 1
         for item in record.items:
             place = f"{table} 項番{item.number} {item.id}"
-            if item.start is None:
-                yield Fault(place, "固定長なのに開始位置がありません")
-                return
-            if item.start > expected:
-                yield Fault(place, f"{expected}バイト目から{item.start - 1}バイト目までに項目がありません")
-            elif item.start < expected:
-                yield Fault(place, f"開始位置{item.start}が前の項目と重なっています")
-            expected = item.start + item.length
+            start = item.start or expected  # an empty one is computed
+            if start > expected:
+                yield Fault(place, f"{expected}バイト目から{start - 1}バイト目までに項目がありません")
+            elif start < expected:
+                yield Fault(place, f"開始位置{start}が前の項目と重なっています")
+            expected = start + item.length
 
     def _item(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
         entry = self.catalogue.dictionary.get(item.id)
@@ -445,9 +450,7 @@ class _Linter:
             yield Fault(place, f"バイト数は{self.specification.format.unit}の倍数が必要です（{item.length}）")
         if item.length < 1:
             yield Fault(place, "バイト数は1以上が必要です")
-        wanted = DATE_LENGTHS.get(item.type.date_format, 0) * self.specification.format.unit
-        if wanted and item.length != wanted:
-            yield Fault(place, f"属性 {item.type.id} は{wanted}バイトです（{item.length}）")
+        yield from (Fault(place, fault) for fault in item_faults(item, self.specification))
         if item.type.date_format and item.id not in self.catalogue.dates.ranges:
             yield Fault(place, f"日付の範囲が dates.csv にありません（属性 {item.type.id}）")
         yield from self._codes(place, item)
@@ -502,6 +505,9 @@ class _Linter:
         ]
         if not alive:
             yield Fault(place, f"コード表 {item.code_table} に版の効力期間のコードがありません")
+        if layout.is_outgoing:
+            problems = unwritable_meanings(tuple(alive))
+            yield from (Fault(place, f"コード表 {item.code_table} の{problem}") for problem in problems)
         values = list(dict.fromkeys(code.value for code in alive))
         for value, why in unrepresentable_values(values, item, self.specification):
             yield Fault(place, f"コード表 {item.code_table} の {value} {why}")

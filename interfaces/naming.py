@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from string import Formatter
 from typing import Final
 
+import polars as pl
+
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
-from interfaces.spec import FileLayout, Specification
+from interfaces.spec import FileLayout, Item, Specification
 
 # A name of 255 bytes is the limit of usual file systems; while the archive writes, a hash of 12, the seal's `.p7m`
 # and a hidden `.part` are added to it (our temporary name at the Union is shorter).
@@ -66,11 +69,31 @@ def _plain(field: str, value: object) -> str:
 
 
 def digits_of(field: str, specification: Specification) -> int:
-    """The number of digits of a field of the name: 8 for a day and 6 for a month, whatever their form in the file."""
-    if field.endswith("_month"):
+    """The number of digits or letters of a field of the name, at most that many if it may have letters.
+
+    8 for a day and 6 for a month, whatever their form in the file; otherwise the length of the item.
+    """
+    item = _item(field, specification)
+    if field.endswith("_month") or (item is not None and item.type.is_month):
         return 6
-    item = next((record.by_id[field] for record in specification.records if field in record.by_id), None)
     return 8 if item is None or item.type.is_date else specification.characters(item)
+
+
+def may_have_letters(field: str, specification: Specification) -> bool:
+    """Whether a field of the name may be letters: the type of its item allows A besides 1."""
+    item = _item(field, specification)
+    if item is None or item.type.date_format:
+        return False
+    return _allows_letters(item.type.expression)
+
+
+@lru_cache(maxsize=64)
+def _allows_letters(expression: str) -> bool:
+    return all(pl.select(pl.lit(pl.Series(["1", "A"])).str.contains(expression)).to_series())
+
+
+def _item(field: str, specification: Specification) -> Item | None:
+    return next((record.by_id[field] for record in specification.records if field in record.by_id), None)
 
 
 def _expression(specification: Specification) -> re.Pattern[str]:
@@ -78,7 +101,9 @@ def _expression(specification: Specification) -> re.Pattern[str]:
     for literal, field, _, _ in Formatter().parse(specification.layout.file_name):
         parts.append(re.escape(literal))
         if field:
-            parts.append(f"(?P<{field}>[0-9]{{{digits_of(field, specification)}}})")
+            most = digits_of(field, specification)
+            letters = f"[0-9A-Za-z]{{1,{most}}}" if may_have_letters(field, specification) else f"[0-9]{{{most}}}"
+            parts.append(f"(?P<{field}>{letters})")
     return re.compile("".join(parts))
 
 

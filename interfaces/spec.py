@@ -12,7 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Direction = Literal["extract", "to_union", "from_union", "from_partner"]
+from interfaces.date_forms import DateForm, date_form
+from interfaces.number_forms import NumberForm, number_form
+
+Direction = Literal["extract", "to_union", "from_union", "to_partner", "from_partner"]
 Occurrence = Literal["one", "optional", "many"]
 Padding = Literal["", "space_right", "zero_left"]
 Mask = Literal["all", "first1", "last3", "none"]
@@ -108,7 +111,7 @@ class FileLayout(_Frozen):
     status: Literal["official", "assumed"]
     source: str
     description: str
-    file_name: str = Field(pattern=r"^([^{}]|\{[a-z][a-z0-9_]*\})+$")
+    file_name: str = Field(pattern=r"^([^{}]|\{[^\W\d]\w*\})+$")
     zero_records_allowed: bool
     quiet_day: Literal["zero_record_file", "no_file", "not_applicable"]
     carries_my_number: bool = False
@@ -117,6 +120,11 @@ class FileLayout(_Frozen):
     data: str | None = None
     new_items: Literal["changed", "all"] = "changed"
     relations: tuple[str, ...] = ()
+
+    @property
+    def is_outgoing(self) -> bool:
+        """Whether we write the file for somebody else."""
+        return self.direction in ("to_union", "to_partner")
 
 
 @dataclass(frozen=True)
@@ -228,7 +236,8 @@ class Dates:
 class ItemType:
     """属性: a row of types.csv. `eras`: for a type with era dates, oldest first.
 
-    `date_format` is one of '', 'YYYYMMDD', 'YYYY-MM-DD', 'GYYMMDD', 'YYYYMM', 'YYYY-MM'.
+    date_format: the form of a day or a month (`date_forms`), number_format: that of a number (`number_forms`); each blank
+    for a type that has none. blanks: what stands for no value, the first one is written (`interfaces.blanks`).
     """
 
     id: str
@@ -236,6 +245,8 @@ class ItemType:
     date_format: str
     padding: Padding
     description: str
+    number_format: str = ""
+    blanks: tuple[str, ...] = ()
     eras: tuple[Era, ...] = ()
 
     @property
@@ -251,12 +262,31 @@ class ItemType:
 
     @property
     def is_date(self) -> bool:
-        return self.date_format in ("YYYYMMDD", "YYYY-MM-DD", "GYYMMDD")
+        """Whether its values are days."""
+        return self.date.has_day
+
+    @property
+    def is_month(self) -> bool:
+        """Whether its values are months."""
+        return bool(self.date_format) and not self.is_date
+
+    @property
+    def date(self) -> DateForm:
+        return date_form(self.date_format)
+
+    @property
+    def number(self) -> NumberForm | None:
+        """The form of its numbers; None for a type without one, whose digits are whole numbers as they stand."""
+        return number_form(self.number_format) if self.number_format else None
 
 
 @dataclass(frozen=True)
 class Code:
-    """One value of a code table, [start, end). `meaning` is the stable word that the program uses for it."""
+    """One value of a code table, [start, end). `meaning` is the stable word that the program uses for it.
+
+    is_sent: 送付, the one of several codes of one meaning that is written. parent: 上位コード, whose meaning a code without
+    one of its own has. width: 桁数, how many characters the code must have; None where the table does not say.
+    """
 
     value: str
     name: str
@@ -264,6 +294,9 @@ class Code:
     start: dt.date
     end: dt.date | None
     source: str
+    is_sent: bool = False
+    parent: str = ""
+    width: int | None = None
 
     def in_force(self, on: dt.date) -> bool:
         return self.start <= on and (self.end is None or on < self.end)
@@ -284,7 +317,8 @@ class Item:
 
     official_number: 項番 as the document prints it (`2-1`), empty where it is `number`. own_heading: the file's heading
     where it is not the official name. is_kept: False for an item that is read and validated, and stored nowhere.
-    value_from: where the value of an outgoing item comes from; None for the item of the same id.
+    value_from: where the value of an outgoing item comes from; None for the item of the same id. own_blanks: 空の値 of the
+    item itself.
     """
 
     number: int
@@ -303,6 +337,12 @@ class Item:
     own_heading: str = ""
     is_kept: bool = True
     value_from: Call | None = None
+    own_blanks: tuple[str, ...] = ()
+
+    @property
+    def blanks(self) -> tuple[str, ...]:
+        """What stands for no value: the item's own, else its type's."""
+        return self.own_blanks or self.type.blanks
 
     @property
     def heading(self) -> str:
@@ -413,3 +453,8 @@ class Specification:
     def codes_on(self, table: str, on: dt.date) -> tuple[Code, ...]:
         """The codes of a table that are in force on a date."""
         return tuple(code for code in self.codes[table] if code.in_force(on))
+
+    def written_codes(self, table: str, on: dt.date) -> dict[str, str]:
+        """meaning -> the code that is written for it: the one marked 送付, else the one that stands below no other."""
+        ordered = sorted(self.codes_on(table, on), key=lambda code: (code.is_sent, not code.parent))
+        return {code.meaning: code.value for code in ordered}

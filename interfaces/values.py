@@ -1,4 +1,7 @@
-"""Raw text of a file <-> the values that the program works with. Converts only; nothing is validated or repaired."""
+"""Raw text of a file <-> the values that the program works with. Converts only; nothing is validated or repaired.
+
+Days are `pl.Date`, months `YYYY-MM`, numbers of a type with 数の形式 plain text (`-1.25`), coded values their 意味.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +9,43 @@ import datetime as dt
 
 import polars as pl
 
+from interfaces.date_forms import first_day_of, written_day
 from interfaces.spec import Item, ItemType, Record, Specification
 
 
 def parse_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
     """Text -> `pl.Date` by the type's date format; null when blank or when no such day exists (docs/sources.md 2.2)."""
-    if kind.date_format == "YYYYMMDD":
-        return column.str.to_date("%Y%m%d", strict=False)
-    if kind.date_format == "YYYY-MM-DD":
-        return column.str.to_date("%Y-%m-%d", strict=False)
-    before_first_year = {era.digit: era.year_before for era in kind.eras}
-    year = column.str.slice(1, 2).cast(pl.Int32, strict=False) + column.str.slice(0, 1).replace_strict(
-        before_first_year, default=None, return_dtype=pl.Int32
-    )
-    return (year.cast(pl.String) + column.str.slice(3, 4)).str.to_date("%Y%m%d", strict=False)
+    return first_day_of(column, kind.date, kind.eras)
 
 
 def first_day(column: pl.Expr, kind: ItemType) -> pl.Expr:
     """The day of a text of a dated type, for a month its first day; null as in `parse_date`."""
-    if kind.is_date:
-        return parse_date(column, kind)
-    return (column.str.replace("-", "", literal=True) + "01").str.to_date("%Y%m%d", strict=False)
+    return first_day_of(column, kind.date, kind.eras)
+
+
+def month_of(column: pl.Expr, kind: ItemType) -> pl.Expr:
+    """The month of a text of a dated type as `YYYYMM`."""
+    if kind.date_format in ("YYYYMM", "YYYY-MM"):
+        return column.str.replace("-", "", literal=True)
+    return first_day(column, kind).dt.strftime("%Y%m")
+
+
+def digits_only(column: pl.Expr, kind: ItemType) -> pl.Expr:
+    """A date without what separates its parts: what the sentinels are compared with."""
+    separators = kind.date.separators | {"-"}
+    if separators == {"-"}:
+        return column.str.replace_all("-", "", literal=True)
+    return column.str.replace_many(sorted(separators), [""] * len(separators))
 
 
 def format_date(column: pl.Expr, kind: ItemType) -> pl.Expr:
     """`pl.Date` -> text by the type's date format; null stays null."""
-    if kind.date_format == "YYYYMMDD":
-        return column.dt.strftime("%Y%m%d")
-    if kind.date_format == "YYYY-MM-DD":
-        return column.dt.strftime("%Y-%m-%d")
-    era = pl.lit(None, pl.String)
-    year = pl.lit(None, pl.Int32)
-    for row in kind.eras:
-        begun = column >= row.start
-        era = pl.when(begun).then(pl.lit(row.digit)).otherwise(era)
-        year = pl.when(begun).then(column.dt.year() - row.year_before).otherwise(year)
-    return era + year.cast(pl.String).str.zfill(2) + column.dt.strftime("%m%d")
+    return written_day(column, kind.date, kind.eras)
+
+
+def number_of(column: pl.Expr, kind: ItemType) -> pl.Expr:
+    """Text -> the number, as a whole number of its smallest decimals (12.50 is 1250); null when it is no number."""
+    return column.cast(pl.Int128, strict=False) if kind.number is None else kind.number.scaled(column)
 
 
 def _canonical(item: Item, specification: Specification, on: dt.date) -> pl.Expr:
@@ -52,8 +56,18 @@ def _canonical(item: Item, specification: Specification, on: dt.date) -> pl.Expr
     if item.code_table:
         meanings = {code.value: code.meaning for code in specification.codes_on(item.code_table, on)}
         return column.replace_strict(meanings, default=None, return_dtype=pl.String)
-    text = column.str.replace("^([0-9]{4})([0-9]{2})$", "$1-$2") if item.type.date_format == "YYYYMM" else column
+    text = _plain(column, item.type)
     return pl.when(text == "").then(None).otherwise(text)
+
+
+def _plain(column: pl.Expr, kind: ItemType) -> pl.Expr:
+    if kind.number is not None:
+        return kind.number.plain(column)
+    if kind.date_format == "YYYYMM":
+        return column.str.replace("^([0-9]{4})([0-9]{2})$", "$1-$2")
+    if kind.is_month and kind.date_format != "YYYY-MM":
+        return first_day(column, kind).dt.strftime("%Y-%m")
+    return column
 
 
 def to_canonical(raw: pl.DataFrame, record: Record, specification: Specification, on: dt.date) -> pl.DataFrame:
@@ -72,13 +86,22 @@ def _raw(item: Item, dtype: pl.DataType, specification: Specification, on: dt.da
         date = column.dt.offset_by("-1d") if item.period_end_inclusive else column
         text = format_date(date, item.type)
     elif item.code_table and dtype == pl.String:
-        values = {code.meaning: code.value for code in specification.codes_on(item.code_table, on)}
-        text = column.replace_strict(values, default=column)
-    elif item.type.date_format == "YYYYMM":
-        text = column.cast(pl.String).str.replace("-", "", literal=True)
+        text = column.replace_strict(specification.written_codes(item.code_table, on), default=column)
     else:
-        text = column.cast(pl.String)
+        text = _written(column.cast(pl.String), item, specification)
     return text.fill_null("")
+
+
+def _written(column: pl.Expr, item: Item, specification: Specification) -> pl.Expr:
+    """Text as the program has it -> as the type writes it; what the type cannot write stays, so that validation reports it."""
+    kind = item.type
+    if kind.number is not None:
+        return kind.number.written(column, specification.characters(item) if kind.padding == "zero_left" else 0)
+    if kind.date_format == "YYYYMM":
+        return column.str.replace("-", "", literal=True)
+    if kind.is_month and kind.date_format != "YYYY-MM":
+        return pl.coalesce(format_date((column + "-01").str.to_date("%Y-%m-%d", strict=False), kind), column)
+    return column
 
 
 def from_canonical(frame: pl.DataFrame, record: Record, specification: Specification, on: dt.date) -> pl.DataFrame:

@@ -52,6 +52,7 @@ def _bind_rules(context: RuleContext) -> tuple[list[BoundRule], list[BoundRule],
     """The rules of one item: its own in order, those checked after all items, and the rules that crashed."""
     item = context.item
     own = [*text.no_sentinel(context), text.characters(context), text.length(context), *text.real_date(context)]
+    own += text.number(context)
     in_table = text.in_code_table(context)
     if in_table:
         own.append(in_table)

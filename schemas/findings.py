@@ -43,7 +43,8 @@ class Findings(Table):
     file: pl.String = personal("ファイル名")
     line: pl.UInt32 = personal("行")
     record: pl.UInt32 = personal("レコード番号")
-    item_no: pl.Int32 = personal("項番")
+    item_no: pl.Int32 = personal("項番（何番目の項目か）")
+    official_number: pl.String = personal("公式項番")
     item: pl.String = personal("項目のid")
     item_name: pl.String = personal("項目名")
     byte_position: pl.UInt32 = personal("バイト位置")
@@ -121,7 +122,7 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
         return Findings.empty()
     items = pl.DataFrame(
         [
-            (record.kind, item.id, item.number, item.name, item.sensitivity.mask)
+            (record.kind, item.id, item.number, item.official_number or None, item.name, item.sensitivity.mask)
             for record in specification.records
             for item in record.items
         ],
@@ -129,6 +130,7 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
             "record_kind": pl.String,
             "item": pl.String,
             "item_no": pl.Int32,
+            "official_number": pl.String,
             "item_name": pl.String,
             "mask": pl.String,
         },
@@ -203,7 +205,7 @@ def _sentence(row: dict[str, object]) -> str:
     if row["byte_position"] is not None:
         place += f" {row['byte_position']}バイト目"
     if row["item_name"] is not None:
-        place += f" 項番{row['item_no']} {row['item_name']}"
+        place += f" 項番{row['official_number'] or row['item_no']} {row['item_name']}"
     shown = {name: value for name, value in row.items() if value is not None}
     received = f"（受信値: {row['value']}）" if row["item_name"] is not None and row["value"] else ""
     return f"{row['code']} {place}: {message(str(row['code'])).render(**shown)}{received}"

@@ -15,6 +15,7 @@ import polars as pl
 from interfaces.digits import Separators, plain, separators
 from interfaces.item_flow import can_be_normalised
 from interfaces.spec import ArgumentKind, Call, Item, Specification
+from interfaces.values import digits_only
 
 WIDE_SPACE = "\u3000"
 _JOINED = re.compile(" *([0-9]+(?:[- ]{1,3}[0-9]+)*) *")
@@ -107,7 +108,7 @@ def normalise(table: pl.DataFrame, specification: Specification) -> tuple[pl.Dat
         none = specification.dates.none(item)
         if not none:
             continue
-        is_none = table[item.id].str.replace_all("-", "", literal=True).is_in(none)
+        is_none = table.select(digits_only(pl.col(item.id), item.type)).to_series().is_in(none)
         if is_none.any():
             columns.append(pl.when(is_none).then(pl.lit("")).otherwise(pl.col(item.id)).alias(item.id))
             changed[item.id] = changed.get(item.id, 0) + int(is_none.sum())

@@ -25,6 +25,7 @@ _PUBLIC = [
     "line",
     "record",
     "item_no",
+    "official_number",
     "item_name",
     "byte_position",
     "code",
@@ -157,17 +158,33 @@ def _table(sheet: Any, columns: Mapping[str, float], rows: Sequence[Sequence[Any
 def _shown(found: pl.DataFrame) -> list[tuple[Any, ...]]:
     """The findings under the headings of _FOUND."""
     level = pl.col("level").map_elements(level_in_words, return_dtype=pl.String)
-    return found.with_columns(level).select(list(_FOUND)).rows()
+    rows = found.with_columns(level).iter_rows(named=True)
+    return [tuple(_number(row) if name == "item_no" else row[name] for name in _FOUND) for row in rows]
+
+
+def _number(row: Mapping[str, Any]) -> int | str | None:
+    """項番 for people: the document's own where it is given."""
+    official: str | None = row["official_number"]
+    place: int | None = row["item_no"]
+    return official or place
 
 
 def _counted(found: pl.DataFrame) -> list[tuple[Any, ...]]:
     """Everything by code and item, under the headings of _COUNTED."""
     counted = (
-        found.group_by("code", "level", "item_no", "item_name")
+        found.group_by("code", "level", "item_no", "official_number", "item_name")
         .agg(pl.len().alias("count"))
         .sort("code", "item_no", "item_name")
     )
     return [
-        (code, level_in_words(level), message(code).title, number, name, count, message(code).remedy)
-        for code, level, number, name, count in counted.rows()
+        (
+            row["code"],
+            level_in_words(row["level"]),
+            message(row["code"]).title,
+            _number(row),
+            row["item_name"],
+            row["count"],
+            message(row["code"]).remedy,
+        )
+        for row in counted.iter_rows(named=True)
     ]

@@ -105,7 +105,7 @@ def validate_decoded(decoded: Decoded, context: FileContext) -> Validated:
     specification = decoded.spec
     data = decoded.data
     normalised: dict[str, int] = {}
-    if specification.layout.direction != "to_union":
+    if not specification.layout.is_outgoing:
         data, normalised = normalise(data, specification)
     faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
     complete = decoded.problems["item"].null_count() == 0

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from interfaces.blanks import blank_texts
 from interfaces.catalogue import DEFAULT_ROOT, Row, read_rows
+from interfaces.date_forms import LETTERS
 from interfaces.lines import MOST_MISFORMED, longest_line
 from interfaces.messages import message
-from interfaces.naming import digits_of, fields_of
+from interfaces.naming import digits_of, fields_of, may_have_letters
 from interfaces.spec import Call, Code, Item, ItemType, Specification
 from schemas.rules import registered_rules
 from schemas.validate import MOST_FINDINGS
@@ -35,6 +37,7 @@ def specification_json(specification: Specification) -> dict[str, Any]:
             "most_findings": MOST_FINDINGS,
         },
         "file_name_fields": {name: digits_of(name, specification) for name in fields_of(layout.file_name)},
+        "file_name_letters": [name for name in fields_of(layout.file_name) if may_have_letters(name, specification)],
         "records": [
             {
                 "kind": record.kind,
@@ -43,7 +46,7 @@ def specification_json(specification: Specification) -> dict[str, Any]:
                 "mixed": record.mixed,
                 "marks": [item.id for item in record.marked_items],
                 "key": list(record.key),
-                "items": [_item(item) | {"dates": _dates(specification, item)} for item in record.items],
+                "items": [_item(item, specification) for item in record.items],
             }
             for record in specification.records
         ],
@@ -52,9 +55,10 @@ def specification_json(specification: Specification) -> dict[str, Any]:
     }
 
 
-def _item(item: Item) -> dict[str, Any]:
+def _item(item: Item, specification: Specification) -> dict[str, Any]:
     return {
         "number": item.number,
+        "official_number": item.official_number,
         "name": item.name,
         "id": item.id,
         "type": item.type.id,
@@ -66,6 +70,8 @@ def _item(item: Item) -> dict[str, Any]:
         "normalise": [str(call) for call in item.normalise],
         "sensitivity": item.sensitivity.id,
         "source": item.source,
+        "dates": _dates(specification, item),
+        "blank_values": list(blank_texts(item, specification)),
     }
 
 
@@ -75,7 +81,7 @@ def _dates(specification: Specification, item: Item) -> dict[str, Any] | None:
     if limits is None:
         return None
     none = specification.dates.none(item)
-    received = specification.layout.direction != "to_union"
+    received = not specification.layout.is_outgoing
     return {
         "earliest": limits.earliest.isoformat(),
         "latest": {"years_ahead": limits.latest.years, "days_ahead": limits.latest.days},
@@ -110,9 +116,14 @@ def _type(of: ItemType) -> dict[str, Any]:
     return {
         "pattern": of.pattern,
         "date_format": of.date_format,
+        "date_letters": {letter: LETTERS[letter].meaning for letter in of.date.letters.values()},
+        "number_format": of.number_format,
         "padding": of.padding,
         "description": of.description,
-        "eras": [{"digit": era.digit, "name": era.name, "start": era.start.isoformat()} for era in of.eras],
+        "eras": [
+            {"digit": era.digit, "letter": era.letter, "name": era.name, "start": era.start.isoformat()}
+            for era in of.eras
+        ],
     }
 
 
@@ -121,6 +132,8 @@ def _code(code: Code) -> dict[str, Any]:
         "code": code.value,
         "name": code.name,
         "meaning": code.meaning,
+        "parent": code.parent,
+        "is_sent": code.is_sent,
         "start": None if code.start == dt.date.min else code.start.isoformat(),
         "end": code.end and code.end.isoformat(),
         "source": code.source,

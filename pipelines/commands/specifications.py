@@ -110,10 +110,11 @@ def spec_show(interface: str, on: dt.datetime | None, catalogue: Path | None, as
             place = f"{item.start}から" if item.start else ""
             days = specification.dates.ranges.get(item.id)
             lasting = f"  {days.earliest}から処理する日の{days.latest}後まで" if days else ""
+            none = f"  空の値 {'; '.join(item.blanks)}" if item.blanks else ""
             changes = f"  正規化 {'; '.join(map(str, item.normalise))}" if item.normalise else ""
             click.echo(
-                f"{item.number:>3} {item.name}  {item.id}  {item.type.id} {place}{item.length}バイト  {item.required}"
-                f"  {item.code_table}  {rules}{lasting}{changes}  [{item.sensitivity.id}]  {item.source}"
+                f"{item.shown_number:>3} {item.name}  {item.id}  {item.type.id} {place}{item.length}バイト  {item.required}"
+                f"  {item.code_table}  {rules}{lasting}{none}{changes}  [{item.sensitivity.id}]  {item.source}"
             )
 
 
@@ -122,6 +123,7 @@ DIRECTIONS = {
     "extract": "業務システムから",
     "to_union": "連合会へ",
     "from_union": "連合会から",
+    "to_partner": "他の機関へ",
     "from_partner": "他の機関から",
 }
 CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年", "irregular": "不定期"}

@@ -35,7 +35,7 @@ def _item_table(specification: Specification) -> str:
             "|---|---|---|---|---|---|---|---|",
         ]
         lines += [
-            f"|{i.number}|{i.name}|`{i.id}`|{i.type.id}|{i.length}|{i.required.replace('|', '・')}|{i.code_table}|{i.source}|"
+            f"|{i.shown_number}|{i.name}|`{i.id}`|{i.type.id}|{i.length}|{i.required.replace('|', '・')}|{i.code_table}|{i.source}|"
             for i in record.items
         ]
     return "\n".join(lines)

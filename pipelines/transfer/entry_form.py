@@ -285,7 +285,7 @@ def _day(text: str) -> dt.date | None:
 
 def _of_a_day(item: Item, day: dt.date) -> tuple[object, str]:
     """The value of a date cell where no date is expected: Excel turns a typed 2026-02 into the first of the month."""
-    if item.type.date_format.startswith("YYYY") and day.day == 1:
+    if item.type.is_month and day.day == 1:
         return f"{day:%Y%m}" if item.type.date_format == "YYYYMM" else f"{day:%Y-%m}", ""
     if item.type.date_format:
         return None, _MONTH_WORDS

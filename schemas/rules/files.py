@@ -8,7 +8,7 @@ import polars as pl
 
 from interfaces import naming
 from interfaces.codec import Decoded
-from interfaces.values import parse_date
+from interfaces.values import month_of, parse_date
 from schemas.rules.identifiers import digit_runs, my_number_check
 from schemas.rules.registry import RuleContext, register_external_rule, rule
 
@@ -53,8 +53,8 @@ def same_as_file_name(context: RuleContext, arguments: tuple[str, ...]) -> tuple
     if context.item.type.is_date:
         value = parse_date(context.value, context.item.type).dt.strftime("%Y%m%d")
         return value == named, named
-    if context.item.type.date_format == "YYYY-MM":
-        return context.value.str.replace("-", "", literal=True) == named, named
+    if context.item.type.is_month:
+        return month_of(context.value, context.item.type) == named, named
     return context.value == named, named
 
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import polars as pl
 
-from interfaces.values import parse_date
+from interfaces.values import month_of, number_of
 from schemas.rules.registry import RuleContext, rule
 
 
 def _month(context: RuleContext) -> pl.Expr:
-    """The item's month as YYYYMM, whether it holds YYYYMM, YYYY-MM or a day."""
-    if context.item.type.is_date:
-        return parse_date(context.value, context.item.type).dt.strftime("%Y%m")
-    return context.value.str.replace("-", "", literal=True)
+    """The item's month as YYYYMM, whether it holds a month or a day."""
+    return month_of(context.value, context.item.type)
 
 
 @rule("between", "KR-2017", arguments=("number", "number"))
 def between(context: RuleContext, arguments: tuple[str, ...]) -> tuple[pl.Expr, str]:
     """A number from the first to the second argument, both included."""
-    least, most = (int(argument) for argument in arguments)
-    number = context.value.cast(pl.Int64, strict=False)
-    return (context.value == "") | number.is_between(least, most).fill_null(False), f"{least}から{most}まで"
+    form = context.item.type.number
+    least, most = (Decimal(argument).scaleb(form.scale if form else 0) for argument in arguments)
+    number = number_of(context.value, context.item.type)
+    within = number.is_between(int(least), int(most)).fill_null(False)
+    return (context.value == "") | within, f"{arguments[0]}から{arguments[1]}まで"
 
 
 @rule("whole_number", "KR-2018")
 def whole_number(context: RuleContext, _: tuple[str, ...]) -> tuple[pl.Expr, str]:
-    """An amount that is not negative."""
-    return (context.value == "") | (context.value.cast(pl.Int64, strict=False) >= 0).fill_null(False), "0以上の整数"
+    """A whole number that is not negative."""
+    form, number = context.item.type.number, number_of(context.value, context.item.type)
+    whole = number % 10**form.scale == 0 if form and form.scale else pl.lit(True)
+    return (context.value == "") | ((number >= 0) & whole).fill_null(False), "0以上の整数"
 
 
 @rule("not_before_month", "KR-3007", "record", ("month",), item_kind="month")

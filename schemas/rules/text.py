@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from itertools import zip_longest
 
 import polars as pl
 
 from interfaces.characters import byte_length
+from interfaces.date_forms import within_era
 from interfaces.spec import Item
-from interfaces.values import first_day, parse_date
+from interfaces.values import digits_only, first_day
 from schemas.rules.registry import BoundRule, RuleContext, rule
 
 _MOST_NAMED = 10  # values of a code table in one sentence
@@ -54,40 +54,36 @@ def _only_ascii(item: Item) -> bool:
 
 def real_date(context: RuleContext) -> list[BoundRule]:
     """The day exists; an era date lies within its era (docs/sources.md 2.2)."""
-    kind = context.item.type.date_format
-    if not context.item.type.is_date:
-        if kind in ("YYYYMM", "YYYY-MM"):
-            month = context.value.str.slice(-2)
-            return [
-                BoundRule(
-                    context.item.id,
-                    "real_date",
-                    "KR-2004",
-                    "実在する年月",
-                    month.is_in([f"{m:02d}" for m in range(1, 13)]),
-                )
-            ]
+    item, kind = context.item, context.item.type
+    if not kind.date_format:
         return []
-    date = parse_date(context.value, context.item.type)
-    # 0000-01-01 is a day to the parser, but no calendar has it.
-    tests = [BoundRule(context.item.id, "real_date", "KR-2004", "実在する日付", date >= dt.date.min)]
-    if kind == "GYYMMDD":
-        era = context.value.str.slice(0, 1)
-        eras = context.item.type.eras
-        begins = {era_row.digit: era_row.start for era_row in eras}
-        starts = era.replace_strict(begins, default=None, return_dtype=pl.Date)
-        following = {current.digit: later.start if later else None for current, later in zip_longest(eras, eras[1:])}
-        ends = era.replace_strict(following, default=None, return_dtype=pl.Date)
-        within = (date >= starts) & (ends.is_null() | (date < ends))
-        tests.append(BoundRule(context.item.id, "era", "KR-2005", "元号の期間の中の日付", within))
+    if kind.date_format in ("YYYYMM", "YYYY-MM"):
+        exists = context.value.str.slice(-2).is_in([f"{month:02d}" for month in range(1, 13)])
+    else:
+        # 0000-01-01 is a day to the parser, but no calendar has it.
+        exists = first_day(context.value, kind) >= dt.date.min
+    what = "日付" if kind.is_date else "年月"
+    tests = [BoundRule(item.id, "real_date", "KR-2004", f"実在する{what}", exists)]
+    if kind.date.has_era:
+        within = within_era(context.value, kind.date, kind.eras)
+        tests.append(BoundRule(item.id, "era", "KR-2005", f"元号の期間の中の{what}", within))
     return tests
+
+
+def number(context: RuleContext) -> list[BoundRule]:
+    """A number in the form of the type (数の形式)."""
+    form = context.item.type.number
+    if form is None:
+        return []
+    sound = form.scaled(context.value).is_not_null()
+    return [BoundRule(context.item.id, "number", "KR-2010", form.text, sound)]
 
 
 def no_sentinel(context: RuleContext) -> list[BoundRule]:
     """None of the sentinel values (sentinels.csv)."""
     if not context.item.type.is_date:
         return []
-    digits = context.value.str.replace_all("-", "", literal=True)
+    digits = digits_only(context.value, context.item.type)
     sound = ~digits.is_in([sentinel.digits for sentinel in context.specification.dates.sentinels])
     return [BoundRule(context.item.id, "no_sentinel", "KR-2052", "実際の日付", sound)]
 

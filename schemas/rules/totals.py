@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 import polars as pl
 
 from interfaces.codec import Decoded
 from interfaces.spec import Call, Item, Record, Specification
+from interfaces.values import number_of
 from schemas.rules.registry import register_external_rule
 
 register_external_rule("count_of", "KR-4001", "file", ("record_kind",))
@@ -68,13 +70,9 @@ def _counts(bound: _Bound) -> pl.DataFrame:
 
 def _sums(bound: _Bound) -> pl.DataFrame:
     # A sum of 300,000 amounts of 15 digits does not fit in 64 bits.
-    amount = _number(bound.other_item)
+    amount = number_of(pl.col(bound.other_item), bound.other.by_id[bound.other_item].type)
     table = bound.with_groups(bound.other).group_by("group").agg(wanted=amount.sum(), unread=amount.is_null().any())
     return table.filter(~pl.col("unread")).drop("unread")
-
-
-def _number(item: str) -> pl.Expr:
-    return pl.col(item).cast(pl.Int128, strict=False)
 
 
 def _values(bound: _Bound) -> pl.DataFrame:
@@ -114,7 +112,7 @@ def _wrong(bound: _Bound) -> Iterator[dict[str, object]]:
         # A group without any such record has the total 0; one whose total is not known was left out above.
         known = none.filter(pl.col("wanted").is_not_null() | ~_has_records(bound, none))
         compared = known.with_columns(pl.col("wanted").fill_null(0))
-        wrong = compared.filter(_number("value").ne_missing(pl.col("wanted")))
+        wrong = _unequal(bound, compared)
     for line, value, wanted in wrong.sort("line").select("line", "value", "wanted").rows():
         yield {
             "line": line,
@@ -126,6 +124,18 @@ def _wrong(bound: _Bound) -> Iterator[dict[str, object]]:
             "expected": _EXPECTED[bound.call.name].format(wanted),
             "value": value,
         }
+
+
+def _unequal(bound: _Bound, compared: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose value is another number than the total; `wanted` as text, with the decimals of what was added up."""
+    own = bound.item.type.number
+    added = bound.other.by_id[bound.other_item].type.number if bound.other_item else None
+    have, want = (form.scale if form else 0 for form in (own, added))
+    value = number_of(pl.col("value"), bound.item.type) * pl.lit(10 ** max(want - have, 0), pl.Int128)
+    total = pl.col("wanted") * pl.lit(10 ** max(have - want, 0), pl.Int128)
+    wrong = compared.filter(value.ne_missing(total))
+    texts = [format(Decimal(int(total)).scaleb(-want), "f") for total in wrong["wanted"]]
+    return wrong.with_columns(wanted=pl.Series(texts, dtype=pl.String))
 
 
 def _has_records(bound: _Bound, stated: pl.DataFrame) -> pl.Series:

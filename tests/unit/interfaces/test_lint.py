@@ -215,7 +215,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "two repeating records": (file_toml('occurrence = "one"', 'occurrence = "many"'), "ちょうど一つ必要です"),
     "key that is not there": (file_toml('key = ["resident_number"]', 'key = ["moon"]'), "キー moon は項目にありません"),
     "same code twice": (code("sex", "1,重複,double,,,test"), "同じコードの効力期間が重なっています"),
-    "same meaning twice": (code("sex", "8,男２,male,,,test"), "意味 male が同じ時期の二つのコードに"),
+    "same meaning twice": (code("sex", "8,男２,male,,,test"), "意味 male に 1・8 があり、どれを書くか決まりません"),
     "code that ends before it starts": (code("sex", "8,昔,past,2026-04-01,2020-04-01,test"), "終了日が開始日より後"),
     "parent that is not there": (
         file_toml('kind = "data"\n', 'kind = "data"\nparent = "moon"\n'),
@@ -376,7 +376,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         text("tax_extract/2018-04-01/file.toml", 'kind = "csv"', 'kind = "fixed"'),
         "tax_extract/2018-04-01 format: 見出しの行（header = true）は、固定長のファイルには置けません",
     ),
-    "type twice": (added("types", "数字,[0-9]*,,zero_left,test"), "types.csv 13行目: 属性 数字 は2行目にもあります"),
+    "type twice": (added("types", "数字,[0-9]*,,zero_left,test,,"), "types.csv 17行目: 属性 数字 は2行目にもあります"),
     "sensitivity twice": (added("sensitivity", "公開,none,test"), "sensitivity.csv 6行目: 秘匿区分 公開 は5行目にも"),
     "dictionary entry twice": (added("items", "name,氏名,公開,test"), "行目: id name は18行目にもあります"),
     "unknown mask": (text("sensitivity.csv", ",last3,", ",last4,"), "sensitivity.csv 識別: 伏せ方 last4 は使えません"),

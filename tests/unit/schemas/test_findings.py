@@ -119,6 +119,7 @@ def test_the_sentence_names_the_place_and_the_fault(tmp_path: Path) -> None:
             "line": 3,
             "record": 3,
             "item_no": 12,
+            "official_number": None,
             "item": "born_on",
             "item_name": "生年月日",
             "byte_position": byte,

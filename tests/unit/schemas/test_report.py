@@ -18,6 +18,7 @@ COLUMNS = [
     "line",
     "record",
     "item_no",
+    "official_number",
     "item_name",
     "byte_position",
     "code",
