@@ -1,6 +1,7 @@
 """Loading the catalogue of specifications and choosing the version in force. `lint` checks the catalogue for faults.
 
-What cannot be read is recorded with its file, row and column, and the rest is loaded, so that `lint` can check it.
+What cannot be read is recorded with its file, row and column, and the rest is loaded, so that `lint` can check it and
+the versions that need none of it can be used.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 
 from interfaces.japanese_calendar import JapaneseCalendar
 from interfaces.messages import RenkeiError, reason_of
+from interfaces.needed import is_everybodys, needs
 from interfaces.spec import (
     Ahead,
     Call,
@@ -44,15 +46,43 @@ UNREADABLE, UNSOUND = "KR-7101", "KR-7118"
 class Fault:
     """One fault of the data: where (a file with its row, or an item of an interface's table) and what, in Japanese.
 
-    `code`: KR-7101 for data that cannot be read, KR-7118 for data that is wrong.
+    `code`: KR-7101 for data that cannot be read, KR-7118 for data that is wrong. since: the first day on which it matters.
+    row: the id of the row of a shared table that it is about, if only those who use that row are concerned.
     """
 
     place: str
     text: str
     code: str = UNSOUND
+    since: dt.date = dt.date.min
+    row: str = ""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}"
+
+    @property
+    def file(self) -> str:
+        """The file or folder that it is in, relative to the catalogue."""
+        return self.place.partition(" ")[0]
+
+    def concerns(self, specification: Specification, on: dt.date) -> bool:
+        """Whether a file by this version, for that day, would be read or written with the fault."""
+        own = f"{specification.id}/{specification.version}"
+        return self.since <= on and (
+            self.file == own or self.file.startswith(f"{own}/") or needs(specification, self.file, self.row)
+        )
+
+
+@dataclass(frozen=True)
+class UnreadVersion:
+    """A version of which something cannot be read, and when it would be in force, [start, end), as far as that can be told."""
+
+    interface: str
+    start: dt.date
+    end: dt.date | None
+    fault: Fault
+
+    def in_force(self, on: dt.date) -> bool:
+        return self.start <= on and (self.end is None or on < self.end)
 
 
 class Row(dict[str, str]):
@@ -157,6 +187,22 @@ def _call(text: str) -> Call | None:
 KEPT: Mapping[str, bool] = {"": True, "しない": False}
 
 
+def _start_of(row: Row) -> dt.date:
+    """The first day of a row that cannot be read as a whole: never later than the true one."""
+    try:
+        return _day(row["開始日"]) if "開始日" in row else dt.date.min
+    except ValueError:
+        return dt.date.min
+
+
+def _start_of_folder(folder: Path) -> dt.date:
+    """The day that a version's folder names; the first of all days when it names none."""
+    try:
+        return _day(folder.name)
+    except ValueError:
+        return dt.date.min
+
+
 def _digits_of_a_day(text: str) -> str:
     if not re.fullmatch("[0-9]{7,8}", text):
         raise ValueError(text)
@@ -220,8 +266,8 @@ class DictionaryEntry:
 class Catalogue:
     """Every specification below one folder, with the dictionary, types, codes and characters that they share.
 
-    `unreadable`: what could not be read. It is left out here; a specification with such a cell is left out as a whole.
-    `load_catalogue` rejects a catalogue that has any; only `lint` works on the rest.
+    `unreadable`: what could not be read. It is left out here; a specification with such a cell is left out as a whole
+    (`unread_versions`). Who needs something of it is refused (`in_force`, `require`); `lint` works on the rest.
     """
 
     def __init__(self, root: Path = DEFAULT_ROOT) -> None:
@@ -239,13 +285,15 @@ class Catalogue:
         self.all_ranges = self._table(root / "dates.csv", _RANGE, DateRange)
         self.all_sentinels = self._table(root / "sentinels.csv", _SENTINEL, Sentinel)
         # Without these tables no item table can be read: one fault, and not one for each item.
-        layouts = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
+        needed = {"types.csv", "sensitivity.csv", "items.csv"} & {fault.file for fault in self.unreadable}
+        layouts = [] if needed else sorted(root.glob("*/*/file.toml"))
         self.types = {type_.id: type_ for type_ in self.all_types}
         self.sensitivities = {sensitivity.id: sensitivity for sensitivity in self.all_sensitivities}
         self.dictionary = {entry.id: entry for entry in self.all_entries}
         self.codes = {path.stem: self._table(path, _CODE, Code) for path in sorted((root / "codes").glob("*.csv"))}
         self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
         self.dates = Dates({date_range.id: date_range for date_range in self.all_ranges}, self.all_sentinels)
+        self.unread_versions: list[UnreadVersion] = []
         self._versions: dict[str, list[Specification]] = {}
         for specification in filter(None, map(self._specification, layouts)):
             self._versions.setdefault(specification.id, []).append(specification)
@@ -271,24 +319,28 @@ class Catalogue:
                     values[field] = column.read(cell)
                 except (KeyError, ValueError):
                     within = (f"{row.number}行目", row.get("id", ""), column.heading)
-                    self._add_fault(_unlike(cell, column.form), path, *within)
+                    fault = self._add_fault(_unlike(cell, column.form), path, *within)
+                    self.unreadable[-1] = replace(fault, since=_start_of(row), row=row.get("id", ""))
             if len(values) == len(columns):
                 made.append(make(**values))
         return tuple(made)
 
-    def _add_fault(self, text: str, path: Path, *within: str) -> None:
+    def _add_fault(self, text: str, path: Path, *within: str) -> Fault:
         place = " ".join(filter(None, [path.relative_to(self.root).as_posix(), *within]))
         self.unreadable.append(Fault(place, text, UNREADABLE))
+        return self.unreadable[-1]
 
     def _specification(self, layout_path: Path) -> Specification | None:
         before = len(self.unreadable)
         try:
             layout = FileLayout.model_validate(tomllib.loads(layout_path.read_text(encoding="utf-8-sig")))
         except (OSError, ValueError) as error:
-            self._add_fault(_why_unread(error), layout_path)
+            self._leave_out(layout_path.parent, self._add_fault(_why_unread(error), layout_path))
             return None
         if why := self._why_elsewhere(layout, layout_path.parent):
-            self._add_fault(why, layout_path)
+            fault = self._add_fault(why, layout_path)
+            self._leave_out(layout_path.parent, fault)
+            self.unread_versions.append(UnreadVersion(layout.id, layout.effective_from, layout.effective_to, fault))
             return None
         records = tuple(
             Record(
@@ -301,9 +353,17 @@ class Catalogue:
             )
             for part in layout.records
         )
-        return (
-            None if len(self.unreadable) > before else Specification(layout, records, self.codes, self.dates, self.root)
+        if len(self.unreadable) > before:
+            self._leave_out(layout_path.parent, self.unreadable[before], layout.effective_to)
+            return None
+        return Specification(layout, records, self.codes, self.dates, self.root)
+
+    def _leave_out(self, folder: Path, fault: Fault, end: dt.date | None = None) -> None:
+        """Record a version that is not loaded: in force from the day that its folder names, at most until the next one's."""
+        start, *later = sorted(
+            day for day in (_start_of_folder(path) for path in folder.parent.iterdir()) if day >= _start_of_folder(folder)
         )
+        self.unread_versions.append(UnreadVersion(folder.parent.name, start, end or next(iter(later), None), fault))
 
     def _why_elsewhere(self, layout: FileLayout, folder: Path) -> str | None:
         """Why a specification is in the wrong folder: under the name of another one it would take its place."""
@@ -316,7 +376,7 @@ class Catalogue:
     @cached_property
     def unread(self) -> frozenset[str]:
         """The files, relative to the root, of which something could not be read."""
-        return frozenset(fault.place.partition(" ")[0] for fault in self.unreadable)
+        return frozenset(fault.file for fault in self.unreadable)
 
     @cached_property
     def _item(self) -> dict[str, Column]:
@@ -349,18 +409,50 @@ class Catalogue:
         return [i for i, layout in newest.items() if layout.cycle == cycle and direction in (None, layout.direction)]
 
     def versions(self, interface: str) -> list[Specification]:
-        """All versions of an interface, oldest first; KR-7102 when there is no such interface."""
+        """All versions of an interface that can be read, oldest first. KR-7102 when there is no such interface, KR-7101 when
+        none of its versions can be read."""
         if interface not in self._versions:
+            for unread in self.unread_versions:
+                if unread.interface == interface:
+                    raise self._refused(unread.fault)
             raise RenkeiError("KR-7102", interface=interface, known="、".join(self.ids()))
         return self._versions[interface]
 
     def in_force(self, interface: str, on: dt.date) -> Specification:
-        """The version in force on the date that the file is for; KR-7103 when there is none."""
+        """The version in force on the date that the file is for. KR-7103 when there is none; KR-7101 when it, or a table that
+        it uses, cannot be read."""
+        for unread in self.unread_versions:
+            if unread.interface == interface and unread.in_force(on):
+                raise self._refused(unread.fault)
         for specification in self.versions(interface):
             layout = specification.layout
             if layout.effective_from <= on and (layout.effective_to is None or on < layout.effective_to):
+                for fault in self.unreadable:
+                    if fault.concerns(specification, on):
+                        raise self._refused(fault)
                 return specification
         raise RenkeiError("KR-7103", interface=interface, on=on.isoformat())
+
+    def require(self, on: dt.date) -> None:
+        """KR-7101 when something cannot be read that any file of that day needs: what is wrong with another day's is not."""
+        for unread in self.unread_versions:
+            if unread.in_force(on):
+                raise self._refused(unread.fault)
+        for interface in self.ids():
+            try:
+                self.in_force(interface, on)
+            except RenkeiError as error:
+                if error.code == UNREADABLE:
+                    raise
+
+    def require_shared(self) -> None:
+        """KR-7101 when a table that every specification needs cannot be read."""
+        for fault in self.unreadable:
+            if is_everybodys(fault.file, fault.row):
+                raise self._refused(fault)
+
+    def _refused(self, fault: Fault) -> RenkeiError:
+        return RenkeiError(UNREADABLE, path=str(self.root / fault.place), reason=fault.text)
 
     def table(self, name: str, on: dt.date) -> list[Row]:
         """The rows of `<root>/<name>.csv` in force on a day by their 開始日 and 終了日 ([start, end)), in file order.
@@ -377,10 +469,16 @@ class Catalogue:
         return rows
 
 
-@lru_cache(maxsize=8)
-def load_catalogue(root: Path = DEFAULT_ROOT) -> Catalogue:
-    """The catalogue below `root`, loaded once per process; KR-7101 when something of it cannot be read."""
-    catalogue = Catalogue(root)
-    for fault in catalogue.unreadable:
-        raise RenkeiError(UNREADABLE, path=str(root / fault.place), reason=fault.text)
+def load_catalogue(root: Path = DEFAULT_ROOT, needed_on: dt.date | None = None) -> Catalogue:
+    """The catalogue below `root`, loaded once per process; KR-7101 when something cannot be read that every specification
+    needs, or that files of the day `needed_on` need. The rest is refused when it is asked for (`Catalogue.in_force`)."""
+    catalogue = _loaded(root)
+    catalogue.require_shared()
+    if needed_on is not None:
+        catalogue.require(needed_on)
     return catalogue
+
+
+@lru_cache(maxsize=8)
+def _loaded(root: Path) -> Catalogue:
+    return Catalogue(root)
