@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from interfaces.japanese_calendar import JapaneseCalendar
+from interfaces.layout_keys import wrong_key
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.needed import is_everybodys, needs
 from interfaces.spec import (
@@ -36,9 +37,13 @@ from interfaces.spec import (
     Sentinel,
     Specification,
 )
+from interfaces.unseen import remark
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
 Made = TypeVar("Made")
+LOCK_FILE = "~$"  # what the name of a file begins with that Excel makes beside the one that it has open
+SAVE_AS = "Excel で「名前を付けて保存」の「CSV UTF-8（コンマ区切り）」を選んで保存してください"
+DAY = "日付（2018-04-01 の形）"
 UNREADABLE, UNSOUND = "KR-7101", "KR-7118"
 
 
@@ -114,11 +119,11 @@ class Row(dict[str, str]):
 
     def day(self, column: str, otherwise: dt.date | None = None) -> dt.date:
         """A day; `otherwise`, if given, when the cell is empty."""
-        return otherwise if otherwise and not self[column] else self.read(column, _day, "日付")
+        return otherwise if otherwise and not self[column] else self.read(column, _day, DAY)
 
 
 def _unlike(cell: str, form: str) -> str:
-    return f"{cell or '（空）'} を{form}として読めません"
+    return f"{cell or '（空）'} を{form}として読めません{remark(cell)}"
 
 
 def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
@@ -131,10 +136,13 @@ def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
             heading, *lines = list(csv.reader(handle, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RenkeiError(UNREADABLE, path=str(path), reason=_why_unread(error)) from error
-    filled = [(number, cells) for number, cells in enumerate(lines, 2) if any(cells)]
+    filled = [(number, cells) for number, cells in enumerate(lines, 2) if any(cell.strip() for cell in cells)]
     if any(len(cells) != len(heading) for _, cells in filled):
         raise RenkeiError(UNREADABLE, path=str(path), reason="列の数が行によって違います")
     missing = [column for column in columns if column not in heading]
+    if missing and len(heading) == 1 and (found := re.search("[;\t]", heading[0])):
+        sign = "セミコロン（;）" if found[0] == ";" else "タブ"
+        raise RenkeiError(UNREADABLE, path=str(path), reason=f"{sign}で区切られています。{SAVE_AS}")
     if missing:
         raise RenkeiError(UNREADABLE, path=str(path), reason=f"列 {'・'.join(missing)} がありません")
     return [Row(zip(heading, cells, strict=True), path, number) for number, cells in filled]
@@ -145,9 +153,9 @@ def _why_unread(error: Exception) -> str:
     if isinstance(error, OSError):
         return reason_of(error)
     if isinstance(error, UnicodeDecodeError):
-        return "UTF-8 ではありません"
+        return f"UTF-8 ではありません。{SAVE_AS}"
     if isinstance(error, ValidationError):
-        return "項目の誤り: " + ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors())
+        return "項目の誤り: " + "。".join(map(wrong_key, error.errors()))
     if isinstance(error, tomllib.TOMLDecodeError):
         line = re.search(r"line ([0-9]+)", str(error))
         return f"{line[1]}行目を TOML として読めません" if line else "TOML として読めません（終わりが欠けています）"
@@ -182,6 +190,10 @@ def _number(text: str) -> int | None:
 
 def _call(text: str) -> Call | None:
     return Call.parse(text) if text else None
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.csv") if not path.name.startswith(LOCK_FILE))
 
 
 KEPT: Mapping[str, bool] = {"": True, "しない": False}
@@ -221,7 +233,7 @@ _ERA = {
     "digit": Column("元号区分"),
     "name": Column("元号"),
     "letter": Column("略号"),
-    "start": Column("開始日", _day, "日付"),
+    "start": Column("開始日", _day, DAY),
 }
 _SENSITIVITY = {"id": Column("秘匿区分"), "mask": Column("伏せ方"), "description": Column("説明")}
 _ENTRY = {
@@ -234,14 +246,14 @@ _CODE = {
     "value": Column("コード"),
     "name": Column("名称"),
     "meaning": Column("意味"),
-    "start": Column("開始日", lambda text: _date(text) or dt.date.min, "日付"),
-    "end": Column("終了日", _date, "日付"),
+    "start": Column("開始日", lambda text: _date(text) or dt.date.min, DAY),
+    "end": Column("終了日", _date, DAY),
     "source": Column("出典"),
 }
 _CHARACTER = ("文字", "扱い", "値")
 _RANGE = {
     "id": Column("id"),
-    "earliest": Column("下限", _day, "日付"),
+    "earliest": Column("下限", _day, DAY),
     "latest": Column("上限", Ahead.parse, "処理する日からの長さ（例 2年、0日）"),
     "none": Column("値なし", lambda text: tuple(filter(None, text.split(";")))),
     "source": Column("出典"),
@@ -290,8 +302,8 @@ class Catalogue:
         self.types = {type_.id: type_ for type_ in self.all_types}
         self.sensitivities = {sensitivity.id: sensitivity for sensitivity in self.all_sensitivities}
         self.dictionary = {entry.id: entry for entry in self.all_entries}
-        self.codes = {path.stem: self._table(path, _CODE, Code) for path in sorted((root / "codes").glob("*.csv"))}
-        self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
+        self.codes = {path.stem: self._table(path, _CODE, Code) for path in _tables(root / "codes")}
+        self.characters = {p.stem: self._rows(p, _CHARACTER) for p in _tables(root / "characters")}
         self.dates = Dates({date_range.id: date_range for date_range in self.all_ranges}, self.all_sentinels)
         self.unread_versions: list[UnreadVersion] = []
         self._versions: dict[str, list[Specification]] = {}
@@ -362,7 +374,9 @@ class Catalogue:
     def _leave_out(self, folder: Path, fault: Fault, end: dt.date | None = None) -> None:
         """Record a version that is not loaded: in force from the day that its folder names, at most until the next one's."""
         start, *later = sorted(
-            day for day in (_start_of_folder(path) for path in folder.parent.iterdir()) if day >= _start_of_folder(folder)
+            day
+            for day in (_start_of_folder(path) for path in folder.parent.iterdir())
+            if day >= _start_of_folder(folder)
         )
         self.unread_versions.append(UnreadVersion(folder.parent.name, start, end or next(iter(later), None), fault))
 
@@ -381,18 +395,20 @@ class Catalogue:
 
     @cached_property
     def _item(self) -> dict[str, Column]:
+        types = f" types.csv の属性（{'・'.join(self.types)}）"
+        sensitivities = f" sensitivity.csv の秘匿区分（{'・'.join(self.sensitivities)}）"
         return {
             "number": Column("項番", int, "整数"),
             "name": Column("項目名"),
             "id": Column("id"),
-            "type": Column("属性", self.types.__getitem__, " types.csv の属性"),
+            "type": Column("属性", self.types.__getitem__, types),
             "start": Column("開始位置", _number, "整数"),
             "length": Column("バイト数", int, "整数"),
             "required": Column("必須"),
             "code_table": Column("コード表"),
             "rules": Column("規則", Call.parse_list, "規則"),
             "normalise": Column("正規化", Call.parse_list, "正規化"),
-            "sensitivity": Column("秘匿区分", self.sensitivities.__getitem__, " sensitivity.csv の秘匿区分"),
+            "sensitivity": Column("秘匿区分", self.sensitivities.__getitem__, sensitivities),
             "source": Column("出典"),
             "official_number": Column("公式項番", is_optional=True),
             "own_heading": Column("見出し", is_optional=True),

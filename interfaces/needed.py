@@ -18,7 +18,9 @@ def is_everybodys(table: str, row: str) -> bool:
 def needs(specification: Specification, table: str, row: str) -> bool:
     """Whether a specification uses a shared table, and that row of it: an item, 属性, 秘匿区分 or range by its id."""
     if table.startswith(CODES):
-        return any(table == f"{CODES}{item.code_table}.csv" for record in specification.records for item in record.items)
+        return any(
+            table == f"{CODES}{item.code_table}.csv" for record in specification.records for item in record.items
+        )
     if table.startswith(CHARACTERS):
         return table == f"{CHARACTERS}{specification.format.external_characters}.csv"
     return is_everybodys(table, row) or row in _ids(specification).get(table, ())

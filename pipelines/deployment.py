@@ -29,6 +29,7 @@ from pipelines.storage.disk import SMALLEST_NEED_BYTES, Disk
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
 from pipelines.tables.registry import stored_tables
+from schemas.soundness import require_sound
 from schemas.validate import FileContext
 
 # Their content can be decrypted only with the existing keys, and only the existing ledger explains it: while one of them
@@ -150,8 +151,10 @@ class Environment:
         return Retry.of(self.settings.required_sftp())
 
     def specification(self, interface: str, on: dt.date) -> Specification:
-        """The version in force on a day. KR-7123 when its code tables do not have the meanings that the program needs."""
+        """The version in force on a day. KR-7132 when lint finds faults in it, KR-7123 when its code tables do not have the
+        meanings that the program needs."""
         found = self.catalogue.in_force(interface, on)
+        require_sound(self.catalogue, found, on)
         for breach in breaches(found, on):
             raise RenkeiError(BREACH, place=breach.place, text=breach.text)
         return found
