@@ -165,7 +165,7 @@ def _text(path: Path, cell: Cell, row: int, column: int) -> str:
         raise _refusal(path, f"セル {address(row, column)} が{cell.fault}です{remedy}")
     if isinstance(cell.value, dt.date):
         shown = f"{address(row, column)}（{cell.value.month}-{cell.value.day}）"
-        raise _refusal(path, f"セル {shown} が日付に変わっています。書式を「文字列」にして入力し直してください")
+        raise _refusal(path, f"セル {shown} が日付に変わっています。書式を「文字列」にして再度入力してください")
     return cell.text.strip()
 
 

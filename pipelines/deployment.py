@@ -62,11 +62,12 @@ class Environment:
         started the work for which it is opened.
 
         KR-6105, KR-6107 the ledger cannot be opened or does not exist; KR-6109, KR-6110 it has another version; KR-6141
-        folder, ledger or keys belong to another municipality: then none of them is used.
+        folder, ledger or keys belong to another municipality: then none of them is used. KR-7101 a specification that is
+        in force today cannot be read.
         """
         folder, own = private_folder(settings.data_folder), Municipality.of(settings)
         require_own_folder(folder, own)
-        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT, clock().date())
         create_if_missing = is_new_deployment(folder)
         ledger = Ledger(settings.ledger, clock, create_if_missing=create_if_missing, origin=origin)
         require_own_ledger(ledger, ledger.shown_url, own)
@@ -93,7 +94,7 @@ class Environment:
         """As `open`, for looking only: creates no folder, ledger or key, and binds nothing. KR-6107 also before the first use."""
         own = Municipality.of(settings)
         require_own_folder(settings.data_folder, own)
-        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT, clock().date())
         ledger = Ledger(settings.ledger, clock, create_if_missing=False)
         require_own_ledger(ledger, ledger.shown_url, own)
         keys = KeyRing(settings.key_folder, settings.passphrase_file, own.key_owner, clock=clock)
