@@ -94,6 +94,25 @@ def test_what_the_union_answers_otherwise_is_asked_about(desk: Desk) -> None:
     }, said
 
 
+def test_what_nobody_instructed_and_what_nobody_answered_are_asked_about(desk: Desk) -> None:
+    """The result of another candidate, and months handed over of a household that is not confirmed as continued."""
+    prepared(desk)
+    step = ("run", "monthly", "--month", "2026-04", "--step")
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    desk.run(*step, "candidates")
+    (book,) = (desk.environment.settings.clerks).glob("継続世帯判定表_*.xlsx")
+    desk.run("continuity", "import", str(fill(book)))
+    desk.run(*step, "instruction")
+    desk.deliver("continuity_result", [row | {"candidate_number": "000009"} for row in SOUND["continuity_result"][:1]])
+    desk.deliver("high_cost_handover", SOUND["high_cost_handover"][:1])
+    said = desk.run(*step, "results").output
+    assert set(re.findall(r"^(KR-8\d{3}).* 候補 (\S+):", said, re.MULTILINE)) >= {
+        ("KR-8201", "000001"),
+        ("KR-8202", "000009"),
+        ("KR-8204", "000001"),
+    }, said
+
+
 def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:
     desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
     desk.run("run", "monthly", "--month", "2026-04", "--step", "candidates")
