@@ -1,6 +1,7 @@
 """Loading the catalogue of specifications and choosing the version in force. `lint` checks the catalogue for faults.
 
-What cannot be read is recorded with its file, row and column, and the rest is loaded, so that `lint` can check it.
+What cannot be read is recorded with its file, row and column, and the rest is loaded, so that `lint` can check it and
+the versions that need none of it can be used.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pydantic import ValidationError
 
 from interfaces.completed_rows import DictionaryEntry, ItemRows, with_parents
 from interfaces.japanese_calendar import JapaneseCalendar
+from interfaces.layout_keys import wrong_key
 from interfaces.messages import RenkeiError, reason_of
+from interfaces.needed import is_everybodys, needs
 from interfaces.spec import (
     Ahead,
     Call,
@@ -34,9 +37,13 @@ from interfaces.spec import (
     Sentinel,
     Specification,
 )
+from interfaces.unseen import remark
 
 DEFAULT_ROOT = Path(__file__).parent / "catalogue"
 Made = TypeVar("Made")
+LOCK_FILE = "~$"  # what the name of a file begins with that Excel makes beside the one that it has open
+SAVE_AS = "Excel で「名前を付けて保存」の「CSV UTF-8（コンマ区切り）」を選んで保存してください"
+DAY = "日付（2018-04-01 の形）"
 UNREADABLE, UNSOUND = "KR-7101", "KR-7118"
 
 
@@ -44,15 +51,43 @@ UNREADABLE, UNSOUND = "KR-7101", "KR-7118"
 class Fault:
     """One fault of the data: where (a file with its row, or an item of an interface's table) and what, in Japanese.
 
-    `code`: KR-7101 for data that cannot be read, KR-7118 for data that is wrong.
+    `code`: KR-7101 for data that cannot be read, KR-7118 for data that is wrong. since: the first day on which it matters.
+    row: the id of the row of a shared table that it is about, if only those who use that row are concerned.
     """
 
     place: str
     text: str
     code: str = UNSOUND
+    since: dt.date = dt.date.min
+    row: str = ""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}"
+
+    @property
+    def file(self) -> str:
+        """The file or folder that it is in, relative to the catalogue."""
+        return self.place.partition(" ")[0]
+
+    def concerns(self, specification: Specification, on: dt.date) -> bool:
+        """Whether a file by this version, for that day, would be read or written with the fault."""
+        own = f"{specification.id}/{specification.version}"
+        return self.since <= on and (
+            self.file == own or self.file.startswith(f"{own}/") or needs(specification, self.file, self.row)
+        )
+
+
+@dataclass(frozen=True)
+class UnreadVersion:
+    """A version of which something cannot be read, and when it would be in force, [start, end), as far as that can be told."""
+
+    interface: str
+    start: dt.date
+    end: dt.date | None
+    fault: Fault
+
+    def in_force(self, on: dt.date) -> bool:
+        return self.start <= on and (self.end is None or on < self.end)
 
 
 class Row(dict[str, str]):
@@ -84,11 +119,11 @@ class Row(dict[str, str]):
 
     def day(self, column: str, otherwise: dt.date | None = None) -> dt.date:
         """A day; `otherwise`, if given, when the cell is empty."""
-        return otherwise if otherwise and not self[column] else self.read(column, _day, "日付")
+        return otherwise if otherwise and not self[column] else self.read(column, _day, DAY)
 
 
 def _unlike(cell: str, form: str) -> str:
-    return f"{cell or '（空）'} を{form}として読めません"
+    return f"{cell or '（空）'} を{form}として読めません{remark(cell)}"
 
 
 def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
@@ -101,10 +136,13 @@ def read_rows(path: Path, columns: Collection[str] = ()) -> list[Row]:
             heading, *lines = list(csv.reader(handle, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RenkeiError(UNREADABLE, path=str(path), reason=_why_unread(error)) from error
-    filled = [(number, cells) for number, cells in enumerate(lines, 2) if any(cells)]
+    filled = [(number, cells) for number, cells in enumerate(lines, 2) if any(cell.strip() for cell in cells)]
     if any(len(cells) != len(heading) for _, cells in filled):
         raise RenkeiError(UNREADABLE, path=str(path), reason="列の数が行によって違います")
     missing = [column for column in columns if column not in heading]
+    if missing and len(heading) == 1 and (found := re.search("[;\t]", heading[0])):
+        sign = "セミコロン（;）" if found[0] == ";" else "タブ"
+        raise RenkeiError(UNREADABLE, path=str(path), reason=f"{sign}で区切られています。{SAVE_AS}")
     if missing:
         raise RenkeiError(UNREADABLE, path=str(path), reason=f"列 {'・'.join(missing)} がありません")
     return [Row(zip(heading, cells, strict=True), path, number) for number, cells in filled]
@@ -115,9 +153,9 @@ def _why_unread(error: Exception) -> str:
     if isinstance(error, OSError):
         return reason_of(error)
     if isinstance(error, UnicodeDecodeError):
-        return "UTF-8 ではありません"
+        return f"UTF-8 ではありません。{SAVE_AS}"
     if isinstance(error, ValidationError):
-        return "項目の誤り: " + ", ".join(".".join(map(str, detail["loc"])) for detail in error.errors())
+        return "項目の誤り: " + "。".join(map(wrong_key, error.errors()))
     if isinstance(error, tomllib.TOMLDecodeError):
         line = re.search(r"line ([0-9]+)", str(error))
         return f"{line[1]}行目を TOML として読めません" if line else "TOML として読めません（終わりが欠けています）"
@@ -159,8 +197,28 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (word.strip() for word in text.split(";"))))
 
 
+def _tables(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.csv") if not path.name.startswith(LOCK_FILE))
+
+
 SENT: Mapping[str, bool] = {"": False, "○": True}
 KEPT: Mapping[str, bool] = {"": True, "しない": False}
+
+
+def _start_of(row: Row) -> dt.date:
+    """The first day of a row that cannot be read as a whole: never later than the true one."""
+    try:
+        return _day(row["開始日"]) if "開始日" in row else dt.date.min
+    except ValueError:
+        return dt.date.min
+
+
+def _start_of_folder(folder: Path) -> dt.date:
+    """The day that a version's folder names; the first of all days when it names none."""
+    try:
+        return _day(folder.name)
+    except ValueError:
+        return dt.date.min
 
 
 def _digits_of_a_day(text: str) -> str:
@@ -183,7 +241,7 @@ _ERA = {
     "digit": Column("元号区分"),
     "name": Column("元号"),
     "letter": Column("略号"),
-    "start": Column("開始日", _day, "日付"),
+    "start": Column("開始日", _day, DAY),
 }
 _SENSITIVITY = {"id": Column("秘匿区分"), "mask": Column("伏せ方"), "description": Column("説明")}
 _ENTRY = {
@@ -196,8 +254,8 @@ _CODE = {
     "value": Column("コード"),
     "name": Column("名称"),
     "meaning": Column("意味"),
-    "start": Column("開始日", lambda text: _date(text) or dt.date.min, "日付"),
-    "end": Column("終了日", _date, "日付"),
+    "start": Column("開始日", lambda text: _date(text) or dt.date.min, DAY),
+    "end": Column("終了日", _date, DAY),
     "source": Column("出典"),
     "is_sent": Column("送付", SENT.__getitem__, "空か「○」", is_optional=True),
     "parent": Column("上位コード", is_optional=True),
@@ -206,7 +264,7 @@ _CODE = {
 _CHARACTER = ("文字", "扱い", "値")
 _RANGE = {
     "id": Column("id"),
-    "earliest": Column("下限", _day, "日付"),
+    "earliest": Column("下限", _day, DAY),
     "latest": Column("上限", Ahead.parse, "処理する日からの長さ（例 2年、0日）"),
     "none": Column("値なし", listed),
     "source": Column("出典"),
@@ -221,8 +279,8 @@ _SENTINEL = {
 class Catalogue:
     """Every specification below one folder, with the dictionary, types, codes and characters that they share.
 
-    `unreadable`: what could not be read. It is left out here; a specification with such a cell is left out as a whole.
-    `load_catalogue` rejects a catalogue that has any; only `lint` works on the rest.
+    `unreadable`: what could not be read. It is left out here; a specification with such a cell is left out as a whole
+    (`unread_versions`). Who needs something of it is refused (`in_force`, `require`); `lint` works on the rest.
     """
 
     def __init__(self, root: Path = DEFAULT_ROOT) -> None:
@@ -238,15 +296,15 @@ class Catalogue:
         self.all_ranges = self._table(root / "dates.csv", _RANGE, DateRange)
         self.all_sentinels = self._table(root / "sentinels.csv", _SENTINEL, Sentinel)
         # Without these tables no item table can be read: one fault, and not one for each item.
-        layouts = [] if self.unreadable else sorted(root.glob("*/*/file.toml"))
+        needed = {"types.csv", "sensitivity.csv", "items.csv"} & {fault.file for fault in self.unreadable}
+        layouts = [] if needed else sorted(root.glob("*/*/file.toml"))
         self.types = {type_.id: type_ for type_ in self.all_types}
         self.sensitivities = {sensitivity.id: sensitivity for sensitivity in self.all_sensitivities}
         self.dictionary = {entry.id: entry for entry in self.all_entries}
-        self.codes = {
-            path.stem: with_parents(self._table(path, _CODE, Code)) for path in sorted((root / "codes").glob("*.csv"))
-        }
-        self.characters = {p.stem: self._rows(p, _CHARACTER) for p in sorted((root / "characters").glob("*.csv"))}
+        self.codes = {path.stem: with_parents(self._table(path, _CODE, Code)) for path in _tables(root / "codes")}
+        self.characters = {p.stem: self._rows(p, _CHARACTER) for p in _tables(root / "characters")}
         self.dates = Dates({date_range.id: date_range for date_range in self.all_ranges}, self.all_sentinels)
+        self.unread_versions: list[UnreadVersion] = []
         self._versions: dict[str, list[Specification]] = {}
         for specification in filter(None, map(self._specification, layouts)):
             self._versions.setdefault(specification.id, []).append(specification)
@@ -272,24 +330,28 @@ class Catalogue:
                     values[field] = column.read(cell)
                 except (KeyError, ValueError):
                     within = (f"{row.number}行目", row.get("id", ""), column.heading)
-                    self._add_fault(_unlike(cell, column.form), path, *within)
+                    fault = self._add_fault(_unlike(cell, column.form), path, *within)
+                    self.unreadable[-1] = replace(fault, since=_start_of(row), row=row.get("id", ""))
             if len(values) == len(columns):
                 made.append(make(**values))
         return tuple(made)
 
-    def _add_fault(self, text: str, path: Path, *within: str) -> None:
+    def _add_fault(self, text: str, path: Path, *within: str) -> Fault:
         place = " ".join(filter(None, [path.relative_to(self.root).as_posix(), *within]))
         self.unreadable.append(Fault(place, text, UNREADABLE))
+        return self.unreadable[-1]
 
     def _specification(self, layout_path: Path) -> Specification | None:
         before = len(self.unreadable)
         try:
             layout = FileLayout.model_validate(tomllib.loads(layout_path.read_text(encoding="utf-8-sig")))
         except (OSError, ValueError) as error:
-            self._add_fault(_why_unread(error), layout_path)
+            self._leave_out(layout_path.parent, self._add_fault(_why_unread(error), layout_path))
             return None
         if why := self._why_elsewhere(layout, layout_path.parent):
-            self._add_fault(why, layout_path)
+            fault = self._add_fault(why, layout_path)
+            self._leave_out(layout_path.parent, fault)
+            self.unread_versions.append(UnreadVersion(layout.id, layout.effective_from, layout.effective_to, fault))
             return None
         records = tuple(
             Record(
@@ -307,9 +369,19 @@ class Catalogue:
             )
             for part in layout.records
         )
-        return (
-            None if len(self.unreadable) > before else Specification(layout, records, self.codes, self.dates, self.root)
+        if len(self.unreadable) > before:
+            self._leave_out(layout_path.parent, self.unreadable[before], layout.effective_to)
+            return None
+        return Specification(layout, records, self.codes, self.dates, self.root)
+
+    def _leave_out(self, folder: Path, fault: Fault, end: dt.date | None = None) -> None:
+        """Record a version that is not loaded: in force from the day that its folder names, at most until the next one's."""
+        start, *later = sorted(
+            day
+            for day in (_start_of_folder(path) for path in folder.parent.iterdir())
+            if day >= _start_of_folder(folder)
         )
+        self.unread_versions.append(UnreadVersion(folder.parent.name, start, end or next(iter(later), None), fault))
 
     def _why_elsewhere(self, layout: FileLayout, folder: Path) -> str | None:
         """Why a specification is in the wrong folder: under the name of another one it would take its place."""
@@ -322,22 +394,24 @@ class Catalogue:
     @cached_property
     def unread(self) -> frozenset[str]:
         """The files, relative to the root, of which something could not be read."""
-        return frozenset(fault.place.partition(" ")[0] for fault in self.unreadable)
+        return frozenset(fault.file for fault in self.unreadable)
 
     @cached_property
     def _item(self) -> dict[str, Column]:
+        types = f" types.csv の属性（{'・'.join(self.types)}）"
+        sensitivities = f" sensitivity.csv の秘匿区分（{'・'.join(self.sensitivities)}）"
         return {
             "number": Column("項番", _number, "整数", is_optional=True),
             "name": Column("項目名", is_optional=True),
             "id": Column("id"),
-            "type": Column("属性", self.types.__getitem__, " types.csv の属性"),
+            "type": Column("属性", self.types.__getitem__, types),
             "start": Column("開始位置", _number, "整数", is_optional=True),
             "length": Column("バイト数", int, "整数"),
             "required": Column("必須"),
             "code_table": Column("コード表"),
             "rules": Column("規則", Call.parse_list, "規則"),
             "normalise": Column("正規化", Call.parse_list, "正規化"),
-            "sensitivity": Column("秘匿区分", self._sensitivity, " sensitivity.csv の秘匿区分", is_optional=True),
+            "sensitivity": Column("秘匿区分", self._sensitivity, sensitivities, is_optional=True),
             "source": Column("出典"),
             "official_number": Column("公式項番", is_optional=True),
             "own_heading": Column("見出し", is_optional=True),
@@ -359,18 +433,50 @@ class Catalogue:
         return [i for i, layout in newest.items() if layout.cycle == cycle and direction in (None, layout.direction)]
 
     def versions(self, interface: str) -> list[Specification]:
-        """All versions of an interface, oldest first; KR-7102 when there is no such interface."""
+        """All versions of an interface that can be read, oldest first. KR-7102 when there is no such interface, KR-7101 when
+        none of its versions can be read."""
         if interface not in self._versions:
+            for unread in self.unread_versions:
+                if unread.interface == interface:
+                    raise self._refused(unread.fault)
             raise RenkeiError("KR-7102", interface=interface, known="、".join(self.ids()))
         return self._versions[interface]
 
     def in_force(self, interface: str, on: dt.date) -> Specification:
-        """The version in force on the date that the file is for; KR-7103 when there is none."""
+        """The version in force on the date that the file is for. KR-7103 when there is none; KR-7101 when it, or a table that
+        it uses, cannot be read."""
+        for unread in self.unread_versions:
+            if unread.interface == interface and unread.in_force(on):
+                raise self._refused(unread.fault)
         for specification in self.versions(interface):
             layout = specification.layout
             if layout.effective_from <= on and (layout.effective_to is None or on < layout.effective_to):
+                for fault in self.unreadable:
+                    if fault.concerns(specification, on):
+                        raise self._refused(fault)
                 return specification
         raise RenkeiError("KR-7103", interface=interface, on=on.isoformat())
+
+    def require(self, on: dt.date) -> None:
+        """KR-7101 when something cannot be read that any file of that day needs: what is wrong with another day's is not."""
+        for unread in self.unread_versions:
+            if unread.in_force(on):
+                raise self._refused(unread.fault)
+        for interface in self.ids():
+            try:
+                self.in_force(interface, on)
+            except RenkeiError as error:
+                if error.code == UNREADABLE:
+                    raise
+
+    def require_shared(self) -> None:
+        """KR-7101 when a table that every specification needs cannot be read."""
+        for fault in self.unreadable:
+            if is_everybodys(fault.file, fault.row):
+                raise self._refused(fault)
+
+    def _refused(self, fault: Fault) -> RenkeiError:
+        return RenkeiError(UNREADABLE, path=str(self.root / fault.place), reason=fault.text)
 
     def table(self, name: str, on: dt.date) -> list[Row]:
         """The rows of `<root>/<name>.csv` in force on a day by their 開始日 and 終了日 ([start, end)), in file order.
@@ -391,10 +497,16 @@ class Catalogue:
         ]
 
 
-@lru_cache(maxsize=8)
-def load_catalogue(root: Path = DEFAULT_ROOT) -> Catalogue:
-    """The catalogue below `root`, loaded once per process; KR-7101 when something of it cannot be read."""
-    catalogue = Catalogue(root)
-    for fault in catalogue.unreadable:
-        raise RenkeiError(UNREADABLE, path=str(root / fault.place), reason=fault.text)
+def load_catalogue(root: Path = DEFAULT_ROOT, needed_on: dt.date | None = None) -> Catalogue:
+    """The catalogue below `root`, loaded once per process; KR-7101 when something cannot be read that every specification
+    needs, or that files of the day `needed_on` need. The rest is refused when it is asked for (`Catalogue.in_force`)."""
+    catalogue = _loaded(root)
+    catalogue.require_shared()
+    if needed_on is not None:
+        catalogue.require(needed_on)
     return catalogue
+
+
+@lru_cache(maxsize=8)
+def _loaded(root: Path) -> Catalogue:
+    return Catalogue(root)

@@ -6,7 +6,7 @@ import codecs
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import combinations, pairwise
 from typing import Protocol, get_args
 
@@ -19,7 +19,7 @@ from interfaces.arguments import (
     unrepresentable_values,
     wrong_argument_count,
 )
-from interfaces.catalogue import Catalogue, Fault, Row, read_rows
+from interfaces.catalogue import LOCK_FILE, Catalogue, Fault, Row, read_rows
 from interfaces.characters import code_points, is_encodable, is_external
 from interfaces.digits import SEPARATOR_KINDS
 from interfaces.item_flow import can_be_normalised
@@ -35,6 +35,7 @@ from interfaces.lint_values import (
 from interfaces.messages import RenkeiError
 from interfaces.naming import fields_of, recognise, sample_name, why_unsafe
 from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, NoDate, Padding, Record, Specification
+from interfaces.unseen import remark
 
 CONDITION = re.compile(r"^(必須|任意|条件 ([^\s=]+)(?:=([^=]+))?)$")
 
@@ -74,11 +75,30 @@ def lint(
     return list(dict.fromkeys(faults)) or [*_names(catalogue)]  # only sound rules make names
 
 
+def faults_in_force(
+    catalogue: Catalogue,
+    specification: Specification,
+    on: dt.date,
+    rules: Mapping[str, RuleSignature],
+    normalisations: Mapping[str, NormalisationSignature],
+) -> list[Fault]:
+    """The faults with which a file by this version, for that day, would be read or written; others do not matter to it."""
+    interfaces = frozenset(path.parts[-3] for path in catalogue.root.glob("*/*/file.toml"))
+    found = [*_shared(catalogue), *_characters(catalogue)]
+    found += _Linter(catalogue, specification, interfaces, rules, normalisations).faults()
+    return [fault for fault in found if fault.concerns(specification, on)]
+
+
 def _files(catalogue: Catalogue) -> Iterator[Fault]:
     """Tables that cannot be read, or not by Excel; specification folders in the wrong place."""
     root = catalogue.root
     for path in sorted(root.rglob("*.csv")):
         place = path.relative_to(root).as_posix()
+        if path.name.startswith(LOCK_FILE):
+            yield Fault(
+                place, "Excel が表を開いている間だけ作るファイルです。Excel を閉じてください（残っていれば削除）"
+            )
+            continue
         try:
             read_rows(path)
         except RenkeiError as error:
@@ -121,20 +141,25 @@ def _shared(catalogue: Catalogue) -> Iterator[Fault]:
         ("items.csv", "id", [row.id for row in catalogue.all_entries]),
     ):
         for number, earlier in _again(keys):
-            yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
+            text = f"{what} {keys[number - 2]} は{earlier}行目にもあります"
+            yield Fault(f"{name} {number}行目", text, row=keys[number - 2])
     for type_ in catalogue.types.values():
         try:
             pl.select(pl.lit("").str.contains(type_.expression))
         except pl.exceptions.PolarsError:
-            yield Fault(f"types.csv {type_.id}", f"正規表現 {type_.pattern} を読めません")
-        yield from (Fault(f"types.csv {type_.id}", fault) for fault in type_faults(type_))
+            yield Fault(f"types.csv {type_.id}", f"正規表現 {type_.pattern} を読めません", row=type_.id)
+        yield from (Fault(f"types.csv {type_.id}", fault, row=type_.id) for fault in type_faults(type_))
         if type_.padding not in get_args(Padding):
-            yield Fault(f"types.csv {type_.id}", f"詰め方 {type_.padding} は使えません（{_listed(Padding)}）")
+            yield Fault(
+                f"types.csv {type_.id}", f"詰め方 {type_.padding} は使えません（{_listed(Padding)}）", row=type_.id
+            )
     yield from _dates(catalogue)
     for sensitivity in catalogue.sensitivities.values():
         if sensitivity.mask not in get_args(Mask):
             yield Fault(
-                f"sensitivity.csv {sensitivity.id}", f"伏せ方 {sensitivity.mask} は使えません（{_listed(Mask)}）"
+                f"sensitivity.csv {sensitivity.id}",
+                f"伏せ方 {sensitivity.mask} は使えません（{_listed(Mask)}）",
+                row=sensitivity.id,
             )
     for name, codes in catalogue.codes.items():
         yield from _code_table(name, codes)
@@ -147,13 +172,14 @@ def _dates(catalogue: Catalogue) -> Iterator[Fault]:
         ("sentinels.csv", "値", [row.digits for row in catalogue.all_sentinels]),
     ):
         for number, earlier in _again(keys):
-            yield Fault(f"{name} {number}行目", f"{what} {keys[number - 2]} は{earlier}行目にもあります")
+            text = f"{what} {keys[number - 2]} は{earlier}行目にもあります"
+            yield Fault(f"{name} {number}行目", text, row=keys[number - 2])
     for row in catalogue.all_ranges:
         if row.id not in catalogue.dictionary and "items.csv" not in catalogue.unread:
-            yield Fault(f"dates.csv {row.id}", "項目辞書 items.csv にありません")
+            yield Fault(f"dates.csv {row.id}", "項目辞書 items.csv にありません", row=row.id)
         for meaning in row.none:
             if meaning not in get_args(NoDate):
-                yield Fault(f"dates.csv {row.id}", f"値なし {meaning} は使えません（{_listed(NoDate)}）")
+                yield Fault(f"dates.csv {row.id}", f"値なし {meaning} は使えません（{_listed(NoDate)}）", row=row.id)
     for sentinel in catalogue.all_sentinels:
         if sentinel.meaning not in get_args(NoDate):
             yield Fault(
@@ -174,15 +200,24 @@ def _again(keys: Iterable[Hashable]) -> Iterator[tuple[int, int]]:
 
 
 def _code_table(name: str, codes: tuple[Code, ...]) -> Iterator[Fault]:
-    for code, other in ((a, b) for i, a in enumerate(codes) for b in codes[i + 1 :]):
-        together = (code.end is None or other.start < code.end) and (other.end is None or code.start < other.end)
-        if together and code.value == other.value:
-            yield Fault(f"codes/{name}.csv {code.value}", "同じコードの効力期間が重なっています")
+    for earlier, since in _together(codes, lambda code: code.value):
+        yield Fault(f"codes/{name}.csv {earlier.value}", "同じコードの効力期間が重なっています", since=since)
     for code in codes:
         if code.end is not None and code.end <= code.start:
-            yield Fault(f"codes/{name}.csv {code.value}", "終了日が開始日より後ではありません")
+            yield Fault(f"codes/{name}.csv {code.value}", "終了日が開始日より後ではありません", since=code.start)
         if not code.meaning or not code.value:
-            yield Fault(f"codes/{name}.csv {code.value}", "コードか意味が空です")
+            yield Fault(f"codes/{name}.csv {code.value}", "コードか意味が空です", since=code.start)
+
+
+def _together(codes: tuple[Code, ...], key: Callable[[Code], str]) -> Iterator[tuple[Code, dt.date]]:
+    """Each code during which another one of the same key begins, and the first day of both. One look at each code."""
+    last: dict[str, Code] = {}  # of each key, the code that is in force longest
+    for code in sorted(codes, key=lambda code: code.start):
+        earlier = last.get(key(code)) if key(code) else None
+        if earlier is not None and (earlier.end is None or code.start < earlier.end):
+            yield earlier, code.start
+        if earlier is None or (earlier.end is not None and (code.end is None or code.end > earlier.end)):
+            last[key(code)] = code
 
 
 def _characters(catalogue: Catalogue) -> Iterator[Fault]:
@@ -399,7 +434,8 @@ class _Linter:
             return
         rule = self.rules.get(call.name)
         if rule is None or rule.scope != "relation":
-            yield Fault(place, f"{call.name} という規則はありません")
+            known = sorted(name for name, other in self.rules.items() if other.scope == "relation")
+            yield Fault(place, f"{call.name} という規則はありません（relations に書ける規則: {'・'.join(known)}）")
             return
         yield from (Fault(place, problem) for problem in wrong_argument_count(call, rule.arguments))
         for argument in call.arguments:
@@ -411,7 +447,8 @@ class _Linter:
             yield Fault(place, "項目が一つもありません")
         for what, values in (
             ("id", [item.id for item in record.items]),
-            ("項目名", [item.name for item in record.items]),
+            # Without headings names may repeat: documents print several 予備.
+            ("見出し", [item.heading for item in record.items if self.specification.format.header]),
             ("項番", [item.number for item in record.items]),
         ):
             for value, count in Counter(values).items():
@@ -440,10 +477,10 @@ class _Linter:
     def _item(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
         entry = self.catalogue.dictionary.get(item.id)
         if entry is None:
-            yield Fault(place, "項目辞書 items.csv にありません")
+            yield Fault(place, f"項目辞書 items.csv にありません{remark(item.id)}")
         else:
             if entry.name != item.name:
-                yield Fault(place, f"項目名 {item.name} が項目辞書の {entry.name} と違います")
+                yield Fault(place, f"項目名 {item.name} が項目辞書の {entry.name} と違います{remark(item.name)}")
             if entry.sensitivity != item.sensitivity.id:
                 yield Fault(place, f"秘匿区分が項目辞書の {entry.sensitivity} と違います")
         if item.length % self.specification.format.unit:
@@ -463,7 +500,9 @@ class _Linter:
         for call in context.item.rules:
             rule = self.rules.get(call.name)
             if rule is None or rule.scope == "relation":
-                yield Fault(f"{place} 規則", f"{call.name} という規則はありません")
+                known = sorted(name for name, other in self.rules.items() if other.scope != "relation")
+                text = f"{call.name} という規則はありません（使える規則: {'・'.join(known)}）"
+                yield Fault(f"{place} 規則", text)
                 continue
             if not rule.can_apply_to(context.item.type):
                 yield Fault(f"{place} 規則", f"{call} は属性 {context.item.type.id} の項目に置けません")
@@ -482,7 +521,10 @@ class _Linter:
         for call in context.item.normalise:
             normalisation = self.normalisations.get(call.name)
             if normalisation is None:
-                yield Fault(f"{place} 正規化", f"{call.name} という正規化はありません")
+                yield Fault(
+                    f"{place} 正規化",
+                    f"{call.name} という正規化はありません（使える正規化: {'・'.join(sorted(self.normalisations))}）",
+                )
                 continue
             yield from (
                 Fault(f"{place} 正規化", problem)
@@ -494,7 +536,8 @@ class _Linter:
             return
         codes = self.catalogue.codes.get(item.code_table)
         if codes is None:
-            yield Fault(place, f"コード表 {item.code_table} がありません")
+            known = "・".join(self.catalogue.codes)
+            yield Fault(place, f"コード表 {item.code_table} がありません{remark(item.code_table)}（あるもの: {known}）")
             return
         if not self._is_read(item.code_table):
             return
@@ -522,7 +565,10 @@ class _Linter:
     def _required(self, place: str, record: Record, item: Item) -> Iterator[Fault]:
         match = CONDITION.match(item.required)
         if not match:
-            yield Fault(place, f"必須の書き方 {item.required!r} を読めません（必須・任意・条件 id・条件 id=値|値）")
+            yield Fault(
+                place,
+                f"必須の書き方 {item.required!r} を読めません（必須・任意・条件 id・条件 id=値|値）{remark(item.required)}",
+            )
             return
         other, values = match[2], match[3]
         if other is None:

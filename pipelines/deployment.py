@@ -29,6 +29,7 @@ from pipelines.storage.disk import SMALLEST_NEED_BYTES, Disk
 from pipelines.storage.keyring import KeyPair, KeyRing
 from pipelines.storage.tables import Store
 from pipelines.tables.registry import stored_tables
+from schemas.soundness import require_sound
 from schemas.validate import FileContext
 
 # Their content can be decrypted only with the existing keys, and only the existing ledger explains it: while one of them
@@ -61,11 +62,12 @@ class Environment:
         started the work for which it is opened.
 
         KR-6105, KR-6107 the ledger cannot be opened or does not exist; KR-6109, KR-6110 it has another version; KR-6141
-        folder, ledger or keys belong to another municipality: then none of them is used.
+        folder, ledger or keys belong to another municipality: then none of them is used. KR-7101 a specification that is
+        in force today cannot be read.
         """
         folder, own = private_folder(settings.data_folder), Municipality.of(settings)
         require_own_folder(folder, own)
-        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT, clock().date())
         create_if_missing = is_new_deployment(folder)
         ledger = Ledger(settings.ledger, clock, create_if_missing=create_if_missing, origin=origin)
         require_own_ledger(ledger, ledger.shown_url, own)
@@ -92,7 +94,7 @@ class Environment:
         """As `open`, for looking only: creates no folder, ledger or key, and binds nothing. KR-6107 also before the first use."""
         own = Municipality.of(settings)
         require_own_folder(settings.data_folder, own)
-        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT, clock().date())
         ledger = Ledger(settings.ledger, clock, create_if_missing=False)
         require_own_ledger(ledger, ledger.shown_url, own)
         keys = KeyRing(settings.key_folder, settings.passphrase_file, own.key_owner, clock=clock)
@@ -150,8 +152,10 @@ class Environment:
         return Retry.of(self.settings.required_sftp())
 
     def specification(self, interface: str, on: dt.date) -> Specification:
-        """The version in force on a day. KR-7123 when its code tables do not have the meanings that the program needs."""
+        """The version in force on a day. KR-7132 when lint finds faults in it, KR-7123 when its code tables do not have the
+        meanings that the program needs."""
         found = self.catalogue.in_force(interface, on)
+        require_sound(self.catalogue, found, on)
         for breach in breaches(found, on):
             raise RenkeiError(BREACH, place=breach.place, text=breach.text)
         return found

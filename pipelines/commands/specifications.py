@@ -25,6 +25,7 @@ from pipelines.commands.common import (
     with_error_messages,
     writing,
 )
+from pipelines.commands.specification_import import spec_import
 from pipelines.configuration.calendar import tokyo_now
 
 
@@ -33,13 +34,21 @@ def spec() -> None:
     """Commands on specifications."""
 
 
+spec.add_command(spec_import)
+
+
 @spec.command("list", help="仕様の一覧（版・効力期間・方向）")
 @CATALOGUE
 @AS_JSON
 @with_error_messages
 def spec_list(catalogue: Path | None, as_json: bool) -> None:
-    """One line per version of every interface."""
-    loaded = load_catalogue(catalogue_root(catalogue))
+    """One line per version of every interface. What is wrong with a later day's is told, and stops nothing."""
+    from schemas.soundness import later_faults
+
+    today = tokyo_now().date()
+    loaded = load_catalogue(catalogue_root(catalogue), today)
+    if warning := later_faults(loaded, today):
+        click.echo(warning.for_people(), err=True)
     layouts = [s.layout for interface in loaded.ids() for s in loaded.versions(interface)]
     if as_json:
         say_json([layout.model_dump(mode="json") for layout in layouts])
@@ -142,6 +151,7 @@ def validate_command(
 ) -> None:
     """Validate one file without a deployment."""
     from schemas.report import normalised, to_json, write_xlsx
+    from schemas.soundness import require_sound
     from schemas.validate import FileContext, validate_file
 
     if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
@@ -158,6 +168,7 @@ def validate_command(
         named = date_of(recognised[1], loaded.versions(chosen)[-1].layout)
     day = on.date() if on else named or tokyo_now().date()
     specification = loaded.in_force(chosen, day)
+    require_sound(loaded, specification, day)
     by_name = recognised is not None and recognised[0] == chosen
     context = FileContext(None, None, None, day if on or named else None, file.name if by_name else None)
     validated = validate_file(file, specification, day, context)

@@ -18,7 +18,7 @@ from dateutil.relativedelta import relativedelta
 from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
 from interfaces.private import OTHERS
-from pipelines.configuration.calendar import TOKYO, monthly_days, tokyo_time
+from pipelines.configuration.calendar import TOKYO, monthly_days, tokyo_now, tokyo_time
 from pipelines.configuration.settings import ENVIRONMENT_KEY, Settings
 from pipelines.deployment import Environment, disk_of, is_new_deployment, sftp_transport
 from pipelines.exchange.belonging import Municipality
@@ -28,6 +28,7 @@ from pipelines.operations.status import DAEMON_SILENT_SECONDS, KEY_WARNING_DAYS,
 from pipelines.operations.status_facts import NO_LEDGER, keys_of
 from pipelines.storage.disk import Disk, megabytes
 from pipelines.storage.keyring import PURPOSES, KeyRing
+from schemas.soundness import later_faults
 
 LOOKING_SECONDS = 10.0  # for each wait for the Union's server
 MONTHS_AHEAD = 3
@@ -68,9 +69,14 @@ def settings_check(settings: Settings) -> Check:
 
 
 def catalogue_check(load: Callable[[], Catalogue]) -> Check:
-    """The specifications can be read."""
+    """The specifications can be read; those of later days have no faults."""
+    today = tokyo_now().date()
     try:
-        return Check("仕様データ", Verdict.SOUND, f"{len(load().ids())}インタフェース")
+        loaded = load()
+        loaded.require(today)
+        if warning := later_faults(loaded, today):
+            return Check.of("仕様データ", warning, Verdict.ATTENTION)
+        return Check("仕様データ", Verdict.SOUND, f"{len(loaded.ids())}インタフェース")
     except RenkeiError as error:
         return Check.of("仕様データ", error)
 

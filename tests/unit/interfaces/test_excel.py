@@ -166,7 +166,7 @@ def test_what_excel_spoiled_is_refused_in_words_at_work_too(own: Path) -> None:
         with pytest.raises(RenkeiError, match="KR-7101") as refused:
             read(catalogue, dt.date(2026, 4, 1))
         assert f"{table} 2行目 開始日 を仕様データとして読めません: 20" in str(refused.value)
-        assert "/1/1 を日付として読めません" in str(refused.value)
+        assert "/1/1 を日付（2018-04-01 の形）として読めません" in str(refused.value)
 
 
 @pytest.mark.parametrize("copied", ["eligibility_individual - コピー", "resident_extract"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -426,28 +427,33 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "rule": (cell("name", 規則="digits(3"), f"{FOLDER}/data.csv 11行目 name 規則: digits(3 を規則として読めません"),
     "type": (
         cell("name", 属性="象形"),
-        f"{FOLDER}/data.csv 11行目 name 属性: 象形 を types.csv の属性として読めません",
+        f"{FOLDER}/data.csv 11行目 name 属性: 象形 を types.csv の属性（数字・金額・英数・漢字・カナ・文字・年月日・年月日-"
+        "・和暦年月日・年月・年月-）として読めません",
     ),
     "sensitivity": (
         cell("name", 秘匿区分="内緒"),
-        f"{FOLDER}/data.csv 11行目 name 秘匿区分: 内緒 を sensitivity.csv の秘匿区分として読めません",
+        f"{FOLDER}/data.csv 11行目 name 秘匿区分: 内緒 を sensitivity.csv の秘匿区分（個人番号・個人情報・識別・公開）"
+        "として読めません",
     ),
     "column": (text(f"{FOLDER}/data.csv", "バイト数", "長さ"), f"{FOLDER}/data.csv: 列 バイト数 がありません"),
     "cells": (text(f"{FOLDER}/end.csv", "1,レコード種別,", "1,"), f"{FOLDER}/end.csv: 列の数が行によって違います"),
     "table": (lambda root: (root / FOLDER / "data.csv").unlink(), f"{FOLDER}/data.csv: ありません"),
     "encoding": (
         rewritten(f"{FOLDER}/end.csv", "cp932"),
-        f"{FOLDER}/end.csv: UTF-8 ではありません",
+        f"{FOLDER}/end.csv: UTF-8 ではありません。Excel で「名前を付けて保存」の「CSV UTF-8（コンマ区切り）」を選んで保存してください",
     ),
     "date of a code": (
         code("sex", "8,昔,past,2026-13-01,,test"),
-        "codes/sex.csv 5行目 開始日: 2026-13-01 を日付として読めません",
+        "codes/sex.csv 5行目 開始日: 2026-13-01 を日付（2018-04-01 の形）として読めません",
     ),
     "plan": (
         file_toml('encoding = "cp932"', 'encoding = "ebcdic"'),
-        f"{FOLDER}/file.toml: 項目の誤り: format.encoding",
+        f"{FOLDER}/file.toml: 項目の誤り: format.encoding は cp932・shift_jis_2004・utf-8・utf-16-le のどれかです",
     ),
-    "file name": (file_toml("{file_number}", "{file_number"), f"{FOLDER}/file.toml: 項目の誤り: file_name"),
+    "file name": (
+        file_toml("{file_number}", "{file_number"),
+        f"{FOLDER}/file.toml: 項目の誤り: file_name の値の形が違います（使えない文字があります）",
+    ),
     "TOML": (
         file_toml("zero_records_allowed = true", "zero_records_allowed ="),
         f"{FOLDER}/file.toml: 11行目を TOML として読めません",
@@ -471,7 +477,7 @@ def test_what_cannot_be_read_is_one_fault_at_its_place(fault: str, own_catalogue
     spoil(own_catalogue)
     assert faults(own_catalogue) == [expected]
     with pytest.raises(RenkeiError, match="KR-7101") as refused:
-        load_catalogue(own_catalogue)
+        load_catalogue(own_catalogue, dt.date(2026, 4, 1))
     assert str(own_catalogue / expected.split(":")[0]) in str(refused.value)
 
 
