@@ -85,7 +85,7 @@ class Bench:
     def convert(self, day: dt.date) -> Any:
         """Read, check, diff, both files, read back, hash: everything but the sending."""
         extracts = read_extracts(self.environment, day)
-        people, households = daily.snapshot_of(extracts.tables, day)
+        people, households = daily.snapshot_of(extracts.tables, day, self.environment.catalogue)
         violations = Violations(extracts.faults, extracts.findings)
         return daily.build_day(self.environment, day, people, households, extracts.my_numbers, violations)
 
@@ -181,7 +181,7 @@ def measure(root: Path, insured: int) -> dict[str, float]:
     found["frictionless_per_row"] = frictionless_seconds_per_row(bench)
 
     extracts = read_extracts(bench.environment, DAY)
-    people, households = daily.snapshot_of(extracts.tables, DAY)
+    people, households = daily.snapshot_of(extracts.tables, DAY, bench.environment.catalogue)
     tables = {**daily.tables_of(extracts), "people": people, "households": households, **daily.tables_of_build(built)}
     found["encrypted"], _ = timed(lambda: encrypt_everything(bench, tables, built.files))
     found["plain"], _ = timed(lambda: leave_everything_open(bench, tables, built.files))
@@ -221,7 +221,7 @@ def quiet_day(bench: Bench, before: Any) -> Any:
     from pipelines.eligibility.files import Register, build
 
     extracts = read_extracts(bench.environment, NEXT)
-    people, households = daily.snapshot_of(extracts.tables, NEXT)
+    people, households = daily.snapshot_of(extracts.tables, NEXT, bench.environment.catalogue)
     violations = Violations(extracts.faults, extracts.findings)
     return build(bench.environment, NEXT, Register(people, households, extracts.my_numbers), violations, before)
 

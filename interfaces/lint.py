@@ -22,6 +22,7 @@ from interfaces.arguments import (
 from interfaces.catalogue import Catalogue, Fault, Row, read_rows
 from interfaces.characters import code_points, is_encodable, is_external
 from interfaces.digits import SEPARATOR_KINDS
+from interfaces.item_flow import can_be_normalised
 from interfaces.lines import BYTES_OF_BOM
 from interfaces.messages import RenkeiError
 from interfaces.naming import fields_of, recognise, sample_name, why_unsafe
@@ -464,8 +465,17 @@ class _Linter:
             if not rule.can_apply_to(context.item.type):
                 yield Fault(f"{place} 規則", f"{call} は属性 {context.item.type.id} の項目に置けません")
             yield from (Fault(f"{place} 規則", problem) for problem in invalid_arguments(call, rule.arguments, context))
-        if context.item.normalise and self.specification.layout.direction != "extract":
-            yield Fault(f"{place} 正規化", "正規化は抽出だけで行われます")
+        if context.item.normalise and self.specification.layout.direction == "from_union":
+            yield Fault(f"{place} 正規化", "正規化は抽出と送付ファイルだけで行われます")
+        if (
+            context.item.normalise
+            and self.specification.layout.direction == "to_union"
+            and (context.record is not self.specification.data or not can_be_normalised(context.item))
+        ):
+            yield Fault(
+                f"{place} 正規化",
+                "送付ファイルで正規化できるのは、データレコードの、日付・コード・固定値でない項目だけです",
+            )
         for call in context.item.normalise:
             normalisation = self.normalisations.get(call.name)
             if normalisation is None:

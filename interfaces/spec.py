@@ -94,6 +94,8 @@ class FileLayout(_Frozen):
     """`file.toml`: what the file is. Dates are half-open [effective_from, effective_to).
 
     data: the record kind that the file is about, and whose records are counted; needed if several kinds repeat.
+    new_items: whether an outgoing item that a version adds is told of everybody on its first day (`all`), or of each person
+    with their next change (`changed`).
     """
 
     id: str
@@ -113,6 +115,7 @@ class FileLayout(_Frozen):
     format: Format
     records: tuple[RecordLayout, ...] = Field(min_length=1)
     data: str | None = None
+    new_items: Literal["changed", "all"] = "changed"
     relations: tuple[str, ...] = ()
 
 

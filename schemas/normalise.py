@@ -1,4 +1,4 @@
-"""Normalisation of what we receive: full- and half-width kana, digits and their separators, lost zeros, sentinel dates.
+"""Normalisation of extracts and of what we send: full- and half-width kana, digits and their separators, lost zeros, sentinel dates.
 
 Each change is counted. The separators are data (catalogue/separators.csv).
 """
@@ -6,13 +6,14 @@ Each change is counted. The separators are data (catalogue/separators.csv).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import jaconv
 import polars as pl
 
 from interfaces.digits import Separators, plain, separators
+from interfaces.item_flow import can_be_normalised
 from interfaces.spec import ArgumentKind, Call, Item, Specification
 
 WIDE_SPACE = "\u3000"
@@ -34,6 +35,11 @@ def full_width(text: str, separators: Separators) -> str:
 def full_width_kana(text: str, separators: Separators) -> str:
     """Half-width kana and spaces to full width, hiragana to katakana."""
     return str(jaconv.hira2kata(full_width(text, separators)))
+
+
+def half_width(text: str) -> str:
+    """Full-width katakana, letters, digits and spaces to half width; every other character stays."""
+    return str(jaconv.z2h(text, kana=True, ascii=True, digit=True)).replace(WIDE_SPACE, " ")
 
 
 def zero_fill(text: str, length: str) -> str:
@@ -72,6 +78,7 @@ NORMALISATIONS: Mapping[str, Normalisation] = {
     "joined_digits": Normalisation(joined_digits, lambda: "[^0-9]"),
     "full_width": Normalisation(full_width, lambda: _NOT_WIDE),
     "full_width_kana": Normalisation(full_width_kana, lambda: _NOT_WIDE + r"|[\x{3041}-\x{3096}]"),
+    "half_width": Normalisation(lambda text, _: half_width(text), lambda: r"[^\x{20}-\x{7E}]"),
     "zero_fill": Normalisation(
         lambda text, _, length: zero_fill(text, length), lambda length: f"^[0-9]{{0,{int(length) - 1}}}$", ("count",)
     ),
@@ -94,7 +101,7 @@ def _may_change(item: Item) -> pl.Expr:
 def normalise(table: pl.DataFrame, specification: Specification) -> tuple[pl.DataFrame, dict[str, int]]:
     """A raw data table with the declared normalisations applied and without the sentinels that mean no value, and how many
     values of each item changed."""
-    table, changed = _declared(table, specification)
+    table, changed = _declared(table, specification, table.columns)
     columns: list[pl.Expr] = []
     for item in specification.data.items:
         none = specification.dates.none(item)
@@ -107,10 +114,19 @@ def normalise(table: pl.DataFrame, specification: Specification) -> tuple[pl.Dat
     return table.with_columns(columns), changed
 
 
-def _declared(table: pl.DataFrame, specification: Specification) -> tuple[pl.DataFrame, dict[str, int]]:
+def normalise_outgoing(data: pl.DataFrame, specification: Specification) -> pl.DataFrame:
+    """Canonical data with the declared normalisations of the outgoing layout applied; those of text only, not of dates and codes."""
+    texts = [item.id for item in specification.data.items if item.normalise and can_be_normalised(item)]
+    present = [name for name in texts if data.schema.get(name) == pl.String()]
+    return _declared(data, specification, present)[0]
+
+
+def _declared(
+    table: pl.DataFrame, specification: Specification, names: Collection[str]
+) -> tuple[pl.DataFrame, dict[str, int]]:
     columns: list[pl.Series] = []
     changed: dict[str, int] = {}
-    declared = [item for item in specification.data.items if item.normalise]
+    declared = [item for item in specification.data.items if item.normalise and item.id in names]
     of_catalogue = separators(specification.root) if declared else Separators({}, {})
     touched = table.select(map(_may_change, declared))
     for item in declared:

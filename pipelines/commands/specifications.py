@@ -61,6 +61,7 @@ def spec_list(catalogue: Path | None, as_json: bool) -> None:
 @with_error_messages
 def spec_lint(catalogue: Path | None) -> None:
     """Print every fault; exit 1 when there is one."""
+    from interfaces.contract_lint import UNUSED, unused_items
     from pipelines.operations.reference_data import KEYS, lint_tables
     from schemas.normalise import NORMALISATIONS
     from schemas.rules import registered_rules
@@ -69,6 +70,8 @@ def spec_lint(catalogue: Path | None) -> None:
     faults = list(dict.fromkeys([*lint(loaded, registered_rules(), NORMALISATIONS), *lint_tables(loaded)]))
     for fault in faults:
         click.echo(f"{fault.code} {fault}")
+    for notice in [] if faults else unused_items(loaded):
+        click.echo(f"{notice.code} {notice}（{message(UNUSED).title}）")
     for code in sorted({fault.code for fault in faults}):
         click.echo(f"対処（{code}）: {message(code).remedy}")
     versions = sum(len(loaded.versions(interface)) for interface in loaded.ids())

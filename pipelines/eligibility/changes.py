@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -29,6 +30,17 @@ WITHDRAWN = "取消"
 
 
 @dataclass(frozen=True)
+class Carried:
+    """The items that the files carry besides those of `People` and `Households`: id -> 項目名, which is the kind of its change."""
+
+    people: Mapping[str, str]
+    households: Mapping[str, str]
+
+
+NOTHING_CARRIED = Carried({}, {})
+
+
+@dataclass(frozen=True)
 class Changes:
     """What to report to the Union.
 
@@ -49,6 +61,17 @@ def changed_numbers(baseline: pl.DataFrame, now: pl.DataFrame) -> pl.Series:
     """resident_numbers whose 個人番号 differs between two tables (resident_number, my_number); returns no 個人番号."""
     both = now.join(baseline, on=PERSON_KEY, how="inner", suffix="_before")
     return both.filter(pl.col("my_number").ne_missing(pl.col("my_number_before")))[PERSON_KEY]
+
+
+def _with_carried(
+    kinds: dict[str, list[str]], carried: Mapping[str, str], baseline: pl.DataFrame, now: pl.DataFrame
+) -> dict[str, list[str]]:
+    """The kinds of change with those of carried items. One that the baseline does not know yet is not compared."""
+    known = {item: name for item, name in carried.items() if baseline.schema.get(item) == now.schema[item]}
+    found = {name: list(columns) for name, columns in kinds.items()}
+    for item, name in known.items():
+        found.setdefault(name, []).append(item)
+    return found
 
 
 def _differences(baseline: pl.DataFrame, now: pl.DataFrame, key: str, kinds: dict[str, list[str]]) -> pl.DataFrame:
@@ -82,9 +105,10 @@ HOUSEHOLD_KINDS: dict[str, list[str]] = {
 }
 
 
-def differing_households(baseline: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+def differing_households(baseline: pl.DataFrame, now: pl.DataFrame, carried: Carried = NOTHING_CARRIED) -> pl.DataFrame:
     """The `Households` of `now` that differ from `baseline` or are new: household_number, change_kinds."""
-    return _differences(baseline, now, HOUSEHOLD_KEY, HOUSEHOLD_KINDS)
+    kinds = _with_carried(HOUSEHOLD_KINDS, carried.households, baseline, now)
+    return _differences(baseline, now, HOUSEHOLD_KEY, kinds)
 
 
 def find_changes(
@@ -94,6 +118,7 @@ def find_changes(
     households: pl.DataFrame,
     numbers_changed: pl.Series,
     on: dt.date,
+    carried: Carried = NOTHING_CARRIED,
 ) -> Changes:
     """Changes against the last sent snapshot, widened to whole households (D-007; docs/sources.md 1.2).
 
@@ -103,15 +128,16 @@ def find_changes(
     `uncertain` in the baseline marks those of whom the Union may hold other facts: they are reported again, changed or not.
     """
     before, now = _Side(baseline_people, baseline_households), _Side(people, households)
-    kinds = _kinds_of_change(before.people, now.people, numbers_changed)
+    kinds = _kinds_of_change(before.people, now.people, numbers_changed, carried)
     withdrawn = before.people.join(now.people, on=PERSON_KEY, how="anti")
-    touched = _touched_households(before, now, kinds, withdrawn)
+    touched = _touched_households(before, now, kinds, withdrawn, carried)
     sent = _people_to_send(now.people, kinds, touched, on)
     cancelled = withdrawn.with_columns(
         pl.lit([WITHDRAWN]).alias("change_kinds"), pl.lit("withdrawn").alias("update_kind")
-    ).select(sent.columns)
+    )
     return Changes(
-        pl.concat([sent, cancelled]).sort(PERSON_KEY), _households_to_send(before.households, now.households, touched)
+        pl.concat([sent, in_columns_of(sent, cancelled)]).sort(PERSON_KEY),
+        _households_to_send(before.households, now.households, touched),
     )
 
 
@@ -123,9 +149,13 @@ class _Side:
     households: pl.DataFrame
 
 
-def _kinds_of_change(baseline: pl.DataFrame, people: pl.DataFrame, numbers_changed: pl.Series) -> pl.DataFrame:
+def _kinds_of_change(
+    baseline: pl.DataFrame, people: pl.DataFrame, numbers_changed: pl.Series, carried: Carried
+) -> pl.DataFrame:
     """PERSON_KEY, change_kinds of everybody in `people` who differs, has another 個人番号, or is in doubt."""
-    differing = _differences(baseline, people, PERSON_KEY, CHANGE_KINDS)
+    differing = _differences(
+        baseline, people, PERSON_KEY, _with_carried(CHANGE_KINDS, carried.people, baseline, people)
+    )
     numbers = pl.DataFrame({PERSON_KEY: numbers_changed}, schema={PERSON_KEY: pl.String}).join(
         people.select(PERSON_KEY), on=PERSON_KEY, how="semi"
     )
@@ -138,14 +168,16 @@ def _kinds_of_change(baseline: pl.DataFrame, people: pl.DataFrame, numbers_chang
     return pl.concat(kinds).group_by(PERSON_KEY).agg(pl.col("change_kinds").explode())
 
 
-def _touched_households(before: _Side, now: _Side, kinds: pl.DataFrame, withdrawn: pl.DataFrame) -> pl.DataFrame:
+def _touched_households(
+    before: _Side, now: _Side, kinds: pl.DataFrame, withdrawn: pl.DataFrame, carried: Carried
+) -> pl.DataFrame:
     """HOUSEHOLD_KEY of every household to report: those of a changed person, now and before, and those that differ themselves."""
     uncertain = before.households.filter("uncertain").join(now.households, on=HOUSEHOLD_KEY, how="semi")
     touched = [
         now.people.join(kinds, on=PERSON_KEY, how="semi"),
         before.people.join(kinds, on=PERSON_KEY, how="semi"),
         withdrawn,
-        differing_households(before.households, now.households),
+        differing_households(before.households, now.households, carried),
         uncertain,
     ]
     return pl.concat([frame.select(HOUSEHOLD_KEY) for frame in touched]).unique()
@@ -174,5 +206,13 @@ def _households_to_send(baseline: pl.DataFrame, households: pl.DataFrame, touche
         .with_columns(pl.col("update_kind").fill_null("added"))
     )
     gone = baseline.join(households, on=HOUSEHOLD_KEY, how="anti")
-    cancelled = gone.with_columns(pl.lit("withdrawn").alias("update_kind")).select(sent.columns)
-    return pl.concat([sent, cancelled]).sort(HOUSEHOLD_KEY)
+    cancelled = gone.with_columns(pl.lit("withdrawn").alias("update_kind"))
+    return pl.concat([sent, in_columns_of(sent, cancelled)]).sort(HOUSEHOLD_KEY)
+
+
+def in_columns_of(now: pl.DataFrame, earlier: pl.DataFrame) -> pl.DataFrame:
+    """Rows of an earlier day in today's columns: an item that another version had, or had in another type, is null."""
+    return earlier.select(
+        pl.col(name) if earlier.schema.get(name) == kind else pl.lit(None, kind).alias(name)
+        for name, kind in now.schema.items()
+    )

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import polars as pl
 
+from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError, message
 from pipelines.deployment import Environment
 from pipelines.eligibility import questions, snapshot
+from pipelines.eligibility.carrying import with_carried
 from pipelines.eligibility.files import (
     FILES,
     HOUSEHOLD_FILE,
@@ -282,7 +284,14 @@ def lines(built: Built, day: dt.date) -> list[str]:
     return found + [f"注意 {code} {message(code).title}: {count}件" for code, count in built.warnings.items()]
 
 
-def snapshot_of(tables: Mapping[str, pl.DataFrame], day: dt.date) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(people, households) of the canonical extracts as of the processing date."""
+def snapshot_of(
+    tables: Mapping[str, pl.DataFrame], day: dt.date, catalogue: Catalogue
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(people, households) of the canonical extracts as of the processing date, with the items that the files carry."""
     resident, insured, household = (tables[interface] for interface in EXTRACTS)
-    return snapshot.people(resident, insured, household, day), snapshot.households(household, insured, day)
+    people = snapshot.people(resident, insured, household, day)
+    households = snapshot.households(household, insured, day)
+    return (
+        with_carried(people, tables, catalogue, INDIVIDUAL_FILE, day),
+        with_carried(households, tables, catalogue, HOUSEHOLD_FILE, day),
+    )

@@ -14,7 +14,8 @@ from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.deployment import Environment
-from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
+from pipelines.eligibility.carrying import carried_items, with_new_items
+from pipelines.eligibility.changes import Carried, Changes, changed_numbers, find_changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.eligibility.withholding import (
     snapshot_after_sending,
@@ -183,7 +184,19 @@ class _PairBuilder:
         """The changes of a day against what the Union knows."""
         my_numbers = register.my_numbers.join(register.people.select(PERSON_KEY), on=PERSON_KEY, how="semi")
         changed = changed_numbers(before.my_numbers, my_numbers)
-        changes = find_changes(before.people, before.households, register.people, register.households, changed, day)
+        individual, household = (environment.specification(name, day) for name in (INDIVIDUAL_FILE, HOUSEHOLD_FILE))
+        changes = find_changes(
+            with_new_items(before.people, register.people, individual),
+            with_new_items(before.households, register.households, household),
+            register.people,
+            register.households,
+            changed,
+            day,
+            Carried(
+                carried_items(individual, environment.catalogue, day, register.people),
+                carried_items(household, environment.catalogue, day, register.households),
+            ),
+        )
         # A withdrawn person is not in the extract any more: their number is the one sent last.
         numbers = pl.concat([my_numbers, before.my_numbers.join(my_numbers, on=PERSON_KEY, how="anti")])
         now = UnionSnapshot(day, register.people, register.households, my_numbers)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from interfaces.contract import MY_NUMBER, items_read
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
@@ -56,15 +57,17 @@ def read_extracts(environment: Environment, day: dt.date, confirm: str | None = 
     across = relate(validated_files)
     findings = pl.concat([*(validated.findings for validated in validated_files.values()), across])
     tables = {
-        interface: to_canonical(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
-            "line", "processed_on"
+        interface: items_read(interface).completed(
+            to_canonical(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
+                "line", "processed_on", strict=False
+            )
         )
         for interface, validated in validated_files.items()
     }
     for interface, key in KEYS.items():
         tables[interface] = _first_of_each(tables[interface], key)
-    numbers = tables["resident_extract"].select(PERSON_KEY, "my_number")
-    tables["resident_extract"] = tables["resident_extract"].drop("my_number")
+    numbers = tables["resident_extract"].select(PERSON_KEY, MY_NUMBER)
+    tables["resident_extract"] = tables["resident_extract"].drop(MY_NUMBER)
     normalised: dict[str, int] = {}
     for interface, validated in validated_files.items():
         normalised |= {f"{interface}.{item}": count for item, count in validated.normalised.items() if count}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.eligibility.changes import Changes
+from pipelines.eligibility.changes import Changes, in_columns_of
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 
 # Why somebody is on the list, as it is written there.
@@ -57,7 +57,8 @@ def withheld_list(
     """
     own = _codes(faults.drop_nulls(PERSON_KEY), PERSON_KEY)
     of_household = _codes(faults.filter(pl.col(PERSON_KEY).is_null()), HOUSEHOLD_KEY)
-    everybody = pl.concat([people, baseline_people.join(people, on=PERSON_KEY, how="anti")], how="diagonal")
+    gone = baseline_people.join(people, on=PERSON_KEY, how="anti")
+    everybody = pl.concat([people, in_columns_of(people, gone)])
     unchanged = everybody.join(own, on=PERSON_KEY, how="semi").join(waiting.people, on=PERSON_KEY, how="anti")
     listed = pl.concat([waiting.people, unchanged.select(people.columns)], how="diagonal")
     households = pl.concat([waiting.households.select(HOUSEHOLD_KEY, "update_kind"), of_household], how="diagonal")
@@ -117,7 +118,7 @@ def snapshot_after_sending(baseline: pl.DataFrame, now: pl.DataFrame, key: str, 
     in_withheld = pl.col(HOUSEHOLD_KEY).is_in(withheld.implode())
     waiting = pl.concat([baseline.filter(in_withheld).select(key), now.filter(in_withheld).select(key)])
     sent = now.join(waiting, on=key, how="anti").with_columns(pl.lit(False).alias("uncertain"))
-    return pl.concat([sent, baseline.join(waiting, on=key, how="semi").select(sent.columns)]).sort(key)
+    return pl.concat([sent, in_columns_of(sent, baseline.join(waiting, on=key, how="semi"))]).sort(key)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import sqlalchemy as sa
 
 from interfaces.catalogue import UNREADABLE, Catalogue, Fault, read_rows
+from interfaces.contract_lint import lint_contract
 from interfaces.meanings import BREACH, lint_meanings
 from interfaces.messages import RenkeiError
 from pipelines.agreement.monthly import business_days_of_waiting
@@ -22,6 +23,7 @@ from pipelines.high_cost.limits import limit_table
 from pipelines.linkage import state
 from pipelines.operations.media_register import system_names
 from pipelines.operations.retention import load_rules
+from schemas.rules.relations import RELATIONS
 
 # table -> the columns whose values must be unique on a day.
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -62,9 +64,20 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
 def lint_tables(catalogue: Catalogue) -> list[Fault]:
     """Every fault of the tables: an invalid date, an end before its start, two rows with one key on one day, a rule that
     cannot be read, days of a month in the wrong order; a meaning that the program or a rule needs and no code table has,
-    one that nothing decides on, one that the ledger's columns cannot hold."""
+    one that nothing decides on, one that the ledger's columns cannot hold; an item that the program needs and a layout lacks,
+    or that an outgoing file has and nothing fills."""
     of_tables = [fault for name in KEYS for fault in _table(catalogue, name)]
-    return list(dict.fromkeys([*of_tables, *lint_classes(catalogue), *lint_meanings(catalogue), *_too_long(catalogue)]))
+    return list(
+        dict.fromkeys(
+            [
+                *of_tables,
+                *lint_classes(catalogue),
+                *lint_meanings(catalogue),
+                *lint_contract(catalogue, RELATIONS),
+                *_too_long(catalogue),
+            ]
+        )
+    )
 
 
 def _table(catalogue: Catalogue, name: str) -> Iterator[Fault]:

@@ -84,8 +84,8 @@ class PersonsAtFault(Table):
 TOLD = ("code", "item_name", "value", "expected")
 
 
-class People(Table):
-    """Everyone whom the register must know on a day: insured, formerly insured, 擬制世帯主."""
+class People(Records):
+    """Everyone whom the register must know on a day: insured, formerly insured, 擬制世帯主; with the items that are carried."""
 
     resident_number: pl.String = item()
     household_number: pl.String = item()
@@ -111,8 +111,8 @@ class People(Table):
     head_kind: pl.String = item()
 
 
-class Households(Table):
-    """The 国保世帯 of a day."""
+class Households(Records):
+    """The 国保世帯 of a day, with the items that are carried."""
 
     household_number: pl.String = item(is_key=True)
     certificate_symbol: pl.String = item()

@@ -57,7 +57,7 @@ def overlaid(baseline: pl.DataFrame, reported: pl.DataFrame, key: str) -> pl.Dat
     """`baseline` with its rows replaced by the rows of `reported` with the same key, without those that are `gone`; sorted by
     the key, with the columns of `baseline`."""
     missing_columns = [
-        pl.lit(None, baseline.schema[name]).alias(name) for name in baseline.columns if name not in reported.columns
+        pl.lit(None, kind).alias(name) for name, kind in baseline.schema.items() if reported.schema.get(name) != kind
     ]
     kept_reports = reported.filter(~pl.col("gone")).with_columns(missing_columns).select(baseline.columns)
     return pl.concat([baseline.join(reported, on=key, how="anti"), kept_reports]).sort(key)

@@ -14,6 +14,7 @@ import polars as pl
 from cryptography import x509
 
 from interfaces import codec
+from interfaces.item_flow import with_stated_values
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
 from interfaces.values import to_canonical
@@ -26,6 +27,7 @@ from pipelines.exchange.transport import Transport
 from pipelines.storage.cms import SUFFIX
 from pipelines.transfer.unrecorded import require_recorded, require_same_content, sent_traces
 from schemas.findings import Findings, codes_in_words
+from schemas.normalise import normalise_outgoing
 from schemas.report import write_json, write_xlsx
 from schemas.validate import Validated, validate
 
@@ -82,7 +84,8 @@ def make_draft(
     """
     specification = environment.specification(interface, partition)
     name = file_name(specification, header)
-    encoded = codec.compose(specification, partition, data, header)
+    stated, of_file = with_stated_values(data, header, specification)
+    encoded = codec.compose(specification, partition, normalise_outgoing(stated, specification), of_file)
     report = environment.reports(partition) / f"{interface}.xlsx"
     if not encoded.data:
         return Draft(interface, name, encoded, None, report)

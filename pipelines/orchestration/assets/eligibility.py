@@ -66,6 +66,7 @@ def municipal_extracts(
 
 def eligibility_snapshot(
     context: dg.AssetExecutionContext,
+    deployment: Deployment,
     resident_extract: pl.DataFrame,
     insured_extract: pl.DataFrame,
     household_extract: pl.DataFrame,
@@ -78,6 +79,7 @@ def eligibility_snapshot(
             "household_extract": household_extract,
         },
         context.partition_time_window.start.date(),
+        deployment.environment.catalogue,
     )
 
 

@@ -208,7 +208,7 @@ def test_a_household_without_its_one_head_is_held_whole(town: Town, heads: int) 
     town.extract(DAY)
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
-    people, households = daily.snapshot_of(extracts.tables, DAY)
+    people, households = daily.snapshot_of(extracts.tables, DAY, environment.catalogue)
     insured = people.filter(runs(DAY))
     headed = insured.filter((pl.col("head_kind") == "insured_head").any().over("household_number"))
     home = headed.filter(pl.len().over("household_number") > 2).sort("household_number")["household_number"][0]
@@ -531,7 +531,7 @@ def test_a_day_behind_a_later_one_cannot_be_marked(town: Town) -> None:
     town.extract(DAY)
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
-    people, households = daily.snapshot_of(extracts.tables, DAY)
+    people, households = daily.snapshot_of(extracts.tables, DAY, environment.catalogue)
     built = daily.build_day(
         environment, DAY, people, households, extracts.my_numbers, Violations(extracts.faults, extracts.findings)
     )
@@ -580,7 +580,13 @@ def test_files_and_state_of_two_makings_are_not_sent(town: Town, spoilt: str) ->
     environment = town.deployment.environment
     extracts = read_extracts(environment, DAY)
     violations = Violations(extracts.faults, extracts.findings)
-    built = daily.build_day(environment, DAY, *daily.snapshot_of(extracts.tables, DAY), extracts.my_numbers, violations)
+    built = daily.build_day(
+        environment,
+        DAY,
+        *daily.snapshot_of(extracts.tables, DAY, environment.catalogue),
+        extracts.my_numbers,
+        violations,
+    )
     tables = daily.tables_of_build(built)
     for asset, table in tables.items():
         environment.store.write(asset, DAY.isoformat(), table)

@@ -158,7 +158,7 @@ def register(changed: str = "", column: str = "") -> dict[str, pl.DataFrame]:
         text = "yes" if column == "nominal_head" else "変"
         new = pl.lit(ENDS) if table.schema[column] == pl.Date else pl.lit(text)
         tables[changed] = table.with_columns(new.alias(column).cast(table.schema[column]))
-    return dict(zip(("people", "households"), daily.snapshot_of(tables, ON), strict=True))
+    return dict(zip(("people", "households"), daily.snapshot_of(tables, ON, load_catalogue()), strict=True))
 
 
 @pytest.mark.parametrize("extract", EXTRACTS)

@@ -251,7 +251,10 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "mark without its value": (cell("record_kind", 規則="constant"), "見分ける項目に、半角の constant がありません"),
     "table without items": (lambda root: rows_of(root / FOLDER / "end.csv", list.clear), "項目が一つもありません"),
-    "normalisation of what is no extract": (cell("name", 正規化="full_width"), "正規化は抽出だけで行われます"),
+    "normalisation of a code that is sent": (
+        cell("sex", 正規化="zero_fill(1)"),
+        "送付ファイルで正規化できるのは、データレコードの、日付・コード・固定値でない項目だけです",
+    ),
     "normalisation without argument": (
         cell("relationship", 正規化="zero_fill"),
         "data.csv 項番15 relationship 正規化: zero_fill の引数の数が違います（必要なのは1個）",
