@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from interfaces.catalogue import load_catalogue
+from interfaces.messages import RenkeiError
 from pipelines.commands.common import (
     AS_JSON,
     CATALOGUE,
@@ -57,3 +58,31 @@ def diff_command(
         for line in comparison_report.lines(found):
             click.echo(line)
     sys.exit(0 if found.is_same else FAULTS)
+
+
+@click.command("try", help="どのインタフェースのどの版に合うファイルかを調べる（0 合う版がある、1 ない）")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@CATALOGUE
+@AS_JSON
+@with_error_messages
+def try_command(files: tuple[Path, ...], catalogue: Path | None, as_json: bool) -> None:
+    """The best candidates of each file, and what speaks for and against each."""
+    from pipelines.specifications.trying import JUDGED, candidates, what_was_looked_at
+
+    loaded, answers, all_fit = load_catalogue(catalogue_root(catalogue)), [], True
+    for file in files:
+        if not file.is_file():
+            raise RenkeiError("KR-7104", path=str(file), reason="ありません")
+        found = candidates(loaded, file, tokyo_now().date())
+        all_fit = all_fit and found[0].is_valid
+        answers.append({"file": file.name, "candidates": [candidate.as_json() for candidate in found[:JUDGED]]})
+        if as_json:
+            continue
+        click.echo(file.name)
+        for candidate in found[:1] if found[0].is_valid else found[:JUDGED]:
+            for line in candidate.lines():
+                click.echo(f"  {line}")
+        click.echo(f"  {what_was_looked_at(len(found) - JUDGED)}")
+    if as_json:
+        say_json(answers)
+    sys.exit(0 if all_fit else FAULTS)
