@@ -86,3 +86,20 @@ def try_command(files: tuple[Path, ...], catalogue: Path | None, as_json: bool) 
     if as_json:
         say_json(answers)
     sys.exit(0 if all_fit else FAULTS)
+
+
+@click.command("book", help="仕様データ全体の仕様書（印刷と検索のできるページ）を作る")
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path), help="書くフォルダ（既定: 設定の data_folder の 仕様書）"
+)
+@CATALOGUE
+@with_error_messages
+def book_command(folder: Path | None, catalogue: Path | None) -> None:
+    """The whole catalogue as a small web site."""
+    from pipelines.configuration.settings import Settings
+    from pipelines.specifications.book import BOOK, write_book
+
+    target = folder or Settings.load().data_folder / BOOK
+    with writing(target):
+        first = write_book(load_catalogue(catalogue_root(catalogue)), target)
+    click.echo(f"仕様書 {first}")

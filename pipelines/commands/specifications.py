@@ -26,7 +26,7 @@ from pipelines.commands.common import (
     with_error_messages,
     writing,
 )
-from pipelines.commands.specification_workshop import diff_command, try_command
+from pipelines.commands.specification_workshop import book_command, diff_command, try_command
 from pipelines.configuration.calendar import tokyo_now
 
 
@@ -37,6 +37,7 @@ def spec() -> None:
 
 spec.add_command(diff_command)
 spec.add_command(try_command)
+spec.add_command(book_command)
 
 
 @spec.command("list", help="仕様の一覧（版・効力期間・方向）")
