@@ -11,6 +11,7 @@ from unicodedata import normalize
 import click
 
 from interfaces.catalogue import Catalogue, load_catalogue
+from interfaces.described import CYCLES, DIRECTIONS, OCCURRENCES
 from interfaces.lint import lint
 from interfaces.messages import RenkeiError, explained, message, messages
 from interfaces.naming import date_of, recognise
@@ -26,6 +27,7 @@ from pipelines.commands.common import (
     writing,
 )
 from pipelines.commands.specification_import import spec_import
+from pipelines.commands.specification_workshop import book_command, diff_command, try_command
 from pipelines.configuration.calendar import tokyo_now
 
 
@@ -35,6 +37,9 @@ def spec() -> None:
 
 
 spec.add_command(spec_import)
+spec.add_command(diff_command)
+spec.add_command(try_command)
+spec.add_command(book_command)
 
 
 @spec.command("list", help="仕様の一覧（版・効力期間・方向）")
@@ -125,17 +130,6 @@ def spec_show(interface: str, on: dt.datetime | None, catalogue: Path | None, as
                 f"{item.shown_number:>3} {item.name}  {item.id}  {item.type.id} {place}{item.length}バイト  {item.required}"
                 f"  {item.code_table}  {rules}{lasting}{none}{changes}  [{item.sensitivity.id}]  {item.source}"
             )
-
-
-OCCURRENCES = {"one": "1件", "optional": "0件か1件", "many": "繰り返し"}
-DIRECTIONS = {
-    "extract": "業務システムから",
-    "to_union": "連合会へ",
-    "from_union": "連合会から",
-    "to_partner": "他の機関へ",
-    "from_partner": "他の機関から",
-}
-CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年", "irregular": "不定期"}
 
 
 @click.command("validate", help="ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）")

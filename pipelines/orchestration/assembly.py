@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
 
 import dagster as dg
 
@@ -22,6 +23,7 @@ from pipelines.orchestration.schedules import schedules
 from pipelines.orchestration.sensors import applications, arrivals, worksheets
 from pipelines.orchestration.specification_metadata import with_specifications
 from pipelines.orchestration.table_metadata import TableMetadata, with_column_schemas
+from pipelines.specifications.book import BOOK
 from pipelines.tables.registry import stored_tables
 
 
@@ -35,22 +37,22 @@ def definitions(deployment: Deployment | None = None) -> dg.Definitions:
     try:
         settings = Settings.load(deployment.settings_path if deployment else os.environ.get(ENVIRONMENT_KEY))
         first_day, last_day = settings.first_day, settings.last_day
-        catalogue = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT)
+        catalogue, book = load_catalogue(settings.catalogue_folder or DEFAULT_ROOT), settings.data_folder / BOOK
     except RenkeiError:
-        first_day, last_day, catalogue = FIRST_DAY, None, load_catalogue()
+        first_day, last_day, catalogue, book = FIRST_DAY, None, load_catalogue(), None
     with warnings.catch_warnings():
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category)
-        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date(), last_day), catalogue)
+        return _assembled(chosen, Partitions.since(first_day, tokyo_now().date(), last_day), catalogue, book)
 
 
-def _assembled(chosen: Deployment, partitions: Partitions, catalogue: Catalogue) -> dg.Definitions:
+def _assembled(chosen: Deployment, partitions: Partitions, catalogue: Catalogue, book: Path | None) -> dg.Definitions:
     made, shown = work(partitions), TableMetadata(catalogue, stored_tables(catalogue))
     return dg.Definitions(
         assets=[
             *systems(),
             *(
-                with_column_schemas(with_specifications(asset, catalogue), shown)
+                with_column_schemas(with_specifications(asset, catalogue, book), shown)
                 for assets in made.assets.values()
                 for asset in assets
             ),

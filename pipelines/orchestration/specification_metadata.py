@@ -1,9 +1,12 @@
 """What the Dagster UI shows of an interface file: its specification as Markdown. Nothing is decided here."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.spec import Specification
+from pipelines.specifications.book import page_of
 
 
 def name_of(interface: str) -> str:
@@ -41,13 +44,21 @@ def _item_table(specification: Specification) -> str:
     return "\n".join(lines)
 
 
-def with_specifications(assets: dg.AssetsDefinition, catalogue: Catalogue) -> dg.AssetsDefinition:
-    """The assets, those that are an interface's file with its specification one click away."""
+def with_specifications(
+    assets: dg.AssetsDefinition, catalogue: Catalogue, book: Path | None = None
+) -> dg.AssetsDefinition:
+    """The assets, those that are an interface's file with its specification one click away.
+
+    book: the folder in which `renkei spec book` may have written; its page is named where it is there.
+    """
 
     def described(spec: dg.AssetSpec) -> dg.AssetSpec:
         interface = spec.key.path[-1]
         if interface not in catalogue.ids():
             return spec
-        return spec.merge_attributes(metadata={"仕様": dg.MetadataValue.md(item_tables(catalogue, interface))})
+        metadata: dict[str, dg.MetadataValue] = {"仕様": dg.MetadataValue.md(item_tables(catalogue, interface))}
+        if book is not None and (page := book / page_of(interface)).is_file():
+            metadata["仕様書"] = dg.MetadataValue.url(page.absolute().as_uri())
+        return spec.merge_attributes(metadata=metadata)
 
     return assets.map_asset_specs(described)

@@ -53,7 +53,7 @@ LAYERS = (
     ("transfer",),
     ("deployment",),
     ("exchange",),
-    ("storage", "configuration", "tables"),
+    ("storage", "configuration", "tables", "specifications"),
 )
 
 
