@@ -105,7 +105,7 @@ class Comparison:
     @property
     def counts(self) -> dict[str, int]:
         """How many differences of which way, in words; a file's and a form's fact is a 変更."""
-        named = [*self.records, *self.items, *self.codes, *self.types]
+        named: list[ItemChange | NamedChange] = [*self.records, *self.items, *self.codes, *self.types]
         found = {IN_WORDS[how]: sum(change.how == how for change in named) for how in IN_WORDS}
         found[IN_WORDS["changed"]] += len(self.file) + len(self.form)
         return {word: count for word, count in found.items() if count}

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from unicodedata import normalize
 
-from interfaces.catalogue import Catalogue, DictionaryEntry
+from interfaces.catalogue import Catalogue
+from interfaces.completed_rows import DictionaryEntry
 from interfaces.printed_table import PrintedRow, PrintedTable, plain
 
 DECISION_COLUMNS = ("項番", "項目名", "列", "案", "確認すること", "回答")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from interfaces.catalogue import Catalogue, DictionaryEntry, read_rows
+from interfaces.catalogue import Catalogue, read_rows
+from interfaces.completed_rows import DictionaryEntry
 from interfaces.drafting import (
     DECISION_COLUMNS,
     ENTRY_COLUMNS,

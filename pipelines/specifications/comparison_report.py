@@ -28,7 +28,13 @@ def lines(comparison: Comparison) -> Iterator[str]:
     for title, cells in (("ファイル", comparison.file), ("形", comparison.form)):
         for cell in cells:
             yield f"変更 {title} {_cell(cell)}"
-    for change in (*comparison.records, *comparison.items, *comparison.codes, *comparison.types):
+    changes: list[ItemChange | NamedChange] = [
+        *comparison.records,
+        *comparison.items,
+        *comparison.codes,
+        *comparison.types,
+    ]
+    for change in changes:
         yield f"{IN_WORDS[change.how]} {place(change)}"
         yield from (f"    {_cell(cell)}" for cell in _cells_shown(change))
     yield "この違いの意味"
