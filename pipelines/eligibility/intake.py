@@ -10,7 +10,7 @@ import polars as pl
 
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
-from interfaces.values import to_canonical
+from interfaces.values import to_stored
 from pipelines.deployment import Environment
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.ledger.states import LedgerEvent
@@ -56,7 +56,7 @@ def read_extracts(environment: Environment, day: dt.date, confirm: str | None = 
     across = relate(validated_files)
     findings = pl.concat([*(validated.findings for validated in validated_files.values()), across])
     tables = {
-        interface: to_canonical(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
+        interface: to_stored(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
             "line", "processed_on"
         )
         for interface, validated in validated_files.items()
