@@ -298,6 +298,7 @@ class Catalogue:
                 self._table(layout_path.parent / part.items, self._item, Item),
                 part.parent,
                 part.marks,
+                part.mixed,
             )
             for part in layout.records
         )
@@ -367,14 +368,18 @@ class Catalogue:
 
         KR-7101 when the table cannot be read, KR-7107 when no row is in force: rows of another day are never used.
         """
-        rows = [
+        rows = self.table_or_none(name, on)
+        if not rows:
+            raise RenkeiError("KR-7107", table=name, on=on.isoformat())
+        return rows
+
+    def table_or_none(self, name: str, on: dt.date) -> list[Row]:
+        """As `table`, for a table that need not say anything on a day."""
+        return [
             row
             for row in read_rows(self.root / f"{name}.csv", ("開始日", "終了日"))
             if row.day("開始日", dt.date.min) <= on < row.day("終了日", dt.date.max)
         ]
-        if not rows:
-            raise RenkeiError("KR-7107", table=name, on=on.isoformat())
-        return rows
 
 
 @lru_cache(maxsize=8)

@@ -1,14 +1,16 @@
 """The order of the record kinds of a file: which kind may come first, last and after which. Pure; reads no bytes.
 
 A kind occurs once, at most once or repeatedly, and its children follow it: `H (D* T)` is a kind H with the children D and
-T. Each kind is listed once, so a file is valid exactly if its first kind, its last kind and each pair of neighbours are
-allowed (a local language, as in Glushkov's construction): one look at each pair of lines, and no search.
+T. Neighbouring kinds may be mixed: `(SI | IY)*`. Each kind is listed once, so a file is valid exactly if its first kind,
+its last kind and each pair of neighbours are allowed (a local language, as in Glushkov's construction): one look at each
+pair of lines, and no search.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +83,7 @@ class Grammar:
     def _sequence(self, records: Sequence[Record]) -> _Part:
         """Parts one after another: what ends a part is followed by what begins the next one that is there."""
         whole = _Part(True, frozenset(), frozenset())
-        for record in records:
-            part = self._group(record)
+        for part in self._parts(records):
             self._follow |= {(before, after) for before in whole.last for after in part.first}
             whole = _Part(
                 whole.optional and part.optional,
@@ -90,6 +91,16 @@ class Grammar:
                 whole.last | part.last if part.optional else part.last,
             )
         return whole
+
+    def _parts(self, records: Sequence[Record]) -> Iterator[_Part]:
+        """Each kind with its children, or those that share a `mixed` as one part."""
+        for _, neighbours in groupby(records, key=lambda record: record.mixed or record.kind):
+            parts = [self._group(record) for record in neighbours]
+            first = frozenset[int]().union(*(part.first for part in parts))
+            last = frozenset[int]().union(*(part.last for part in parts))
+            if len(parts) > 1:
+                self._follow |= {(before, after) for before in last for after in first}
+            yield _Part(all(part.optional for part in parts), first, last)
 
     def _group(self, record: Record) -> _Part:
         """A record with its children, as often as it may occur."""

@@ -322,8 +322,20 @@ class _Linter:
             if record.parent is not None and record.parent not in listed:
                 yield Fault(place, f"レコード種別 {record.kind} の親 {record.parent} が、それより前にありません")
             listed.add(record.kind)
+        yield from self._mixed()
         if len(records) > 1:
             yield from self._marks()
+
+    def _mixed(self) -> Iterator[Fault]:
+        """Kinds that stand in any order repeat, and are neighbours below one parent."""
+        records = self.specification.records
+        for word in dict.fromkeys(record.mixed for record in records if record.mixed):
+            places = [place for place, record in enumerate(records) if record.mixed == word]
+            some = [records[place] for place in places]
+            if any(record.occurrence != "many" for record in some):
+                yield Fault(self.place, f"mixed の {word} のレコード種別は、どれも繰り返すもの（many）に限ります")
+            if places != list(range(places[0], places[-1] + 1)) or len({record.parent for record in some}) > 1:
+                yield Fault(self.place, f"mixed の {word} のレコード種別は、同じ親の下に続けて並べてください")
 
     def _marks(self) -> Iterator[Fault]:
         """Each line must show its kind: by constants that no other kind has at the same place."""

@@ -19,8 +19,8 @@ from interfaces.spec import Item, Specification
 BREACH: Final = "KR-7123"
 PATH: Final = DEFAULT_ROOT / "reading" / "meanings.csv"
 # What the program does with a meaning: it must be there; the rules decide on it; the rules may only name what is there;
-# no other meaning may be there; it is only carried on and shown.
-NEEDED, RULED, NAMED, FORBIDDEN, CARRIED = "必要", "規則", "名指し", "不可", "そのまま"
+# the rules list it and may list more; no other meaning may be there; it is only carried on and shown.
+NEEDED, RULED, NAMED, LISTED, FORBIDDEN, CARRIED = "必要", "規則", "名指し", "一覧", "不可", "そのまま"
 ANY_OTHER: Final = "*"
 
 
@@ -126,14 +126,14 @@ def _against_rules(catalogue: Catalogue, specification: Specification, on: dt.da
         own = needs()[item.id]
         meanings = {code.meaning for code in specification.codes_on(item.code_table, on)}
         declared = {need.meaning for need in own if need.use == NEEDED and need.rule is None}
-        for rule, only_named in dict.fromkeys((need.rule, need.use == NAMED) for need in own if need.rule):
+        for rule, use in dict.fromkeys((need.rule, need.use) for need in own if need.rule):
             named = _in_force(rule.rows(catalogue), rule.column, on)
             if not named:
                 continue
-            for undecided in sorted(meanings - declared - named) if not only_named else ():
+            for undecided in sorted(meanings - declared - named) if use != NAMED else ():
                 text = f"意味 {undecided} の扱いが {rule} にありません（項目 {item.id}）"
                 yield Fault(f"codes/{item.code_table}.csv", text, BREACH)
-            for unused in sorted(named - meanings):
+            for unused in sorted(named - meanings) if use != LISTED else ():
                 text = f"{rule.key} {rule.value} の {unused} は、コード表 {item.code_table} のどの意味でもありません"
                 yield Fault(f"{rule.table}.csv", text, BREACH)
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Direction = Literal["extract", "to_union", "from_union"]
+Direction = Literal["extract", "to_union", "from_union", "from_partner"]
 Occurrence = Literal["one", "optional", "many"]
 Padding = Literal["", "space_right", "zero_left"]
 Mask = Literal["all", "first1", "last3", "none"]
@@ -90,7 +90,7 @@ class RecordLayout(_Frozen):
     """One record kind of a file, in the order in which the kinds appear; how they follow one another: `grammar`.
 
     parent: the kind that it belongs to and comes after. marks: the items whose constants together tell the kind; without
-    them, the first item.
+    them, the first item. mixed: a word that neighbouring kinds share if they stand in any order among each other.
     """
 
     kind: str
@@ -98,6 +98,7 @@ class RecordLayout(_Frozen):
     occurrence: Occurrence
     parent: str | None = None
     marks: tuple[str, ...] = ()
+    mixed: str | None = None
     key: tuple[str, ...] = ()
 
 
@@ -111,7 +112,7 @@ class FileLayout(_Frozen):
     name: str
     direction: Direction
     partner: str
-    cycle: Literal["daily", "monthly", "yearly"]
+    cycle: Literal["daily", "monthly", "yearly", "irregular"]
     effective_from: dt.date
     effective_to: dt.date | None = None
     status: Literal["official", "assumed"]
@@ -347,6 +348,7 @@ class Record:
     items: tuple[Item, ...]
     parent: str | None = None
     marks: tuple[str, ...] = ()
+    mixed: str | None = None
 
     @cached_property
     def marked_items(self) -> tuple[Item, ...]:

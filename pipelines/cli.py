@@ -57,6 +57,11 @@ COMMAND_GROUPS = {
     "毎月": {
         "continuity": CommandLocation("continuity", "continuity", "世帯の継続性（月次）"),
         "high-cost": CommandLocation("high_cost", "high_cost", "高額該当回数と限度額"),
+        "agreement": CommandLocation(
+            "agreement",
+            "agreement_command",
+            "整合性確認: 締め日の全員を、送付した内容・連合会の決定と比べ、担当者のフォルダに一覧を書く",
+        ),
     },
     "困ったとき": {
         "doctor": CommandLocation(

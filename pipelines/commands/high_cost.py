@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 import polars as pl
 
-from interfaces.catalogue import load_catalogue
+from interfaces.catalogue import Catalogue, load_catalogue
 from interfaces.messages import RenkeiError
 from pipelines.commands.common import (
     AS_JSON,
@@ -18,6 +20,9 @@ from pipelines.commands.common import (
     say_json,
     with_error_messages,
 )
+
+if TYPE_CHECKING:
+    from pipelines.high_cost.limits import IncomeClass
 
 MOST_YEN = 10**9  # a thousand million: more than any household's month has ever cost
 
@@ -47,6 +52,10 @@ def high_cost_count(month: dt.datetime, household: str, as_json: bool) -> None:
     click.echo(f"{month:%Y-%m} 直前11か月の該当 {len(found)}回: {drop}")
     for day, sources in found:
         click.echo(f"  {day:%Y-%m}  {'、'.join('当市町村の支給' if s == 'own' else f'引継 {s}' for s in sources)}")
+    click.echo(
+        f"定め: 直前11か月に{MULTIPLE_FROM}回以上の該当があれば、その月は多数回該当。外来（個人）の上限だけによる支給と"
+        "平成30年3月以前の診療は数えません。継続しない世帯の月は引き継ぎません"
+    )
 
 
 @high_cost.command("list", help="ある診療年月に回数のある世帯（引き継いだ月のある世帯だけ: --carried）")
@@ -70,39 +79,95 @@ def high_cost_list(month: dt.datetime, carried: bool, as_json: bool) -> None:
     click.echo(f"{month:%Y-%m}: {found.height}世帯")
 
 
-@high_cost.command("limit", help="診療年月の自己負担限度額（世帯）")
+@high_cost.command("limit", help="診療年月の自己負担限度額と、当てはめた定め")
 @MONTH_OPTION
-@click.option("--class", "income_class", required=True, help="所得区分（ア・イ・ウ・エ・オ、現役並みⅢ・…・低所得Ⅰ）")
+@click.option(
+    "--class", "income_class", required=True, help="所得区分（その診療年月の名称。例: ウ、現役並みⅢ、低所得Ⅰ）"
+)
 @click.option("--cost", type=click.IntRange(0, MOST_YEN), required=True, help="医療費総額（円）")
 @click.option("--multiple", is_flag=True, help="多数回該当（4回目以降）")
-@click.option("--moved-on", type=DATE, help="継続する世帯の県内転居の日（その月は半分。1日付けを除く）")
+@click.option("--moved-on", type=DATE, help="継続する世帯の県内転居の日")
+@click.option("--split-on", type=DATE, help="市町村内で世帯番号の変わった日（分割・合併）")
+@click.option("--born-on", type=DATE, help="75歳になる人の生年月日（その人の限度額）")
+@click.option("--by-disability-on", type=DATE, help="障害認定で後期高齢者医療へ移った日（その人の限度額）")
+@click.option("--joined-after-75-on", type=DATE, help="75歳到達者の被扶養者だった人が加入した日（その人の限度額）")
 @with_error_messages
 def high_cost_limit(
-    month: dt.datetime, income_class: str, cost: int, multiple: bool, moved_on: dt.datetime | None
+    month: dt.datetime, income_class: str, cost: int, multiple: bool, **days: dt.datetime | None
 ) -> None:
-    """One limit, by the table of its month."""
-    from pipelines.high_cost import limits
+    """One limit, by the table of its month, and the rules that were applied."""
+    from pipelines.high_cost import halving, limits
 
-    if moved_on is not None and moved_on.replace(day=1) != month:
-        raise click.UsageError("--moved-on は --month と同じ月の日にしてください（半分になるのは、その月だけです）")
     first, catalogue = month.date(), load_catalogue(catalogue_root())
+    _require_days_of_the_month(first, days)
+    facts = halving.MonthFacts(
+        _day(days["moved_on"]),
+        _day(days["split_on"]),
+        _day(days["born_on"]),
+        _day(days["by_disability_on"]),
+        _day(days["joined_after_75_on"]),
+    )
+    rule = halving.halving(first, facts)
     table = limits.limit_table(catalogue, first)
-    named = {
-        c.name: (group, c.meaning) for group in limits.AGE_GROUPS for c in limits.class_codes(catalogue, group, first)
-    }
+    named = {known.name: known for known in limits.income_classes(catalogue, first)}
     if income_class not in named:
-        raise RenkeiError("KR-7501", month=f"{first:%Y-%m}", income_class=income_class)
-    group, meaning = named[income_class]
+        raise RenkeiError("KR-7501", month=f"{first:%Y-%m}", income_class=income_class, known="・".join(named))
+    chosen = named[income_class]
     case = pl.DataFrame(
         {
-            "treatment_month": [first],
-            "age_group": [group],
-            "income_class": [meaning],
-            "total_cost": [cost],
-            "is_multiple": [multiple],
-            "moved_on": [moved_on.date() if moved_on else None],
-        },
-        schema_overrides={"moved_on": pl.Date},
+            "treatment_month": first,
+            "age_group": chosen.age_group,
+            "income_class": chosen.id,
+            "total_cost": cost,
+            "is_multiple": multiple,
+            "halved": [rule.is_half, False],
+        }
     )
-    case = case.with_columns(limits.is_halved(pl.col("moved_on"), pl.col("treatment_month")).alias("halved"))
-    click.echo(f"{limits.limits(case, table)['limit'][0]:,}円")
+    half, whole = limits.limits(case, table).iter_rows(named=True)
+    if rule.is_of_person:
+        click.echo(f"その人の限度額 {half['limit']:,}円（世帯の合算 {whole['limit']:,}円）")
+    else:
+        click.echo(f"{half['limit']:,}円")
+    click.echo(f"定め: {chosen.name}、{_formula(whole, multiple)}。{rule}")
+    for line in _yearly(catalogue, chosen, whole):
+        click.echo(line)
+
+
+def _day(day: dt.datetime | None) -> dt.date | None:
+    return None if day is None else day.date()
+
+
+def _require_days_of_the_month(month: dt.date, days: Mapping[str, dt.datetime | None]) -> None:
+    """A day of something that happened in the month must be in it; the birthday may be any."""
+    for name, day in days.items():
+        if name != "born_on" and day is not None and day.date().replace(day=1) != month:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(
+                f"{option} は --month と同じ月の日にしてください（限度額が変わるのは、その月だけです）"
+            )
+
+
+def _formula(row: Mapping[str, Any], multiple: bool) -> str:
+    """The whole limit's formula as a table prints it."""
+    if multiple and row["multiple"] is not None:
+        return f"多数回該当 {row['multiple']:,}円"
+    if row["threshold"] is None:
+        return f"{row['base']:,}円"
+    return f"{row['base']:,}円＋（医療費総額－{row['threshold']:,}円）×1%"
+
+
+def _yearly(catalogue: Catalogue, chosen: IncomeClass, row: Mapping[str, Any]) -> list[str]:
+    """What the year's limits are, from August to July; nothing of them is calculated here."""
+    from pipelines.high_cost.limits import yearly_exceptions
+
+    lines = []
+    if row["yearly"] is not None:
+        lines.append(f"年間上限（8月から翌年7月） {row['yearly']:,}円")
+    lines += [
+        f"  所得 {lower.border:,}円{lower.side}なら {lower.yearly:,}円（推定: 施行令では未確認）"
+        for lower in yearly_exceptions(catalogue, row["treatment_month"], chosen)
+    ]
+    if row["outpatient"] is not None:
+        yearly = f"、年間 {row['outpatient_yearly']:,}円" if row["outpatient_yearly"] is not None else ""
+        lines.append(f"外来（個人ごと）の上限 {row['outpatient']:,}円{yearly}")
+    return lines

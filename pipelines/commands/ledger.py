@@ -236,6 +236,20 @@ def ledger_confirm(entry: int, arrived: bool, by: str | None, reason: str) -> No
         click.echo("その日・その月の送付を再実行すると、もう一度送ります")
 
 
+@ledger.command("close", help="保管中のファイル（取り込む処理のないもの）をどう処理したかを記録する")
+@click.argument("entry", type=ENTRY, metavar="番号")
+@BY
+@REASON
+@with_error_messages
+def ledger_close(entry: int, by: str | None, reason: str) -> None:
+    """Record what became of a file that nothing applies; it is not named as kept any more."""
+    from pipelines.exchange.keeping import close
+
+    environment = environment_of_settings()
+    closed = close(environment.ledger.recorder(operator(environment, by)), entry, reason)
+    click.echo(f"{closed.id} {closed.file_name}: {state_in_words(closed.state)}")
+
+
 @ledger.command(
     "upgrade",
     help="台帳を、このプログラムの版に上げる（先に daemon を止め、台帳の控えを取る。途中で止まっても元のままで、再実行できる）",
@@ -360,10 +374,13 @@ def _next_commands(entry: Entry) -> str:
     known = entry.interface is not None and entry.partition is not None
     if not known or not (entry.state == EntryState.STALE or entry.is_releasable):
         return f"次にすること（このファイルは解除できません）:\n{reject}"
-    return f'次にすること:\n  renkei quarantine release {entry.id} --reason "理由"   # 解除して取り込む\n{reject}'
+    from pipelines.operations.inbound_interfaces import state_of_released
+
+    then = "取り込む" if state_of_released(entry) == EntryState.RELEASED else "保管する"
+    return f'次にすること:\n  renkei quarantine release {entry.id} --reason "理由"   # 解除して{then}\n{reject}'
 
 
-@quarantine.command("release", help="隔離を解き、次の取込で取り込む")
+@quarantine.command("release", help="隔離を解き、次の取込で取り込む（取り込む処理のないものは保管する）")
 @click.argument("entry", type=ENTRY, metavar="番号")
 @BY
 @REASON
@@ -371,10 +388,12 @@ def _next_commands(entry: Entry) -> str:
 def quarantine_release(entry: int, by: str | None, reason: str) -> None:
     """Release a file; its invalid records are not applied."""
     from pipelines.exchange.quarantine import release
+    from pipelines.operations.inbound_interfaces import state_of_released
 
     environment = environment_of_settings()
     recorder = environment.ledger.recorder(operator(environment, by))
-    decided = release(recorder, environment.file_store, entry, reason)
+    to = state_of_released(recorder.entry(entry))
+    decided = release(recorder, environment.file_store, entry, reason, to=to)
     click.echo(f"{decided.id} {decided.file_name}: {state_in_words(decided.state)}")
 
 

@@ -47,7 +47,7 @@ def run_daily(date: dt.datetime, only: str | None, confirm: str | None, verbose:
 
 @run.command(
     "monthly",
-    help="月次: out 高額該当情報と所得区分を送る、candidates 候補を受けて判定表を作る、"
+    help="月次: out 高額該当情報と所得区分を送る、agreement 全員の整合性を確認する、candidates 候補を受けて判定表を作る、"
     "instruction 確定指示を送る、results 確定結果と引継を受けて回数を数える",
 )
 @MONTH_OPTION

@@ -40,6 +40,7 @@ def specification_json(specification: Specification) -> dict[str, Any]:
                 "kind": record.kind,
                 "occurrence": record.occurrence,
                 "parent": record.parent,
+                "mixed": record.mixed,
                 "marks": [item.id for item in record.marked_items],
                 "key": list(record.key),
                 "items": [_item(item) | {"dates": _dates(specification, item)} for item in record.items],

@@ -100,7 +100,8 @@ def spec_show(interface: str, on: dt.datetime | None, catalogue: Path | None, as
     )
     for record in specification.records:
         below = f"  {record.parent} の下" if record.parent else ""
-        click.echo(f"\n[{record.kind}] {OCCURRENCES[record.occurrence]}{below}")
+        mixed = f"  順不同（{record.mixed}）" if record.mixed else ""
+        click.echo(f"\n[{record.kind}] {OCCURRENCES[record.occurrence]}{below}{mixed}")
         for item in record.items:
             rules = "; ".join(map(str, item.rules))
             place = f"{item.start}から" if item.start else ""
@@ -114,8 +115,13 @@ def spec_show(interface: str, on: dt.datetime | None, catalogue: Path | None, as
 
 
 OCCURRENCES = {"one": "1件", "optional": "0件か1件", "many": "繰り返し"}
-DIRECTIONS = {"extract": "業務システムから", "to_union": "連合会へ", "from_union": "連合会から"}
-CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年"}
+DIRECTIONS = {
+    "extract": "業務システムから",
+    "to_union": "連合会へ",
+    "from_union": "連合会から",
+    "from_partner": "他の機関から",
+}
+CYCLES = {"daily": "毎日", "monthly": "毎月", "yearly": "毎年", "irregular": "不定期"}
 
 
 @click.command("validate", help="ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）")

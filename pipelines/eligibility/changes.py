@@ -82,6 +82,11 @@ HOUSEHOLD_KINDS: dict[str, list[str]] = {
 }
 
 
+def differing_households(baseline: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """The `Households` of `now` that differ from `baseline` or are new: household_number, change_kinds."""
+    return _differences(baseline, now, HOUSEHOLD_KEY, HOUSEHOLD_KINDS)
+
+
 def find_changes(
     baseline_people: pl.DataFrame,
     baseline_households: pl.DataFrame,
@@ -140,7 +145,7 @@ def _touched_households(before: _Side, now: _Side, kinds: pl.DataFrame, withdraw
         now.people.join(kinds, on=PERSON_KEY, how="semi"),
         before.people.join(kinds, on=PERSON_KEY, how="semi"),
         withdrawn,
-        _differences(before.households, now.households, HOUSEHOLD_KEY, HOUSEHOLD_KINDS),
+        differing_households(before.households, now.households),
         uncertain,
     ]
     return pl.concat([frame.select(HOUSEHOLD_KEY) for frame in touched]).unique()

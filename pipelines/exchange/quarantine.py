@@ -45,8 +45,17 @@ def show(ledger: Ledger, data_folder: Path, entry_id: int) -> Quarantined:
     return Quarantined(entry, folder, report, ledger.events(entry_id))
 
 
-def release(recorder: Recorder, file_store: EncryptedFileStore, entry_id: int, reason: str) -> Entry:
-    """Release a file so that it is applied in spite of its findings. Its content is verified against the ledger first.
+def release(
+    recorder: Recorder,
+    file_store: EncryptedFileStore,
+    entry_id: int,
+    reason: str,
+    *,
+    to: EntryState = EntryState.RELEASED,
+) -> Entry:
+    """Release a file in spite of its findings. Its content is verified against the ledger first.
+
+    to: RELEASED for one that will be applied, KEPT for one that nothing applies.
 
     Errors: KR-6104 no operator, KR-6311 neither quarantined nor stale, KR-6312 no reason, KR-6313 the copy is missing or
     changed, KR-6314 the reason seems to contain a 個人番号, KR-6315 the file cannot be applied at all: it has a seal fault, its
@@ -57,7 +66,7 @@ def release(recorder: Recorder, file_store: EncryptedFileStore, entry_id: int, r
     if entry.interface is None or entry.partition is None or not is_releasable:
         raise RenkeiError("KR-6315", name=entry.file_name, entry=entry.id)
     archived_content(file_store, entry)
-    return _decide(recorder, entry, EntryState.RELEASED, reason)
+    return _decide(recorder, entry, to, reason)
 
 
 def reject(recorder: Recorder, entry_id: int, reason: str) -> Entry:

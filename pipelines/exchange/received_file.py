@@ -23,7 +23,7 @@ class ValidationOutcome:
 
     `report`: findings as JSON values, masked. `write_workbook` writes report.xlsx to the given path. `interface` and
     `partition` are None when the file could not be recognised. `releasable`: whether a person may release a file that is
-    not accepted.
+    not accepted. `is_applied`: whether the program has a step that applies such files; else an accepted one is kept.
     """
 
     accepted: bool
@@ -33,6 +33,7 @@ class ValidationOutcome:
     report: dict[str, Any] = field(default_factory=dict)
     write_workbook: Callable[[Path], None] | None = None
     releasable: bool = True
+    is_applied: bool = True
 
 
 Validator = Callable[[bytes, str], ValidationOutcome]
@@ -42,7 +43,7 @@ Validator = Callable[[bytes, str], ValidationOutcome]
 class ReceivedFile:
     """The outcome for one name in the Union's folder.
 
-    `state`: the entry's state (verified, quarantined, duplicate, vanished), WAITING (may still be being written), or
+    `state`: the entry's state (verified, kept, quarantined, duplicate, vanished), WAITING (may still be being written), or
     REFUSED (not received: a bad name, not a file, or a failed transfer). `path`: the archived copy. `code` and
     `message`: what a person should know. `is_left`: whether the file is still in the folder.
     """

@@ -1,4 +1,4 @@
-"""Validates an archived file: verified, or quarantined with its reports. The caller's validator defines what is valid."""
+"""Validates an archived file: verified, kept, or quarantined with its reports. The caller's validator defines what is valid."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pipelines.storage.files import copy_durably, write_durably
 
 REPORT_NAME: Final = "report.json"
 WORKBOOK_NAME: Final = "report.xlsx"
+KEPT: Final = "KR-6350"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class FileValidation:
     validator: Validator
 
     def validated(self, entry: Entry) -> ReceivedFile:
-        """Move a `received` entry to `verified` or `quarantined`, by its archived content. Other entries stay as they are."""
+        """Move a `received` entry to `verified`, `kept` or `quarantined`, by its archived content. Other entries stay as they are."""
         if entry.state != EntryState.RECEIVED:
             return self.received_file(entry)
         verdict = self._verdict(entry)
@@ -50,6 +51,8 @@ class FileValidation:
             "partition": outcome.partition,
             "records": outcome.records,
         }
+        if verdict.code is None and not outcome.is_applied:
+            return self._kept(entry, outcome, facts)
         if verdict.code is None:
             verified = self.recorder.transition(entry, EntryState.VERIFIED, expected=entry.state, **facts)
             return self.received_file(verified)
@@ -66,6 +69,14 @@ class FileValidation:
         text = f"{code} {_text(code, entry.file_name)}" if code else ""
         path = archive_of(self.file_store, entry)
         return ReceivedFile(entry.file_name, state or entry.state, entry, path, code, text)
+
+    def _kept(self, entry: Entry, outcome: ValidationOutcome, facts: dict[str, Any]) -> ReceivedFile:
+        """The outcome for a valid file that nothing applies (KR-6350). The ledger says how many findings of each code it has."""
+        counts: dict[str, int] = outcome.report.get("counts_by_code", {})
+        kept = self.recorder.transition(entry, EntryState.KEPT, expected=entry.state, found=counts, **facts)
+        found = "、".join(f"{code} {number}件" for code, number in counts.items()) or "なし"
+        text = f"{KEPT} {_text(KEPT, entry.file_name, entry=entry.id, findings=found)}"
+        return ReceivedFile(entry.file_name, kept.state, kept, archive_of(self.file_store, entry), KEPT, text)
 
     def _verdict(self, entry: Entry) -> _Verdict:
         content = archived_content(self.file_store, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,16 +13,29 @@ from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
 from interfaces.required_items import ItemsRead
 from pipelines.high_cost.counts import HOUSEHOLD
+from pipelines.high_cost.limits import ClassKind, income_classes
 from pipelines.high_cost.months import MONTHS_OF_A_YEAR
 from pipelines.tables.high_cost import TaxExtract
+from schemas.rules.periods import late_elderly_from
 
 TAXES_READ = ItemsRead("tax_extract", tuple(TaxExtract.names()), ("total_income", "former_household_number"))
 RESIDENT = "resident_number"
 NEW_CLASS_MONTH = 8  # 区分 are determined again every August (docs/sources.md 3.5)
-ELDER_AGE, LATE_ELDERLY_AGE = 70, 75
-UNDECLARED_UNDER_70, EXEMPT_UNDER_70 = "class_a", "class_o"
-EXCEPTIONS = {"receipts_of_one", "receipts_of_several", "base_income_sum"}
-LOWEST, LOW, GENERAL = "low_1", "low_2", "general"
+ELDER_AGE = 70
+# Rules that decide before, or in spite of, the borders: rows of limits/income_exceptions.csv.
+UNDECLARED_UNDER_70, UNDECLARED_FROM_70 = "undeclared_under_70", "undeclared_from_70"
+RECEIPTS_OF_ONE, RECEIPTS_OF_SEVERAL, BASE_INCOME_SUM = "receipts_of_one", "receipts_of_several", "base_income_sum"
+EXCEPTIONS = (UNDECLARED_UNDER_70, UNDECLARED_FROM_70, RECEIPTS_OF_ONE, RECEIPTS_OF_SEVERAL, BASE_INCOME_SUM)
+BELOW_ACTIVE = (RECEIPTS_OF_ONE, RECEIPTS_OF_SEVERAL, BASE_INCOME_SUM)
+
+
+@dataclass(frozen=True)
+class Exceptional:
+    """A rule apart from the borders. income_class: where it leads (None: not published, the rule is unknown); amount in yen."""
+
+    income_class: str | None
+    amount: int
+    born_since: dt.date
 
 
 @dataclass(frozen=True)
@@ -29,15 +43,28 @@ class Borders:
     """The borders of a 診療年月. under_70, from_70: (class, border) from the highest; amounts in yen.
 
     under_70: the sum of 旧ただし書き所得 is greater than the border. from_70: the highest 課税所得 is at least the border.
+    kinds: the kind of each class of the month (`limits.ClassKind`), by (age group, class).
     """
 
+    month: dt.date
     under_70: tuple[tuple[str, int], ...]
     from_70: tuple[tuple[str, int], ...]
-    receipts_of_one: int
-    receipts_of_several: int
-    base_income_sum: int
-    base_income_born_since: dt.date
+    exceptions: Mapping[str, Exceptional]
     minors: tuple[Minors, ...]
+    kinds: Mapping[tuple[str, str], ClassKind]
+
+    def class_of(self, group: str, kind: ClassKind) -> str:
+        """The one class of a kind; ValueError if there is not exactly one."""
+        (found,) = [name for (age_group, name), own in self.kinds.items() if (age_group, own) == (group, kind)]
+        return found
+
+    def active(self) -> list[str]:
+        """The classes of 現役並み."""
+        return [name for (_, name), kind in self.kinds.items() if kind == ClassKind.ACTIVE]
+
+    def unknown(self, names: Iterable[str]) -> list[str]:
+        """Those of the rules whose content nobody has published for the month."""
+        return [name for name in names if self.exceptions[name].income_class is None]
 
 
 @dataclass(frozen=True)
@@ -50,29 +77,54 @@ class Minors:
 
 
 def load_borders(catalogue: Catalogue, month: dt.date) -> Borders:
-    """`limits/income_borders.csv`, `limits/income_exceptions.csv`, `limits/minors.csv` for a 診療年月; KR-7107 when one has none."""
+    """The tables `income_borders`, `income_exceptions`, `minors` and `classes` of limits/ for a 診療年月; KR-7107 when one has no row.
+
+    Only minors may have none: while the rules beside it are unknown too, nobody's class depends on it.
+    """
     rows = sorted(catalogue.table("limits/income_borders", month), key=lambda row: row.integer("順"))
 
     def of(group: str) -> tuple[tuple[str, int], ...]:
         return tuple((row["所得区分"], row.integer("所得の境")) for row in rows if row["年齢群"] == group)
 
-    exceptions = {row["名前"]: row for row in catalogue.table("limits/income_exceptions", month)}
-    if missing := EXCEPTIONS - set(exceptions):
+    named = {row["名前"]: row for row in catalogue.table("limits/income_exceptions", month)}
+    if missing := set(EXCEPTIONS) - set(named):
         raise RenkeiError("KR-7101", path="limits/income_exceptions.csv", reason=f"{min(missing)} の行がありません")
-    amounts = {name: row.integer("金額") for name, row in exceptions.items()}
+    exceptions = {
+        name: Exceptional(
+            row["所得区分"] or None, row.integer_or_none("金額") or 0, row.day("生年月日の下限", dt.date.min)
+        )
+        for name, row in named.items()
+    }
+    borders = Borders(
+        month,
+        of("under_70"),
+        of("from_70"),
+        exceptions,
+        () if any(rule.income_class is None for rule in exceptions.values()) else _minors(catalogue, month),
+        {(known.age_group, known.id): known.kind for known in income_classes(catalogue, month)},
+    )
+    _require_kinds(borders)
+    return borders
+
+
+def _minors(catalogue: Catalogue, month: dt.date) -> tuple[Minors, ...]:
     minors = [
         Minors(row.integer("何歳未満"), row.integer("控除額"), row.integer("合計所得の上限"))
         for row in catalogue.table("limits/minors", month)
     ]
-    return Borders(
-        of("under_70"),
-        of("from_70"),
-        amounts["receipts_of_one"],
-        amounts["receipts_of_several"],
-        amounts["base_income_sum"],
-        exceptions["base_income_sum"].day("生年月日の下限"),
-        tuple(sorted(minors, key=lambda minor: minor.below)),
-    )
+    return tuple(sorted(minors, key=lambda minor: minor.below))
+
+
+def _require_kinds(borders: Borders) -> None:
+    """KR-7101 unless there is one class of each kind that a rule leads to."""
+    for group, kind in (
+        ("under_70", ClassKind.EXEMPT),
+        ("from_70", ClassKind.LOW_2),
+        ("from_70", ClassKind.LOW_1),
+    ):
+        if [own for (age_group, _), own in borders.kinds.items() if age_group == group].count(kind) != 1:
+            reason = f"年齢群 {group} に種類 {kind} の区分は一つ必要です"
+            raise RenkeiError("KR-7101", path="limits/classes.csv", reason=reason)
 
 
 def income_year(month: dt.date) -> int:
@@ -88,7 +140,7 @@ def is_elder(born_on: pl.Expr, month: dt.date) -> pl.Expr:
     """
     reached = born_on.dt.offset_by("-1d").dt.offset_by(f"{ELDER_AGE}y")
     months = (month.year - reached.dt.year()) * MONTHS_OF_A_YEAR + month.month - reached.dt.month()
-    return ((months > 0) & (born_on.dt.offset_by(f"{LATE_ELDERLY_AGE}y") > month)).fill_null(False)
+    return ((months > 0) & (late_elderly_from(born_on) > month)).fill_null(False)
 
 
 def age_on(born_on: pl.Expr, day: dt.date) -> pl.Expr:
@@ -126,8 +178,9 @@ def classify(
     Returns: household_number, income_class_under_70, income_class_70_74 (null without a 70–74 insured), income_year,
     without_record (persons), questions (list of Question), sorted by household_number.
 
-    未申告 of the head or an insured person -> ア / 現役並み (the highest). Then 非課税 (オ) before the income borders.
-    What is not known never makes a class lower: it is a question where it could.
+    未申告 of the head or an insured person -> the class that the table names (until 2027-07 the highest). Then 非課税 before
+    the income borders. What is not known never makes a class lower: it is a question where it could.
+    KR-7502 when a household's class depends on a rule that is not published for the month.
     """
     of_year = _taxes_of(taxes, income_year(month))
     with_tax = _with_tax(people, of_year, month)
@@ -140,6 +193,7 @@ def classify(
         .join(_former_members(with_tax, of_year), on=HOUSEHOLD, how="left")
         .with_columns(pl.col("former", "former_receipts", "former_unknown").fill_null(0))
     )
+    _refuse_unknown_rules(facts, borders)
     has_elder = pl.col("elders") > 0
     return facts.select(
         HOUSEHOLD,
@@ -247,15 +301,30 @@ def _former_members(with_tax: pl.DataFrame, taxes: pl.DataFrame) -> pl.DataFrame
     )
 
 
-def _first(conditions: list[tuple[pl.Expr, str]]) -> pl.Expr:
+def _first(conditions: Sequence[tuple[pl.Expr, str | None]]) -> pl.Expr:
+    """The class of the first condition that holds."""
     return pl.coalesce([pl.when(condition).then(pl.lit(name)) for condition, name in conditions])
+
+
+def _refuse_unknown_rules(facts: pl.DataFrame, borders: Borders) -> None:
+    """KR-7502 for the first rule that is not published and that some household's class depends on."""
+    has_elder, by_taxable = pl.col("elders") > 0, _first(_by_taxable(borders, "possible"))
+    is_open = has_elder & ~pl.col("undeclared") & ~pl.col("exempt") & by_taxable.is_in(borders.active())
+    depends = {
+        UNDECLARED_UNDER_70: pl.col("undeclared"),
+        UNDECLARED_FROM_70: pl.col("undeclared") & has_elder,
+        **dict.fromkeys(BELOW_ACTIVE, is_open),
+    }
+    for name in borders.unknown(depends):
+        if count := facts.filter(depends[name]).height:
+            raise RenkeiError("KR-7502", month=f"{borders.month:%Y-%m}", rule=name, count=count)
 
 
 def _under_70(borders: Borders) -> pl.Expr:
     return _first(
         [
-            (pl.col("undeclared"), UNDECLARED_UNDER_70),
-            (pl.col("exempt"), EXEMPT_UNDER_70),
+            (pl.col("undeclared"), borders.exceptions[UNDECLARED_UNDER_70].income_class),
+            (pl.col("exempt"), borders.class_of("under_70", ClassKind.EXEMPT)),
             *[(pl.col("income") > border, name) for name, border in borders.under_70],
         ]
     )
@@ -263,32 +332,38 @@ def _under_70(borders: Borders) -> pl.Expr:
 
 def _modest_income(borders: Borders) -> pl.Expr:
     """The sum of the elders' 旧ただし書き所得 is low: a rule for households with somebody born late enough."""
-    young_enough = pl.col("youngest_elder") >= borders.base_income_born_since
-    return (pl.col("income_of_elders") <= borders.base_income_sum) & young_enough
+    rule = borders.exceptions[BASE_INCOME_SUM]
+    return (pl.col("income_of_elders") <= rule.amount) & (pl.col("youngest_elder") >= rule.born_since)
 
 
 def _receipts_with_former(borders: Borders) -> pl.Expr:
     """One elder and those who went from the household to 後期高齢者医療, together below the border of several."""
     together = pl.col("receipts") + pl.col("former_receipts")
-    return (pl.col("elders") == 1) & (pl.col("former") > 0) & (together < borders.receipts_of_several)
-
-
-def _modest_receipts(borders: Borders) -> pl.Expr:
-    is_single = pl.col("elders") == 1
     return (
-        (is_single & (pl.col("receipts") < borders.receipts_of_one))
-        | (~is_single & (pl.col("receipts") < borders.receipts_of_several))
-        | (_receipts_with_former(borders) & (pl.col("former_unknown") == 0))
+        (pl.col("elders") == 1) & (pl.col("former") > 0) & (together < borders.exceptions[RECEIPTS_OF_SEVERAL].amount)
     )
 
 
+def _modest_receipts(borders: Borders) -> list[tuple[pl.Expr, str | None]]:
+    """The rules by receipts, each with the class that it leads to."""
+    one, several = (borders.exceptions[name] for name in (RECEIPTS_OF_ONE, RECEIPTS_OF_SEVERAL))
+    is_single = pl.col("elders") == 1
+    with_former = _receipts_with_former(borders) & (pl.col("former_unknown") == 0)
+    return [
+        (is_single & (pl.col("receipts") < one.amount), one.income_class),
+        (~is_single & (pl.col("receipts") < several.amount) | with_former, several.income_class),
+    ]
+
+
 def _from_70(borders: Borders) -> pl.Expr:
+    active = _first(_by_taxable(borders, "certain")).is_in(borders.active())
     return _first(
         [
-            (pl.col("undeclared"), borders.from_70[0][0]),
-            (pl.col("exempt") & pl.col("without_income"), LOWEST),
-            (pl.col("exempt"), LOW),
-            (_modest_income(borders) | _modest_receipts(borders), GENERAL),
+            (pl.col("undeclared"), borders.exceptions[UNDECLARED_FROM_70].income_class),
+            (pl.col("exempt") & pl.col("without_income"), borders.class_of("from_70", ClassKind.LOW_1)),
+            (pl.col("exempt"), borders.class_of("from_70", ClassKind.LOW_2)),
+            (active & _modest_income(borders), borders.exceptions[BASE_INCOME_SUM].income_class),
+            *[(active & condition, name) for condition, name in _modest_receipts(borders)],
             *_by_taxable(borders, "certain"),
         ]
     )
@@ -301,8 +376,10 @@ def _by_taxable(borders: Borders, deduction: str) -> list[tuple[pl.Expr, str]]:
 def _questions(borders: Borders) -> pl.Expr:
     """The questions whose answers could change the class; none for a household whose class does not depend on them."""
     by_taxable, at_best = (_first(_by_taxable(borders, name)) for name in DEDUCTIONS)
-    open_case = ~pl.col("undeclared") & ~pl.col("exempt") & ~_modest_income(borders) & (by_taxable != GENERAL)
-    modest = _modest_receipts(borders)
+    open_case = (
+        ~pl.col("undeclared") & ~pl.col("exempt") & ~_modest_income(borders) & (by_taxable.is_in(borders.active()))
+    )
+    modest = pl.any_horizontal(condition for condition, _ in _modest_receipts(borders))
     found = {
         Question.BY_RECEIPTS: open_case & modest,
         Question.RECEIPTS_UNKNOWN: open_case & ~modest & _receipts_with_former(borders),

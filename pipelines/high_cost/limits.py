@@ -3,23 +3,71 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
 
 import polars as pl
 
 from interfaces.catalogue import Catalogue
 from interfaces.messages import RenkeiError
-from interfaces.spec import Code
 
-AGE_GROUPS = {"under_70": "income_class_under_70", "from_70": "income_class_70_74"}
 PERCENT = 100
+
+
+class ClassKind(StrEnum):
+    """What a 所得区分 is, whatever it is called: 種類 of limits/classes.csv."""
+
+    TAXED = "課税"
+    EXEMPT = "非課税"
+    ACTIVE = "現役並み"
+    GENERAL = "一般"
+    LOW_2 = "低所得Ⅱ"
+    LOW_1 = "低所得Ⅰ"
+
+
+@dataclass(frozen=True)
+class IncomeClass:
+    """A 所得区分 of a month. age_group: under_70 | from_70."""
+
+    age_group: str
+    id: str
+    name: str
+    kind: ClassKind
+
+
+def income_classes(catalogue: Catalogue, month: dt.date) -> list[IncomeClass]:
+    """The classes of a 診療年月 (its first day), by `limits/classes.csv`; KR-7107 for a month without them."""
+    return [
+        IncomeClass(row["年齢群"], row["所得区分"], row["名称"], row.read("種類", ClassKind, "区分の種類"))
+        for row in catalogue.table("limits/classes", month)
+    ]
+
+
+@dataclass(frozen=True)
+class LowerYearly:
+    """A lower yearly limit for the lower incomes of a class. border, yearly: yen; side: 以下 | 未満."""
+
+    border: int
+    side: str
+    yearly: int
+
+
+def yearly_exceptions(catalogue: Catalogue, month: dt.date, of: IncomeClass) -> list[LowerYearly]:
+    """The rows of `limits/yearly_exceptions.csv` for a class; none outside the days of the table."""
+    return [
+        LowerYearly(row.integer("所得の境"), row["境の含み"], row.integer("年間上限"))
+        for row in catalogue.table_or_none("limits/yearly_exceptions", month)
+        if (row["年齢群"], row["所得区分"]) == (of.age_group, of.id)
+    ]
 
 
 def limit_table(catalogue: Catalogue, month: dt.date) -> pl.DataFrame:
     """The limits of a 診療年月 (its first day), all amounts in yen.
 
     Columns: treatment_month, age_group (under_70 | from_70), income_class, outpatient (cap per person, null: none),
-    base, threshold (null: no 1 % part), multiple (from the 4th month, null: none), yearly (null: none), floor (smallest
-    self-payment that is aggregated). KR-7107 for a month without a table: tables of other months are never used.
+    base, threshold (null: no 1 % part), multiple (from the 4th month, null: none), yearly and outpatient_yearly (per
+    person; from August to July, null: none), floor (smallest self-payment that is aggregated).
+    KR-7107 for a month without a table: tables of other months are never used.
     """
     floors = {row["年齢群"]: row.integer("合算の下限") for row in catalogue.table("limits/floors", month)}
     rows = [
@@ -32,11 +80,12 @@ def limit_table(catalogue: Catalogue, month: dt.date) -> pl.DataFrame:
             row.integer_or_none("医療費の境"),
             row.integer_or_none("多数回"),
             row.integer_or_none("年間上限"),
+            row.integer_or_none("外来年間上限"),
             row.read("年齢群", floors.__getitem__, " floors.csv の年齢群"),
         )
         for row in catalogue.table("limits/limits", month)
     ]
-    names = ("outpatient", "base", "threshold", "multiple", "yearly", "floor")
+    names = ("outpatient", "base", "threshold", "multiple", "yearly", "outpatient_yearly", "floor")
     schema = {"treatment_month": pl.Date, "age_group": pl.String, "income_class": pl.String}
     return pl.DataFrame(rows, schema={**schema, **dict.fromkeys(names, pl.Int64)}, orient="row")
 
@@ -56,7 +105,10 @@ def limits(cases: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     missing = joined.filter(pl.col("base").is_null())
     if missing.height:
         first = missing.row(0, named=True)
-        raise RenkeiError("KR-7501", month=f"{first['treatment_month']:%Y-%m}", income_class=first["income_class"])
+        month, group = first["treatment_month"], first["age_group"]
+        of_month = table.filter((pl.col("treatment_month") == month) & (pl.col("age_group") == group))
+        known = "・".join(of_month["income_class"])
+        raise RenkeiError("KR-7501", month=f"{month:%Y-%m}", income_class=first["income_class"], known=known)
     share = pl.when(pl.col("halved")).then(2).otherwise(1)
     above = (pl.col("total_cost") - pl.col("threshold") // share).clip(lower_bound=0)
     formula = pl.col("base") // share + ((above + PERCENT // 2) // PERCENT).fill_null(0)
@@ -64,14 +116,3 @@ def limits(cases: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(
         pl.coalesce(multiple, formula).alias("limit"), (pl.col("floor") // share).alias("halved_floor")
     )
-
-
-def is_halved(moved_on: pl.Expr, treatment_month: pl.Expr) -> pl.Expr:
-    """Whether a continuing household's limits halve: in the month of its move, unless it moved on the 1st."""
-    same_month = (moved_on.dt.truncate("1mo") == treatment_month).fill_null(False)
-    return same_month & (moved_on.dt.day() > 1).fill_null(False)
-
-
-def class_codes(catalogue: Catalogue, age_group: str, on: dt.date) -> tuple[Code, ...]:
-    """The income classes of an age group in force on a day, with their Japanese names."""
-    return tuple(code for code in catalogue.codes[AGE_GROUPS[age_group]] if code.in_force(on))

@@ -40,7 +40,7 @@ from pipelines.high_cost.sending import HISTORY, INCOME, SNAPSHOT_ASSETS, baseli
 from pipelines.tables.continuity import HouseholdsGone
 from pipelines.tables.high_cost import ClassesSnapshot, HandedOverMonths, HistorySnapshot
 from pipelines.transfer import erased
-from pipelines.transfer.baseline import days_not_sent, first_month_sent, people_sent
+from pipelines.transfer.baseline import first_month_sent, people_sent, require_sent
 from pipelines.transfer.sending import checked_file
 from schemas.findings import codes_in_words
 from schemas.report import write_json, write_xlsx
@@ -64,16 +64,6 @@ class Extract:
     withheld: pl.Series
     findings: pl.DataFrame
     file: FileRead | None = None
-
-
-def require_sent(environment: Environment, month: dt.date) -> dt.date:
-    """The cut-off day of a month, if everything up to it was sent or carried; KR-7601 names the days that were not."""
-    cut_off = monthly_days(environment.catalogue, month).cut_off
-    missing = days_not_sent(environment, month, cut_off)
-    if cut_off in missing:
-        days = "、".join(day.isoformat() for day in missing)
-        raise RenkeiError("KR-7601", month=f"{month:%Y-%m}", day=cut_off, missing=days)
-    return cut_off
 
 
 def read_extract(environment: Environment, interface: str, month: dt.date) -> Extract:
@@ -277,10 +267,22 @@ def build_classes(environment: Environment, month: dt.date, taxes: Extract) -> C
     without = int(found["without_record"].sum())
     if rows.is_empty() or INCOME in environment.settings.switched_off_interfaces:
         return Classes(None, rows, baseline, without, asked)
+    _require_codes(environment, month, rows)
     file = checked_file(environment, INCOME, month, rows, environment.monthly_header(month, cut_off))
     gone = baseline.join(pl.concat([now, waiting]), on=HOUSEHOLD, how="anti")
     after = pl.concat([now, waiting.select(now.columns), gone.select(now.columns)]).sort(HOUSEHOLD)
     return Classes(file, rows, after, without, asked)
+
+
+def _require_codes(environment: Environment, month: dt.date, rows: pl.DataFrame) -> None:
+    """KR-7504 for a class that has no code in the file: none is invented."""
+    specification = environment.specification(INCOME, month)
+    for name in ("income_class_under_70", "income_class_70_74"):
+        if (item := specification.data.by_id.get(name)) is None:
+            continue
+        coded = {code.meaning for code in specification.codes_on(item.code_table, month)}
+        if missing := sorted(set(rows[name].drop_nulls()) - coded):
+            raise RenkeiError("KR-7504", month=f"{month:%Y-%m}", classes="・".join(missing))
 
 
 def lines(environment: Environment, month: dt.date, history: History, classes: Classes) -> list[str]:

@@ -104,6 +104,17 @@ def current_records(connection: Connection, table: sa.Table, on: dt.date | None 
     return history(connection, table, on).unique(key, keep="last", maintain_order=True).sort(key)
 
 
+def periods_before(connection: Connection, on: dt.date | None = None) -> pl.DataFrame:
+    """Of each 宛名番号 the newest record of an earlier period than the current one, known at the end of `on` (None: now)."""
+    records = history(connection, dates, on)
+    current = records.unique("resident_number", keep="last", maintain_order=True)
+    began = current.select("resident_number", pl.col("applied_on").alias("_began"))
+    earlier = records.join(began, on="resident_number", maintain_order="left").filter(
+        pl.col("applied_on") < pl.col("_began")
+    )
+    return earlier.unique("resident_number", keep="last", maintain_order=True).drop("_began")
+
+
 def linkage(connection: Connection, on: dt.date | None = None) -> pl.DataFrame:
     """One row per 宛名番号: both ids, 取得/喪失年月日 and 適用 period, as known at the end of `on` (None: now)."""
     current_ids = current_records(connection, ids, on).drop("known_from")

@@ -98,7 +98,8 @@ def _ending(scope: Scope, event: Event, entry: Entry | None) -> str:
     decided = [
         later
         for later in scope.environment.ledger.events(entry.id)
-        if later.sequence > event.sequence and later.action in (EntryState.RELEASED, EntryState.REJECTED)
+        if later.sequence > event.sequence
+        and later.action in (EntryState.RELEASED, EntryState.KEPT, EntryState.REJECTED)
     ]
     by = "、".join(
         f"{event_words(one.action, entry.direction).name} {time_in_words(one.at)} {one.operator}"

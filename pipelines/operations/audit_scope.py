@@ -101,9 +101,9 @@ class Scope:
     def is_monthly(self, entry: Entry) -> bool:
         """Whether an entry's file belongs to a month."""
         catalogue = self.environment.catalogue
-        return (
-            entry.interface in catalogue.ids() and catalogue.versions(str(entry.interface))[-1].layout.cycle != "daily"
-        )
+        if entry.interface not in catalogue.ids():
+            return False
+        return catalogue.versions(entry.interface)[-1].layout.cycle in ("monthly", "yearly")
 
     def subject(self, event: Event) -> str:
         """What an event is about: its file, or its month or day."""

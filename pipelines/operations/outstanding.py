@@ -172,6 +172,7 @@ WAITING = {
     EntryState.QUARANTINED: "KR-6504",
     EntryState.STALE: "KR-6512",
     EntryState.UNCONFIRMED: "KR-6513",
+    EntryState.KEPT: "KR-6351",
 }
 
 
@@ -179,7 +180,8 @@ def _waiting(entries: list[Entry], on: dt.date) -> Iterator[Row]:
     for entry in entries:
         since = _day(entry.created_at)
         if entry.state in WAITING and since <= on:
-            yield WAITING[entry.state], entry.file_name, entry.partition or since, since
+            day = None if entry.state == EntryState.KEPT else entry.partition
+            yield WAITING[entry.state], entry.file_name, day or since, since
 
 
 def _left_files(environment: Environment, on: dt.date) -> Iterator[Row]:

@@ -11,10 +11,12 @@ import sqlalchemy as sa
 from interfaces.catalogue import UNREADABLE, Catalogue, Fault, read_rows
 from interfaces.meanings import BREACH, lint_meanings
 from interfaces.messages import RenkeiError
+from pipelines.agreement.monthly import business_days_of_waiting
 from pipelines.configuration.calendar import monthly_days
 from pipelines.continuity.criteria import load_criteria
 from pipelines.continuity.worksheet import load_marks
 from pipelines.exchange.persons import load_titles
+from pipelines.high_cost.class_tables import lint_classes
 from pipelines.high_cost.income_class import load_borders
 from pipelines.high_cost.limits import limit_table
 from pipelines.linkage import state
@@ -30,7 +32,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "limits/income_borders": ("年齢群", "所得区分"),
     "limits/income_exceptions": ("名前",),
     "limits/minors": ("何歳未満",),
+    "limits/classes": ("年齢群", "所得区分"),
+    "limits/yearly_exceptions": ("年齢群", "所得区分"),
     "calendars/monthly": ("対象年月",),
+    "agreement/waiting": ("対象",),
     "retention/stores": ("保管場所",),
     "worksheet/marks": ("印",),
     "persons/titles": ("役職・敬称",),
@@ -46,9 +51,11 @@ READERS: Mapping[str, Callable[[Catalogue, dt.date], object]] = {
     "limits/income_borders": load_borders,
     "limits/income_exceptions": load_borders,
     "limits/minors": load_borders,
+    "limits/classes": load_borders,
     "worksheet/marks": load_marks,
     "persons/titles": load_titles,
     "calendars/monthly": lambda catalogue, day: monthly_days(catalogue, day.replace(day=1)),
+    "agreement/waiting": business_days_of_waiting,
 }
 
 
@@ -57,7 +64,7 @@ def lint_tables(catalogue: Catalogue) -> list[Fault]:
     cannot be read, days of a month in the wrong order; a meaning that the program or a rule needs and no code table has,
     one that nothing decides on, one that the ledger's columns cannot hold."""
     of_tables = [fault for name in KEYS for fault in _table(catalogue, name)]
-    return list(dict.fromkeys([*of_tables, *lint_meanings(catalogue), *_too_long(catalogue)]))
+    return list(dict.fromkeys([*of_tables, *lint_classes(catalogue), *lint_meanings(catalogue), *_too_long(catalogue)]))
 
 
 def _table(catalogue: Catalogue, name: str) -> Iterator[Fault]:

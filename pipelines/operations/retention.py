@@ -28,7 +28,16 @@ ERASURE_FAILED = "KR-6606"
 # What the Union knows by the last month that was sent, however long ago: the baseline of the next one.
 BASELINE_ASSETS = {"high_cost_history": "known_high_cost_history", "income_class": "known_income_class"}
 # The work of an entry in one of these is done: it does not need its files any more.
-SETTLED = SENT_STATES | TERMINAL_OUTBOUND_STATES | {EntryState.APPLIED, EntryState.DUPLICATE, EntryState.VANISHED}
+SETTLED = (
+    SENT_STATES
+    | TERMINAL_OUTBOUND_STATES
+    | {
+        EntryState.APPLIED,
+        EntryState.CLOSED,
+        EntryState.DUPLICATE,
+        EntryState.VANISHED,
+    }
+)
 
 
 @dataclass(frozen=True)

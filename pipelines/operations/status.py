@@ -212,6 +212,7 @@ def _files(status: Status) -> Iterator[Action]:
 NEVER_SENT = "KR-6506"
 # What an overdue thing asks for; the others are listed by their own sections.
 _COMMANDS = {
+    "KR-6351": "renkei ledger list --state 保管中",
     "KR-6501": "renkei run daily --date {last} --only out",
     "KR-6502": "renkei run daily --date {first} --only in",
     "KR-6505": "renkei continuity status --month {month}",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from pipelines.configuration.calendar import MonthlyDays
-from pipelines.orchestration.assets import continuity, high_cost
+from pipelines.orchestration.assets import agreement, continuity, high_cost
 from pipelines.orchestration.partitions import Partitions
 
 LATE_RESULT_DAYS = 7  # a late result is still looked for during a week
@@ -45,6 +45,12 @@ MONTHLY_STEPS = (
         "月次の送付: 給付・税の抽出 → 高額該当情報・所得区分 → 連合会",
         lambda days, day: day == days.cut_off,
         high_cost.out_assets,
+    ),
+    MonthlyStep(
+        "agreement",
+        "整合性確認: 締め日の全員を、送付した内容・連合会の決定と比べる",
+        lambda days, day: day == days.cut_off,
+        agreement.assets,
     ),
     MonthlyStep(
         "candidates",

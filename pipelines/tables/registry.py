@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from interfaces.catalogue import Catalogue
+from pipelines.tables.agreement import AgreementTotals, Disagreements
 from pipelines.tables.continuity import (
     Candidates,
     Cases,
@@ -85,6 +86,8 @@ TABLES: Mapping[str, type[Table]] = {
     "monthly_dispatch": MonthlyDispatch,
     "high_cost_counts": Counts,
     "high_cost_months": CountedMonths,
+    "agreement_differences": Disagreements,
+    "agreement_totals": AgreementTotals,
     "outstanding": Outstanding,
 }
 

@@ -6,7 +6,8 @@ import datetime as dt
 
 import polars as pl
 
-from pipelines.configuration.calendar import business_days
+from interfaces.messages import RenkeiError
+from pipelines.configuration.calendar import business_days, monthly_days
 from pipelines.deployment import Environment
 from pipelines.exchange.ledger.states import SENT_STATES, TERMINAL_OUTBOUND_STATES, Direction, EntryState, LedgerEvent
 from pipelines.tables.eligibility import SentPeople
@@ -92,3 +93,13 @@ def days_not_sent(environment: Environment, first: dt.date, last: dt.date) -> li
     ends = min(last, environment.settings.last_day or last)
     days = business_days(max(first, began), ends + dt.timedelta(days=1))
     return [day for day in days if day not in done and day.isoformat() not in quiet]
+
+
+def require_sent(environment: Environment, month: dt.date) -> dt.date:
+    """The cut-off day of a month, if everything up to it was sent or carried; KR-7601 names the days that were not."""
+    cut_off = monthly_days(environment.catalogue, month).cut_off
+    missing = days_not_sent(environment, month, cut_off)
+    if cut_off in missing:
+        days = "、".join(day.isoformat() for day in missing)
+        raise RenkeiError("KR-7601", month=f"{month:%Y-%m}", day=cut_off, missing=days)
+    return cut_off

@@ -10,7 +10,8 @@ from functools import partial
 import polars as pl
 
 from interfaces.messages import RenkeiError, message, messages
-from interfaces.naming import date_of, recognise
+from interfaces.naming import date_of, fields_of, recognise
+from interfaces.spec import FileLayout
 from interfaces.values import to_canonical
 from interfaces.words import state_in_words
 from pipelines.configuration.calendar import TOKYO
@@ -38,28 +39,27 @@ def validate_received(
 ) -> ValidationOutcome:
     """Recognise a file by its name and validate it by the version in force on its day (D-042).
 
-    An interface that is not `applied` is refused (KR-6337), so that its file is not received, removed and forgotten. A
-    switched-off interface is refused (KR-7303), unless the file was made from manual entry. A file for a day or a month
-    that has not begun is refused (KR-7307): once applied, it would make every file until then stale.
+    A file of an interface that is not `applied` is kept (D-104): it is judged by the version of the day in its name, or of
+    today if its names have none. A switched-off interface is refused (KR-7303), unless the file was made from manual entry.
+    A file to be applied for a day or a month that has not begun is refused (KR-7307): once applied, it would make every file
+    until then stale.
     """
     recognised = recognise(environment.catalogue, name)
     if recognised is None:
         return ValidationOutcome(False, report=_one_finding("KR-7302", name))
     interface, fields = recognised
     layout = environment.catalogue.versions(interface)[-1].layout
-    if layout.direction != "from_union":
+    if layout.direction not in ("from_union", "from_partner"):
         return ValidationOutcome(False, report=_one_finding("KR-7302", name))
-    if interface not in applied:
-        return ValidationOutcome(False, interface, report=_one_finding("KR-6337", name), releasable=False)
     if interface in environment.settings.switched_off_interfaces and not typed:
         return ValidationOutcome(False, interface, report=_one_finding("KR-7303", name))
-    day = date_of(fields, layout)
+    is_applied, today = interface in applied, environment.clock().astimezone(TOKYO).date()
+    day = date_of(fields, layout) or (None if is_applied or _has_day(layout) else today)
     if day is None:
         return ValidationOutcome(False, interface, report=_one_finding("KR-7304", name))
     specification = environment.specification(interface, day)
     validated = validate(content, name, specification, day, environment.file_context(day, name))
-    today = environment.clock().astimezone(TOKYO).date()
-    if day > today:
+    if is_applied and day > today:
         validated = _with_finding(validated, "KR-7307", today.isoformat())
     refused_for_good = validated.unreadable or (validated.findings["code"] == CERTAIN_MY_NUMBERS).any()
     return ValidationOutcome(
@@ -70,7 +70,13 @@ def validate_received(
         to_json(validated),
         partial(write_xlsx, validated),
         releasable=not refused_for_good,
+        is_applied=is_applied,
     )
+
+
+def _has_day(layout: FileLayout) -> bool:
+    """Whether the names of an interface's files say for which day or month they are."""
+    return any(field.endswith(("_on", "_month")) for field in fields_of(layout.file_name))
 
 
 def _with_finding(validated: Validated, code: str, expected: str) -> Validated:

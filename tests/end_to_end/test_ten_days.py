@@ -6,6 +6,8 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import pytest
+
 from fixtures.counterpart.delivery import leave
 from fixtures.counterpart.misbehaviour import Misbehaviour
 from fixtures.counterpart.seals import Seals
@@ -18,6 +20,7 @@ from tests.support.command_town import START, Town
 from tests.support.servers import OpenSshServer
 
 
+@pytest.mark.slow
 def test_after_any_day_our_records_are_the_truth(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=1)
     for day in business_days(START, 10):
@@ -31,6 +34,7 @@ def test_after_any_day_our_records_are_the_truth(tmp_path: Path, openssh_server:
     assert town.linkage_on(START).height < town.linkage_on(dt.date(2026, 4, 14)).height
 
 
+@pytest.mark.slow
 def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer, postgres_url: str) -> None:
     town = Town(tmp_path, openssh_server, seed=2, ledger_url=postgres_url, persons=300)
     for day in business_days(START, 2):
@@ -39,6 +43,7 @@ def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer,
     assert set(town.states().values()) == {"accepted", "applied"}
 
 
+@pytest.mark.slow
 def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=3, persons=300)
     certificate = town.seal(tmp_path)
@@ -124,6 +129,7 @@ def test_a_first_load_waits_for_a_second_person(tmp_path: Path, openssh_server: 
     assert town.differences(second).is_empty()
 
 
+@pytest.mark.slow
 def test_a_rejected_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=4)
     first, second, third = business_days(START, 3)
@@ -135,6 +141,7 @@ def test_a_rejected_day_is_carried_by_the_next(tmp_path: Path, openssh_server: O
     assert town.differences(third).is_empty()
 
 
+@pytest.mark.slow
 def test_a_missed_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=7)
     first, second, third = business_days(START, 3)

@@ -51,6 +51,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.slow
 def test_whatever_the_union_does_wrong_is_reported_and_does_not_count(
     tmp_path: Path, openssh_server: OpenSshServer
 ) -> None:

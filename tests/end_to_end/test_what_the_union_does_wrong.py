@@ -21,6 +21,7 @@ QUARANTINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("misbehaviour", QUARANTINED)
 def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
     misbehaviour: Misbehaviour, tmp_path: Path, openssh_server: OpenSshServer
@@ -47,6 +48,7 @@ def test_a_bad_file_is_quarantined_whole_and_the_others_go_on(
     assert town.states()[name] == "rejected"
 
 
+@pytest.mark.slow
 def test_late_and_duplicate_files_do_no_harm(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=5, persons=300)
     first, second, third, fourth = business_days(START, 4)
@@ -58,6 +60,7 @@ def test_late_and_duplicate_files_do_no_harm(tmp_path: Path, openssh_server: Ope
     assert town.differences(fourth).is_empty()
 
 
+@pytest.mark.slow
 def test_older_content_under_a_new_name_is_a_recorded_no_op(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=8, persons=300)
     first, second, third = business_days(START, 3)

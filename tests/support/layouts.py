@@ -7,9 +7,15 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interfaces.catalogue import DEFAULT_ROOT
+from interfaces.catalogue import DEFAULT_ROOT, Catalogue, load_catalogue
 
 COLUMNS = "項番,項目名,id,属性,開始位置,バイト数,必須,コード表,規則,正規化,秘匿区分,出典"
+
+
+def exchanged(catalogue: Catalogue | None = None) -> list[str]:
+    """The interfaces of the shipped catalogue that the program makes, reads or applies; not those that it only keeps."""
+    known = catalogue or load_catalogue()
+    return [interface for interface in known.ids() if interface not in known.of_cycle("irregular")]
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,12 @@ NEW = "000000000000031"
 class Desk:
     """The command line of a deployment whose Union is a folder on a real SFTP server."""
 
-    def __init__(self, folder: Path, server: OpenSshServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, folder: Path, server: OpenSshServer, monkeypatch: pytest.MonkeyPatch, catalogue: Path | None = None
+    ) -> None:
         self.folder, self.server = folder, server
-        self.more = (
+        self.more = f'catalogue_folder = "{catalogue}"\n' if catalogue else ""
+        self.more += (
             f'[sftp]\nhost = "{server.host}"\nport = {server.port}\nuser = "{server.user}"\n'
             f'private_key = "{server.private_key}"\nhost_key = "{server.host_key}"\n'
             f'to_union_folder = "{server.root}/to_union"\nfrom_union_folder = "{server.root}/from_union"\n'
@@ -50,8 +53,8 @@ class Desk:
         leave(self.server.root / "from_union" / file_name(specification, HEADER), content)
 
 
-def prepared(desk: Desk) -> None:
-    """Everything sent up to the cut-off, with the month's extracts."""
+def prepared(desk: Desk, **tax: object) -> None:
+    """Everything sent up to the cut-off, with the month's extracts. tax: what is otherwise in the person's tax record."""
     people = pl.DataFrame(
         {
             "resident_number": ["000000000000901"],
@@ -77,5 +80,5 @@ def prepared(desk: Desk) -> None:
         "receipts": "4000000",
         "low_income": "no",
     }
-    tax = {"resident_number": "000000000000901", "income_year": "2024", **declared}
-    write_extract(desk.environment, "tax_extract", [tax])
+    record = {"resident_number": "000000000000901", "income_year": "2024", **declared, **tax}
+    write_extract(desk.environment, "tax_extract", [record])

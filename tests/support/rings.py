@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import datetime as dt
 import shutil
 import tempfile
 from functools import cache
@@ -11,6 +12,8 @@ from pathlib import Path
 from fixtures.prefecture import MUNICIPALITIES
 from pipelines.storage.archive import EncryptedFileStore
 from pipelines.storage.keyring import PURPOSES, KeyRing
+
+_TRUE_DATETIME = dt.datetime  # whatever a test puts in its place while the keys are made
 
 # Our municipality's, as a deployment of it names itself.
 OWNER = f"国保連携 {MUNICIPALITIES[0].code}"
@@ -21,7 +24,7 @@ def key_folder() -> Path:
     """A folder with the first generation of every purpose."""
     folder = Path(tempfile.mkdtemp(prefix="renkei-keys-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    ring = KeyRing(folder, folder / "passphrase", OWNER)
+    ring = KeyRing(folder, folder / "passphrase", OWNER, clock=lambda: _TRUE_DATETIME.now(dt.UTC))
     for purpose in PURPOSES:
         ring.create(purpose)
     return folder

@@ -71,6 +71,9 @@ class EntryState(_Stored):
     STALE = "stale"
     RELEASED = "released"
     APPLIED = "applied"
+    # Valid, and no code applies it: a person deals with it, and then says what became of it.
+    KEPT = "kept"
+    CLOSED = "closed"
 
 
 class LedgerEvent(StrEnum):
@@ -128,9 +131,10 @@ TRANSITIONS: Final[Mapping[Direction, Mapping[EntryState, frozenset[EntryState]]
     Direction.INBOUND: {
         _S.DETECTED: frozenset({_S.CLAIMED, _S.VANISHED}),
         _S.CLAIMED: frozenset({_S.RECEIVED, _S.VANISHED}),
-        _S.RECEIVED: frozenset({_S.VERIFIED, _S.QUARANTINED, _S.DUPLICATE, _S.STALE}),
+        _S.RECEIVED: frozenset({_S.VERIFIED, _S.KEPT, _S.QUARANTINED, _S.DUPLICATE, _S.STALE}),
         _S.VERIFIED: frozenset({_S.APPLIED, _S.QUARANTINED, _S.STALE}),
-        _S.QUARANTINED: frozenset({_S.RELEASED, _S.REJECTED}),
+        _S.QUARANTINED: frozenset({_S.RELEASED, _S.KEPT, _S.REJECTED}),
+        _S.KEPT: frozenset({_S.CLOSED}),
         _S.STALE: frozenset({_S.RELEASED, _S.REJECTED}),
         _S.RELEASED: frozenset({_S.APPLIED}),
     },
@@ -154,9 +158,11 @@ UNSEALED_STATES: Final = UNSENT_STATES - {_S.SEALED}
 # The fetch of the file is not finished.
 FETCHING_STATES: Final = frozenset({_S.DETECTED, _S.CLAIMED})
 # The same bytes as those of an entry in one of these are a duplicate. Rejected content may come again.
-DEDUPLICATED_STATES: Final = frozenset({_S.RECEIVED, _S.VERIFIED, _S.APPLIED, _S.QUARANTINED, _S.RELEASED, _S.STALE})
+DEDUPLICATED_STATES: Final = frozenset(
+    {_S.RECEIVED, _S.VERIFIED, _S.APPLIED, _S.QUARANTINED, _S.RELEASED, _S.STALE, _S.KEPT, _S.CLOSED}
+)
 # Other bytes under the name of an entry in one of these must be looked at by a person.
-UNIQUE_NAME_STATES: Final = frozenset({_S.VERIFIED, _S.APPLIED, _S.RELEASED, _S.STALE})
+UNIQUE_NAME_STATES: Final = frozenset({_S.VERIFIED, _S.APPLIED, _S.RELEASED, _S.STALE, _S.KEPT})
 # The file is valid, or a person released it: it waits to be applied.
 WAITING_STATES: Final = frozenset({_S.VERIFIED, _S.RELEASED})
 # What a person may release or reject. A stale file is valid: a newer one was merely applied before it.

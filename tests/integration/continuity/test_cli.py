@@ -50,6 +50,8 @@ def test_a_month_from_its_first_file_to_the_carried_count(desk: Desk) -> None:
         "2026-04 直前11か月の該当 2回: 多数回該当ではありません",
         "  2026-02  引継 999989/000000000000021",
         "  2026-03  引継 999989/000000000000021",
+        "定め: 直前11か月に3回以上の該当があれば、その月は多数回該当。外来（個人）の上限だけによる支給と"
+        "平成30年3月以前の診療は数えません。継続しない世帯の月は引き継ぎません",
     ]
     unknown = desk.run("high-cost", "count", "--month", "2026-04", "--household", "000000000009999")
     assert (unknown.exit_code, unknown.output[:7]) == (2, "KR-7604")
@@ -92,6 +94,25 @@ def test_what_the_union_answers_otherwise_is_asked_about(desk: Desk) -> None:
     }, said
 
 
+def test_what_nobody_instructed_and_what_nobody_answered_are_asked_about(desk: Desk) -> None:
+    """The result of another candidate, and months handed over of a household that is not confirmed as continued."""
+    prepared(desk)
+    step = ("run", "monthly", "--month", "2026-04", "--step")
+    desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
+    desk.run(*step, "candidates")
+    (book,) = (desk.environment.settings.clerks).glob("継続世帯判定表_*.xlsx")
+    desk.run("continuity", "import", str(fill(book)))
+    desk.run(*step, "instruction")
+    desk.deliver("continuity_result", [row | {"candidate_number": "000009"} for row in SOUND["continuity_result"][:1]])
+    desk.deliver("high_cost_handover", SOUND["high_cost_handover"][:1])
+    said = desk.run(*step, "results").output
+    assert set(re.findall(r"^(KR-8\d{3}).* 候補 (\S+):", said, re.MULTILINE)) >= {
+        ("KR-8201", "000001"),
+        ("KR-8202", "000009"),
+        ("KR-8204", "000001"),
+    }, said
+
+
 def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:
     desk.deliver("continuity_candidates", SOUND["continuity_candidates"])
     desk.run("run", "monthly", "--month", "2026-04", "--step", "candidates")
@@ -120,6 +141,14 @@ def test_a_worksheet_with_faults_is_refused_row_by_row(desk: Desk) -> None:
         (("run", "monthly", "--month", "2026-04", "--step", "out"), "KR-7202"),
         (("high-cost", "count", "--month", "2026-04", "--household", NEW), "KR-7207"),
         (("high-cost", "limit", "--month", "2018-07", "--class", "現役並みⅢ", "--cost", "1"), "KR-7501"),
+        (("high-cost", "limit", "--month", "2027-08", "--class", "ウ", "--cost", "1"), "KR-7501"),
+        (
+            (
+                *("high-cost", "limit", "--month", "2026-04", "--class", "ウ", "--cost", "1"),
+                *("--moved-on", "2026-04-10", "--born-on", "1951-04-15"),
+            ),
+            "KR-7503",
+        ),
     ],
 )
 def test_what_cannot_be_done_says_what_to_do(desk: Desk, command: tuple[str, ...], code: str) -> None:
@@ -131,7 +160,33 @@ def test_what_cannot_be_done_says_what_to_do(desk: Desk, command: tuple[str, ...
 
 def test_limits_at_the_command_line(desk: Desk) -> None:
     asked = ("high-cost", "limit", "--month", "2026-04", "--class", "ウ", "--cost", "1000000")
-    assert desk.run(*asked).output == "87,430円\n"
-    assert desk.run(*asked, "--multiple").output == "44,400円\n"
-    assert desk.run(*asked, "--moved-on", "2026-04-10").output == "48,715円\n"
-    assert desk.run(*asked, "--moved-on", "2026-04-01").output == "87,430円\n"
+
+    def said(*more: str) -> list[str]:
+        return desk.run(*asked, *more).output.splitlines()
+
+    assert said() == [
+        "87,430円",
+        "定め: ウ、80,100円＋（医療費総額－267,000円）×1%。半分にする定めに当たりません",
+    ]
+    assert said("--multiple")[0] == "44,400円"
+    assert said("--moved-on", "2026-04-10")[0] == "48,715円"
+    assert "県内転居の月（世帯の限度額が半分" in said("--moved-on", "2026-04-10")[1]
+    assert said("--moved-on", "2026-04-01")[0] == "87,430円"
+    assert "1日付けの県内転居（半分にしない）" in said("--moved-on", "2026-04-01")[1]
+    assert said("--split-on", "2026-04-10")[0] == "87,430円"
+    assert said("--born-on", "1951-04-15")[0] == "その人の限度額 48,715円（世帯の合算 87,430円）"
+    assert said("--born-on", "1951-04-01")[0] == "87,430円"
+    assert said("--by-disability-on", "2026-04-15")[0] == "87,430円"
+    assert said("--joined-after-75-on", "2026-04-15")[0] == "その人の限度額 48,715円（世帯の合算 87,430円）"
+
+
+def test_limits_of_a_year_at_the_command_line(desk: Desk) -> None:
+    asked = ("high-cost", "limit", "--month", "2026-08", "--cost", "0", "--class")
+    assert desk.run(*asked, "エ").output.splitlines()[2:] == [
+        "年間上限（8月から翌年7月） 530,000円",
+        "  所得 860,000円以下なら 410,000円（推定: 施行令では未確認）",
+    ]
+    assert desk.run(*asked, "低所得Ⅱ").output.splitlines()[2:] == [
+        "年間上限（8月から翌年7月） 290,000円",
+        "外来（個人ごと）の上限 11,000円、年間 96,000円",
+    ]

@@ -94,10 +94,12 @@ def test_the_moves_are_those_of_the_design() -> None:
     assert "sent" not in outbound[EntryState.WRITTEN] | outbound[EntryState.SEALED] | outbound[EntryState.SENDING]
     for end in ("accepted", "rejected", "superseded", "withdrawn", "recalled"):
         assert end not in outbound
-    for end in ("applied", "rejected", "duplicate"):
+    for end in ("applied", "rejected", "duplicate", "closed"):
         assert end not in inbound
-    assert inbound[EntryState.QUARANTINED] == inbound[EntryState.STALE] == {"released", "rejected"}
+    assert inbound[EntryState.QUARANTINED] == {"released", "kept", "rejected"}
+    assert inbound[EntryState.STALE] == {"released", "rejected"}
     assert inbound[EntryState.RELEASED] == {"applied"}
+    assert inbound[EntryState.KEPT] == {"closed"}
 
 
 def test_when_two_processes_advance_the_same_entry_one_loses(any_url: str) -> None:

@@ -282,7 +282,7 @@ def test_the_day_after_an_unconfirmed_one_reports_everything_again(place: Place)
     assert place.renkei("ledger", "confirm", "2", "--not-arrived", "--reason", "電話で確認")[0] == 0
 
 
-def test_a_file_of_an_interface_that_nothing_reads_is_quarantined_and_reported(place: Place) -> None:
+def test_a_file_of_an_interface_that_a_municipality_adds_as_data_alone_is_kept_and_reported(place: Place) -> None:
     root = place.folder / "catalogue"
     shutil.copytree(DEFAULT_ROOT, root)
     shutil.copytree(root / INTERFACE, root / "card_notice")
@@ -295,11 +295,10 @@ def test_a_file_of_an_interface_that_nothing_reads_is_quarantined_and_reported(p
     place.settings.write_text(f'catalogue_folder = "{root}"\n{settings}', encoding="utf-8")
     place.written(sound_ids(), at=-600, name=NAME.replace("KRSID_", "KRCRD_"))
     status, said = place.renkei(*RECEIVE)
-    assert (status, place.states()) == (1, ["quarantined"]), said
-    assert "KR-6337" in place.renkei("quarantine", "show", "1")[1]
-    assert "KR-6504" in place.renkei("expected", "--on", "2026-11-20")[1]
-    assert "KR-6315" in place.renkei("quarantine", "release", "1", "--reason", "試す")[1]
-    assert place.renkei("quarantine", "reject", "1", "--reason", "画面で処理した")[0] == 0
+    assert (status, place.states()) == (0, ["kept"]), said
+    assert "KR-6350" in said
+    assert "KR-6351" in place.renkei("expected", "--on", "2026-11-20")[1]
+    assert place.renkei("ledger", "close", "1", "--reason", "画面で処理した")[0] == 0
 
 
 @pytest.mark.parametrize(

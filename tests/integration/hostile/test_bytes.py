@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interfaces.catalogue import load_catalogue
 from schemas import validate as validation
 from schemas.report import to_json, write_xlsx
 from schemas.validate import FileContext, Validated, validate_file
 from tests.support.hostile.damage import Edits, edited, edits
 from tests.support.hostile.sound import Sound
+from tests.support.layouts import exchanged
 
-INTERFACES = load_catalogue().ids()
+INTERFACES = exchanged()
 PROFILE = settings.get_profile("hostile")
 # Bytes that mean something to a CSV file, to Shift_JIS (a lead byte, a trail byte that is a backslash, 外字) or to Excel.
 PIECES = [b"\r\n", b"\n", b"\r", b"\0", b"\t", b"\x1a", b",", b'"', b'""', b"=", b"\x81", b"\x83\x5c", b"\xf0\x40",

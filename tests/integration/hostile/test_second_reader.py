@@ -38,7 +38,8 @@ def renkei(*arguments: str) -> Any:
     return json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
 
 
-VERSIONS = [(plan["id"], plan["effective_from"]) for plan in renkei("spec", "list")]
+# The reader knows no groups and no fixed length yet: what is not exchanged in a cycle is judged in test_foreign_samples.
+VERSIONS = [(plan["id"], plan["effective_from"]) for plan in renkei("spec", "list") if plan["cycle"] != "irregular"]
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"{version[0]} {version[1]}", scope="module")

@@ -462,7 +462,7 @@ def test_whatever_starts_runs_is_on_without_anybody_switching_it_on(town: Town) 
         "clerk_folder_sensor",
         "failure_alerts",
     }
-    assert len(town.repository.schedule_defs) == 6
+    assert len(town.repository.schedule_defs) == 7
 
 
 def test_the_schedule_knows_the_holidays(town: Town) -> None:

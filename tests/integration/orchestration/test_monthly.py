@@ -200,7 +200,7 @@ def test_missing_days_are_named_and_stop_only_what_needs_them(town: Town, clock:
 @pytest.mark.parametrize(
     ("day", "steps"),
     [
-        (dt.date(2026, 4, 30), {"out": "2026-04-01"}),
+        (dt.date(2026, 4, 30), {"out": "2026-04-01", "agreement": "2026-04-01"}),
         (dt.date(2026, 5, 1), {"candidates": "2026-04-01"}),
         (dt.date(2026, 5, 8), {"candidates": "2026-04-01", "instruction": "2026-04-01"}),
         (dt.date(2026, 5, 3), {}),

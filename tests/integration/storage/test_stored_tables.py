@@ -79,6 +79,8 @@ PLAINTEXT = {
     "monthly_dispatch": "file_name",
     "high_cost_counts": "count is_multiple",
     "high_cost_months": "treatment_month",
+    "agreement_differences": "code remedy title",
+    "agreement_totals": "code households persons title",
     "outstanding": "age code due_on partition title",
 }
 

@@ -79,7 +79,7 @@ def test_lint_names_the_cell_that_cannot_be_read(tmp_path: Path, monkeypatch: py
     assert lines[0] == "KR-7101 tax_extract/2018-04-01/data.csv 4行目 income_year バイト数: 百 を整数として読めません"
     assert any(line.startswith("KR-7101 calendars/monthly.csv ") for line in lines)
     assert "KR-7101 retention/stores.csv: 列 開始日 がありません" in lines
-    assert lines[-1].startswith("16インタフェース 16版")
+    assert lines[-1].startswith("20インタフェース 20版")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from pipelines.cli import main
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import registered_rules
 from schemas.validate import FileContext, validate_file
+from tests.support.layouts import exchanged
 
 DAY = dt.date(2026, 4, 1)
 HEADER = {
@@ -299,7 +300,7 @@ def test_an_inclusive_period_end_is_the_day_before_in_the_file_only(tmp_path: Pa
 
 def test_names_lead_back_to_their_interface() -> None:
     catalogue = load_catalogue()
-    for interface in catalogue.ids():
+    for interface in exchanged(catalogue):
         name = file_name(catalogue.in_force(interface, DAY), HEADER)
         recognised = recognise(catalogue, name)
         assert recognised is not None

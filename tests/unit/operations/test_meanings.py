@@ -22,7 +22,16 @@ from tests.support.paths import ROOT
 
 TABLES = sorted(path.stem for path in (DEFAULT_ROOT / "codes").glob("*.csv"))
 # Tables of which the program compares nothing: it carries their meanings on and shows them.
-CARRIED = {"acquisition_reason", "loss_reason", "relationship", "resident_kind", "resident_state", "sex"}
+CARRIED = {
+    "acquisition_reason",
+    "loss_reason",
+    "relationship",
+    "resident_kind",
+    "resident_state",
+    "sex",
+    "debit_result",
+    "pension_notice",
+}
 # Tables of which it needs some meanings, and only carries any other.
 OTHERS_CARRIED = CARRIED | {"judgement", "media_kind", "month_source", "continuity_decision"}
 NEEDED_OF_THEM = {

@@ -38,6 +38,7 @@ PURE = [
     "pipelines/high_cost/history.py",
     "pipelines/high_cost/limits.py",
     "pipelines/high_cost/income_class.py",
+    "pipelines/agreement/comparison.py",
     "interfaces/required_items.py",
     "schemas/rules/handed_over.py",
 ]
@@ -47,6 +48,7 @@ LAYERS = (
     ("commands", "definitions"),
     ("orchestration",),
     ("operations",),
+    ("agreement",),
     ("eligibility", "linkage", "continuity", "high_cost"),
     ("transfer",),
     ("deployment",),

@@ -45,7 +45,7 @@ def test_every_decision_is_a_dated_record_and_stands_in_the_index() -> None:
             records.append([number, date, title, f"[{page.stem}]({page.name})"])
             assert re.findall(r"^\*\*(\w+):\*\*", text, re.MULTILINE) == LABELS, number
     assert table(DOCUMENTS / "decisions" / "README.md") == sorted(records)
-    assert [record[0] for record in sorted(records)] == [f"D-{number:03d}" for number in range(1, len(records) + 1)]
+    assert len({record[0] for record in records}) == len(records), "a number is given once"
 
 
 def test_every_link_between_documents_leads_to_a_file() -> None:

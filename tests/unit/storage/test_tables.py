@@ -18,7 +18,7 @@ def test_the_embedded_tables_are_sound() -> None:
 def test_no_table_is_forgotten() -> None:
     dated = {
         f"{path.parent.name}/{path.stem}"
-        for folder in ("continuity", "limits", "calendars", "retention", "worksheet", "persons", "media")
+        for folder in ("continuity", "limits", "calendars", "retention", "worksheet", "persons", "media", "agreement")
         for path in (DEFAULT_ROOT / folder).glob("*.csv")
     }
     assert dated | {"municipalities"} == set(KEYS)
@@ -32,7 +32,7 @@ def test_no_table_is_forgotten() -> None:
             "limits/limits",
             "under_70,class_o,,36900,,,24600,290000",
             "under_70,class_x,,36900,,,24600,290000",
-            "class_o の扱いが",
+            "class_o の行がありません",
         ),
         ("limits/limits", "2017-08-01,2018-08-01", "2018-08-01,2017-08-01", "終了日が開始日より後"),
         ("limits/limits", "252600", "二十五万", "として読めません"),
