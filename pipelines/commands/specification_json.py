@@ -56,6 +56,8 @@ def _item(item: Item) -> dict[str, Any]:
     return {
         "number": item.number,
         "name": item.name,
+        "heading": item.heading,
+        "is_kept": item.is_kept,
         "id": item.id,
         "type": item.type.id,
         "start": item.start,
