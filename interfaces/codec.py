@@ -156,7 +156,7 @@ def _unwrapped(content: bytes, name: str, spec: Specification, on: dt.date) -> D
     try:
         inner = unpacked(content, name, spec.format.wrapped_in)
     except NotUnpacked as error:
-        fault = {"code": "KR-1037", "expected": spec.format.wrapped_in, "value": str(error)}
+        fault: dict[str, object] = {"code": "KR-1037", "expected": spec.format.wrapped_in, "value": str(error)}
         decoded = _rejected(refused(fault, spec), name, on)
     else:
         decoded = _decoded(lines_of(inner, spec), name, on)
