@@ -34,6 +34,8 @@ from interfaces.characters import (
     unencodable,
 )
 from interfaces.grammar import Grammar, Kinds
+from interfaces.headings import Columns, columns_of
+from interfaces.likeness import cause
 from interfaces.lines import (
     BYTES_OF_BOM,
     MOST_MISFORMED,
@@ -48,6 +50,7 @@ from interfaces.lines import (
 from interfaces.messages import RenkeiError, reason_of
 from interfaces.spec import Record, Specification
 from interfaces.values import from_canonical
+from interfaces.wrapping import NotUnpacked, unpacked
 
 PROBLEM_SCHEMA: dict[str, type[pl.DataType]] = {
     "line": pl.UInt32,
@@ -87,6 +90,7 @@ class Decoded:
     problems: pl.DataFrame
     _content: bytes = field(repr=False)
     _starts: Positions = field(repr=False)
+    _columns: tuple[str, ...] = field(repr=False, default=())
 
     @property
     def data(self) -> pl.DataFrame:
@@ -117,7 +121,9 @@ class Decoded:
         wanted = pl.DataFrame({"line": pl.Series(list(numbers), dtype=pl.UInt32)})
         for record in self.spec.records:
             lines = wanted.join(self.tables[record.kind], on="line", how="semi")
-            items = pl.DataFrame({"field": np.arange(len(record.items), dtype=np.uint32), "item": record.item_ids})
+            columns = self._columns or record.item_ids
+            items = pl.DataFrame({"field": np.arange(len(columns), dtype=np.uint32), "item": columns})
+            items = items.filter(pl.col("item").is_in(record.item_ids))
             if self.spec.format.kind == "fixed":
                 starts = pl.Series("byte_position", [item.start or 1 for item in record.items], pl.UInt32)
                 placed = lines.join(items.with_columns(starts), how="cross")
@@ -141,7 +147,22 @@ def read(content: bytes, name: str, spec: Specification, on: dt.date) -> Decoded
 
     Never raises because of the file's content. `name`: of the file, for people.
     """
+    if spec.format.wrapped_in:
+        return _unwrapped(content, name, spec, on)
     return _decoded(lines_of(content, spec), name, on)
+
+
+def _unwrapped(content: bytes, name: str, spec: Specification, on: dt.date) -> Decoded:
+    """The one file that is packed in another; its hash is that of what was received. KR-1037 when it cannot be unpacked."""
+    try:
+        inner = unpacked(content, name, spec.format.wrapped_in)
+    except NotUnpacked as error:
+        fault: dict[str, object] = {"code": "KR-1037", "expected": spec.format.wrapped_in, "value": str(error)}
+        decoded = _rejected(refused(fault, spec), name, on)
+    else:
+        decoded = _decoded(lines_of(inner, spec), name, on)
+    decoded.sha256 = hashlib.sha256(content).hexdigest()
+    return decoded
 
 
 def read_file(path: Path, spec: Specification, on: dt.date) -> Decoded:
@@ -154,6 +175,8 @@ def read_file(path: Path, spec: Specification, on: dt.date) -> Decoded:
             if not path.exists():
                 raise RenkeiError("KR-7104", path=path.name, reason="ありません")
             return _rejected(refused({"code": "KR-1018", "value": path.name}, spec), path.name, on)
+        if spec.format.wrapped_in:
+            return _unwrapped(path.read_bytes(), path.name, spec, on)
         lines = lines_of_file(path, spec)
     except OSError as error:
         raise RenkeiError("KR-7104", path=path.name, reason=reason_of(error)) from error
@@ -164,25 +187,33 @@ def _decoded(lines: Lines, name: str, on: dt.date) -> Decoded:
     spec = lines.spec
     if lines.faults:
         return _rejected(lines, name, on)
-    tables, problems = _read_fixed(lines) if spec.format.kind == "fixed" else _read_csv(lines)
+    columns = columns_of(lines) if spec.format.header else Columns(())
+    tables, problems = _read_fixed(lines) if spec.format.kind == "fixed" else _read_csv(lines, columns)
     if not problems and not spec.layout.zero_records_allowed and tables[spec.data.kind].height == 0:
         problems = [{"code": "KR-1017"}]
+    first = cause(lines, problems[0]) if problems else None
+    if first is not None and first is not problems[0]:
+        problems, tables = [first], _empty_tables(spec)
     tables = {record.kind: without_blanks(tables[record.kind], record, spec) for record in spec.records}
-    return Decoded(name, spec, on, tables, _problems(problems), lines.content, lines.starts)
+    return Decoded(name, spec, on, tables, _problems(problems), lines.content, lines.starts, columns.names)
 
 
 def _rejected(lines: Lines, name: str, on: dt.date) -> Decoded:
     # A file truncated in its last line lacks its end record too: one cause, one finding.
-    first = _problems(lines.faults[:1])
+    first = _problems([cause(lines, fault) for fault in lines.faults[:1]])
     return Decoded(name, lines.spec, on, _empty_tables(lines.spec), first, lines.content, lines.starts)
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The lines (0-based, ascending) of a record kind. first, stop: the whole run [first, stop) if nothing is in between."""
+    """The lines (0-based, ascending) of a record kind. first, stop: the whole run [first, stop) if nothing is in between.
+
+    columns: the names of the columns of these lines, which are the items' ids unless columns are found by heading.
+    """
 
     record: Record
     at: Positions
+    columns: Sequence[str]
 
     @property
     def first(self) -> int:
@@ -197,13 +228,12 @@ class _Block:
         return self.stop - self.first == len(self.at)
 
 
-def _read_csv(lines: Lines) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
+def _read_csv(lines: Lines, columns: Columns) -> tuple[dict[str, pl.DataFrame], list[dict[str, object]]]:
     spec = lines.spec
-    headings = 1 if spec.format.header else 0
-    blocks, problems = _record_kinds(lines, headings)
-    if headings:
-        problems = _header_problems(lines, spec) + problems
-    if spec.format.quote == "all" and (bare := lines.first_bare_field()) is not None:
+    headings = spec.format.heading_lines
+    blocks, problems = _record_kinds(lines, headings, columns.names)
+    problems = [*columns.problems, *problems]
+    if spec.format.quote == "all" and (bare := lines.first_bare_field(spec.format.lines_before_heading)) is not None:
         problems = [*problems, {"code": "KR-1029", "line": bare}]
     try:
         if problems:
@@ -271,12 +301,14 @@ def _as_utf8(content: bytes, encoding: str) -> bytes:
     return content.decode(encoding).encode()
 
 
-def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[_Block], list[dict[str, object]]]:
-    """The lines of each record kind that occurs, or what is wrong with their order."""
+def _record_kinds(
+    lines: Lines, headings: int = 0, columns: Sequence[str] = ()
+) -> tuple[list[_Block], list[dict[str, object]]]:
+    """The lines of each record kind that occurs, or what is wrong with their order. columns: of a file with headings."""
     spec = lines.spec
     if len(spec.records) == 1:
         at = np.arange(headings, len(lines), dtype=np.int64)
-        return [_Block(spec.records[0], at)] if len(at) else [], []
+        return [_Block(spec.data, at, columns or spec.data.item_ids)] if len(at) else [], []
     kinds = np.full(len(lines), -1, np.int16)
     for number, record in enumerate(spec.records):
         kinds[_marked(lines, record)] = number
@@ -284,7 +316,7 @@ def _record_kinds(lines: Lines, headings: int = 0) -> tuple[list[_Block], list[d
     if problems:
         return [], problems
     found = [(record, np.flatnonzero(kinds == number)) for number, record in enumerate(spec.records)]
-    return [_Block(record, at) for record, at in found if len(at)], []
+    return [_Block(record, at, record.item_ids) for record, at in found if len(at)], []
 
 
 def _order_problems(lines: Lines, kinds: Kinds) -> list[dict[str, object]]:
@@ -349,20 +381,6 @@ def _shown_mark(lines: Lines, number: int) -> str:
     return shown if len(shown) <= width and shown.isascii() else "（種別でない値）"
 
 
-def _header_problems(lines: Lines, spec: Specification) -> list[dict[str, object]]:
-    header = lines.line(1).decode(spec.format.encoding, "replace").removesuffix(spec.format.line_end_text)
-    received = [re.sub(r'^"([^"]*)"$', r"\1", name) for name in header.split(spec.format.delimiter)]
-    expected = [item.name for item in spec.data.items]
-    if received == expected:
-        return []
-    for position, (want, got) in enumerate(zip([*expected, "（なし）"], [*received, "（なし）"], strict=False), 1):
-        if want != got:
-            # An unexpected heading may be a value of a file without header: only known names are shown.
-            shown = got if got in expected or got == "（なし）" else "（仕様にない見出し）"
-            return [{"code": "KR-1016", "line": 1, "expected": want, "value": f"{position}列目 {shown}"}]
-    return [{"code": "KR-1016", "line": 1, "expected": str(len(expected)), "value": str(len(received))}]
-
-
 def _csv_block(text: bytes, skipped: int, lines: Lines, block: _Block) -> tuple[pl.DataFrame, list[dict[str, object]]]:
     """The records of a block as a raw table; lines that are no record of the kind are problems.
 
@@ -373,21 +391,21 @@ def _csv_block(text: bytes, skipped: int, lines: Lines, block: _Block) -> tuple[
     problems: list[dict[str, object]] = []
     frame = _parsed(text, skipped, lines, block)
     if frame is None:
-        sound = (lines.fields[at] == len(record.items)) & (lines.torn[at] < 0)
+        sound = (lines.fields[at] == len(block.columns)) & (lines.torn[at] < 0)
         malformed = at[~sound]
         if len(malformed) > MOST_MISFORMED:
             return _empty_tables(spec)[record.kind], [misformed(int(malformed[0]) + 1, len(malformed))]
-        problems = [_line_problem(int(line), lines, record) for line in malformed]
+        problems = [_line_problem(int(line), lines, block) for line in malformed]
         numbers = numbers.filter(pl.Series(sound))
         if len(numbers) == 0:
             return _empty_tables(spec)[record.kind], problems
         whole = lines.bytes_of(0, len(lines), _mask(lines, at[sound]))
-        frame = _parse(_as_utf8(whole, spec.format.encoding), 0, record, spec)
-    frame, strays = _incoming(frame, numbers, record, spec)
+        frame = _parse(_as_utf8(whole, spec.format.encoding), 0, block.columns, spec)
+    frame, strays = _incoming(frame.select(record.item_ids), numbers, record, spec)
     return frame.select(numbers, *record.item_ids), problems + strays
 
 
-def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl.DataFrame:
+def _parse(text: bytes, skipped: int, columns: Sequence[str], spec: Specification) -> pl.DataFrame:
     begin = _offset_after_lines(text, skipped)
     if text.startswith(_BOM, begin):  # polars takes one away where it begins to read; none belongs here
         text, skipped = _BOM + text[begin:], 0
@@ -400,7 +418,7 @@ def _parse(text: bytes, skipped: int, record: Record, spec: Specification) -> pl
         empty_string_is_null=False,
         quote_char=None if spec.format.quote == "none" else '"',
         skip_lines=skipped,
-        schema=dict.fromkeys(record.item_ids, pl.String),
+        schema=dict.fromkeys(columns, pl.String),
     )
 
 
@@ -418,26 +436,26 @@ def _parsed(text: bytes, skipped: int, lines: Lines, block: _Block) -> pl.DataFr
     Each byte of a valid text belongs to a value, a comma, a quote or a line end: a line with too few fields lacks commas,
     and polars rejects one with too many. A doubled quote within a value is the case that cannot be proved.
     """
-    spec, record, quotes = lines.spec, block.record, lines.quotes
+    spec, quotes = lines.spec, lines.quotes
     begin = _offset_after_lines(text, skipped)
-    of_a_line = len(record.items) - 1 + len(spec.format.line_end_text)
+    of_a_line = len(block.columns) - 1 + len(spec.format.line_end_text)
     of_values = len(text) - begin - len(block.at) * of_a_line
     if quotes is None or of_values < 0:
         return None
     try:
-        frame = _parse(text, skipped, record, spec)
+        frame = _parse(text, skipped, block.columns, spec)
     except pl.exceptions.PolarsError:
         return None
     found = sum(frame.select(_TEXTS.str.len_bytes().sum()).row(0)) + int(quotes[block.at].sum())
     return frame if found == of_values else None
 
 
-def _line_problem(index: int, lines: Lines, record: Record) -> dict[str, object]:
-    number = index + 1 - (1 if lines.spec.format.header else 0)
-    base: dict[str, object] = {"line": index + 1, "record_number": number, "record_kind": record.kind}
+def _line_problem(index: int, lines: Lines, block: _Block) -> dict[str, object]:
+    number = index + 1 - lines.spec.format.heading_lines
+    base: dict[str, object] = {"line": index + 1, "record_number": number, "record_kind": block.record.kind}
     if lines.torn[index] >= 0:
         return base | {"code": "KR-1011", "byte_position": int(lines.torn[index]) + 1}
-    wanted = len(record.items)
+    wanted = len(block.columns)
     return base | {
         "code": "KR-1012",
         "expected": str(wanted),
@@ -668,8 +686,9 @@ def _filled(raw: pl.DataFrame, record: Record, spec: Specification, first_number
 
 
 def _header_line(spec: Specification) -> bytes:
-    names = spec.format.delimiter.join(item.name for item in spec.data.items)
-    return (names + spec.format.line_end_text).encode(spec.format.encoding)
+    names = spec.format.delimiter.join(item.heading for item in spec.data.items)
+    before = spec.format.line_end_text * spec.format.lines_before_heading
+    return (before + names + spec.format.line_end_text).encode(spec.format.encoding)
 
 
 def _lines(raw: pl.DataFrame, wide: Sequence[str], record: Record, spec: Specification) -> bytes:

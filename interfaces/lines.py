@@ -20,6 +20,7 @@ from interfaces.spec import Format, Specification
 
 # The arrays made of this many bytes fit into the processor's cache.
 CHUNK = 1024 * 1024
+LOOKED_AT = 4096  # bytes at the beginning that show what a file is
 SHOWN_LINE_ENDS = {"CRLF": "CRLF", "LF": "LF", "CR": "CR", "none": "行末の記号なし"}
 BYTES_OF_BOM = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe"}
 # As many malformed lines as a municipality has households (100,000): then the file has another layout. A finding takes
@@ -38,13 +39,14 @@ class Lines:
     """A file's bytes as lines. `starts`: the offset of each line, and the end of the last one.
 
     `faults`: why the bytes cannot be read as lines, worst first (KR-1001, KR-1008, KR-1009, KR-1013, KR-1014, KR-1019,
-    KR-1025). If a line is too long for any record (KR-1013), nothing of the file is kept.
+    KR-1025). If a line is too long for any record (KR-1013), nothing of the file is kept but its `beginning`.
     """
 
     content: bytes = field(repr=False)
     starts: Positions = field(repr=False)
     faults: tuple[dict[str, object], ...]
     spec: Specification = field(repr=False)
+    beginning: bytes = field(repr=False, default=b"")
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -130,12 +132,13 @@ class Lines:
         """For each line, the byte (0-based) of the first field that its quotes do not enclose whole; -1 if there is none."""
         return self._fields[1]
 
-    def first_bare_field(self) -> int | None:
-        """The line (1-based) of the first field that is not in quotes; None if all are."""
+    def first_bare_field(self, passed_over: int = 0) -> int | None:
+        """The line (1-based) of the first field that is not in quotes, after so many lines; None if all are."""
         for first, last in self._chunks():
             values, bounds = self._chunk(first, last)
             separators, _ = _separators(values, bounds, self.spec.format)
             begins = np.concatenate([bounds[:-1], separators + 1])
+            begins = begins[begins >= bounds[max(min(passed_over, last) - first, 0)]]
             bare = begins[values[np.minimum(begins, len(values) - 1)] != _QUOTE]
             if len(bare):
                 return first + int(np.searchsorted(bounds, bare.min(), side="right"))
@@ -238,7 +241,7 @@ class _LineEnds:
         if self._spec.format.line_end != "none" and lengths.max() > self._limit:
             line = self._count + int(lengths.argmax()) + 1
             fault = {"code": "KR-1013", "line": line, "value": str(lengths.max()), "expected": str(self._limit)}
-            return refused(fault, self._spec)
+            return refused(fault, self._spec, bytes(block[:LOOKED_AT]) if begun == 0 else b"")
         self._ends += [found] if len(found) else []
         self._count += len(found)
         self._controls += len(control)
@@ -291,9 +294,9 @@ def _equal_lengths(content: bytes, spec: Specification) -> Positions:
     return np.append(np.arange(0, len(content), spec.records[0].record_length, dtype=np.int64), len(content))
 
 
-def refused(fault: dict[str, object], spec: Specification) -> Lines:
-    """A file rejected for one reason, of which nothing is kept."""
-    return Lines(b"", np.zeros(1, np.int64), (fault,), spec)
+def refused(fault: dict[str, object], spec: Specification, beginning: bytes = b"") -> Lines:
+    """A file rejected for one reason, of which nothing is kept but, at most, its beginning."""
+    return Lines(b"", np.zeros(1, np.int64), (fault,), spec, beginning)
 
 
 def lines_of(content: bytes, spec: Specification) -> Lines:
@@ -326,7 +329,10 @@ def longest_line(spec: Specification) -> int:
     """The bytes, with the line end, above which a line is no record of the specification (KR-1013)."""
     if spec.format.kind == "fixed":
         return max(record.record_length for record in spec.records) * 2
-    return max(sum(_LINE_SLACK * item.length + _LINE_SLACK for item in record.items) for record in spec.records) * 2
+    of_records = (
+        max(sum(_LINE_SLACK * item.length + _LINE_SLACK for item in record.items) for record in spec.records) * 2
+    )
+    return max(of_records, CHUNK) if spec.format.other_columns == "ignore" else of_records
 
 
 def _bom_faults(content: bytes, spec: Specification) -> list[dict[str, object]]:

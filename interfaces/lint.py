@@ -422,9 +422,39 @@ class _Linter:
             yield Fault(place, "見出しの行（header = true）は、行末が CR のファイルには置けません")
         if form.header and form.kind == "fixed":
             yield Fault(place, "見出しの行（header = true）は、固定長のファイルには置けません")
+        if form.wrapped_in and self.specification.layout.direction == "to_union":
+            yield Fault(place, "圧縮（wrapped_in）は、受け取るファイルだけで使えます")
+        yield from self._headings()
         table = form.external_characters
         if table and not (self.catalogue.root / "characters" / f"{table}.csv").is_file():
             yield Fault(place, f"外字表 {table} がありません")
+
+    def _headings(self) -> Iterator[Fault]:
+        """Which columns are which items: only a line of headings can say it, and each heading only once."""
+        form, place = self.specification.format, f"{self.place} format"
+        by_heading = form.columns == "by_heading"
+        if not form.header and (by_heading or form.lines_before_heading):
+            yield Fault(
+                place, "columns = by_heading と lines_before_heading には、見出しの行（header = true）が必要です"
+            )
+        if form.other_columns == "ignore" and not by_heading:
+            yield Fault(place, "仕様にない列の読み飛ばし（other_columns = ignore）には columns = by_heading が必要です")
+        if by_heading and self.specification.layout.direction == "to_union":
+            yield Fault(place, "columns = by_heading は、受け取るファイルだけで使えます")
+        headings = [item.heading for item in self.specification.data.items] if by_heading else []
+        for heading, count in Counter(headings).items():
+            if count > 1 or not heading:
+                yield Fault(
+                    place,
+                    f"見出し {heading or '（空）'} では列を見つけられません（空でなく、一度だけの見出しが必要です）",
+                )
+        is_extract = self.specification.layout.direction == "extract"
+        for record in self.specification.records:
+            for item in record.items:
+                if not item.is_kept and (not is_extract or item.id in record.key):
+                    yield Fault(
+                        self.place, f"{item.id} に 保存 しない は置けません（抽出の、キーでない項目だけに置けます）"
+                    )
 
     def _relation(self, place: str, text: str) -> Iterator[Fault]:
         try:

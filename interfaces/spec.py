@@ -38,6 +38,7 @@ ArgumentKind = Literal[
     "number_of_kind",
 ]
 
+NO_HEADING = "（空）"  # 見出し of an item whose column has an empty heading
 # The parts of a pattern in types.csv that match characters: a class, an escape or a letter, not a count or a bracket.
 _OF_CHARACTERS = re.compile(
     r"(\[(?:\\.|[^\]\\])*\]|\\(?:[xu]\{[^}]*\}|x[0-9A-Fa-f]{2}|[pP]\{[^}]*\}|.))|\{[0-9,]*\}|\(\?:|([^\\\[(){}|*+?^$])"
@@ -54,6 +55,8 @@ class Format(_Frozen):
 
     line_end `none`: fixed-length records one right after another. end_of_file: a byte after the last line, in hexadecimal.
     line_ends_in_values: whether a quoted value may contain line ends; a "line" is then a record, however many lines it has.
+    lines_before_heading: lines that are passed over. columns `by_heading`: in any order; other_columns: what becomes of
+    those that are no item; ignored ones are never kept and never shown. wrapped_in: what the file is packed in (`wrapping`).
     """
 
     kind: Literal["csv", "fixed"] = "csv"
@@ -64,12 +67,21 @@ class Format(_Frozen):
     delimiter: Literal[",", ";", "|", "\t"] = ","
     line_ends_in_values: bool = False
     header: bool = False
+    lines_before_heading: int = Field(default=0, ge=0, le=100)
+    columns: Literal["by_place", "by_heading"] = "by_place"
+    other_columns: Literal["refuse", "ignore"] = "refuse"
+    wrapped_in: Literal["", "gzip", "zip"] = ""
     quote: Literal["none", "when_needed", "all"] = "when_needed"
     external_characters: str = ""
 
     @property
     def line_end_text(self) -> str:
         return {"CRLF": "\r\n", "LF": "\n", "CR": "\r", "none": ""}[self.line_end]
+
+    @property
+    def heading_lines(self) -> int:
+        """The lines before the first record; the last of them is the line of the headings."""
+        return self.lines_before_heading + 1 if self.header else 0
 
     @property
     def unit(self) -> int:
@@ -347,7 +359,7 @@ class Item:
     @property
     def heading(self) -> str:
         """The item's heading in a file with headings."""
-        return self.own_heading or self.name
+        return "" if self.own_heading == NO_HEADING else self.own_heading or self.name
 
     @property
     def shown_number(self) -> str:

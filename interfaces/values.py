@@ -6,6 +6,7 @@ Days are `pl.Date`, months `YYYY-MM`, numbers of a type with 数の形式 plain 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import polars as pl
 
@@ -78,6 +79,13 @@ def to_canonical(raw: pl.DataFrame, record: Record, specification: Specification
     """
     extra = [name for name in raw.columns if name not in record.by_id]
     return raw.select(*extra, *[_canonical(item, specification, on).alias(item.id) for item in record.items])
+
+
+def to_stored(raw: pl.DataFrame, record: Record, specification: Specification, on: dt.date) -> pl.DataFrame:
+    """As `to_canonical`, without the items that are stored nowhere (保存 しない)."""
+    kept = [item for item in record.items if item.is_kept]
+    without = raw.drop([item.id for item in record.items if not item.is_kept])
+    return to_canonical(without, replace(record, items=tuple(kept)), specification, on)
 
 
 def _raw(item: Item, dtype: pl.DataType, specification: Specification, on: dt.date) -> pl.Expr:

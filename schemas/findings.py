@@ -29,6 +29,12 @@ _FORM_ONLY = (
     "KR-1021",
     "KR-1022",
     "KR-1024",
+    "KR-1031",
+    "KR-1032",
+    "KR-1033",
+    "KR-1034",
+    "KR-1035",
+    "KR-1037",
 )
 
 # Codes of a value that does not have its item's form: it may belong to another item, and so be of any sensitivity.
@@ -122,7 +128,15 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
         return Findings.empty()
     items = pl.DataFrame(
         [
-            (record.kind, item.id, item.number, item.official_number or None, item.name, item.sensitivity.mask)
+            (
+                record.kind,
+                item.id,
+                item.number,
+                item.official_number or None,
+                item.name,
+                item.sensitivity.mask,
+                item.is_kept,
+            )
             for record in specification.records
             for item in record.items
         ],
@@ -133,6 +147,7 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
             "official_number": pl.String,
             "item_name": pl.String,
             "mask": pl.String,
+            "is_kept": pl.Boolean,
         },
         orient="row",
     )
@@ -146,7 +161,14 @@ def findings(faults: pl.DataFrame, specification: Specification, file: str) -> p
         pl.col("code").is_in(_MISFITS) & (pl.col("mask") == "none") & ~pl.col("value").str.contains(_HARMLESS)
     ).fill_null(False)
     named = faults.join(items, on=["record_kind", "item"], how="left").with_columns(
-        pl.when(form).then(pl.lit("none")).when(astray).then(pl.lit("all")).otherwise(pl.col("mask")).alias("mask")
+        pl.when(pl.col("is_kept").not_())
+        .then(pl.lit("all"))  # a finding is stored
+        .when(form)
+        .then(pl.lit("none"))
+        .when(astray)
+        .then(pl.lit("all"))
+        .otherwise(pl.col("mask"))
+        .alias("mask")
     )
     rows = (
         named.with_columns(
@@ -170,7 +192,7 @@ def _with_strays(faults: pl.DataFrame, shown: pl.Series, specification: Specific
     stray = pl.lit(None, pl.String)
     for kind, item in of_characters:
         pattern = specification.by_kind[kind].by_id[item].type.stray
-        if pattern and _is_readable(pattern):
+        if pattern and specification.by_kind[kind].by_id[item].is_kept and _is_readable(pattern):
             here = (pl.col("code") == CHARACTERS) & (pl.col("record_kind") == kind) & (pl.col("item") == item)
             stray = pl.when(here).then(pl.col("value").str.extract(pattern)).otherwise(stray)
     table = faults.select("value", stray=stray).with_columns(shown=shown)

@@ -197,7 +197,7 @@ def _duplicates(data: pl.DataFrame, specification: Specification, reported: pl.D
 
 def _placed(faults: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
     """Faults with their record number and, where they name an item, the byte at which it starts."""
-    headings = 1 if decoded.spec.format.header else 0
+    headings = decoded.spec.format.heading_lines
     record = pl.when(pl.col("line") > headings).then(pl.col("line") - headings).cast(pl.UInt32)
     numbered = faults.with_columns(pl.coalesce("record_number", record).alias("record_number"))
     open_lines = numbered.filter(pl.col("item").is_not_null() & pl.col("line").is_not_null())["line"].unique()

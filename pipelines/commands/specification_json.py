@@ -60,6 +60,8 @@ def _item(item: Item, specification: Specification) -> dict[str, Any]:
         "number": item.number,
         "official_number": item.official_number,
         "name": item.name,
+        "heading": item.heading,
+        "is_kept": item.is_kept,
         "id": item.id,
         "type": item.type.id,
         "start": item.start,

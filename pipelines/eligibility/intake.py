@@ -11,7 +11,7 @@ import polars as pl
 from interfaces.contract import MY_NUMBER, items_read
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
-from interfaces.values import to_canonical
+from interfaces.values import to_stored
 from pipelines.deployment import Environment
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.exchange.ledger.states import LedgerEvent
@@ -58,7 +58,7 @@ def read_extracts(environment: Environment, day: dt.date, confirm: str | None = 
     findings = pl.concat([*(validated.findings for validated in validated_files.values()), across])
     tables = {
         interface: items_read(interface).completed(
-            to_canonical(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
+            to_stored(validated.data, validated.decoded.spec.data, validated.decoded.spec, day).drop(
                 "line", "processed_on", strict=False
             )
         )

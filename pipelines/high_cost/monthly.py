@@ -13,7 +13,7 @@ from dateutil.relativedelta import relativedelta
 
 from interfaces.messages import RenkeiError
 from interfaces.naming import file_name
-from interfaces.values import to_canonical
+from interfaces.values import to_stored
 from pipelines.configuration.calendar import monthly_days
 from pipelines.deployment import Environment
 from pipelines.exchange.batch import OutboundFile
@@ -92,7 +92,7 @@ def read_extract(environment: Environment, interface: str, month: dt.date) -> Ex
         raise RenkeiError("KR-7211", name=extract.file_name, count=unidentified, report=report)
     specification = extract.decoded.spec
     sound = extract.data.filter(~pl.col("line").is_in(faulty_lines.implode()))
-    records = to_canonical(sound, specification.data, specification, month).drop("line")
+    records = to_stored(sound, specification.data, specification, month).drop("line")
     return Extract(records, at_fault[key].unique().sort(), findings, extract.file)
 
 

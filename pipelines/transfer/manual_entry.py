@@ -83,7 +83,7 @@ def _form_problems(found: Sequence[Mapping[str, Any]], form: EntryForm, data: pl
 def _first_line(specification: Specification) -> int:
     """The line of the first data record in a file: every other record kind occurs once."""
     kinds = [record.kind for record in specification.records]
-    return 1 + specification.format.header + kinds.index(specification.data.kind)
+    return 1 + specification.format.heading_lines + kinds.index(specification.data.kind)
 
 
 def _unwritable(encoded: codec.Encoded, specification: Specification, name: str) -> list[dict[str, Any]]:

@@ -78,12 +78,12 @@ def test_a_value_with_line_ends_may_lie_across_the_blocks_of_reading(tmp_path: P
 
 
 WRONG = {
-    "commas instead of tabs": (csv_form(delimiter=r'"\t"'), b"0001,a\r\n", ("KR-1012", 1)),
-    "tabs instead of commas": (csv_form(), b"0001\ta\r\n", ("KR-1014", 1)),
+    "commas instead of tabs": (csv_form(delimiter=r'"\t"'), b"0001,a\r\n", ("KR-1034", 1)),
+    "tabs instead of commas": (csv_form(), b"0001\ta\r\n", ("KR-1034", 1)),
     "CRLF instead of CR": (csv_form(line_end='"CR"'), b"0001,a\r\n0002,b\r\n", ("KR-1008", 1)),
     "the last byte is missing": (csv_form(end_of_file='"1A"'), b"0001,a\r\n", ("KR-1028", None)),
     "the file is cut before its last byte": (csv_form(end_of_file='"1A"'), b"0001,a\r\n0002", ("KR-1019", 2)),
-    "a last byte that is not foreseen": (csv_form(), b"0001,a\r\n\x1a", ("KR-1014", 2)),
+    "a last byte that is not foreseen": (csv_form(), b"0001,a\r\n\x1a", ("KR-1036", None)),
     "the last byte in the middle": (csv_form(end_of_file='"1A"'), b"0001,a\r\n\x1a0002,b\r\n\x1a", ("KR-1014", 2)),
     "a field without quotes": (csv_form(quote='"all"'), b'"0001","a"\r\n"0002",b\r\n', ("KR-1029", 2)),
     "a line end in a value": (csv_form(), b'0001,"a\r\nb"\r\n', ("KR-1011", 1)),
