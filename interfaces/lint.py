@@ -477,8 +477,6 @@ class _Linter:
             yield Fault(place, "項目が一つもありません")
         for what, values in (
             ("id", [item.id for item in record.items]),
-            # Without headings names may repeat: documents print several 予備.
-            ("見出し", [item.heading for item in record.items if self.specification.format.header]),
             ("項番", [item.number for item in record.items]),
         ):
             for value, count in Counter(values).items():

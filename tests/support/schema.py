@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from fixtures.defects import DAY, HEADER, lines, sound_individuals
 from interfaces import codec
@@ -77,6 +77,12 @@ def validated(
 
 def findings_with_layout(folder: Path, data: bytes, old: str, new: str) -> tuple[int, list[dict[str, Any]]]:
     """What `renkei validate` says of a file when its layout has `new` in place of `old`: exit status and findings."""
+    result = validated_with_layout(folder, data, old, new)
+    return result.exit_code, json.loads(result.stdout)["findings"]
+
+
+def validated_with_layout(folder: Path, data: bytes, old: str, new: str) -> Result:
+    """`renkei validate --json` of a file when its layout has `new` in place of `old`."""
     root = Path(shutil.copytree(DEFAULT_ROOT, folder / "catalogue"))
     layout = root / INDIVIDUAL / "2018-04-01" / "data.csv"
     text = layout.read_text(encoding="utf-8-sig")
@@ -85,8 +91,7 @@ def findings_with_layout(folder: Path, data: bytes, old: str, new: str) -> tuple
     (folder / NAME).write_bytes(data)
     settings = settings_file(folder, more=f'catalogue_folder = "{root}"')
     runner = CliRunner(env={"RENKEI_SETTINGS": str(settings)})
-    result = runner.invoke(main, ["validate", str(folder / NAME), "--json"])
-    return result.exit_code, json.loads(result.stdout)["findings"]
+    return runner.invoke(main, ["validate", str(folder / NAME), "--json"])
 
 
 def seen(validated: Validated) -> list[tuple[str, int | None, str | None]]:

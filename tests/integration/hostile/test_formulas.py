@@ -180,6 +180,7 @@ def test_a_form_whose_layout_is_hostile(tmp_path: Path) -> None:
     shutil.copytree(DEFAULT_ROOT, root)
     for table, column, key, value in (
         (root / "continuity_result" / "2018-04-01" / "data.csv", "項目名", "confirmed_on", "=1+1"),
+        (root / "items.csv", "項目名", "confirmed_on", "=1+1"),
         (root / "codes" / "continuity_outcome.csv", "名称", "continued", '=HYPERLINK("http://example.invalid")'),
     ):
         with table.open(encoding="utf-8-sig", newline="") as handle:

@@ -428,7 +428,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "type": (
         cell("name", 属性="象形"),
         f"{FOLDER}/data.csv 11行目 name 属性: 象形 を types.csv の属性（数字・金額・英数・漢字・カナ・文字・年月日・年月日-"
-        "・和暦年月日・年月・年月-）として読めません",
+        "・和暦年月日・年月・年月-・年月日/・和暦年月日R・和暦年月・小数）として読めません",
     ),
     "sensitivity": (
         cell("name", 秘匿区分="内緒"),

@@ -53,7 +53,8 @@ LAYERS = (
     ("transfer",),
     ("deployment",),
     ("exchange",),
-    ("storage", "configuration", "tables", "specifications"),
+    ("specifications",),
+    ("storage", "configuration", "tables"),
 )
 
 

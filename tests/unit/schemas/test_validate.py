@@ -30,7 +30,6 @@ from tests.support.schema import (
     INDIVIDUAL,
     OURS,
     extract,
-    findings_with_layout,
     from_union,
     ids_from_the_union,
     line,
@@ -39,6 +38,7 @@ from tests.support.schema import (
     sound_individuals,
     specification,
     validated,
+    validated_with_layout,
     with_item,
     with_layout,
 )
@@ -229,12 +229,12 @@ def test_a_rule_that_crashes_is_a_finding(rule: str, error: str, crashing: None,
     assert result.findings.height == 2 and not result.valid
 
 
-def test_a_rule_that_the_layout_misspells_is_reported_for_every_file(tmp_path: Path) -> None:
-    status, (found,) = findings_with_layout(
-        tmp_path, sound_individuals(), "name,漢字,,100,必須,,", "name,漢字,,100,必須,,not_befor(born_on)"
-    )
-    assert (status, found["code"], found["level"], found["item_no"]) == (1, "KR-9001", "file", 10)
-    assert "not_befor" in found["message"] and "KeyError" in found["message"]
+def test_a_layout_that_misspells_a_rule_judges_no_file(tmp_path: Path) -> None:
+    wrong = "name,漢字,,100,必須,,not_befor(born_on)"
+    refused = validated_with_layout(tmp_path, sound_individuals(), "name,漢字,,100,必須,,", wrong)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("KR-7132 eligibility_individual")
+    assert "not_befor" in refused.stderr
 
 
 def test_a_crash_is_found_in_a_sound_file_too(crashing: None, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_no_table_is_forgotten() -> None:
         ),
         ("limits/limits", "2017-08-01,2018-08-01", "2018-08-01,2017-08-01", "終了日が開始日より後"),
         ("limits/limits", "252600", "二十五万", "として読めません"),
-        ("limits/floors", "2015-01-01,2027-08-01", "2015-13-01,2027-08-01", "日付として読めません"),
+        ("limits/floors", "2015-01-01,2027-08-01", "2015-13-01,2027-08-01", "として読めません"),
         ("limits/income_exceptions", "receipts_of_one", "receipts_of_several", "receipts_of_several の行が2つ"),
         ("limits/income_exceptions", "1945-01-02", "昭和20年", "として読めません"),
         ("limits/minors", "330000", "三十三万", "として読めません"),
