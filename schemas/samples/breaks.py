@@ -6,6 +6,7 @@ Which code is expected, and where, comes from the specification and the registry
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -30,6 +31,7 @@ EMPTY_FILE, NUL, NO_LINE_END, NO_FIRST, NO_LAST, TWICE, COLUMNS, NO_KIND = (
     "KR-1012",
     "KR-1015",
 )
+_CONDITION: Final = re.compile(r"必須|条件 ([^\s=]+)(?:=([^=]+))?")
 _STRANGE: Final = ("ａ", "あ", "ｱ", "A", "#")  # the first one that a type refuses
 
 
@@ -50,7 +52,7 @@ class Break:
     rule: str
     what: str
     content: bytes
-    expected: Expected
+    expected: tuple[Expected, ...]
     record: str = ""
 
 
@@ -59,7 +61,7 @@ def breaks(sound: SampleFile) -> Iterator[Break]:
     for place, row in enumerate(sound.rows):
         marks = {item.id for item in row.record.marked_items} if len(sound.setting.specification.records) > 1 else set()
         for item in row.record.items:
-            if item.id not in marks:
+            if item.id not in marks and not _is_in_a_total(sound, row, item):
                 yield from _OfItem(sound, place, item).breaks()
     yield from _of_file(sound)
 
@@ -99,11 +101,15 @@ class _OfItem:
         line = self.place + self.sound.first_line
         record = setting.specification.format.delimiter.join(rows[self.place].values.values())
         name = f"{self.item.name}（{self.row.record.kind}）"
-        return Break(name, rule, what, content, Expected(code, line, self.item.id), record)
+        return Break(name, rule, what, content, (Expected(code, line, self.item.id),), record)
 
     def _required(self) -> Iterator[Break]:
-        if self.value and self.item.required != "任意":
-            yield self._made(self.item.required, "空", MISSING, "")
+        condition = _CONDITION.fullmatch(self.item.required)
+        if condition is None or not self.value:
+            return
+        others = {condition[1]: condition[2].split("|")[0]} if condition[2] else {}
+        if not condition[1] or others or self.row.values[condition[1]]:
+            yield self._made(self.item.required, "空", MISSING, "", **others)
 
     def _characters(self) -> Iterator[Break]:
         for strange in _STRANGE:
@@ -131,8 +137,9 @@ class _OfItem:
             yield self._made("暦", "暦にない日付", NO_SUCH_DAY, impossible)
         setting = self.sound.setting
         limits = setting.specification.dates.ranges.get(self.item.id)
-        if limits is None or not self.item.type.is_date:
-            return
+        of_file = any(registered_rules()[call.name].scope == "file" for call in self.item.rules)
+        if limits is None or not self.item.type.is_date or of_file:
+            return  # a rule of the whole file is asked before the range
         early = limits.earliest - dt.timedelta(days=1)
         late = limits.latest.after(setting.on) + dt.timedelta(days=1)
         for day, code, what in ((early, TOO_EARLY, "早すぎる日付"), (late, TOO_LATE, "遅すぎる日付")):
@@ -159,6 +166,13 @@ class _OfItem:
                 return
 
 
+def _is_in_a_total(sound: SampleFile, row: Row, item: Item) -> bool:
+    """Whether another item must equal it or contains it in a sum: both would be found."""
+    named = f"{row.record.kind}.{item.id}"
+    calls = (call for record in sound.setting.specification.records for other in record.items for call in other.rules)
+    return any(call.name in ("sum_of", "equal_to") and named in call.arguments for call in calls)
+
+
 def _is_of_type(text: str, item: Item) -> bool:
     """Whether the type's pattern allows a text."""
     return bool(pl.select(pl.lit(text).str.contains(item.type.expression)).item())
@@ -173,7 +187,7 @@ def _constant(of: _OfItem, _: Call) -> Iterator[str]:
 
 
 def _digits(of: _OfItem, _: Call) -> Iterator[str]:
-    if len(of.value) > 1:
+    if len(of.value) > 1 and of.sound.setting.specification.format.kind == "csv":  # a place is filled up
         yield of.value[:-1]
 
 
@@ -260,7 +274,7 @@ def _of_file(sound: SampleFile) -> Iterator[Break]:
     form = specification.format
 
     def whole(what: str, content: bytes, expected: Expected) -> Break:
-        return Break("（ファイル）", expected.code, what, content, expected)
+        return Break("（ファイル）", expected.code, what, content, (expected,))
 
     if form.wrapped_in:
         return
@@ -291,4 +305,5 @@ def _twice(sound: SampleFile) -> Iterator[Break]:
     rows = with_totals([*sound.rows[: place + 1], sound.rows[place], *sound.rows[place + 1 :]], specification)
     line = place + 1 + sound.first_line
     content = composed(rows, specification, sound.setting.file_name)
-    yield Break("（ファイル）", "key", "同じキーのレコードが二つ", content, Expected(TWICE, line, record.key[0]))
+    both = tuple(Expected(TWICE, number, record.key[0]) for number in (line - 1, line))
+    yield Break("（ファイル）", "key", "同じキーのレコードが二つ", content, both)

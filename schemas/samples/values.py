@@ -31,6 +31,7 @@ _TEXTS: Final = (
     "1",
     "0",
 )
+_ALONE: Final = "insured_head"  # a household of one person is sound only if that person is its head
 _STEM: Final = "9" * 15
 
 
@@ -84,7 +85,8 @@ def _candidates(setting: Setting, item: Item) -> Iterator[str]:
         yield known
         return
     if item.code_table:
-        yield from (code.value for code in specification.codes_on(item.code_table, setting.on))
+        codes = specification.codes_on(item.code_table, setting.on)
+        yield from (code.value for code in sorted(codes, key=lambda code: code.meaning != _ALONE))
         return
     if item.type.date_format:
         limits = specification.dates.ranges.get(item.id)
