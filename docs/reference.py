@@ -48,7 +48,7 @@ def cell(value: object) -> str:
 def allowed(kind: Any) -> str:
     """What a key can hold."""
     if get_origin(kind) is not None and all(isinstance(one, str) for one in get_args(kind)):
-        return " ".join(f"`{one}`" if one else "（空）" for one in get_args(kind))
+        return " ".join(f"`{one}`".replace("\t", "\\t") if one else "（空）" for one in get_args(kind))
     return getattr(kind, "__name__", str(kind)).replace("typing.", "")
 
 
