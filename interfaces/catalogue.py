@@ -360,7 +360,7 @@ class Catalogue:
                 part.key,
                 self._table(
                     layout_path.parent / part.items,
-                    self._item,
+                    self.item_columns,
                     ItemRows(layout.format.kind == "fixed", self.dictionary, self.sensitivities).item,
                 ),
                 part.parent,
@@ -397,7 +397,8 @@ class Catalogue:
         return frozenset(fault.file for fault in self.unreadable)
 
     @cached_property
-    def _item(self) -> dict[str, Column]:
+    def item_columns(self) -> dict[str, Column]:
+        """The columns of an item table, by what they fill."""
         types = f" types.csv の属性（{'・'.join(self.types)}）"
         sensitivities = f" sensitivity.csv の秘匿区分（{'・'.join(self.sensitivities)}）"
         return {

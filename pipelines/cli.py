@@ -88,6 +88,11 @@ COMMAND_GROUPS = {
     },
     "仕様": {
         "spec": CommandLocation("specifications", "spec", "インタフェースの仕様"),
+        "conformance": CommandLocation(
+            "conformance",
+            "conformance",
+            "適合試験: ほかのプログラムの読み方を、見本のファイルで確認する（conformance ID で作る）",
+        ),
         "validate": CommandLocation(
             "specifications", "validate_command", "ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）"
         ),

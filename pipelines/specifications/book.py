@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from interfaces.described import (
     record_facts,
     type_facts,
 )
-from interfaces.messages import messages
+from interfaces.messages import RenkeiError, messages
 from interfaces.spec import Specification
 from pipelines.storage.files import write_durably
 from schemas.rules import registered_rules
+from schemas.samples.breaks import breaks
+from schemas.samples.files import sound_file
 
 _pages = jinja2.Environment(
     loader=jinja2.PackageLoader("pipelines.specifications"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -48,12 +50,22 @@ class Example:
     said: str
 
 
-Examples = Callable[[Specification], Sequence[Example]]
-
-
-def no_examples(_: Specification) -> Sequence[Example]:
-    """A book without examples."""
-    return ()
+def examples(specification: Specification) -> list[Example]:
+    """A record that breaks each rule of each item, in the sample of the version's first day; none if there is no sample."""
+    try:
+        sound = sound_file(specification, specification.layout.effective_from)
+    except RenkeiError:
+        return []
+    return [
+        Example(
+            broken.item,
+            broken.rule,
+            broken.record,
+            f"{broken.expected[0].code} {messages()[broken.expected[0].code].title}",
+        )
+        for broken in breaks(sound)
+        if broken.record
+    ]
 
 
 @dataclass(frozen=True)
@@ -70,9 +82,9 @@ def page_of(interface: str) -> str:
     return f"{interface}.html"
 
 
-def write_book(catalogue: Catalogue, folder: Path, examples: Examples = no_examples) -> Path:
+def write_book(catalogue: Catalogue, folder: Path) -> Path:
     """Write the book into a folder; returns its first page. Other files in the folder stay as they are."""
-    pages = {page_of(interface): _interface(catalogue, interface, examples) for interface in catalogue.ids()}
+    pages = {page_of(interface): _interface(catalogue, interface) for interface in catalogue.ids()}
     pages["codes.html"] = _render("book_codes.html", tables=_code_tables(catalogue))
     pages["rules.html"] = _render("book_rules.html", rules=_rules(), types=_types(catalogue))
     pages["index.html"] = _render("book_index.html", layouts=_layouts(catalogue))
@@ -97,14 +109,14 @@ def _layouts(catalogue: Catalogue) -> list[dict[str, str]]:
     return rows
 
 
-def _interface(catalogue: Catalogue, interface: str, examples: Examples) -> str:
+def _interface(catalogue: Catalogue, interface: str) -> str:
     """All versions of an interface, the newest first."""
-    versions = [_version(version, examples) for version in reversed(catalogue.versions(interface))]
+    versions = [_version(version) for version in reversed(catalogue.versions(interface))]
     newest = catalogue.versions(interface)[-1].layout
     return _render("book_interface.html", layout=newest, versions=versions)
 
 
-def _version(specification: Specification, examples: Examples) -> dict[str, Any]:
+def _version(specification: Specification) -> dict[str, Any]:
     return {
         "version": specification.version,
         "in_force": in_force(specification),

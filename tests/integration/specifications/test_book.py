@@ -67,6 +67,8 @@ def test_every_item_code_and_rule_stands_in_the_book(book: Path) -> None:
             assert all(f'-{record.kind}-{item.id}"' in text for item in record.items), interface
     codes = (book / "codes.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;合成&lt;/b&gt;" in codes
+    page = (book / "insured_extract.html").read_text(encoding="utf-8")
+    assert "<td>宛名番号（data）</td><td>digits(15)</td><td>KR-2007" in page, "a record that breaks the rule"
     rules = (book / "rules.html").read_text(encoding="utf-8")
     assert all(f'<tr id="{name}">' in rules for name in registered_rules())
 

@@ -147,6 +147,12 @@ def test_the_module_table_is_what_the_docstrings_say() -> None:
     assert renewed(page) == page, "docs/architecture.md is stale: run `python docs/modules.py`"
 
 
+def test_the_reference_of_specifications_is_what_the_code_says() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "reference.py"))["page"]()
+    written = (ROOT / "docs" / "specification-reference.md").read_text(encoding="utf-8")
+    assert made == written, "docs/specification-reference.md is stale: run `python docs/reference.py`"
+
+
 def test_every_code_has_one_text() -> None:
     codes = []
     for path in FOLDER.glob("*.csv"):
