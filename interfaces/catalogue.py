@@ -450,8 +450,7 @@ class Catalogue:
             if unread.interface == interface and unread.in_force(on):
                 raise self._refused(unread.fault)
         for specification in self.versions(interface):
-            layout = specification.layout
-            if layout.effective_from <= on and (layout.effective_to is None or on < layout.effective_to):
+            if specification.layout.in_force(on):
                 for fault in self.unreadable:
                     if fault.concerns(specification, on):
                         raise self._refused(fault)

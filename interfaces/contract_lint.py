@@ -51,11 +51,20 @@ def lint_contract(catalogue: Catalogue, relations: Mapping[str, RelationKeys]) -
         for specification in catalogue.versions(interface):
             if not _is_whole(specification):
                 continue  # the linter says what is wrong with its records
-            found += _missing(specification)
-            found += _relations(catalogue, specification, relations)
-            if specification.layout.direction == "to_union" and contract(interface):
-                found += _outgoing(catalogue, specification)
+            found += [*_missing(specification), *_relations(catalogue, specification, relations, None)]
+            for day in _days(catalogue, specification):
+                found += _outgoing(catalogue, specification, day)
     return list(dict.fromkeys(found))
+
+
+def contract_faults(
+    catalogue: Catalogue, specification: Specification, on: dt.date, relations: Mapping[str, RelationKeys]
+) -> list[Fault]:
+    """Those of `lint_contract` with which a file by this version, for that day, would be read or made."""
+    if not _is_whole(specification):
+        return []
+    found = [*_missing(specification), *_relations(catalogue, specification, relations, on)]
+    return list(dict.fromkeys([*found, *_outgoing(catalogue, specification, on)]))
 
 
 def unused_items(catalogue: Catalogue) -> list[Fault]:
@@ -97,9 +106,9 @@ def _missing(specification: Specification) -> Iterator[Fault]:
 
 
 def _relations(
-    catalogue: Catalogue, specification: Specification, relations: Mapping[str, RelationKeys]
+    catalogue: Catalogue, specification: Specification, relations: Mapping[str, RelationKeys], on: dt.date | None
 ) -> Iterator[Fault]:
-    """Relations whose items the layout lacks: the rule could not be applied."""
+    """Relations whose items the layout lacks, or the other file's of the day (None: of any): the rule could not be applied."""
     for text in specification.layout.relations:
         try:
             call = Call.parse(text)
@@ -109,14 +118,20 @@ def _relations(
         if relation is None:
             continue
         place = f"{specification.id}/{specification.version} relations"
-        for name in sorted(relation.reads - specification.data.by_id.keys()):
+        for name in sorted(relation.reads - _kept(specification)):
             yield Fault(place, f"{text} に要る項目 {name} がありません", WITHOUT_KEY)
         for other in call.arguments if relation.to_another_file else ():
             versions = catalogue.versions(other) if other in catalogue.ids() else []
             for version in versions:
-                if _is_whole(version) and relation.item not in version.data.by_id:
+                is_meant = on is None or version.layout.in_force(on)
+                if is_meant and _is_whole(version) and relation.item not in _kept(version):
                     text_of_other = f"{text} に要る項目 {relation.item} が {other}/{version.version} にありません"
                     yield Fault(place, text_of_other, WITHOUT_KEY)
+
+
+def _kept(specification: Specification) -> set[str]:
+    """The items of the data records that the program gets to see."""
+    return {item.id for item in specification.data.items if item.is_kept}
 
 
 def _days(catalogue: Catalogue, specification: Specification) -> list[dt.date]:
@@ -129,19 +144,21 @@ def _days(catalogue: Catalogue, specification: Specification) -> list[dt.date]:
     return sorted(day for day in days if first <= day < end)
 
 
-def _outgoing(catalogue: Catalogue, specification: Specification) -> Iterator[Fault]:
-    for day in _days(catalogue, specification):
-        try:
-            of_day = OnADay.of(catalogue, specification.id, day)
-        except RenkeiError:
-            continue  # the versions overlap or leave a gap: the linter says so
-        for part, record in zip(specification.layout.records, specification.records, strict=True):
-            for item in record.items:
-                place = f"{specification.id}/{specification.version}/{part.items} 項番{item.number} {item.id}"
-                yield from _source(catalogue, of_day, record, item, place)
-                if not of_day.is_filled(record, item):
-                    why = "この項目を持つ抽出がなく、値の元もありません。空のままでよければ、値の元を blank とします"
-                    yield Fault(place, why, UNFILLED)
+def _outgoing(catalogue: Catalogue, specification: Specification, on: dt.date) -> Iterator[Fault]:
+    """The items of a file that the program makes, with the extracts of a day."""
+    if specification.layout.direction != "to_union" or not contract(specification.id):
+        return
+    try:
+        of_day = OnADay.of(catalogue, specification.id, on)
+    except RenkeiError:
+        return  # the versions overlap or leave a gap: the linter says so
+    for part, record in zip(specification.layout.records, specification.records, strict=True):
+        for item in record.items:
+            place = f"{specification.id}/{specification.version}/{part.items} 項番{item.number} {item.id}"
+            yield from _source(catalogue, of_day, record, item, place)
+            if not of_day.is_filled(record, item):
+                why = "この項目を持つ抽出がなく、値の元もありません。空のままでよければ、値の元を blank とします"
+                yield Fault(place, why, UNFILLED)
 
 
 def _source(catalogue: Catalogue, of_day: OnADay, record: Record, item: Item, place: str) -> Iterator[Fault]:

@@ -83,11 +83,12 @@ class OnADay:
         return [of.id for of in declared if of.use in (NEEDED, FILLED)]
 
     def source(self, place: Place) -> Item | None:
-        """The item at a place; None for one that the program works out, and for one that is not there."""
+        """The item at a place; None for one that the program works out, and for one that is not there or not kept."""
         if place.interface is None:
             return None
         specification = self.extracts.get(place.interface)
-        return specification.data.by_id.get(place.item) if specification else None
+        is_there = specification is not None and self._is_there(specification, place.item)
+        return specification.data.by_id[place.item] if specification and is_there else None
 
     @staticmethod
     def _is_there(specification: Specification, item: str) -> bool:

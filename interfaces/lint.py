@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import combinations, pairwise
 from typing import Protocol, get_args
 
@@ -84,9 +85,15 @@ def faults_in_force(
 ) -> list[Fault]:
     """The faults with which a file by this version, for that day, would be read or written; others do not matter to it."""
     interfaces = frozenset(path.parts[-3] for path in catalogue.root.glob("*/*/file.toml"))
-    found = [*_shared(catalogue), *_characters(catalogue)]
+    found = [*_of_shared_tables(catalogue)]
     found += _Linter(catalogue, specification, interfaces, rules, normalisations).faults()
     return [fault for fault in found if fault.concerns(specification, on)]
+
+
+@lru_cache(maxsize=8)
+def _of_shared_tables(catalogue: Catalogue) -> tuple[Fault, ...]:
+    """What is looked at once for all interfaces of a day."""
+    return (*_shared(catalogue), *_characters(catalogue))
 
 
 def _files(catalogue: Catalogue) -> Iterator[Fault]:

@@ -133,6 +133,10 @@ class FileLayout(_Frozen):
     new_items: Literal["changed", "all"] = "changed"
     relations: tuple[str, ...] = ()
 
+    def in_force(self, on: dt.date) -> bool:
+        """Whether files for that day are by this version."""
+        return self.effective_from <= on and (self.effective_to is None or on < self.effective_to)
+
     @property
     def is_outgoing(self) -> bool:
         """Whether we write the file for somebody else."""

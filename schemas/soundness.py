@@ -6,17 +6,21 @@ import datetime as dt
 from functools import lru_cache
 
 from interfaces.catalogue import Catalogue, Fault
+from interfaces.contract_lint import contract_faults
 from interfaces.lint import faults_in_force, lint
+from interfaces.meanings import breaches
 from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import registered_rules
+from schemas.rules.relations import RELATIONS
 
 UNSOUND_IN_FORCE, UNSOUND_LATER = "KR-7132", "KR-7133"
 
 
 def require_sound(catalogue: Catalogue, specification: Specification, on: dt.date) -> None:
-    """KR-7132 when the version in force on a day, or a row of a shared table that it uses, has a fault."""
+    """KR-7132 when the version in force on a day, or a row of a shared table that it uses, has a fault, lacks what the program
+    needs of it, or has an item that nothing fills."""
     faults = _in_force(catalogue, specification.id, on)
     if faults:
         raise RenkeiError(
@@ -52,4 +56,9 @@ def _is_later(catalogue: Catalogue, fault: Fault, on: dt.date) -> bool:
 @lru_cache(maxsize=512)
 def _in_force(catalogue: Catalogue, interface: str, on: dt.date) -> tuple[Fault, ...]:
     specification = catalogue.in_force(interface, on)
-    return tuple(faults_in_force(catalogue, specification, on, registered_rules(), NORMALISATIONS))
+    found = [
+        *faults_in_force(catalogue, specification, on, registered_rules(), NORMALISATIONS),
+        *breaches(specification, on),
+        *contract_faults(catalogue, specification, on, RELATIONS),
+    ]
+    return tuple(dict.fromkeys(found))

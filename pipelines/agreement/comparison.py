@@ -14,8 +14,10 @@ import polars as pl
 from interfaces.messages import message
 from pipelines.eligibility.changes import (
     ADDED,
+    NOTHING_CARRIED,
     NUMBER_CHANGED,
     WITHDRAWN,
+    Carried,
     changed_numbers,
     differing_households,
     find_changes,
@@ -37,11 +39,15 @@ _HEADS = ("insured_head", NOMINAL_HEAD)
 
 @dataclass(frozen=True)
 class Stock:
-    """Everybody on one side: `People`, `Households` and `MyNumbers`; what the Union was told says `uncertain` besides."""
+    """Everybody on one side: `People`, `Households` and `MyNumbers`; what the Union was told says `uncertain` besides.
+
+    carried: on the register's side, the items that the files of the day carry besides.
+    """
 
     people: pl.DataFrame
     households: pl.DataFrame
     my_numbers: pl.DataFrame
+    carried: Carried = NOTHING_CARRIED
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,9 @@ _NOTHING = pl.lit(None, pl.String)
 def _not_as_told(register: Stock, told: Stock, on: dt.date) -> pl.DataFrame:
     """Persons on one side only, with other facts, or with another 個人番号."""
     numbers = changed_numbers(told.my_numbers, register.my_numbers)
-    changes = find_changes(told.people, told.households, register.people, register.households, numbers, on)
+    changes = find_changes(
+        told.people, told.households, register.people, register.households, numbers, on, register.carried
+    )
     changed, kinds = changes.changed, pl.col("change_kinds")
     facts = kinds.list.set_difference(pl.lit([ADDED, WITHDRAWN, NUMBER_CHANGED]))
     differing = changed.filter(facts.list.len() > 0, ~kinds.list.contains(ADDED))
@@ -113,7 +121,7 @@ def _not_as_told(register: Stock, told: Stock, on: dt.date) -> pl.DataFrame:
 
 def _households_not_as_told(register: Stock, told: Stock) -> pl.DataFrame:
     """Households on one side only, or with other facts; named by their head."""
-    kinds = differing_households(told.households, register.households)
+    kinds = differing_households(told.households, register.households, register.carried)
     differing = register.households.join(kinds, on=HOUSEHOLD)
     gone = told.households.join(register.households, on=HOUSEHOLD, how="anti").with_columns(
         pl.lit([WITHDRAWN]).alias("change_kinds")

@@ -11,6 +11,7 @@ from interfaces.messages import RenkeiError
 from pipelines.agreement.comparison import Decided, Stock, compare
 from pipelines.configuration.calendar import previous_business_day
 from pipelines.deployment import Environment
+from pipelines.eligibility.carrying import carried
 from pipelines.eligibility.daily import baseline
 from pipelines.linkage import state
 from pipelines.transfer import erased
@@ -28,7 +29,9 @@ def disagreements(environment: Environment, month: dt.date) -> pl.DataFrame:
     """
     day = require_sent(environment, month)
     erased.require_kept(environment, day, REGISTER, SENT_FILES)
-    register = Stock(*(environment.store.read(asset, day.isoformat()) for asset in REGISTER))
+    people, households, my_numbers = (environment.store.read(asset, day.isoformat()) for asset in REGISTER)
+    of_the_day = carried(environment.catalogue, day, people, households)
+    register = Stock(people, households, my_numbers, of_the_day)
     told = baseline(environment, day + dt.timedelta(days=1))
     with environment.ledger.viewing() as view:
         now, before = state.linkage(view, day), state.periods_before(view, day)

@@ -11,9 +11,11 @@ from interfaces.catalogue import Catalogue
 from interfaces.contract import links
 from interfaces.item_flow import Flow, flows_of, value
 from interfaces.spec import Specification
+from pipelines.eligibility.changes import Carried
 from pipelines.tables.eligibility import Households, People
 
-OF_THE_PROGRAM = {"eligibility_individual": People, "eligibility_household": Households}
+INDIVIDUAL, HOUSEHOLD = "eligibility_individual", "eligibility_household"
+OF_THE_PROGRAM = {INDIVIDUAL: People, HOUSEHOLD: Households}
 
 
 def _carried(catalogue: Catalogue, outgoing: str, on: dt.date) -> list[Flow]:
@@ -43,14 +45,16 @@ def with_carried(
     return made.select(*register.columns, *further)
 
 
-def carried_items(
-    specification: Specification, catalogue: Catalogue, on: dt.date, register: pl.DataFrame
-) -> dict[str, str]:
-    """id -> 項目名 of the carried items in the register that are none of the program's own."""
-    own = OF_THE_PROGRAM[specification.id].names()
+def carried(catalogue: Catalogue, on: dt.date, people: pl.DataFrame, households: pl.DataFrame) -> Carried:
+    """The carried items of a day's register that are none of the program's own."""
+    return Carried(_names(catalogue, INDIVIDUAL, on, people), _names(catalogue, HOUSEHOLD, on, households))
+
+
+def _names(catalogue: Catalogue, outgoing: str, on: dt.date, register: pl.DataFrame) -> dict[str, str]:
+    own = OF_THE_PROGRAM[outgoing].names()
     return {
         flow.item.id: flow.item.name
-        for flow in _carried(catalogue, specification.id, on)
+        for flow in _carried(catalogue, outgoing, on)
         if flow.item.id not in own and flow.item.id in register.columns
     }
 

@@ -14,8 +14,8 @@ from interfaces import codec
 from interfaces.messages import RenkeiError
 from interfaces.spec import Specification
 from pipelines.deployment import Environment
-from pipelines.eligibility.carrying import carried_items, with_new_items
-from pipelines.eligibility.changes import Carried, Changes, changed_numbers, find_changes
+from pipelines.eligibility.carrying import carried, with_new_items
+from pipelines.eligibility.changes import Changes, changed_numbers, find_changes
 from pipelines.eligibility.snapshot import HOUSEHOLD_KEY, PERSON_KEY
 from pipelines.eligibility.withholding import (
     snapshot_after_sending,
@@ -192,10 +192,7 @@ class _PairBuilder:
             register.households,
             changed,
             day,
-            Carried(
-                carried_items(individual, environment.catalogue, day, register.people),
-                carried_items(household, environment.catalogue, day, register.households),
-            ),
+            carried(environment.catalogue, day, register.people, register.households),
         )
         # A withdrawn person is not in the extract any more: their number is the one sent last.
         numbers = pl.concat([my_numbers, before.my_numbers.join(my_numbers, on=PERSON_KEY, how="anti")])

@@ -15,9 +15,11 @@ import pytest
 from fixtures.counterpart.delivery import leave
 from fixtures.prefecture.numbers import my_numbers
 from interfaces import codec
+from interfaces.catalogue import Catalogue
 from interfaces.naming import file_name
 from tests.support.servers import OpenSshServer
-from tests.support.village import BEGAN, OWN, Village, home, person
+from tests.support.versions import added, copied, edit, item, named
+from tests.support.village import BEGAN, HOUSEHOLD, INDIVIDUAL, OWN, Village, home, person
 
 TOLD, CUT_OFF = dt.date(2026, 4, 22), dt.date(2026, 4, 30)  # five business days apart: 04-29 is a holiday
 NUMBERS = [str(number) for number in my_numbers(np.arange(100))]
@@ -154,6 +156,39 @@ def test_every_cause_is_listed_for_whom_it_concerns_and_for_nobody_else(village:
     }
     totals = json.loads(village.cli("agreement", "--month", "2026-04", "--json").output)["2026-04"]
     assert {row["code"]: (row["persons"], row["households"]) for row in totals}["KR-8305"] == (2, 1)
+
+
+def test_items_that_only_the_layouts_know_are_compared_too(tmp_path: Path, openssh_server: OpenSshServer) -> None:
+    root = copied(tmp_path / "catalogue")
+    named(root, "limit_class", "ward")
+    for interface, row in (
+        ("insured_extract", item("limit_class")),
+        (INDIVIDUAL, item("limit_class", "英数", 10)),
+        ("household_extract", item("ward")),
+        (HOUSEHOLD, item("ward", "英数", 10)),
+    ):
+        edit(root, interface, added(row))
+    village = Village(tmp_path, openssh_server, f'catalogue_folder = "{root}"\n')
+    village.catalogue = Catalogue(root)
+    village.fill(20)
+    village.add(1, 10, limit_class="A")
+    village.add(2, 20, limit_class="A")
+    numbered(village)
+    village.households[home(2)]["ward"] = "N1"
+    assert village.send(TOLD).exit_code == 0
+    village.insured[person(10)]["limit_class"] = "B"
+    village.households[home(2)]["ward"] = "N2"
+    for member in (10, 20):  # both households wait because of the name
+        village.residents[person(member)]["name"] = f"合成　{BAD}"
+    village.send(CUT_OFF)
+    result = village.cli("agreement", "--month", "2026-04")
+    assert result.exit_code == 1, result.output
+    found = {key: text for key, text in causes(village).items() if key[0] in ("KR-8303", "KR-8304")}
+    assert found == {
+        ("KR-8303", person(10)): "氏名変更・試験limit_class|－",
+        ("KR-8303", person(20)): "氏名変更|－",
+        ("KR-8304", person(20)): "試験ward|－",
+    }
 
 
 def test_a_month_whose_cut_off_day_is_not_sent_cannot_be_compared(village: Village) -> None:

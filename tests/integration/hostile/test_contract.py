@@ -113,6 +113,16 @@ def test_no_item_of_an_extract_goes_missing_without_a_word(mutable: Mutable) -> 
             assert bool(told) == (not untold), (interface, each.id, told)
 
 
+def test_an_item_that_is_not_kept_is_told_like_one_that_is_gone(mutable: Mutable) -> None:
+    for interface in EXTRACTS:
+        (shipped,) = mutable.catalogue.versions(interface)
+        items = shipped.data.items
+        for each in items:
+            unkept = tuple(replace(item, is_kept=False) if item is each else item for item in items)
+            gone = mutable.told(interface, without(items, each))
+            assert gone <= mutable.told(interface, unkept), (interface, each.id)
+
+
 WRONG = {
     "no such call": ("copied(name)", "copied という書き方はありません"),
     "too few values": ("part(name,1)", "part の値は3個です"),

@@ -6,9 +6,11 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from fixtures.prefecture.numbers import my_numbers
 from interfaces.catalogue import Catalogue
 from pipelines.cli import main
 from tests.support.servers import OpenSshServer
@@ -205,6 +207,23 @@ def test_an_extract_without_an_optional_item_is_sent_with_it_blank_if_the_layout
     arrived = village.sent(FIRST, outgoing)
     assert len(arrived) == (11 if outgoing == HOUSEHOLD else 12)
     assert {row[lacking] for row in arrived.values()} == {None}
+
+
+def test_what_is_not_kept_is_sent_blank_if_the_layout_says_so(foreign: Foreign, tmp_path: Path) -> None:
+    def change(root: Path) -> None:
+        for interface, name in LACKING:
+            outgoing = HOUSEHOLD if interface == "household_extract" else "eligibility_individual"
+            for place, cells in ((interface, {"保存": "しない"}), (outgoing, {"値の元": "blank"})):
+                own = name, cells
+                edit(root, place, lambda rows, own=own: [row | (own[1] if row["id"] == own[0] else {}) for row in rows])
+
+    village = foreign(change)
+    village.residents[person(1)]["my_number"] = str(my_numbers(np.arange(1))[0])
+    village.households[home(1)]["certificate_symbol"] = "合成"
+    sent(village, FIRST)
+    rows = [*village.sent(FIRST).values(), *village.sent(FIRST, HOUSEHOLD).values()]
+    assert len(rows) == 23
+    assert {row.get(name) for row in rows for _, name in LACKING} == {None}
 
 
 def test_an_extract_without_name_kana_goes_out_with_what_the_layout_takes_instead(foreign: Foreign) -> None:

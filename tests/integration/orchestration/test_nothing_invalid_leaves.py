@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from interfaces.catalogue import DEFAULT_ROOT, load_catalogue
+from schemas import soundness
 from tests.support.paths import ROOT
 from tests.support.servers import OpenSshServer
 from tests.support.village import HOUSEHOLD, INDIVIDUAL, Village, home, person
@@ -78,6 +79,25 @@ def village_of(tmp_path: Path, openssh_server: OpenSshServer) -> Callable[[Calla
     return made
 
 
+@pytest.fixture
+def unlinted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lint finds nothing: what it may not know is still not sent."""
+    monkeypatch.setattr(soundness, "_in_force", lambda *_: ())
+
+
+@pytest.mark.parametrize("kind", ["control", "end"])
+def test_a_record_of_our_own_with_an_item_that_nothing_fills_stops_the_day(
+    village_of: Callable[[Callable[[Path], None]], Village], kind: str
+) -> None:
+    village = village_of(lambda root: changed(root / INDIVIDUAL / "2018-04-01" / f"{kind}.csv", unfilled))
+    result = village.send(DAY)
+    assert result.exit_code == 2
+    assert "KR-7132 eligibility_individual の仕様（2018-04-01）に誤り" in result.output
+    assert "項番" in result.output and "section" in result.output
+    assert village.names() == []
+
+
+@pytest.mark.usefixtures("unlinted")
 @pytest.mark.parametrize(
     ("interface", "kind", "change", "code"),
     [
@@ -132,6 +152,7 @@ def test_a_name_too_long_for_a_fixed_length_record_is_withheld(
     assert village.sent(NEXT) == {}, "blanks at the end are no part of a fixed-length value"
 
 
+@pytest.mark.usefixtures("unlinted")
 def test_a_file_that_reads_back_differently_is_not_sent(
     village_of: Callable[[Callable[[Path], None]], Village],
 ) -> None:
