@@ -134,6 +134,31 @@ class Decoded:
             found.append(placed.select("line", "item", "byte_position"))
         return pl.concat(found)
 
+    @property
+    def line_count(self) -> int:
+        """How many lines the file has, headings included; 0 for one of which nothing was kept."""
+        return len(self._starts) - 1
+
+
+def joined(parts: Sequence[Decoded], spec: Specification) -> Decoded:
+    """Files of one specification as one: the lines of each count on from those of the file before. `spec`: of the whole."""
+    before = np.cumsum([0, *(part.line_count for part in parts)])
+    begins = np.cumsum([0, *(len(part._content) for part in parts)])
+    on = [pl.col("line") + pl.lit(int(lines), pl.UInt32) for lines in before]
+    tables = {
+        record.kind: pl.concat([part.tables[record.kind].with_columns(on[n]) for n, part in enumerate(parts)])
+        for record in spec.records
+    }
+    numbered = pl.col("record_number")
+    problems = [
+        part.problems.with_columns(on[n], numbered + pl.lit(int(before[n]), pl.UInt32)) for n, part in enumerate(parts)
+    ]
+    starts = [part._starts[:-1] + begins[n] for n, part in enumerate(parts)]
+    content = b"".join(part._content for part in parts)
+    name = "・".join(part.name for part in parts)
+    ends = np.concatenate([*starts, begins[-1:]])
+    return Decoded(name, spec, parts[0].on, tables, pl.concat(problems), content, ends)
+
 
 def _empty_tables(spec: Specification) -> dict[str, pl.DataFrame]:
     return {
@@ -752,6 +777,7 @@ __all__ = [
     "Decoded",
     "Encoded",
     "compose",
+    "joined",
     "read",
     "read_file",
     "with_header",

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from interfaces.spec import Code, Format, Item, ItemType, Record, Specification
+from interfaces.spec import Code, Format, Item, ItemType, Record, Specification, Volumes
 
 Facts = dict[str, str]
 
@@ -95,7 +95,19 @@ def file_facts(specification: Specification) -> Facts:
         "対象のない日": _QUIET_DAYS.get(layout.quiet_day, layout.quiet_day),
         "個人番号": _YES[layout.carries_my_number],
         "ほかのファイルとの関係": _joined(layout.relations),
+        "ボリューム": _volumes(layout.volumes),
     }
+
+
+def _volumes(said: Volumes | None) -> str:
+    if said is None:
+        return NOTHING
+    facts = [
+        f"番号 {said.number}（{said.first}から）",
+        said.count and f"全部の数 {said.count}",
+        said.last and f"最後 {said.last}",
+    ]
+    return "、".join(filter(None, facts))
 
 
 def form_facts(form: Format) -> Facts:

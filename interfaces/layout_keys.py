@@ -7,9 +7,9 @@ from typing import get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from interfaces.spec import FileLayout, Format, RecordLayout
+from interfaces.spec import FileLayout, Format, RecordLayout, Volumes
 
-_TABLES: dict[str, type[BaseModel]] = {"format": Format, "records": RecordLayout}
+_TABLES: dict[str, type[BaseModel]] = {"format": Format, "records": RecordLayout, "volumes": Volumes}
 
 
 def wrong_key(detail: ErrorDetails) -> str:
@@ -35,6 +35,9 @@ _FORMS = {
     "date_from_datetime_parsing": "2018-04-01 の形の日付",
     "date_type": "2018-04-01 の形の日付",
     "date_parsing": "2018-04-01 の形の日付",
+    "int_parsing": "整数",
+    "int_type": "整数",
+    "greater_than_equal": "0以上の整数",
     "tuple_type": "[ ] で囲んだ並び",
     "string_pattern_mismatch": "使えない文字があります",
     "too_short": "一つ以上必要です",

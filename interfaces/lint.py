@@ -37,6 +37,7 @@ from interfaces.messages import RenkeiError
 from interfaces.naming import fields_of, recognise, sample_name, why_unsafe
 from interfaces.spec import ArgumentKind, Call, Code, Item, ItemType, Mask, NoDate, Padding, Record, Specification
 from interfaces.unseen import remark
+from interfaces.volumes import volume_faults
 
 CONDITION = re.compile(r"^(必須|任意|条件 ([^\s=]+)(?:=([^=]+))?)$")
 
@@ -345,6 +346,7 @@ class _Linter:
             if count > 1:
                 yield Fault(place, f"ファイル名に {field} が{count}回あります")
         yield from (Fault(place, fault) for fault in file_name_faults(self.specification))
+        yield from (Fault(place, fault) for fault in volume_faults(self.specification))
         for text in layout.relations:
             yield from self._relation(f"{place} relations", text)
         if (

@@ -105,12 +105,38 @@ class RecordLayout(_Frozen):
     key: tuple[str, ...] = ()
 
 
+class Volumes(_Frozen):
+    """How a file that comes as several physical ones (ボリューム) says so: items of a record that occurs once, or of the name.
+
+    number: the volume's number; that of the first one is `first`. count: how many volumes there are. last: `item=value`,
+    what the last volume alone says.
+    """
+
+    number: str
+    first: int = Field(default=1, ge=0)
+    count: str | None = None
+    last: str | None = Field(default=None, pattern=r"^[^=\s]+=[^=]+$")
+
+    @property
+    def last_item(self) -> str | None:
+        return self.last.partition("=")[0] if self.last else None
+
+    @property
+    def last_value(self) -> str | None:
+        return self.last.partition("=")[2] if self.last else None
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The items that it names."""
+        return tuple(name for name in (self.number, self.count, self.last_item) if name is not None)
+
+
 class FileLayout(_Frozen):
     """`file.toml`: what the file is. Dates are half-open [effective_from, effective_to).
 
     data: the record kind that the file is about, and whose records are counted; needed if several kinds repeat.
     new_items: whether an outgoing item that a version adds is told of everybody on its first day (`all`), or of each person
-    with their next change (`changed`).
+    with their next change (`changed`). volumes: of a file that may come as several physical ones; None for any other.
     """
 
     id: str
@@ -128,6 +154,7 @@ class FileLayout(_Frozen):
     quiet_day: Literal["zero_record_file", "no_file", "not_applicable"]
     carries_my_number: bool = False
     format: Format
+    volumes: Volumes | None = None
     records: tuple[RecordLayout, ...] = Field(min_length=1)
     data: str | None = None
     new_items: Literal["changed", "all"] = "changed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -215,6 +215,25 @@ def without_place(found: pl.DataFrame) -> pl.DataFrame:
     dtypes = Findings.dtypes()
     nowhere = [pl.lit(None, dtypes[name]).alias(name) for name in ("line", "record", "byte_position")]
     placed = found.with_columns(nowhere)
+    texts = [_sentence(row) for row in placed.iter_rows(named=True)]
+    return placed.with_columns(pl.Series("message", texts, dtype=pl.String))
+
+
+def in_volumes(found: pl.DataFrame, names: Sequence[str], starts: Sequence[int]) -> pl.DataFrame:
+    """The findings of a file that came as several, in the words of each: its name, and its own lines and records.
+
+    names, starts: of each volume its name, and how many lines of the whole come before it. What is about no line names all.
+    """
+    volumes = pl.DataFrame({"before": starts, "name": names}, schema={"before": pl.UInt32, "name": pl.String})
+    lines = found.with_row_index("at").select("at", last=pl.col("line") - 1).drop_nulls().sort("last")
+    of_each = lines.join_asof(volumes, left_on="last", right_on="before").select("at", "before", "name")
+    own = [(pl.col(name) - pl.col("before").fill_null(0)).cast(pl.UInt32).alias(name) for name in ("line", "record")]
+    placed = (
+        found.with_row_index("at")
+        .join(of_each, on="at", how="left", maintain_order="left")
+        .with_columns(*own, file=pl.col("name").fill_null("・".join(names)))
+        .select(found.columns)
+    )
     texts = [_sentence(row) for row in placed.iter_rows(named=True)]
     return placed.with_columns(pl.Series("message", texts, dtype=pl.String))
 

@@ -133,7 +133,7 @@ def spec_show(interface: str, on: dt.datetime | None, catalogue: Path | None, as
 
 
 @click.command("validate", help="ファイルを仕様で検証する（0 正しい、1 誤りあり、2 判定できない）")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--interface", help="インタフェースの id（既定: ファイル名から見つける）")
 @click.option("--on", type=DATE, help="どの日のファイルか（既定: ファイル名の日付、なければ今日）")
 @CATALOGUE
@@ -141,18 +141,27 @@ def spec_show(interface: str, on: dt.datetime | None, catalogue: Path | None, as
 @click.option("--xlsx", type=click.Path(path_type=Path), help="Excel の報告書を書く場所")
 @with_error_messages
 def validate_command(
-    file: Path, interface: str | None, on: dt.datetime | None, catalogue: Path | None, as_json: bool, xlsx: Path | None
+    files: tuple[Path, ...],
+    interface: str | None,
+    on: dt.datetime | None,
+    catalogue: Path | None,
+    as_json: bool,
+    xlsx: Path | None,
 ) -> None:
-    """Validate one file without a deployment."""
+    """Validate one file, or all volumes of one, without a deployment."""
+    from interfaces.codec import read_file
     from schemas.report import normalised, to_json, write_xlsx
     from schemas.soundness import require_sound
     from schemas.validate import FileContext, validate_file
+    from schemas.volumes import validate_volumes
 
-    if not os.path.exists(file):  # noqa: PTH110  also false for a name that no file can have
-        raise RenkeiError("KR-7104", path=str(file), reason="ありません")
-    if xlsx is not None and (xlsx.suffix != ".xlsx" or xlsx.absolute() == file.absolute()):
+    for path in files:
+        if not os.path.exists(path):  # noqa: PTH110  also false for a name that no file can have
+            raise RenkeiError("KR-7104", path=str(path), reason="ありません")
+    if xlsx is not None and (xlsx.suffix != ".xlsx" or xlsx.absolute() in [path.absolute() for path in files]):
         raise RenkeiError("KR-6405", name=xlsx.name, reason=".xlsx で終わる、別の名前にしてください")
     loaded = load_catalogue(catalogue_root(catalogue))
+    file = files[0]
     recognised = recognise(loaded, file.name)
     if interface is None and recognised is None:
         raise RenkeiError("KR-7302", name=file.name)
@@ -165,7 +174,13 @@ def validate_command(
     require_sound(loaded, specification, day)
     by_name = recognised is not None and recognised[0] == chosen
     context = FileContext(None, None, None, day if on or named else None, file.name if by_name else None)
-    validated = validate_file(file, specification, day, context)
+    if specification.layout.volumes is not None:
+        validated = validate_volumes([read_file(path, specification, day) for path in files], context)
+    elif len(files) == 1:
+        validated = validate_file(file, specification, day, context)
+    else:
+        one = f"{specification.layout.name}はボリュームに分かれないファイルです（一つずつ検証してください）"
+        raise RenkeiError("KR-1038", expected=one)
     if xlsx:
         with writing(xlsx):
             write_xlsx(validated, xlsx)

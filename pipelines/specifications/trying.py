@@ -21,6 +21,7 @@ from interfaces.lines import BYTES_OF_BOM
 from interfaces.messages import message
 from interfaces.naming import date_of, parse
 from interfaces.spec import Record, Specification
+from interfaces.volumes import of_one
 from schemas.validate import FileContext, Validated, validate_file
 
 LOOKED_AT_BYTES: Final = 65_536
@@ -112,7 +113,8 @@ def candidates(catalogue: Catalogue, path: Path, today: dt.date) -> list[Candida
 
 
 def _judged(candidate: Candidate, path: Path) -> Candidate:
-    validated = validate_file(path, candidate.specification, candidate.on, FileContext(None, None, None, None, None))
+    specification = of_one(candidate.specification)
+    validated = validate_file(path, specification, candidate.on, FileContext(None, None, None, None, None))
     return Candidate(candidate.specification, candidate.on, candidate.signs, validated)
 
 

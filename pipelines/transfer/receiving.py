@@ -13,6 +13,7 @@ from interfaces.messages import RenkeiError, message, messages
 from interfaces.naming import date_of, fields_of, recognise
 from interfaces.spec import FileLayout
 from interfaces.values import to_canonical
+from interfaces.volumes import of_one
 from interfaces.words import state_in_words
 from pipelines.configuration.calendar import TOKYO
 from pipelines.deployment import Environment
@@ -58,7 +59,7 @@ def validate_received(
     if day is None:
         return ValidationOutcome(False, interface, report=_one_finding("KR-7304", name))
     specification = environment.specification(interface, day)
-    validated = validate(content, name, specification, day, environment.file_context(day, name))
+    validated = validate(content, name, of_one(specification), day, environment.file_context(day, name))
     if is_applied and day > today:
         validated = _with_finding(validated, "KR-7307", today.isoformat())
     refused_for_good = validated.unreadable or (validated.findings["code"] == CERTAIN_MY_NUMBERS).any()

@@ -35,6 +35,7 @@ class Layout:
     parts: tuple[Part, ...]
     form: str = 'kind = "csv"\nencoding = "cp932"\nline_end = "CRLF"'
     head: str = ""
+    file_name: str = "FOREIGN.csv"
     optional: frozenset[str] = field(default_factory=frozenset)
 
     def write(self, root: Path) -> Path:
@@ -62,7 +63,7 @@ class Layout:
         return (
             'id = "foreign"\nname = "試験の様式"\ndirection = "from_union"\npartner = "試験"\ncycle = "monthly"\n'
             'effective_from = 2020-01-01\nstatus = "assumed"\nsource = "試験"\ndescription = "試験"\n'
-            'file_name = "FOREIGN.csv"\nzero_records_allowed = true\nquiet_day = "not_applicable"\n'
+            f'file_name = "{self.file_name}"\nzero_records_allowed = true\nquiet_day = "not_applicable"\n'
             f"{self.head}\n[format]\n{self.form}\n{records}"
         )
 
