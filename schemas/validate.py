@@ -121,7 +121,7 @@ def validate_decoded(decoded: Decoded, context: FileContext) -> Validated:
         faults.append(of_records)
         faults.append(_rows(_duplicates(data, specification, of_records)))
         count_faults = _rows([*files.wrong_counts(decoded), *totals.wrong_totals(decoded)] if complete else [])
-        faults.append(count_faults.join(of_records, on=["line", "item"], how="anti"))
+        faults.append(_one_per_file(count_faults.join(of_records, on=["line", "item"], how="anti")))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.name
     found = findings(_placed(_bounded(pl.concat(faults)), decoded), specification, name)
@@ -162,9 +162,9 @@ def _any_of_the_file(codes: Iterable[str]) -> bool:
 
 
 def _one_per_file(faults: pl.DataFrame) -> pl.DataFrame:
-    """Only the first record that breaks a rule about the whole file (one cause, one finding)."""
+    """Only the first line that breaks a rule about the whole file, whatever its kind (one cause, one finding)."""
     whole = pl.col("rule").is_in([name for name, rule in all_rules().items() if rule.scope == "file"])
-    first = faults.filter(whole).unique(["rule", "item"], keep="first", maintain_order=True)
+    first = faults.filter(whole).sort("line").unique(["rule", "item"], keep="first", maintain_order=True)
     return pl.concat([first, faults.filter(~whole)])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from interfaces.blanks import blank_texts
 from interfaces.catalogue import DEFAULT_ROOT, Row, read_rows
+from interfaces.codec import BLANKS
 from interfaces.date_forms import LETTERS
 from interfaces.lines import MOST_MISFORMED, longest_line
 from interfaces.messages import message
@@ -121,6 +122,7 @@ def _type(of: ItemType) -> dict[str, Any]:
         "date_letters": {letter: LETTERS[letter].meaning for letter in of.date.letters.values()},
         "number_format": of.number_format,
         "padding": of.padding,
+        "padding_at_end": BLANKS if of.padding == "space_right" else " ",
         "description": of.description,
         "eras": [
             {"digit": era.digit, "letter": era.letter, "name": era.name, "start": era.start.isoformat()}
