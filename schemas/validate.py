@@ -107,7 +107,8 @@ def validate_decoded(decoded: Decoded, context: FileContext) -> Validated:
     normalised: dict[str, int] = {}
     if not specification.layout.is_outgoing:
         data, normalised = normalise(data, specification)
-    faults = [_with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))]
+    of_structure = _with_columns(decoded.problems.with_columns(pl.lit(None, pl.String).alias("rule")))
+    faults = [of_structure]
     complete = decoded.problems["item"].null_count() == 0
     if not _any_of_the_file(decoded.problems["code"]):
         reported = decoded.problems.group_by("record_kind", "item").agg("line")
@@ -121,7 +122,8 @@ def validate_decoded(decoded: Decoded, context: FileContext) -> Validated:
         faults.append(of_records)
         faults.append(_rows(_duplicates(data, specification, of_records)))
         count_faults = _rows([*files.wrong_counts(decoded), *totals.wrong_totals(decoded)] if complete else [])
-        faults.append(_one_per_file(count_faults.join(of_records, on=["line", "item"], how="anti")))
+        silent = pl.concat([of_structure, of_records])
+        faults.append(_one_per_file(count_faults.join(silent, on=["line", "item"], how="anti")))
         faults.append(_rows(files.my_numbers_from_the_union(decoded)))
     name = context.file_name or decoded.name
     found = findings(_placed(_bounded(pl.concat(faults)), decoded), specification, name)

@@ -33,8 +33,8 @@ PAIR = "baseline file_name records sha256 size snapshot_sha256 basis_entry_ids"
 RECEIVED = "file_name records sha256"
 # All that is stored as plaintext. Whoever adds a column here says that no person can be found by it.
 PLAINTEXT = {
-    "resident_extract": """born_on_uncertain changed_on changed_on_uncertain municipality_code next_municipality_code
-        previous_municipality_code processed_on resident_kind resident_state""",
+    "resident_extract": """born_on_uncertain municipality_code next_municipality_code previous_municipality_code
+        processed_on""",
     "insured_extract": """acquired_on acquisition_reason application_reason applied_on changed_on end_reason ended_on
         loss_reason lost_on municipality_code notified_on processed_on""",
     "household_extract": f"{HOUSEHOLD} municipality_code processed_on",
