@@ -109,14 +109,13 @@ class Volumes(_Frozen):
     """How a file that comes as several physical ones (ボリューム) says so: items of a record that occurs once, or of the name.
 
     number: the volume's number; that of the first one is `first`. count: how many volumes there are. last: `item=value`,
-    what the last volume alone says. own: further items of the control record that may differ from volume to volume.
+    what the last volume alone says.
     """
 
     number: str
     first: int = Field(default=1, ge=0)
     count: str | None = None
     last: str | None = Field(default=None, pattern=r"^[^=\s]+=[^=]+$")
-    own: tuple[str, ...] = ()
 
     @property
     def last_item(self) -> str | None:
@@ -129,12 +128,7 @@ class Volumes(_Frozen):
     @property
     def items(self) -> tuple[str, ...]:
         """The items that it names."""
-        return tuple(name for name in (self.number, self.count, self.last_item, *self.own) if name is not None)
-
-    @property
-    def differing(self) -> tuple[str | None, ...]:
-        """The items of which each volume has its own value."""
-        return (self.number, self.last_item, *self.own)
+        return tuple(name for name in (self.number, self.count, self.last_item) if name is not None)
 
 
 class FileLayout(_Frozen):

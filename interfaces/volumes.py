@@ -167,13 +167,13 @@ def _of_another_file(volumes: Sequence[Volume]) -> Iterator[Misfit]:
 
 
 def _shared_fields(volume: Volume, said: Volumes) -> dict[str, str]:
-    return {name: value for name, value in volume.fields.items() if name not in said.differing}
+    return {name: value for name, value in volume.fields.items() if name not in (said.number, said.last_item)}
 
 
 def _is_shared(item: Item, said: Volumes) -> bool:
     """Whether an item of the control record is the same in every volume."""
     own = _OF_THE_WHOLE | {"constant"}
-    return item.id not in said.differing and not any(call.name in own for call in item.rules)
+    return item.id not in (said.number, said.last_item) and not any(call.name in own for call in item.rules)
 
 
 def volume_faults(specification: Specification) -> Iterator[str]:

@@ -289,7 +289,13 @@ def _of_file(sound: SampleFile) -> Iterator[Break]:
     if first.record.occurrence == "one" and first.record is not specification.data and len(sound.rows) > 1:
         rows = with_totals(sound.rows[1:], specification)
         yield whole("先頭のレコードがない", composed(rows, specification, name), Expected(NO_FIRST))
-    if last_row.record.occurrence == "one" and last_row.record is not specification.data and len(sound.rows) > 1:
+    stands_alone = last_row.record.parent is None
+    if (
+        stands_alone
+        and last_row.record.occurrence == "one"
+        and last_row.record is not specification.data
+        and len(sound.rows) > 1
+    ):
         rows = with_totals(sound.rows[:-1], specification)
         yield whole("最後のレコードがない", composed(rows, specification, name), Expected(NO_LAST))
     yield from _twice(sound)

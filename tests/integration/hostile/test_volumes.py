@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from fixtures.foreign_samples.care import care_file, users
-from interfaces.catalogue import DEFAULT_ROOT, Catalogue
+from interfaces.catalogue import Catalogue
 from interfaces.lint import lint
 from pipelines.cli import main
 from schemas.normalise import NORMALISATIONS
 from schemas.rules import registered_rules
 from tests.support.layouts import Layout, Part
-from tests.support.quirky import RECEIVE, quirky_place
 
 SEQUENCE = ("sequence", "数字", 4, "record_sequence")
 LAYOUT = Layout(
@@ -53,13 +49,6 @@ LAYOUT = Layout(
     ),
     head='\n[volumes]\nnumber = "volume"\ncount = "volumes"\nlast = "state=E"\n',
     file_name="FOREIGN_{file_day}_{volume}.csv",
-)
-# Written out, as the layout has no code tables.
-OF_A_PERSON = (
-    ("head_kind", "文字", 16, ""),
-    ("update_kind", "文字", 8, ""),
-    ("applied_on", "年月日", 8, ""),
-    ("ended_on", "年月日", 8, ""),
 )
 FIRST, SECOND, THIRD = (f"FOREIGN_20261001_00{number}.csv" for number in (1, 2, 3))
 # Three volumes, five persons, 150 yen; household 0002 stands in the first and in the second.
@@ -240,52 +229,6 @@ def test_several_files_of_a_layout_without_volumes_are_not_judged_together(tmp_p
     assert said.exit_code == 2
     assert "KR-1038" in said.output
     assert "一つずつ検証してください" in said.output
-
-
-def test_items_that_each_volume_may_have_of_its_own_are_not_compared(tmp_path: Path) -> None:
-    head = LAYOUT.head + 'own = ["office"]\n'
-    catalogue = replace(LAYOUT, head=head).write(tmp_path / "catalogue")
-    assert found(catalogue, tmp_path, changed(SECOND, "1310001", "1310002")) == []
-
-
-def test_a_household_over_two_volumes_is_one_household(tmp_path: Path) -> None:
-    """A relation between the records of a file reads all volumes, and names the volume of each record at fault."""
-    with_head = replace(
-        LAYOUT,
-        head='relations = ["one_head_per_household"]\n' + LAYOUT.head,
-        parts=(LAYOUT.parts[0], replace(LAYOUT.parts[1], items=LAYOUT.parts[1].items + OF_A_PERSON), LAYOUT.parts[2]),
-        optional=frozenset({"ended_on"}),
-    )
-    catalogue = with_head.write(tmp_path / "catalogue")
-    heads = {name: re.sub("(?m)^( +2,.*)$", r"\1,insured_head,added,20180401,", text) for name, text in SOUND.items()}
-    one_head = heads | {SECOND: heads[SECOND].replace("00030,insured_head", "00030,member")}
-    assert found(catalogue, tmp_path, one_head) == []
-    two = [(finding["code"], finding["file"], finding["line"]) for finding in found(catalogue, tmp_path, heads)]
-    assert two == [("KR-5004", FIRST, 3), ("KR-5004", SECOND, 2)]
-
-
-def test_each_volume_of_a_kept_file_is_kept_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = shutil.copytree(DEFAULT_ROOT, tmp_path / "catalogue")
-    toml = root / "care_claim/2024-04-01/file.toml"
-    text = toml.read_text(encoding="utf-8").replace("KAIGO_{care_office}_", "KAIGO_{care_office}_{care_volume}_")
-    toml.write_text(f'{text}\n[volumes]\nnumber = "care_volume"\nfirst = 0\nown = ["care_count"]\n', "utf-8")
-    whole = care_file(users(3)).content.decode("cp932").splitlines(keepends=True)
-    first = [*whole[:6], "3,000000007,\r\n"]
-    later = [whole[0].replace("1,000000001,000", "1,000000008,001"), *whole[6:]]
-    later[1:] = [re.sub(r"^(.),(\d{9})", lambda m: f"{m[1]},{int(m[2]) + 2:09}", line) for line in later[1:]]
-    names = [f"KAIGO_9999999999_{number}_202604.csv" for number in ("000", "001")]
-    with quirky_place(tmp_path / "place", monkeypatch) as place:
-        settings = place.settings.read_text(encoding="utf-8")
-        place.settings.write_text(f'catalogue_folder = "{root}"\n{settings}', encoding="utf-8")
-        for name, lines in zip(names, (first, later), strict=True):
-            (tmp_path / name).write_bytes("".join(lines).encode("cp932"))
-            place.written("".join(lines).encode("cp932"), at=-600, name=name)
-        status, said = place.renkei(*RECEIVE)
-        assert (status, place.states()) == (0, ["kept", "kept"]), said
-    together = command(root, *(str(tmp_path / name) for name in reversed(names)))
-    assert together.exit_code == 0, together.output
-    alone = command(root, str(tmp_path / names[1]))
-    assert "番号 0 のボリュームがありません" in alone.output
 
 
 WRONG_TABLES = {

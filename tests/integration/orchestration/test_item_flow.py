@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -209,13 +210,16 @@ def test_an_extract_without_an_optional_item_is_sent_with_it_blank_if_the_layout
     assert {row[lacking] for row in arrived.values()} == {None}
 
 
+def _with_cells(name: str, cells: dict[str, str], rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [row | (cells if row["id"] == name else {}) for row in rows]
+
+
 def test_what_is_not_kept_is_sent_blank_if_the_layout_says_so(foreign: Foreign, tmp_path: Path) -> None:
     def change(root: Path) -> None:
         for interface, name in LACKING:
             outgoing = HOUSEHOLD if interface == "household_extract" else "eligibility_individual"
             for place, cells in ((interface, {"保存": "しない"}), (outgoing, {"値の元": "blank"})):
-                own = name, cells
-                edit(root, place, lambda rows, own=own: [row | (own[1] if row["id"] == own[0] else {}) for row in rows])
+                edit(root, place, partial(_with_cells, name, cells))
 
     village = foreign(change)
     village.residents[person(1)]["my_number"] = str(my_numbers(np.arange(1))[0])

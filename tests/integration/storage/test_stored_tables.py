@@ -33,8 +33,8 @@ PAIR = "baseline file_name records sha256 size snapshot_sha256 basis_entry_ids"
 RECEIVED = "file_name records sha256"
 # All that is stored as plaintext. Whoever adds a column here says that no person can be found by it.
 PLAINTEXT = {
-    "resident_extract": """born_on_uncertain municipality_code next_municipality_code previous_municipality_code
-        processed_on""",
+    "resident_extract": """born_on_uncertain changed_on changed_on_uncertain municipality_code next_municipality_code
+        previous_municipality_code processed_on resident_kind resident_state""",
     "insured_extract": """acquired_on acquisition_reason application_reason applied_on changed_on end_reason ended_on
         loss_reason lost_on municipality_code notified_on processed_on""",
     "household_extract": f"{HOUSEHOLD} municipality_code processed_on",
@@ -94,8 +94,8 @@ def row_of(asset: str) -> pl.DataFrame:
     """A row of an asset's table; of records with every item of the newest layout, but no 個人番号."""
     model = TABLES[asset].model
     kinds = model.dtypes()
-    if issubclass(model, Records):
-        interface = "high_cost_handover" if asset == "handover_taken" else asset
+    interface = "high_cost_handover" if asset == "handover_taken" else asset
+    if issubclass(model, Records) and interface in CATALOGUE.ids():
         items = CATALOGUE.versions(interface)[-1].data.items
         kinds |= {item.id: pl.Date() if item.type.is_date else pl.String() for item in items if item.id != MY_NUMBER}
     values: dict[type[pl.DataType], object] = {

@@ -67,7 +67,9 @@ def lint() -> Result:
 
 
 def faults() -> list[str]:
-    return [line for line in lint().stdout.splitlines() if line.startswith("KR-")]
+    """What lint says but its notices (KR-7127)."""
+    lines = lint().stdout.splitlines()
+    return [line for line in lines if line.startswith("KR-") and not line.startswith("KR-7127")]
 
 
 def test_the_tables_that_excel_changes_are_many() -> None:
