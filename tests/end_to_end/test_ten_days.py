@@ -43,7 +43,6 @@ def test_the_ledger_on_postgresql(tmp_path: Path, openssh_server: OpenSshServer,
     assert set(town.states().values()) == {"accepted", "applied"}
 
 
-@pytest.mark.slow
 def test_sealed_both_ways(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=3, persons=300)
     certificate = town.seal(tmp_path)
@@ -129,7 +128,6 @@ def test_a_first_load_waits_for_a_second_person(tmp_path: Path, openssh_server: 
     assert town.differences(second).is_empty()
 
 
-@pytest.mark.slow
 def test_a_rejected_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=4)
     first, second, third = business_days(START, 3)
@@ -141,7 +139,6 @@ def test_a_rejected_day_is_carried_by_the_next(tmp_path: Path, openssh_server: O
     assert town.differences(third).is_empty()
 
 
-@pytest.mark.slow
 def test_a_missed_day_is_carried_by_the_next(tmp_path: Path, openssh_server: OpenSshServer) -> None:
     town = Town(tmp_path, openssh_server, seed=7)
     first, second, third = business_days(START, 3)
